@@ -1,0 +1,106 @@
+"""The error tree and the reason codes.
+
+    KeyscopeError
+    |-- Refused          the credential does not prove a principal: 401
+    |-- Unavailable      the question cannot be answered now: 500, never 401, never an allow
+    |-- InvalidInput     a provisioning request breaks its rules: 400, with every fault
+    `-- Misconfigured    a setting or the access map is wrong: the function does not start
+
+Any other exception is a bug; the authorizers answer it with 500.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a request was refused or failed. For the operator's log, never for the caller."""
+
+    NO_CREDENTIAL = "no_credential"
+    AMBIGUOUS_CREDENTIAL = "ambiguous_credential"
+    CREDENTIAL_TOO_LONG = "credential_too_long"
+    UNSUPPORTED_SCHEME = "unsupported_scheme"
+    MALFORMED_BASIC = "malformed_basic"
+    MALFORMED_KEY_ID = "malformed_key_id"
+    MISTYPED_SECRET = "mistyped_secret"  # noqa: S105 - a reason code, not a secret
+    MALFORMED_TOKEN = "malformed_token"  # noqa: S105 - a reason code, not a token
+    DUPLICATE_TOKEN_MEMBER = "duplicate_token_member"  # noqa: S105 - a reason code
+    UNSUPPORTED_ALGORITHM = "unsupported_algorithm"
+    UNSUPPORTED_TOKEN_TYPE = "unsupported_token_type"  # noqa: S105 - a reason code
+    UNSUPPORTED_HEADER_PARAMETER = "unsupported_header_parameter"
+    MALFORMED_CLAIM = "malformed_claim"
+    MISSING_SCOPE = "missing_scope"
+    UNKNOWN_SCOPE = "unknown_scope"
+    MISSING_USER_ID = "missing_user_id"
+    UNSAFE_USER_ID = "unsafe_user_id"
+    UNKNOWN_KEY = "unknown_key"
+    REVOKED_KEY = "revoked_key"
+    WRONG_SECRET = "wrong_secret"  # noqa: S105 - a reason code, not a secret
+    WRONG_SIGNATURE = "wrong_signature"
+    EXPIRED_KEY = "expired_key"
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105 - a reason code, not a token
+    TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105 - a reason code
+    SOURCE_ADDRESS_UNKNOWN = "source_address_unknown"
+    SOURCE_ADDRESS_NOT_ALLOWED = "source_address_not_allowed"
+    SCOPE_NOT_OF_OWNER = "scope_not_of_owner"
+    WEBSOCKET_NOT_OF_SCOPE = "websocket_not_of_scope"
+
+    KEY_STORE_UNAVAILABLE = "key_store_unavailable"
+    KMS_UNAVAILABLE = "kms_unavailable"
+    DAMAGED_RECORD = "damaged_record"
+    MALFORMED_EVENT = "malformed_event"
+    STAGE_NAME_TOO_LONG = "stage_name_too_long"
+    INTERNAL_ERROR = "internal_error"
+
+
+class KeyscopeError(Exception):
+    """Base of every error that Keyscope raises on purpose; never raised itself."""
+
+
+class Refused(KeyscopeError):  # noqa: N818 - a state, named as in the log
+    """The credential does not prove a principal: the answer is 401."""
+
+    def __init__(self, reason: Reason) -> None:
+        """Carry the reason code and nothing that the caller sent."""
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class Unavailable(KeyscopeError):  # noqa: N818 - a state, named as in the log
+    """The question cannot be answered now: the answer is 500.
+
+    `detail` is for the operator: an AWS error code or the name of a damaged attribute. It never
+    holds a credential.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        """Carry the reason code and the operator's detail."""
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a request, and what to do about it.
+
+    `code` is a stable snake_case code, `field` the dotted name of the member at fault.
+    """
+
+    code: str
+    field: str
+    title: str
+
+
+class InvalidInput(KeyscopeError):  # noqa: N818 - a state, named as in the answer
+    """A request breaks its rules; nothing was written."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        """Carry every fault that was found."""
+        super().__init__("; ".join(f"{fault.field}: {fault.title}" for fault in faults))
+        self.faults = tuple(faults)
+
+
+class Misconfigured(KeyscopeError):  # noqa: N818 - a state, named as in the log
+    """A setting or the access map is wrong; the text says which and what to do."""

@@ -1,0 +1,78 @@
+"""What is stored of a key, and the seams behind which it is stored."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from keyscope.ids import OwnerType
+
+RECORD_FORMAT = 1
+"""The version of a stored record's format; a reader refuses one that it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """All that decides a request made with one key.
+
+    Times are seconds since the epoch. `secret_hash` is the secret's SHA-256, enough for Basic;
+    `secret_ciphertext` the secret sealed by KMS with the key id as encryption context, needed for
+    tokens. A revoked key keeps its record for a while, without either, so that its use is told
+    apart from a key that never was.
+    """
+
+    key_id: str
+    owner_type: OwnerType
+    owner_id: str
+    secret_hash: bytes = field(repr=False)
+    secret_ciphertext: bytes = field(repr=False)
+    expires_at: int | None = None
+    allowed_cidrs: tuple[str, ...] = ()
+    revoked_at: int | None = None
+
+
+class RecordSource(StrEnum):
+    """Where a key record came from."""
+
+    TABLE = "table"
+    CACHE = "cache"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The answer of a key store; `record` is `None` for a key that does not exist."""
+
+    record: KeyRecord | None
+    source: RecordSource
+
+
+class KeyStore(Protocol):
+    """Where key records come from."""
+
+    def get(self, key_id: str, /) -> Lookup:
+        """Return the record of a key.
+
+        Raises:
+            Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSecret:
+    """A secret in clear text; `from_cache` tells that KMS was not called for it."""
+
+    secret: str = field(repr=False)
+    from_cache: bool
+
+
+class SecretOpener(Protocol):
+    """What opens sealed secrets."""
+
+    def open(self, record: KeyRecord, /) -> OpenedSecret:
+        """Return the secret of a key record.
+
+        Raises:
+            Unavailable: `KMS_UNAVAILABLE` or `DAMAGED_RECORD`.
+        """
+        ...

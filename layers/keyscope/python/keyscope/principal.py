@@ -1,0 +1,72 @@
+"""Who a credential was proven to be."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keyscope.ids import OwnerType
+
+
+class Scope(StrEnum):
+    """How far a principal reaches; the words of the `scope` claim."""
+
+    APP_USER = "appUser"
+    APP = "app"
+    ACCOUNT = "account"
+
+
+SCOPES_BY_OWNER = {
+    OwnerType.APP: frozenset({Scope.APP, Scope.APP_USER}),
+    OwnerType.ACCOUNT: frozenset({Scope.ACCOUNT}),
+    OwnerType.SERVICE_ACCOUNT: frozenset({Scope.ACCOUNT}),
+}
+"""The scopes that a token signed with a key of this owner may claim."""
+
+SCOPE_OF_BASIC = {
+    OwnerType.APP: Scope.APP,
+    OwnerType.ACCOUNT: Scope.ACCOUNT,
+    OwnerType.SERVICE_ACCOUNT: Scope.ACCOUNT,
+}
+"""The scope that a key of this owner gives with Basic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A proven caller, and for how long and from where the proof holds.
+
+    `expires_at` is the earlier of the token's `exp` and the key's expiry, in seconds since the
+    epoch; `allowed_cidrs` are the key's CIDRs, empty when any source address will do.
+    """
+
+    scope: Scope
+    key_id: str
+    owner_type: OwnerType
+    account_id: str
+    service_account_id: str | None = None
+    app_id: str | None = None
+    user_id: str | None = None
+    expires_at: int | None = None
+    allowed_cidrs: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The `principalId`: it names the principal, not the key, so two keys of one app agree."""
+        if self.scope is Scope.APP_USER:
+            return f"appUser/{self.app_id}/{self.user_id}"
+        if self.scope is Scope.APP:
+            return f"app/{self.app_id}"
+        if self.service_account_id is not None:
+            return f"serviceAccount/{self.service_account_id}"
+        return f"account/{self.account_id}"
+
+    def context(self) -> dict[str, str]:
+        """Return what the backend is told: flat strings, without the members that do not apply."""
+        members = {
+            "keyId": self.key_id,
+            "scope": self.scope.value,
+            "ownerType": self.owner_type.value,
+            "accountId": self.account_id,
+            "serviceAccountId": self.service_account_id,
+            "appId": self.app_id,
+            "userId": self.user_id,
+        }
+        return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,184 @@
+"""The strict JWT profile, and the verification of a token's signature.
+
+PyJWT verifies the signature. What it lets pass and RFC 8725 would rather not is refused here
+first: duplicate members, other types, embedded keys, loose base64, claims of odd types. Reading a
+token proves nothing; `verify_signature` does.
+"""
+
+import binascii
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
+from typing import Never
+
+from jwt.api_jws import PyJWS
+from jwt.exceptions import InvalidTokenError
+
+from keyscope.errors import Reason, Refused
+from keyscope.ids import is_key_id
+from keyscope.principal import Scope
+
+ALGORITHM = "HS256"
+MAX_USER_ID_LENGTH = 64
+"""Characters of a `userId` in its percent-encoded form: two forms of it must fit the policy."""
+
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})")
+_REFUSED_PARAMETERS = frozenset({"crit", "b64", "jwk", "jku", "x5u", "x5c"})
+_SAFE_USER_ID = re.compile(r"[A-Za-z0-9._~@+:-]+")
+_PERCENT_ENCODED = {"@": "%40", "+": "%2B", ":": "%3A"}
+_JWS = PyJWS(algorithms=[ALGORITHM])
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token claims; nothing of it is proven.
+
+    `expires_at` and `not_before` are the claims `exp` and `nbf`, seconds since the epoch
+    (RFC 7519, section 2, NumericDate).
+    """
+
+    text: str = field(repr=False)
+    key_id: str
+    scope: Scope
+    user_id: str | None
+    expires_at: int | None
+    not_before: int | None
+
+
+def read_token(text: str) -> Token:
+    """Read a compact JWS (RFC 7515, section 7.1) by the strict profile.
+
+    Raises:
+        Refused: with the reason code of the first rule that the token breaks.
+    """
+    segments = _COMPACT.fullmatch(text)
+    if segments is None:
+        raise Refused(_reason_of_unsigned(text))
+    header = _json_object(_base64url(segments[1]))
+    claims = _json_object(_base64url(segments[2]))
+    _base64url(segments[3])
+    key_id = _key_id_of_header(header)
+    scope = _scope(claims)
+    return Token(
+        text=text,
+        key_id=key_id,
+        scope=scope,
+        user_id=_user_id(claims) if scope is Scope.APP_USER else None,
+        expires_at=_numeric_date(claims, "exp"),
+        not_before=_numeric_date(claims, "nbf"),
+    )
+
+
+def verify_signature(token: Token, secret: str) -> None:
+    """Prove that the token was signed with the secret (RFC 7515, section 5.2).
+
+    The HMAC key is the secret's UTF-8 text.
+
+    Raises:
+        Refused: `WRONG_SIGNATURE`.
+    """
+    try:
+        _JWS.decode_complete(token.text, secret.encode(), algorithms=[ALGORITHM])
+    except InvalidTokenError:
+        # PyJWT's text may quote the token, so the cause is cut.
+        raise Refused(Reason.WRONG_SIGNATURE) from None
+
+
+def percent_encoded(user_id: str) -> str:
+    """Return the form of a safe `userId` that most clients put into a path (RFC 3986, 2.1)."""
+    return "".join(_PERCENT_ENCODED.get(character, character) for character in user_id)
+
+
+def _reason_of_unsigned(text: str) -> Reason:
+    # An unsecured token (RFC 7519, section 6) ends in its second dot.
+    unsigned = text.endswith(".") and text.count(".") == 2  # noqa: PLR2004 - three segments
+    return Reason.UNSUPPORTED_ALGORITHM if unsigned else Reason.MALFORMED_TOKEN
+
+
+def _key_id_of_header(header: dict[str, object]) -> str:
+    if header.get("alg") != ALGORITHM:
+        raise Refused(Reason.UNSUPPORTED_ALGORITHM)
+    if not _REFUSED_PARAMETERS.isdisjoint(header):
+        raise Refused(Reason.UNSUPPORTED_HEADER_PARAMETER)
+    token_type = header.get("typ", "JWT")
+    # Media type names ignore case (RFC 7515, section 4.1.9).
+    if not isinstance(token_type, str) or token_type.upper() != "JWT":
+        raise Refused(Reason.UNSUPPORTED_TOKEN_TYPE)
+    key_id = header.get("kid")
+    if not isinstance(key_id, str) or not is_key_id(key_id):
+        raise Refused(Reason.MALFORMED_KEY_ID)
+    return key_id
+
+
+def _scope(claims: dict[str, object]) -> Scope:
+    claimed = claims.get("scope")
+    if claimed is None:
+        raise Refused(Reason.MISSING_SCOPE)
+    if not isinstance(claimed, str):
+        raise Refused(Reason.MALFORMED_CLAIM)
+    try:
+        return Scope(claimed)
+    except ValueError:
+        raise Refused(Reason.UNKNOWN_SCOPE) from None
+
+
+def _user_id(claims: dict[str, object]) -> str:
+    claimed = claims.get("userId")
+    if claimed is None or claimed == "":
+        raise Refused(Reason.MISSING_USER_ID)
+    if not isinstance(claimed, str):
+        raise Refused(Reason.MALFORMED_CLAIM)
+    # The id becomes part of an IAM resource and of a path: no character of it may mean anything
+    # to either, and a dot segment would climb out of the user's own subtree (RFC 3986, 3.3).
+    if (
+        _SAFE_USER_ID.fullmatch(claimed) is None
+        or claimed in {".", ".."}
+        or len(percent_encoded(claimed)) > MAX_USER_ID_LENGTH
+    ):
+        raise Refused(Reason.UNSAFE_USER_ID)
+    return claimed
+
+
+def _numeric_date(claims: dict[str, object], name: str) -> int | None:
+    if name not in claims:
+        return None
+    claimed = claims[name]
+    if not isinstance(claimed, int) or isinstance(claimed, bool):
+        raise Refused(Reason.MALFORMED_CLAIM)
+    return claimed
+
+
+def _base64url(segment: str) -> bytes:
+    """Decode unpadded base64url (RFC 7515, section 2), refusing bits that encode nothing."""
+    try:
+        octets = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except binascii.Error:
+        raise Refused(Reason.MALFORMED_TOKEN) from None
+    if urlsafe_b64encode(octets).rstrip(b"=") != segment.encode():
+        raise Refused(Reason.MALFORMED_TOKEN)
+    return octets
+
+
+def _json_object(octets: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(
+            octets.decode(), object_pairs_hook=_unique_members, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError):
+        raise Refused(Reason.MALFORMED_TOKEN) from None
+    if not isinstance(value, dict):
+        raise Refused(Reason.MALFORMED_TOKEN)
+    return value
+
+
+def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Refused(Reason.DUPLICATE_TOKEN_MEMBER)
+    return members
+
+
+def _refuse_constant(_name: str) -> Never:
+    # NaN and the infinities are Python's extension, not JSON (RFC 8259, section 6).
+    raise Refused(Reason.MALFORMED_TOKEN)
