@@ -69,9 +69,7 @@ def read_http_event(event: object) -> AuthorizerRequest:
     )
 
 
-def _read_request_event(
-    members: Mapping[object, object], api_stage: ApiStage
-) -> AuthorizerRequest:
+def _read_request_event(members: Mapping[object, object], api_stage: ApiStage) -> AuthorizerRequest:
     context = _mapping(members.get("requestContext"), "requestContext")
     identity = _mapping(context.get("identity"), "identity")
     values = _header_values(members.get("multiValueHeaders") or members.get("headers"))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from keyscope.errors import Reason, Unavailable
 
-# Longest parts that AWS has or allows: partitions and regions by botocore's endpoint data, account
-# and API ids by their shape. The stage is bounded by a setting.
-LONGEST_PREFIX_WITHOUT_STAGE = "arn:aws-us-gov:execute-api:xx-xxxxxxxxx-xx-0:123456789012:abcdefghij/"
+_LONGEST_ARN_WITHOUT_STAGE = (
+    "arn:aws-iso-f:execute-api:us-isof-south-1:123456789012:abcdefghij/"  # botocore's endpoint data
+)
 MAX_STAGE_LENGTH = 128
 """Characters of a stage name (API Gateway, CreateStage)."""
 
@@ -45,3 +45,8 @@ def read_api_stage(method_arn: object) -> ApiStage:
     if parts is None:
         raise Unavailable(Reason.MALFORMED_EVENT, "method ARN")
     return ApiStage(f"{parts['api']}/{parts['stage']}")
+
+
+def longest_api_stage(max_stage_length: int) -> ApiStage:
+    """Return an API stage whose ARN is as long as any that AWS has, with such a stage name."""
+    return ApiStage(_LONGEST_ARN_WITHOUT_STAGE + "s" * max_stage_length)

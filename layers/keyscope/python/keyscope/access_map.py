@@ -1,0 +1,234 @@
+"""Which methods and paths each scope may reach, read from a TOML file and checked as a whole.
+
+The file's format is described at the top of `scopes.toml`. A map that could grant more than its
+rules say, or make a policy that API Gateway could refuse, never loads.
+"""
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, NoReturn
+
+from keyscope.errors import Misconfigured
+from keyscope.principal import Scope
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Placeholder(StrEnum):
+    """What stands for an id of the principal in a rule's path."""
+
+    ACCOUNT = "{accountId}"
+    SERVICE_ACCOUNT = "{serviceAccountId}"
+    APP = "{appId}"
+    USER = "{userId}"
+
+
+class Holder(StrEnum):
+    """Whom a list of rules is for; the names of the lists in the file."""
+
+    APP_USER = "appUser"
+    APP = "app"
+    ACCOUNT = "account"
+    USER_ACCOUNT = "userAccount"
+    NEVER = "never"
+
+
+_PLACEHOLDERS = {
+    Holder.APP_USER: {Placeholder.ACCOUNT, Placeholder.APP, Placeholder.USER},
+    Holder.APP: {Placeholder.ACCOUNT, Placeholder.APP},
+    Holder.ACCOUNT: {Placeholder.ACCOUNT, Placeholder.APP},
+    Holder.USER_ACCOUNT: {Placeholder.ACCOUNT, Placeholder.APP, Placeholder.SERVICE_ACCOUNT},
+    Holder.NEVER: {Placeholder.ACCOUNT, Placeholder.APP},
+}
+_OPEN_ENDED = {
+    Holder.ACCOUNT: {Placeholder.APP},
+    Holder.USER_ACCOUNT: {Placeholder.APP, Placeholder.SERVICE_ACCOUNT},
+}
+"""Placeholders that stand for many ids with one beginning, so that a star must follow them."""
+
+_REQUIRED = (Holder.APP_USER, Holder.APP, Holder.ACCOUNT)
+_LITERAL = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Methods and one path.
+
+    `tail` follows the segments: nothing for the path alone, `/*` for everything below it, and `*`
+    where the last segment is a placeholder for many ids with one beginning.
+    """
+
+    methods: tuple[str, ...]
+    segments: tuple[str, ...]
+    tail: Literal["", "/*", "*"]
+
+    @property
+    def path(self) -> str:
+        """The path pattern, with its placeholders."""
+        return "/" + "/".join(self.segments) + self.tail
+
+
+@dataclass(frozen=True, slots=True)
+class AccessMap:
+    """The rules of the selected route sets, by whom they are for."""
+
+    rules: Mapping[Holder, tuple[Rule, ...]]
+    websocket_scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A rule's text with the place that it was found at."""
+
+    route_set: str
+    holder: Holder
+    text: str
+    number: int
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Refuse the map because of this line."""
+        message = f"access map, line {self.number}, {self.text!r}: {reason}"
+        raise Misconfigured(message)
+
+
+def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
+    """Read an access map and keep the route sets that are named.
+
+    Every set of the file is checked, also those that are not selected.
+
+    Raises:
+        Misconfigured: with the line and the reason.
+    """
+    try:
+        document = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        message = f"access map: not TOML: {error}"
+        raise Misconfigured(message) from error
+    rules = {line: _read_rule(line) for line in _lines(source, document)}
+    for line, rule in rules.items():
+        _refuse_reaching_others(line, rule, rules.values())
+    websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
+    for name in route_sets:
+        if name not in document:
+            known = ", ".join(document)
+            message = f"access map: there is no route set {name!r}; it holds {known}"
+            raise Misconfigured(message)
+    return AccessMap(
+        rules={
+            holder: tuple(
+                rule
+                for line, rule in rules.items()
+                if line.holder is holder and line.route_set in route_sets
+            )
+            for holder in Holder
+        },
+        websocket_scopes=frozenset().union(*(websocket[name] for name in route_sets)),
+    )
+
+
+def _lines(source: str, document: Mapping[str, object]) -> Iterator[_Line]:
+    """Yield each rule with its line; tomllib gives the order, the text gives the place."""
+    numbered = enumerate(source.splitlines(), start=1)
+    number = 0
+    for route_set, table in document.items():
+        for holder, texts in _rule_lists(route_set, table):
+            for text in texts:
+                number = next((n for n, line in numbered if f'"{text}"' in line), number)
+                yield _Line(route_set, holder, text, number)
+
+
+def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Holder, list[str]]]:
+    if not isinstance(table, dict):
+        message = f'access map: {route_set!r} is not a table; a route set looks like ["v2"]'
+        raise Misconfigured(message)
+    for name, value in table.items():
+        if name == "websocket":
+            continue
+        if name not in {*Holder}:
+            message = f"access map: [{route_set}] holds {name!r}, which is none of {_names()}"
+            raise Misconfigured(message)
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            message = f"access map: [{route_set}] {name} must be a list of strings"
+            raise Misconfigured(message)
+        yield Holder(name), value
+    for holder in _REQUIRED:
+        if not table.get(holder):
+            message = f"access map: [{route_set}] has no rules for the scope {holder}"
+            raise Misconfigured(message)
+
+
+def _names() -> str:
+    return ", ".join(("websocket", *Holder))
+
+
+def _websocket_scopes(route_set: str, table: object) -> frozenset[Scope]:
+    names = table.get("websocket", []) if isinstance(table, dict) else []
+    if not isinstance(names, list) or not {*names} <= {*Scope}:
+        message = f"access map: [{route_set}] websocket must be a list of {', '.join(Scope)}"
+        raise Misconfigured(message)
+    return frozenset(Scope(name) for name in names)
+
+
+def _read_rule(line: _Line) -> Rule:
+    methods_text, space, path = line.text.partition(" ")
+    methods = tuple(methods_text.split(","))
+    if not space or not path.startswith("/"):
+        line.refuse("a rule is METHODS PATH, such as 'GET,POST /v2/apps'")
+    for method in methods:
+        if method not in METHODS:
+            line.refuse(f"{method!r} is no method; name one by one: {', '.join(METHODS)}")
+    if len(set(methods)) != len(methods):
+        line.refuse("a method stands twice")
+    segments = path[1:].split("/")
+    subtree = segments[-1] == "*"
+    if subtree:
+        del segments[-1]
+    for segment in segments:
+        _check_segment(line, segment)
+    open_ended = _ends_open(line, segments, subtree=subtree)
+    tail: Literal["", "/*", "*"] = "*" if open_ended else "/*" if subtree else ""
+    return Rule(methods, tuple(segments), tail)
+
+
+def _check_segment(line: _Line, segment: str) -> None:
+    if segment in _PLACEHOLDERS[line.holder]:
+        return
+    if segment.startswith("{"):
+        known = ", ".join(sorted(_PLACEHOLDERS[line.holder]))
+        line.refuse(f"{segment} is no placeholder of {line.holder}; it has {known}")
+    if "*" in segment or "?" in segment:
+        line.refuse("a star stands only at the very end, as /*, and a question mark nowhere")
+    if segment in {"", ".", ".."} or _LITERAL.fullmatch(segment) is None:
+        line.refuse(f"{segment!r} is no path segment; letters, digits and . _ ~ - make one")
+
+
+def _ends_open(line: _Line, segments: Sequence[str], *, subtree: bool) -> bool:
+    open_ended = _OPEN_ENDED.get(line.holder, set()).intersection(segments)
+    if not open_ended:
+        return False
+    if len(open_ended) > 1 or segments[-1] not in open_ended or not subtree:
+        line.refuse(
+            f"in the account scope {min(open_ended)} stands for many ids, so it is the last"
+            " segment and followed by /*"
+        )
+    return True
+
+
+def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
+    """Refuse a subtree that holds ids which the rule's own scope should be bound to.
+
+    `/v2/*` would reach `/v2/apps/{appId}` of every app there is.
+    """
+    if not rule.tail or line.holder is Holder.NEVER:
+        return
+    depth = len(rule.segments)
+    bound = (
+        {*Placeholder} if line.holder is Holder.APP_USER else {*Placeholder} - {Placeholder.USER}
+    )
+    for other in others:
+        below = bound.intersection(other.segments[depth:])
+        if other.segments[:depth] == rule.segments and below:
+            line.refuse(f"it reaches {other.path} of others: it does not bind {min(below)}")

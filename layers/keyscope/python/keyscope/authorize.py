@@ -1,0 +1,126 @@
+"""The pipeline: event -> credential -> key record -> principal -> policy -> decision."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
+
+from keyscope.credential import Basic, parse_credential
+from keyscope.decision import Decision, Outcome, Scheme
+from keyscope.errors import Reason, Refused, Unavailable
+from keyscope.event import AuthorizerRequest
+from keyscope.key_record import KeyRecord, KeyStore, RecordSource, SecretOpener
+from keyscope.policy import Policies, PolicyDocument, policy_document, websocket_policy_document
+from keyscope.principal import Principal
+from keyscope.verification import Circumstances, verify
+
+Clock = Callable[[], float]
+"""Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """What the pipeline needs beside the event. `timer` gives seconds from any beginning."""
+
+    keys: KeyStore
+    secrets: SecretOpener
+    policies: Policies
+    clock: Clock
+    timer: Clock
+    leeway_seconds: int = 0
+
+
+def authorize(
+    event: object, read_event: Callable[[object], AuthorizerRequest], authorizer: Authorizer
+) -> Decision:
+    """Decide one authorizer event; the key store is asked at most once.
+
+    It never raises: what is not a refusal and not an allow is a failure, which fails closed.
+    """
+    steps = _Steps(authorizer)
+    try:
+        principal, policy = steps.run(read_event(event))
+    except Refused as refused:
+        return steps.decision(Outcome.REFUSED, reason=refused.reason)
+    except Unavailable as unavailable:
+        return steps.decision(Outcome.FAILED, reason=unavailable.reason, detail=unavailable.detail)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not become an allow
+        return steps.decision(Outcome.FAILED, reason=Reason.INTERNAL_ERROR, detail=_where(error))
+    return steps.decision(Outcome.ALLOWED, principal=principal, policy=policy)
+
+
+class _Steps:
+    """One run of the pipeline, which notes what becomes known on the way."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+        self._started = authorizer.timer()
+        self._scheme: Scheme | None = None
+        self._key_id: str | None = None
+        self._record_source: RecordSource | None = None
+        self._lookup_ms: float | None = None
+        self._secret_from_cache: bool | None = None
+        self._open_ms: float | None = None
+
+    def run(self, request: AuthorizerRequest) -> tuple[Principal, PolicyDocument]:
+        authorizer = self._authorizer
+        now = authorizer.clock()
+        credential = parse_credential(request.authorization)
+        self._scheme = Scheme.BASIC if isinstance(credential, Basic) else Scheme.BEARER
+        self._key_id = credential.key_id
+        record = self._look_up(credential.key_id)
+        circumstances = Circumstances(now, request.source_address, authorizer.leeway_seconds)
+        principal = verify(credential, record, self._open, circumstances)
+        render = websocket_policy_document if request.opens_websocket else policy_document
+        return principal, render(principal, request.api_stage, authorizer.policies, now)
+
+    def decision(
+        self,
+        outcome: Outcome,
+        *,
+        reason: Reason | None = None,
+        detail: str = "",
+        principal: Principal | None = None,
+        policy: PolicyDocument | None = None,
+    ) -> Decision:
+        return Decision(
+            outcome=outcome,
+            total_ms=self._ms_since(self._started),
+            reason=reason,
+            detail=detail,
+            scheme=self._scheme,
+            key_id=self._key_id,
+            record_source=self._record_source,
+            lookup_ms=self._lookup_ms,
+            secret_from_cache=self._secret_from_cache,
+            open_ms=self._open_ms,
+            principal=principal,
+            policy=policy,
+        )
+
+    def _look_up(self, key_id: str) -> KeyRecord | None:
+        started = self._authorizer.timer()
+        try:
+            lookup = self._authorizer.keys.get(key_id)
+        finally:
+            self._lookup_ms = self._ms_since(started)
+        self._record_source = lookup.source
+        return lookup.record
+
+    def _open(self, record: KeyRecord) -> str:
+        started = self._authorizer.timer()
+        try:
+            opened = self._authorizer.secrets.open(record)
+        finally:
+            self._open_ms = self._ms_since(started)
+        self._secret_from_cache = opened.from_cache
+        return opened.secret
+
+    def _ms_since(self, started: float) -> float:
+        return (self._authorizer.timer() - started) * 1_000
+
+
+def _where(error: Exception) -> str:
+    """Tell an unexpected error's type and place, never its text: that may quote a credential."""
+    place = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno} {place.name}"

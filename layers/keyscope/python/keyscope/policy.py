@@ -1,0 +1,275 @@
+"""From a principal and an API stage to the IAM policy that API Gateway applies and caches.
+
+In a resource of IAM `*` and `?` match across slashes. So every method is named, a star stands only
+at the very end of a resource, and ids are matched literally.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal, NotRequired, TypedDict, assert_never
+
+from keyscope.access_map import AccessMap, Holder, Rule
+from keyscope.errors import Misconfigured, Reason, Refused, Unavailable
+from keyscope.ids import (
+    ACCOUNT_ID_LENGTH,
+    APP_ID_LENGTH,
+    KEY_ID_LENGTH,
+    SERVICE_ACCOUNT_ID_LENGTH,
+    OwnerType,
+)
+from keyscope.method_arn import ApiStage, longest_api_stage
+from keyscope.principal import Principal, Scope
+from keyscope.token import MAX_USER_ID_LENGTH, percent_encoded
+
+MAX_POLICY_BYTES = 8_192
+"""AWS documents no limit; policies of some 30 statements were seen to be refused."""
+MAX_RESOURCE_LENGTH = 512
+"""Characters of a resource ARN in a policy (API Gateway quotas)."""
+MAX_ALLOWED_CIDRS = 8
+"""CIDRs of one key: they travel in the policy."""
+LONGEST_CACHE_SECONDS = 3_600
+"""The longest time that API Gateway may cache a policy (Authorizer, authorizerResultTtl)."""
+
+
+class Statement(TypedDict):
+    """A statement in IAM's own spelling."""
+
+    Effect: Literal["Allow", "Deny"]
+    Action: Literal["execute-api:Invoke"]
+    Resource: list[str]
+    Condition: NotRequired[dict[str, dict[str, str | list[str]]]]
+
+
+class PolicyDocument(TypedDict):
+    """A policy in IAM's own spelling."""
+
+    Version: Literal["2012-10-17"]
+    Statement: list[Statement]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one kind of principal may reach: `METHOD/path` patterns with named placeholders."""
+
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The access map, made ready for rendering.
+
+    `longest_stage_arn` is the length up to which every policy is known to fit its budget;
+    `conditions` tells whether time and source address limits go into the policy.
+    """
+
+    grants: Mapping[Holder, Grant]
+    websocket_scopes: frozenset[Scope]
+    longest_stage_arn: int
+    conditions: bool = True
+
+
+def prepare_policies(
+    access_map: AccessMap, max_stage_length: int, *, conditions: bool = True
+) -> Policies:
+    """Make an access map ready for rendering, and prove that its policies fit their budget.
+
+    Raises:
+        Misconfigured: when a policy could exceed `MAX_POLICY_BYTES` or a resource
+            `MAX_RESOURCE_LENGTH` for the longest ids and the longest stage ARN.
+    """
+    stage = longest_api_stage(max_stage_length)
+    policies = Policies(
+        grants={
+            Holder.APP_USER: _grant(access_map, Holder.APP_USER),
+            Holder.APP: _grant(access_map, Holder.APP),
+            Holder.ACCOUNT: _grant(access_map, Holder.ACCOUNT),
+            Holder.USER_ACCOUNT: _grant(access_map, Holder.ACCOUNT, Holder.USER_ACCOUNT),
+        },
+        websocket_scopes=access_map.websocket_scopes,
+        longest_stage_arn=len(stage.arn),
+        conditions=conditions,
+    )
+    for principal in _longest_principals():
+        _check_budget(principal, policy_document(principal, stage, policies, now=0))
+    return policies
+
+
+def policy_document(
+    principal: Principal, stage: ApiStage, policies: Policies, now: float
+) -> PolicyDocument:
+    """Return what the principal may reach on one stage of a REST or HTTP API.
+
+    It depends on the credential and the API only, never on the method or path asked for: API
+    Gateway applies the cached policy to every later request. `now` is in seconds since the epoch.
+
+    Raises:
+        Unavailable: `STAGE_NAME_TOO_LONG`, when the budget is not known to hold.
+    """
+    if len(stage.arn) > policies.longest_stage_arn:
+        raise Unavailable(Reason.STAGE_NAME_TOO_LONG, "raise KEYSCOPE_MAX_STAGE_LENGTH")
+    grant = policies.grants[_holder(principal)]
+    allowed = [
+        stage.resource(pattern.format_map(ids))
+        for ids in _ids_in_paths(principal)
+        for pattern in grant.allow
+    ]
+    allow: Statement = {
+        "Effect": "Allow",
+        "Action": "execute-api:Invoke",
+        "Resource": list(dict.fromkeys(allowed)),
+    }
+    if condition := _condition(principal, policies, now):
+        allow["Condition"] = condition
+    denied = _ids_of_any_app(principal)
+    deny: list[Statement] = [
+        {
+            "Effect": "Deny",
+            "Action": "execute-api:Invoke",
+            "Resource": [stage.resource(pattern.format_map(denied)) for pattern in grant.deny],
+        }
+    ]
+    return {"Version": "2012-10-17", "Statement": [allow, *(deny if grant.deny else [])]}
+
+
+def websocket_policy_document(
+    principal: Principal, stage: ApiStage, policies: Policies, now: float
+) -> PolicyDocument:
+    """Return the policy that lets the principal open a WebSocket connection.
+
+    `$connect` is the only route that API Gateway authorizes on a WebSocket API.
+
+    Raises:
+        Refused: `WEBSOCKET_NOT_OF_SCOPE`, when the access map does not list the scope.
+    """
+    if principal.scope not in policies.websocket_scopes:
+        raise Refused(Reason.WEBSOCKET_NOT_OF_SCOPE)
+    allow: Statement = {
+        "Effect": "Allow",
+        "Action": "execute-api:Invoke",
+        "Resource": [stage.resource("$connect")],
+    }
+    if condition := _condition(principal, policies, now):
+        allow["Condition"] = condition
+    return {"Version": "2012-10-17", "Statement": [allow]}
+
+
+def size_in_bytes(document: PolicyDocument) -> int:
+    """Return the size of a policy as the Lambda runtime serializes it."""
+    return len(json.dumps(document).encode())
+
+
+def _grant(access_map: AccessMap, *holders: Holder) -> Grant:
+    rules = [rule for holder in holders for rule in access_map.rules[holder]]
+    allow = (f"{method}{rule.path}" for rule in rules for method in rule.methods)
+    deny = (
+        # The star also denies what a trailing slash would reach.
+        f"{method}{never.path}*"
+        for never in access_map.rules[Holder.NEVER]
+        for method in never.methods
+        if any(_covers(rule, method, never) for rule in rules)
+    )
+    return Grant(tuple(dict.fromkeys(allow)), tuple(dict.fromkeys(deny)))
+
+
+def _covers(rule: Rule, method: str, never: Rule) -> bool:
+    beginning = never.segments[: len(rule.segments)]
+    return bool(rule.tail) and method in rule.methods and beginning == rule.segments
+
+
+def _holder(principal: Principal) -> Holder:
+    match principal.scope:
+        case Scope.APP_USER:
+            return Holder.APP_USER
+        case Scope.APP:
+            return Holder.APP
+        case Scope.ACCOUNT:
+            is_user_account = principal.owner_type is OwnerType.ACCOUNT
+            return Holder.USER_ACCOUNT if is_user_account else Holder.ACCOUNT
+        case _:
+            assert_never(principal.scope)
+
+
+def _ids_in_paths(principal: Principal) -> Iterator[dict[str, str]]:
+    """Yield the ids to put into paths; twice where a user id has a percent-encoded form."""
+    ids = {
+        "accountId": principal.account_id,
+        # In the account scope it is followed by a star: the beginning of the ids of its apps.
+        "appId": principal.app_id or principal.service_account_id or principal.account_id,
+        "serviceAccountId": principal.account_id,
+    }
+    user_id = principal.user_id or ""
+    for form in dict.fromkeys((user_id, percent_encoded(user_id))):
+        yield {**ids, "userId": form}
+
+
+def _ids_of_any_app(principal: Principal) -> dict[str, str]:
+    """Return ids that match any app of the principal's, with a question mark a character."""
+    ids = next(_ids_in_paths(principal))
+    return {**ids, "appId": ids["appId"].ljust(APP_ID_LENGTH, "?")}
+
+
+def _condition(
+    principal: Principal, policies: Policies, now: float
+) -> dict[str, dict[str, str | list[str]]]:
+    """Return the limits that must hold while the policy is cached.
+
+    They are an addition: the authorizer has checked them itself for this request.
+    """
+    if not policies.conditions:
+        return {}
+    limits: dict[str, dict[str, str | list[str]]] = {}
+    if principal.expires_at is not None and principal.expires_at < now + LONGEST_CACHE_SECONDS:
+        end = datetime.fromtimestamp(principal.expires_at, UTC)
+        limits["DateLessThan"] = {"aws:CurrentTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    if principal.allowed_cidrs:
+        limits["IpAddress"] = {"aws:SourceIp": list(principal.allowed_cidrs)}
+    return limits
+
+
+def _longest_principals() -> Iterator[Principal]:
+    """Yield one principal of each kind whose policy is as long as any of that kind."""
+    cidrs = tuple(
+        f"{n}fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128" for n in range(MAX_ALLOWED_CIDRS)
+    )
+    # The longest pair of literal and encoded form: one character that needs encoding.
+    user_id = "u" * (MAX_USER_ID_LENGTH - len(percent_encoded("@"))) + "@"
+    account_id, service_account_id, app_id = (
+        "a" * length for length in (ACCOUNT_ID_LENGTH, SERVICE_ACCOUNT_ID_LENGTH, APP_ID_LENGTH)
+    )
+    longest = partial(
+        Principal,
+        key_id="k" * KEY_ID_LENGTH,
+        account_id=account_id,
+        expires_at=0,
+        allowed_cidrs=cidrs,
+    )
+    yield longest(scope=Scope.APP_USER, owner_type=OwnerType.APP, app_id=app_id, user_id=user_id)
+    yield longest(scope=Scope.APP, owner_type=OwnerType.APP, app_id=app_id)
+    yield longest(scope=Scope.ACCOUNT, owner_type=OwnerType.ACCOUNT)
+    yield longest(
+        scope=Scope.ACCOUNT,
+        owner_type=OwnerType.SERVICE_ACCOUNT,
+        service_account_id=service_account_id,
+    )
+
+
+def _check_budget(principal: Principal, document: PolicyDocument) -> None:
+    size = size_in_bytes(document)
+    if size > MAX_POLICY_BYTES:
+        message = (
+            f"access map: the policy of {_holder(principal)} can take {size} bytes, more than"
+            f" {MAX_POLICY_BYTES}; merge rules into subtrees, select fewer route sets or lower"
+            " KEYSCOPE_MAX_STAGE_LENGTH"
+        )
+        raise Misconfigured(message)
+    for resource in (r for statement in document["Statement"] for r in statement["Resource"]):
+        if len(resource) > MAX_RESOURCE_LENGTH:
+            message = (
+                f"access map: a resource can take {len(resource)} characters, more than"
+                f" {MAX_RESOURCE_LENGTH}: {resource}"
+            )
+            raise Misconfigured(message)

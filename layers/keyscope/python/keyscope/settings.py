@@ -1,0 +1,141 @@
+"""The environment of a function, read once and checked whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from keyscope.errors import Misconfigured
+from keyscope.method_arn import MAX_STAGE_LENGTH
+
+_T = TypeVar("_T")
+
+DEFAULT_MAX_STAGE_LENGTH = 16
+"""Characters. With it the policies of both Sunshine route sets together fit their budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizerSettings:
+    """The settings of an authorizer function; the README lists what each variable means."""
+
+    keys_table: str
+    kms_key_arn: str
+    access_map: str
+    route_sets: tuple[str, ...]
+    max_stage_length: int
+    key_cache_seconds: int
+    key_cache_entries: int
+    stale_seconds: int
+    leeway_seconds: int
+    policy_conditions: bool
+    log_level: str
+    metrics_namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisioningSettings:
+    """The settings of the provisioning function."""
+
+    keys_table: str
+    directory_table: str
+    kms_key_arn: str
+    log_level: str
+
+
+def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettings:
+    """Read the settings of an authorizer.
+
+    Raises:
+        Misconfigured: naming every variable at fault and what it takes.
+    """
+    reader = _Reader(environment)
+    settings = AuthorizerSettings(
+        keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
+        kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
+        access_map=reader.file("KEYSCOPE_ACCESS_MAP"),
+        route_sets=reader.names("KEYSCOPE_ROUTES", "v2"),
+        max_stage_length=reader.whole_number(
+            "KEYSCOPE_MAX_STAGE_LENGTH", DEFAULT_MAX_STAGE_LENGTH, range(1, MAX_STAGE_LENGTH + 1)
+        ),
+        key_cache_seconds=reader.whole_number("KEYSCOPE_KEY_CACHE_SECONDS", 30, range(301)),
+        key_cache_entries=reader.whole_number(
+            "KEYSCOPE_KEY_CACHE_ENTRIES", 10_000, range(1, 100_001)
+        ),
+        stale_seconds=reader.whole_number("KEYSCOPE_STALE_SECONDS", 900, range(3_601)),
+        leeway_seconds=reader.whole_number("KEYSCOPE_LEEWAY_SECONDS", 0, range(61)),
+        policy_conditions=reader.choice(
+            "KEYSCOPE_POLICY_CONDITIONS", "true", {"true": True, "false": False}
+        ),
+        log_level=reader.log_level(),
+        metrics_namespace=reader.text("KEYSCOPE_METRICS_NAMESPACE", "Keyscope"),
+    )
+    reader.finish()
+    return settings
+
+
+def read_provisioning_settings(environment: Mapping[str, str]) -> ProvisioningSettings:
+    """Read the settings of the provisioning function.
+
+    Raises:
+        Misconfigured: naming every variable at fault and what it takes.
+    """
+    reader = _Reader(environment)
+    settings = ProvisioningSettings(
+        keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
+        directory_table=reader.text("KEYSCOPE_DIRECTORY_TABLE"),
+        kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
+        log_level=reader.log_level(),
+    )
+    reader.finish()
+    return settings
+
+
+class _Reader:
+    """Reads variables one by one and gathers what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._faults: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        value = self._environment.get(name) or default
+        if not value:
+            self._faults.append(f"{name} is not set")
+        return value
+
+    def names(self, name: str, default: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.text(name, default).split(","))
+
+    def whole_number(self, name: str, default: int, allowed: range) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit()) or int(value) not in allowed:
+            self._faults.append(
+                f"{name} is {value!r}; it takes a whole number from {allowed[0]} to {allowed[-1]}"
+            )
+            return default
+        return int(value)
+
+    def choice(self, name: str, default: str, choices: Mapping[str, _T]) -> _T:
+        value = self.text(name, default)
+        if value not in choices:
+            self._faults.append(f"{name} is {value!r}; it takes one of {', '.join(choices)}")
+        return choices.get(value, choices[default])
+
+    def log_level(self) -> str:
+        levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+        return self.choice("KEYSCOPE_LOG_LEVEL", "INFO", {level: level for level in levels})
+
+    def file(self, name: str) -> str:
+        path = self._environment.get(name)
+        if not path:
+            return (files("keyscope") / "scopes.toml").read_text("utf-8")
+        try:
+            return Path(path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self._faults.append(f"{name} is {path!r}, which cannot be read: {error}")
+            return ""
+
+    def finish(self) -> None:
+        if self._faults:
+            raise Misconfigured("; ".join(self._faults))
