@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess  # noqa: S404 - programs are what this module is about
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence

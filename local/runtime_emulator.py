@@ -17,7 +17,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -128,29 +128,25 @@ def runtime_emulator(
         **environment,
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(limit_seconds),
     }
-    program = listening_program(
-        command,
-        port=emulator_port,
-        folder=folder,
-        environment=lambda_environment,
-        start_seconds=START_SECONDS,
-    )
-    client = httpx.Client(
-        base_url=f"http://{LOOPBACK}:{emulator_port}",
-        timeout=limit_seconds + ANSWER_SECONDS,
-        trust_env=False,
-    )
-    with client, _as_emulator_error(), program as log:
-        yield RuntimeEmulator(client, log)
-
-
-@contextmanager
-def _as_emulator_error() -> Iterator[None]:
-    try:
-        yield
-    except ProgramError as error:
-        message = f"The Lambda Runtime Interface Emulator did not start: {error}"
-        raise EmulatorError(message) from error
+    with ExitStack() as stack:
+        try:
+            program = listening_program(
+                command,
+                port=emulator_port,
+                folder=folder,
+                environment=lambda_environment,
+                start_seconds=START_SECONDS,
+            )
+            log = stack.enter_context(program)
+        except ProgramError as error:
+            message = f"The Lambda Runtime Interface Emulator did not start: {error}"
+            raise EmulatorError(message) from error
+        client = httpx.Client(
+            base_url=f"http://{LOOPBACK}:{emulator_port}",
+            timeout=limit_seconds + ANSWER_SECONDS,
+            trust_env=False,
+        )
+        yield RuntimeEmulator(stack.enter_context(client), log)
 
 
 def find_emulator() -> Path:

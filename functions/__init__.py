@@ -1,0 +1,1 @@
+"""One folder per Lambda function; each holds `app.py` with `handler`."""

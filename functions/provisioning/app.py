@@ -1,0 +1,7 @@
+"""Creates accounts and their account-scope keys; only IAM callers can invoke it."""
+
+import os
+
+from keyscope.aws.provisioning_bootstrap import provisioning_handler
+
+handler = provisioning_handler(os.environ)

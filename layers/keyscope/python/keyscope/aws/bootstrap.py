@@ -1,0 +1,68 @@
+"""Settings -> clients, stores and a handler; made once per container."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from keyscope.access_map import read_access_map
+from keyscope.answer import Answer, answer
+from keyscope.authorize import Authorizer, authorize
+from keyscope.aws.clients import dynamodb_client, kms_client
+from keyscope.aws.key_table import KeyTable
+from keyscope.aws.secret_box import SecretOpeningBox
+from keyscope.aws.telemetry import Telemetry
+from keyscope.event import AuthorizerRequest, request_id_of
+from keyscope.key_cache import KeyCache
+from keyscope.policy import prepare_policies
+from keyscope.settings import AuthorizerSettings, read_authorizer_settings
+
+
+class LambdaContext(Protocol):
+    """What is used of the context that Lambda hands to a handler."""
+
+    aws_request_id: str
+
+
+AuthorizerHandler = Callable[[object, LambdaContext], Answer]
+
+
+def authorizer_handler(
+    function: str,
+    read_event: Callable[[object], AuthorizerRequest],
+    environment: Mapping[str, str],
+) -> AuthorizerHandler:
+    """Make the handler of an authorizer function from its environment.
+
+    Raises:
+        Misconfigured: when a setting or the access map is wrong; the function does not start.
+    """
+    settings = read_authorizer_settings(environment)
+    authorizer = _authorizer(settings)
+    telemetry = Telemetry(function, settings.log_level, settings.metrics_namespace)
+
+    def handler(event: object, context: LambdaContext) -> Answer:
+        decision = authorize(event, read_event, authorizer)
+        telemetry.record(decision, request_id_of(event), context.aws_request_id)
+        return answer(decision)
+
+    return handler
+
+
+def _authorizer(settings: AuthorizerSettings) -> Authorizer:
+    access_map = read_access_map(settings.access_map, settings.route_sets)
+    return Authorizer(
+        keys=KeyCache(
+            KeyTable(dynamodb_client(), settings.keys_table),
+            time.time,
+            fresh_seconds=settings.key_cache_seconds,
+            stale_seconds=settings.stale_seconds,
+            max_entries=settings.key_cache_entries,
+        ),
+        secrets=SecretOpeningBox(kms_client, settings.kms_key_arn, settings.key_cache_entries),
+        policies=prepare_policies(
+            access_map, settings.max_stage_length, conditions=settings.policy_conditions
+        ),
+        clock=time.time,
+        timer=time.perf_counter,
+        leeway_seconds=settings.leeway_seconds,
+    )

@@ -1,0 +1,64 @@
+"""Settings -> the provisioning operations and the provisioning function's handler."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from aws_lambda_powertools import Logger
+
+from keyscope.aws.bootstrap import LambdaContext
+from keyscope.aws.clients import dynamodb_client, kms_client
+from keyscope.aws.directory_table import DirectoryTable
+from keyscope.aws.secret_box import SecretSealingBox
+from keyscope.errors import InvalidInput, Unavailable
+from keyscope.provisioning import Provisioning
+from keyscope.provisioning_request import Json, carry_out, read_operation, shown_faults
+from keyscope.settings import ProvisioningSettings, read_provisioning_settings
+
+ProvisioningHandler = Callable[[object, LambdaContext], Json]
+
+
+def provisioning(settings: ProvisioningSettings) -> Provisioning:
+    """Make the operations over the real tables and KMS."""
+    return Provisioning(
+        directory=DirectoryTable(dynamodb_client(), settings.directory_table, settings.keys_table),
+        sealer=SecretSealingBox(kms_client(), settings.kms_key_arn),
+        clock=time.time,
+    )
+
+
+def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
+    """Make the handler of the provisioning function from its environment.
+
+    Raises:
+        Misconfigured: when a setting is wrong; the function does not start.
+    """
+    settings = read_provisioning_settings(environment)
+    operations = provisioning(settings)
+    logger = Logger(service="provisioning", level=settings.log_level)
+
+    def handler(event: object, context: LambdaContext) -> Json:
+        now = time.time()
+        members: dict[str, object] = {"invocation_id": context.aws_request_id}
+        try:
+            operation = read_operation(event, now)
+            members["operation"] = type(operation).__name__
+            result = carry_out(operation, operations, now)
+        except InvalidInput as invalid:
+            members["faults"] = [f"{fault.field}: {fault.code}" for fault in invalid.faults]
+            logger.info("invalid", extra=members)
+            return shown_faults(invalid)
+        except Unavailable as unavailable:
+            # Raised on: the caller of `aws lambda invoke` sees a FunctionError with this text.
+            members |= {"reason": unavailable.reason, "detail": unavailable.detail}
+            logger.error("failed", extra=members)  # noqa: TRY400 - no traceback: reason tells all
+            raise
+        logger.info("done", extra=members | _ids(result))
+        return result
+
+    return handler
+
+
+def _ids(result: Json) -> dict[str, object]:
+    """Return the ids that an answer names; its secret stays out of the log."""
+    shown = {"account_id": result.get("account"), "key_id": result.get("key")}
+    return {name: value["id"] for name, value in shown.items() if isinstance(value, dict)}

@@ -1,0 +1,271 @@
+"""The provisioning function's JSON: request in, operation, answer out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import assert_never
+
+from keyscope.errors import Fault, InvalidInput
+from keyscope.ids import OwnerType, is_account_id, is_key_id, owner_type_of_key
+from keyscope.policy import MAX_ALLOWED_CIDRS
+from keyscope.provisioning import (
+    MAX_KEYS_PER_OWNER,
+    CreatedKey,
+    Key,
+    KeyNotFound,
+    KeyRequest,
+    OwnerNotFound,
+    Provisioning,
+    TooManyKeys,
+)
+
+MAX_DISPLAY_NAME_LENGTH = 100
+"""Characters; the Sunshine API's limit for an app's name, used for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAccount:
+    """Create an account with its first key."""
+
+    display_name: str
+    key: KeyRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKey:
+    """Create a further key of an account."""
+
+    account_id: str
+    key: KeyRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ListKeys:
+    """List an account's keys."""
+
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey:
+    """Revoke a key of an account."""
+
+    account_id: str
+    key_id: str
+
+
+Operation = CreateAccount | CreateKey | ListKeys | RevokeKey
+Json = dict[str, object]
+
+_KEY_MEMBERS = {"displayName", "expiresAt", "allowedCidrs"}
+_MEMBERS = {
+    "createAccount": {"displayName", "key"},
+    "createKey": {"accountId", *_KEY_MEMBERS},
+    "listKeys": {"accountId"},
+    "revokeKey": {"accountId", "keyId"},
+}
+
+
+def read_operation(event: object, now: float) -> Operation:
+    """Read a provisioning request. `now` is in seconds since the epoch.
+
+    Raises:
+        InvalidInput: with every fault that it has.
+    """
+    if not isinstance(event, Mapping):
+        raise InvalidInput([_bad("", "must be a JSON object with the member 'operation'")])
+    name = event.get("operation")
+    if not isinstance(name, str) or name not in _MEMBERS:
+        raise InvalidInput([_bad("operation", f"must be one of {', '.join(_MEMBERS)}")])
+    reader = _Reader(now)
+    operation = reader.operation(name, event)
+    if reader.faults:
+        raise InvalidInput(reader.faults)
+    return operation
+
+
+def carry_out(operation: Operation, provisioning: Provisioning, now: float) -> Json:
+    """Carry an operation out and return its answer.
+
+    Raises:
+        InvalidInput: when the account or key does not exist, or has its ten keys.
+        Unavailable: when a table or KMS cannot answer.
+    """
+    try:
+        match operation:
+            case CreateAccount(display_name, key):
+                account, created = provisioning.create_account(display_name, key)
+                shown = {"id": account.owner_id, "displayName": account.display_name}
+                return {"account": shown, "key": _shown_once(created, now)}
+            case CreateKey(account_id, key):
+                created = provisioning.create_key(OwnerType.ACCOUNT, account_id, key)
+                return {"key": _shown_once(created, now)}
+            case ListKeys(account_id):
+                return {"keys": [_shown(key, now) for key in provisioning.list_keys(account_id)]}
+            case RevokeKey(account_id, key_id):
+                provisioning.revoke_key(account_id, key_id)
+                return {}
+            case _:
+                assert_never(operation)
+    except OwnerNotFound:
+        raise InvalidInput([Fault("not_found", "accountId", "there is no such account")]) from None
+    except KeyNotFound:
+        raise InvalidInput([Fault("not_found", "keyId", "the account has no such key")]) from None
+    except TooManyKeys:
+        title = f"the account has {MAX_KEYS_PER_OWNER} live keys already; revoke one first"
+        raise InvalidInput([Fault("too_many_keys", "accountId", title)]) from None
+
+
+def shown_faults(invalid: InvalidInput) -> Json:
+    """Return the answer to an invalid request."""
+    return {
+        "errors": [
+            {"code": fault.code, "field": fault.field, "title": fault.title}
+            for fault in invalid.faults
+        ]
+    }
+
+
+def _shown_once(created: CreatedKey, now: float) -> Json:
+    return {**_shown(created.key, now), "secret": created.secret}
+
+
+def _shown(key: Key, now: float) -> Json:
+    members: Json = {
+        "id": key.key_id,
+        "displayName": key.display_name,
+        "state": _state(key, now),
+        "createdAt": _rfc3339(key.created_at),
+        "expiresAt": _rfc3339(key.expires_at),
+        "allowedCidrs": list(key.allowed_cidrs) or None,
+        "revokedAt": _rfc3339(key.revoked_at),
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _state(key: Key, now: float) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "active" if key.is_live(now) else "expired"
+
+
+def _rfc3339(seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _bad(field: str, title: str) -> Fault:
+    return Fault("bad_request", field, title)
+
+
+class _Reader:
+    """Reads the members of a request and gathers every fault."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+        self.faults: list[Fault] = []
+
+    def operation(self, name: str, event: Mapping[object, object]) -> Operation:
+        self._refuse_unknown(event, _MEMBERS[name] | {"operation"}, "")
+        match name:
+            case "createAccount":
+                return CreateAccount(
+                    self._display_name(event, "") or self._missing("displayName"),
+                    self._nested_key(event.get("key")),
+                )
+            case "createKey":
+                return CreateKey(self._account_id(event), self._key(event, ""))
+            case "listKeys":
+                return ListKeys(self._account_id(event))
+            case _:
+                return RevokeKey(self._account_id(event), self._key_id(event))
+
+    def _nested_key(self, value: object) -> KeyRequest:
+        if value is None:
+            return KeyRequest()
+        if not isinstance(value, Mapping):
+            self.faults.append(_bad("key", "must be an object"))
+            return KeyRequest()
+        self._refuse_unknown(value, _KEY_MEMBERS, "key.")
+        return self._key(value, "key.")
+
+    def _key(self, members: Mapping[object, object], prefix: str) -> KeyRequest:
+        return KeyRequest(
+            display_name=self._display_name(members, prefix),
+            expires_at=self._expires_at(members.get("expiresAt"), f"{prefix}expiresAt"),
+            allowed_cidrs=self._cidrs(members.get("allowedCidrs"), f"{prefix}allowedCidrs"),
+        )
+
+    def _display_name(self, members: Mapping[object, object], prefix: str) -> str | None:
+        value = members.get("displayName")
+        if value is None:
+            return None
+        if isinstance(value, str) and value.strip() and len(value) <= MAX_DISPLAY_NAME_LENGTH:
+            return value
+        title = f"must be a string of 1 to {MAX_DISPLAY_NAME_LENGTH} characters"
+        self.faults.append(_bad(f"{prefix}displayName", title))
+        return "-"
+
+    def _missing(self, field: str) -> str:
+        self.faults.append(_bad(field, "is required"))
+        return ""
+
+    def _account_id(self, members: Mapping[object, object]) -> str:
+        value = members.get("accountId")
+        if isinstance(value, str) and is_account_id(value):
+            return value
+        self.faults.append(_bad("accountId", "must be an account id: 12 hex characters"))
+        return ""
+
+    def _key_id(self, members: Mapping[object, object]) -> str:
+        value = members.get("keyId")
+        if isinstance(value, str) and is_key_id(value):
+            if owner_type_of_key(value) is OwnerType.ACCOUNT:
+                return value
+            self.faults.append(_bad("keyId", "must be an account's key: it begins with act_"))
+            return ""
+        self.faults.append(_bad("keyId", "must be a key id: act_ and 24 hex characters"))
+        return ""
+
+    def _expires_at(self, value: object, field: str) -> int | None:
+        if value is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+            seconds = int(moment.timestamp()) if moment.tzinfo is not None else None
+        except (ValueError, OverflowError):
+            seconds = None
+        if seconds is None:
+            title = "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z"
+            self.faults.append(_bad(field, title))
+        elif seconds <= self._now:
+            self.faults.append(_bad(field, "must be in the future"))
+        return seconds
+
+    def _cidrs(self, value: object, field: str) -> tuple[str, ...]:
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not 1 <= len(value) <= MAX_ALLOWED_CIDRS:
+            self.faults.append(_bad(field, f"must be a list of 1 to {MAX_ALLOWED_CIDRS} CIDRs"))
+            return ()
+        found: dict[str, None] = {}
+        for position, cidr in enumerate(value):
+            try:
+                found[str(ip_network(cidr if isinstance(cidr, str) else ""))] = None
+            except ValueError:
+                title = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, no host bits set"
+                self.faults.append(_bad(f"{field}[{position}]", title))
+        return tuple(found)
+
+    def _refuse_unknown(
+        self, members: Mapping[object, object], known: set[str], prefix: str
+    ) -> None:
+        for name in members:
+            if name not in known:
+                self.faults.append(_bad(f"{prefix}{name}", f"is unknown; known: {_listed(known)}"))
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))

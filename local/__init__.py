@@ -1,0 +1,1 @@
+"""The local gateway and its embedded AWS: the whole stack on one machine, without Docker."""

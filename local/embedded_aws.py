@@ -1,0 +1,92 @@
+"""DynamoDB and KMS inside this process: moto, reached over HTTP like AWS itself.
+
+The gateway, the runtime emulator and `sam local invoke` all reach it by the same means, the
+environment variables of `EmbeddedAws.environment`. It keeps everything in memory, so nothing
+outlives the run. moto does not keep conditional writes honest under concurrency; where that
+matters, use DynamoDB Local: when `AWS_ENDPOINT_URL_DYNAMODB` is set, the tables are made there.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final, Protocol, cast
+
+import httpx
+from moto.server import ThreadedMotoServer
+
+from local.listening_program import LOOPBACK
+from local.tables import DUMMY_CREDENTIALS, REGION, create_tables, local_client
+from local.template import Stack
+
+DYNAMODB_ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL_DYNAMODB"
+KMS_KEY_VARIABLE: Final = "KEYSCOPE_KMS_KEY_ARN"
+
+_running: list[ThreadedMotoServer] = []
+_turn = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedAws:
+    """A running embedded AWS.
+
+    `environment` goes on top of a function's own environment: endpoints, region, dummy
+    credentials, and the key that seals secrets, whose id no template can foretell.
+    """
+
+    endpoint_url: str
+    kms_key_arn: str
+    environment: Mapping[str, str]
+
+
+class _KmsClient(Protocol):
+    def create_key(self, **request: object) -> Mapping[str, Mapping[str, str]]: ...
+
+
+@contextmanager
+def embedded_aws(stack: Stack) -> Iterator[EmbeddedAws]:
+    """Start it on a free port of 127.0.0.1, with the stack's tables and a KMS key, and stop it.
+
+    moto keeps one store per process, so two that run at once share their tables; the store is
+    emptied when the last one ends.
+    """
+    with _moto_server() as endpoint_url:
+        dynamodb_url = os.environ.get(DYNAMODB_ENDPOINT_VARIABLE, endpoint_url)
+        create_tables(stack, dynamodb_url)
+        kms = cast("_KmsClient", local_client("kms", endpoint_url))
+        key = kms.create_key(Description="Seals the secrets of a local run")
+        kms_key_arn = key["KeyMetadata"]["Arn"]
+        yield EmbeddedAws(
+            endpoint_url=endpoint_url,
+            kms_key_arn=kms_key_arn,
+            environment={
+                **DUMMY_CREDENTIALS,
+                "AWS_REGION": REGION,
+                "AWS_DEFAULT_REGION": REGION,
+                "AWS_ENDPOINT_URL": endpoint_url,
+                DYNAMODB_ENDPOINT_VARIABLE: dynamodb_url,
+                KMS_KEY_VARIABLE: kms_key_arn,
+            },
+        )
+
+
+@contextmanager
+def _moto_server() -> Iterator[str]:
+    # The server would print every request among the run's own lines.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    endpoint_url = f"http://{LOOPBACK}:{port}"
+    with _turn:
+        _running.append(server)
+    try:
+        yield endpoint_url
+    finally:
+        with _turn:
+            _running.remove(server)
+            if not _running:
+                httpx.post(f"{endpoint_url}/moto-api/reset", trust_env=False).raise_for_status()
+        server.stop()

@@ -1,0 +1,1 @@
+"""Tests; a test's name states a behaviour."""
