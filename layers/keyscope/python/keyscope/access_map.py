@@ -131,13 +131,14 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
 
 def _lines(source: str, document: Mapping[str, object]) -> Iterator[_Line]:
     """Yield each rule with its line; tomllib gives the order, the text gives the place."""
-    numbered = enumerate(source.splitlines(), start=1)
-    number = 0
+    position = 0
     for route_set, table in document.items():
         for holder, texts in _rule_lists(route_set, table):
             for text in texts:
-                number = next((n for n, line in numbered if f'"{text}"' in line), number)
-                yield _Line(route_set, holder, text, number)
+                quoted = re.compile(f"[\"']{re.escape(text)}[\"']")
+                if found := quoted.search(source, position):
+                    position = found.end()
+                yield _Line(route_set, holder, text, source.count("\n", 0, position) + 1)
 
 
 def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Holder, list[str]]]:

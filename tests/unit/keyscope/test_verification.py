@@ -1,0 +1,245 @@
+import pytest
+
+from keyscope.credential import parse_credential
+from keyscope.errors import Reason, Refused
+from keyscope.ids import OwnerType
+from keyscope.key_record import KeyRecord
+from keyscope.principal import Principal, Scope
+from keyscope.secret import new_secret
+from keyscope.verification import Circumstances, verify
+from tests.support.builders import (
+    ACCOUNT,
+    APP,
+    NOW,
+    SERVICE_ACCOUNT,
+    MadeKey,
+    basic,
+    make_key,
+)
+from tests.support.stores import MemorySecretOpener
+
+HERE = Circumstances(NOW, "192.0.2.7")
+APP_KEY = make_key(OwnerType.APP)
+
+
+def verified(
+    value: str, record: KeyRecord | None, circumstances: Circumstances = HERE
+) -> Principal:
+    opener = MemorySecretOpener()
+    return verify(
+        parse_credential(value), record, lambda known: opener.open(known).secret, circumstances
+    )
+
+
+def reason_of(value: str, record: KeyRecord | None, circumstances: Circumstances = HERE) -> Reason:
+    with pytest.raises(Refused) as refused:
+        verified(value, record, circumstances)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("owner_type", "expected"),
+    [
+        (
+            OwnerType.APP,
+            Principal(Scope.APP, "", OwnerType.APP, ACCOUNT, app_id=APP),
+        ),
+        (
+            OwnerType.ACCOUNT,
+            Principal(Scope.ACCOUNT, "", OwnerType.ACCOUNT, ACCOUNT),
+        ),
+        (
+            OwnerType.SERVICE_ACCOUNT,
+            Principal(
+                Scope.ACCOUNT,
+                "",
+                OwnerType.SERVICE_ACCOUNT,
+                ACCOUNT,
+                service_account_id=SERVICE_ACCOUNT,
+            ),
+        ),
+    ],
+)
+def test_basic_gives_the_scope_of_the_keys_owner(
+    owner_type: OwnerType, expected: Principal
+) -> None:
+    key = make_key(owner_type)
+    principal = verified(key.basic(), key.record)
+    assert principal.key_id == key.key_id
+    assert (principal.scope, principal.owner_type, principal.name, principal.account_id) == (
+        expected.scope,
+        expected.owner_type,
+        expected.name,
+        expected.account_id,
+    )
+
+
+def test_an_app_key_signs_for_a_user_of_its_app() -> None:
+    principal = verified(APP_KEY.bearer(scope="appUser", userId="jane"), APP_KEY.record)
+    assert principal.context() == {
+        "keyId": APP_KEY.key_id,
+        "scope": "appUser",
+        "ownerType": "app",
+        "accountId": ACCOUNT,
+        "appId": APP,
+        "userId": "jane",
+    }
+
+
+@pytest.mark.parametrize(
+    ("owner_type", "scope"),
+    [
+        (OwnerType.APP, "account"),
+        (OwnerType.ACCOUNT, "app"),
+        (OwnerType.ACCOUNT, "appUser"),
+        (OwnerType.SERVICE_ACCOUNT, "app"),
+        (OwnerType.SERVICE_ACCOUNT, "appUser"),
+    ],
+)
+def test_a_scope_that_the_owner_may_not_claim_is_refused(owner_type: OwnerType, scope: str) -> None:
+    key = make_key(owner_type)
+    value = key.bearer(scope=scope, userId="jane")
+    assert reason_of(value, key.record) is Reason.SCOPE_NOT_OF_OWNER
+
+
+@pytest.mark.parametrize(
+    ("owner_type", "scope"),
+    [
+        (OwnerType.APP, "app"),
+        (OwnerType.ACCOUNT, "account"),
+        (OwnerType.SERVICE_ACCOUNT, "account"),
+    ],
+)
+def test_a_scope_that_the_owner_may_claim_is_given(owner_type: OwnerType, scope: str) -> None:
+    key = make_key(owner_type)
+    assert verified(key.bearer(scope=scope), key.record).scope is Scope(scope)
+
+
+@pytest.mark.parametrize("value", [APP_KEY.basic(), APP_KEY.bearer(scope="app")])
+def test_an_unknown_key_is_refused(value: str) -> None:
+    assert reason_of(value, None) is Reason.UNKNOWN_KEY
+
+
+def test_a_token_of_an_unknown_key_signed_with_the_stand_in_secret_is_refused() -> None:
+    stand_in = MadeKey(APP_KEY.record, "ks_" + "A" * 49)
+    assert reason_of(stand_in.bearer(scope="app"), None) is Reason.UNKNOWN_KEY
+
+
+@pytest.mark.parametrize("value", [APP_KEY.basic(), APP_KEY.bearer(scope="app")])
+def test_a_revoked_key_is_refused(value: str) -> None:
+    revoked = KeyRecord(APP_KEY.key_id, OwnerType.APP, APP, b"", b"", revoked_at=NOW)
+    assert reason_of(value, revoked) is Reason.REVOKED_KEY
+
+
+def test_another_secret_is_refused() -> None:
+    value = basic(APP_KEY.key_id, new_secret())
+    assert reason_of(value, APP_KEY.record) is Reason.WRONG_SECRET
+
+
+def test_another_signature_is_refused() -> None:
+    value = MadeKey(APP_KEY.record, new_secret()).bearer(scope="app")
+    assert reason_of(value, APP_KEY.record) is Reason.WRONG_SIGNATURE
+
+
+def test_basic_never_opens_the_sealed_secret() -> None:
+    opener = MemorySecretOpener()
+    verify(
+        parse_credential(APP_KEY.basic()),
+        APP_KEY.record,
+        lambda known: opener.open(known).secret,
+        HERE,
+    )
+    assert opener.opened == 0
+
+
+def test_a_key_holds_until_the_second_before_its_expiry() -> None:
+    key = make_key(expires_at=NOW + 1)
+    assert verified(key.basic(), key.record).expires_at == NOW + 1
+
+
+@pytest.mark.parametrize("scheme", ["basic", "bearer"])
+def test_a_key_ends_at_its_expiry(scheme: str) -> None:
+    key = make_key(expires_at=NOW)
+    value = {"basic": key.basic(), "bearer": key.bearer(scope="app")}[scheme]
+    assert reason_of(value, key.record) is Reason.EXPIRED_KEY
+
+
+def test_a_wrong_secret_of_an_expired_key_is_not_told_that_it_expired() -> None:
+    key = make_key(expires_at=NOW)
+    assert reason_of(basic(key.key_id, new_secret()), key.record) is Reason.WRONG_SECRET
+
+
+def test_a_token_ends_at_its_exp() -> None:
+    assert reason_of(APP_KEY.bearer(scope="app", exp=NOW), APP_KEY.record) is Reason.EXPIRED_TOKEN
+
+
+def test_a_token_holds_until_the_second_before_its_exp() -> None:
+    principal = verified(APP_KEY.bearer(scope="app", exp=NOW + 1), APP_KEY.record)
+    assert principal.expires_at == NOW + 1
+
+
+def test_a_token_begins_at_its_nbf() -> None:
+    assert verified(APP_KEY.bearer(scope="app", nbf=NOW), APP_KEY.record).scope is Scope.APP
+    value = APP_KEY.bearer(scope="app", nbf=NOW + 1)
+    assert reason_of(value, APP_KEY.record) is Reason.TOKEN_NOT_YET_VALID
+
+
+def test_leeway_widens_both_ends_of_a_token() -> None:
+    lenient = Circumstances(NOW, "192.0.2.7", leeway_seconds=5)
+    value = APP_KEY.bearer(scope="app", exp=NOW - 4, nbf=NOW + 5)
+    assert verified(value, APP_KEY.record, lenient).expires_at == NOW + 1
+    late = APP_KEY.bearer(scope="app", exp=NOW - 5)
+    assert reason_of(late, APP_KEY.record, lenient) is Reason.EXPIRED_TOKEN
+
+
+@pytest.mark.parametrize(("token_ends", "key_ends"), [(NOW + 10, NOW + 20), (NOW + 20, NOW + 10)])
+def test_the_earlier_of_token_and_key_ends_the_proof(token_ends: int, key_ends: int) -> None:
+    key = make_key(expires_at=key_ends)
+    principal = verified(key.bearer(scope="app", exp=token_ends), key.record)
+    assert principal.expires_at == NOW + 10
+
+
+def test_an_exp_beyond_any_calendar_is_taken() -> None:
+    principal = verified(APP_KEY.bearer(scope="app", exp=10**30), APP_KEY.record)
+    assert principal.expires_at == 10**30
+
+
+@pytest.mark.parametrize(
+    ("cidrs", "address"),
+    [
+        (("192.0.2.0/24",), "192.0.2.7"),
+        (("198.51.100.0/24", "192.0.2.7/32"), "192.0.2.7"),
+        (("2001:db8::/32",), "2001:db8::1"),
+    ],
+)
+def test_an_address_of_the_keys_cidrs_is_let_in(cidrs: tuple[str, ...], address: str) -> None:
+    key = make_key(allowed_cidrs=cidrs)
+    principal = verified(key.basic(), key.record, Circumstances(NOW, address))
+    assert principal.allowed_cidrs == cidrs
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("192.0.3.1", Reason.SOURCE_ADDRESS_NOT_ALLOWED),
+        ("2001:db8::1", Reason.SOURCE_ADDRESS_NOT_ALLOWED),
+        ("192.0.2.7, 10.0.0.1", Reason.SOURCE_ADDRESS_UNKNOWN),
+        (None, Reason.SOURCE_ADDRESS_UNKNOWN),
+    ],
+)
+def test_any_other_address_is_refused(address: str | None, reason: Reason) -> None:
+    key = make_key(allowed_cidrs=("192.0.2.0/24",))
+    assert reason_of(key.basic(), key.record, Circumstances(NOW, address)) is reason
+
+
+def test_two_keys_of_one_app_prove_the_same_principal_name() -> None:
+    other = make_key(OwnerType.APP)
+    assert (
+        verified(APP_KEY.basic(), APP_KEY.record).name == verified(other.basic(), other.record).name
+    )
+
+
+def test_a_key_record_does_not_print_its_secret() -> None:
+    shown = repr(APP_KEY.record)
+    assert APP_KEY.secret not in shown
+    assert repr(APP_KEY.record.secret_hash) not in shown
