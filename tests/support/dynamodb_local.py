@@ -1,7 +1,8 @@
-"""When tests may do without DynamoDB Local, and when they must not."""
+"""The stores of the integration tests, and when they may do without DynamoDB Local."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import pytest
 
@@ -11,6 +12,22 @@ from local.dynamodb_local import (
     check_machine,
     running_dynamodb_local,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The template's tables at one endpoint, and a KMS key.
+
+    `environment` points botocore, and a function, at both. Tables are shared by all tests of a
+    session: ids are random, so tests do not meet unless they share one.
+    """
+
+    dynamodb_url: str
+    kms_url: str
+    kms_key_arn: str
+    keys_table: str
+    directory_table: str
+    environment: Mapping[str, str]
 
 
 def start_or_skip(running: ExitStack, environment: Mapping[str, str]) -> str:

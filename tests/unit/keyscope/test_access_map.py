@@ -70,7 +70,7 @@ def test_a_set_that_is_not_selected_grants_nothing() -> None:
         ("app", "* /apps/{appId}", "'*' is no method"),
         ("app", "ANY /apps/{appId}", "'ANY' is no method"),
         ("app", "get /apps/{appId}", "'get' is no method"),
-        ("app", "GET, POST /apps/{appId}", "'' is no method"),
+        ("app", "GET, POST /apps/{appId}", "a rule is METHODS PATH"),
         ("app", "GET,GET /apps/{appId}", "a method stands twice"),
         ("app", "GET /apps/{appId}/*/keys", "a star stands only at the very end"),
         ("app", "GET /apps/{appId}/things*", "a star stands only at the very end"),

@@ -4,8 +4,8 @@ Alarms stand on these metrics: Lambda's own `Errors` counts every 401, because A
 refusal as an error of the function.
 """
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from keyscope.decision import Decision, Outcome
 from keyscope.key_record import RecordSource
@@ -26,7 +26,9 @@ class Telemetry:
     def __init__(self, function: str, log_level: str, metrics_namespace: str) -> None:
         """Name the function (`service` in log and metrics) that decides."""
         self._logger = Logger(service=function, level=log_level)
-        self._metrics = Metrics(service=function, namespace=metrics_namespace)
+        self._function = function
+        # Not `Metrics`, whose instances share one state: two functions may run in one process.
+        self._metrics = EphemeralMetrics(service=function, namespace=metrics_namespace)
 
     def record(self, decision: Decision, request_id: str | None, invocation_id: str | None) -> None:
         """Write one log line and one metric set, neither with a secret or a token."""
@@ -61,6 +63,7 @@ class Telemetry:
     def _measure(self, decision: Decision) -> None:
         metrics = self._metrics
         metrics.add_dimensions(
+            service=self._function,
             outcome=decision.outcome.value,
             reason=decision.reason.value if decision.reason else NOT_APPLICABLE,
             scheme=decision.scheme.value if decision.scheme else NOT_APPLICABLE,

@@ -1,0 +1,177 @@
+from dataclasses import replace
+from importlib.resources import files
+
+import pytest
+
+from keyscope.access_map import read_access_map
+from keyscope.answer import AuthorizerFailed, Unauthorized, answer
+from keyscope.authorize import Authorizer, authorize
+from keyscope.decision import Decision, Outcome, Scheme
+from keyscope.errors import Reason
+from keyscope.event import read_http_event, read_rest_event
+from keyscope.ids import OwnerType
+from keyscope.key_record import Lookup, RecordSource
+from keyscope.policy import prepare_policies
+from keyscope.secret import new_secret
+from tests.support.builders import (
+    APP,
+    NOW,
+    basic,
+    http_event,
+    make_key,
+    rest_request_event,
+)
+from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
+
+KEY = make_key()
+POLICIES = prepare_policies(
+    read_access_map((files("keyscope") / "scopes.toml").read_text("utf-8"), ["v2"]), 16
+)
+
+
+class Stopped:
+    """A timer that moves on by a millisecond whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.seconds += 0.001
+        return self.seconds
+
+
+def authorizer(
+    store: MemoryKeyStore | None = None, opener: MemorySecretOpener | None = None
+) -> Authorizer:
+    return Authorizer(
+        keys=store or MemoryKeyStore({KEY.key_id: KEY.record}),
+        secrets=opener or MemorySecretOpener(),
+        policies=POLICIES,
+        clock=SteppedClock(NOW),
+        timer=Stopped(),
+    )
+
+
+def decided(authorization: str | None, by: Authorizer | None = None) -> Decision:
+    return authorize(rest_request_event(authorization), read_rest_event, by or authorizer())
+
+
+@pytest.mark.parametrize(
+    ("authorization", "scheme"),
+    [(KEY.basic(), Scheme.BASIC), (KEY.bearer(scope="app"), Scheme.BEARER)],
+)
+def test_a_proven_credential_is_allowed_with_a_policy(authorization: str, scheme: Scheme) -> None:
+    decision = decided(authorization)
+    assert (decision.outcome, decision.reason, decision.scheme) == (Outcome.ALLOWED, None, scheme)
+    assert decision.policy is not None
+    assert decision.policy["Statement"][0]["Effect"] == "Allow"
+
+
+def test_the_answer_names_principal_policy_and_context() -> None:
+    decision = decided(KEY.basic())
+    assert answer(decision) == {
+        "principalId": f"app/{APP}",
+        "policyDocument": decision.policy,
+        "context": {
+            "keyId": KEY.key_id,
+            "scope": "app",
+            "ownerType": "app",
+            "accountId": APP[:12],
+            "appId": APP,
+        },
+    }
+
+
+def test_an_http_api_gets_the_same_answer() -> None:
+    by_http = authorize(http_event(KEY.basic()), read_http_event, authorizer())
+    assert answer(by_http) == answer(decided(KEY.basic()))
+
+
+@pytest.mark.parametrize(
+    ("authorization", "reason"),
+    [
+        (None, Reason.NO_CREDENTIAL),
+        (basic(KEY.key_id, new_secret()), Reason.WRONG_SECRET),
+        (make_key().basic(), Reason.UNKNOWN_KEY),
+        (KEY.bearer(scope="account"), Reason.SCOPE_NOT_OF_OWNER),
+        (KEY.bearer(scope="app", exp=NOW), Reason.EXPIRED_TOKEN),
+    ],
+)
+def test_a_refusal_is_unauthorized_and_nothing_more(
+    authorization: str | None, reason: Reason
+) -> None:
+    decision = decided(authorization)
+    assert (decision.outcome, decision.reason) == (Outcome.REFUSED, reason)
+    with pytest.raises(Unauthorized) as unauthorized:
+        answer(decision)
+    assert str(unauthorized.value) == "Unauthorized"
+
+
+@pytest.mark.parametrize("reason", [Reason.KEY_STORE_UNAVAILABLE, Reason.DAMAGED_RECORD])
+def test_a_key_store_that_cannot_answer_is_a_failure(reason: Reason) -> None:
+    decision = decided(KEY.basic(), authorizer(MemoryKeyStore(failure=reason)))
+    assert (decision.outcome, decision.reason) == (Outcome.FAILED, reason)
+    with pytest.raises(AuthorizerFailed) as failed:
+        answer(decision)
+    assert str(failed.value) == reason
+
+
+def test_a_kms_that_cannot_answer_is_a_failure_for_a_token() -> None:
+    opener = MemorySecretOpener(failure=Reason.KMS_UNAVAILABLE)
+    decision = decided(KEY.bearer(scope="app"), authorizer(opener=opener))
+    assert (decision.outcome, decision.reason) == (Outcome.FAILED, Reason.KMS_UNAVAILABLE)
+    assert decision.open_ms is not None
+
+
+def test_a_kms_that_cannot_answer_does_not_touch_basic() -> None:
+    opener = MemorySecretOpener(failure=Reason.KMS_UNAVAILABLE)
+    assert decided(KEY.basic(), authorizer(opener=opener)).outcome is Outcome.ALLOWED
+
+
+def test_an_event_that_api_gateway_never_sends_is_a_failure() -> None:
+    decision = authorize({"type": "OTHER"}, read_rest_event, authorizer())
+    assert (decision.outcome, decision.reason) == (Outcome.FAILED, Reason.MALFORMED_EVENT)
+
+
+def test_an_unexpected_error_is_a_failure_that_tells_its_place_and_not_its_text() -> None:
+    class Broken:
+        def get(self, key_id: str, /) -> Lookup:
+            raise RuntimeError(key_id)
+
+    decision = decided(KEY.basic(), replace(authorizer(), keys=Broken()))
+    assert (decision.outcome, decision.reason) == (Outcome.FAILED, Reason.INTERNAL_ERROR)
+    assert decision.detail.startswith("RuntimeError in test_authorize.py:")
+    assert KEY.key_id not in decision.detail
+
+
+def test_one_decision_reads_the_key_store_once() -> None:
+    store = MemoryKeyStore({KEY.key_id: KEY.record})
+    decided(KEY.bearer(scope="app"), authorizer(store))
+    assert store.reads == 1
+
+
+def test_a_malformed_credential_reads_nothing() -> None:
+    store = MemoryKeyStore()
+    decided(basic(KEY.key_id, KEY.secret[:-1] + "!"), authorizer(store))
+    assert store.reads == 0
+
+
+def test_a_decision_tells_what_became_known_on_the_way() -> None:
+    decision = decided(KEY.bearer(scope="app"))
+    assert (decision.key_id, decision.record_source) == (KEY.key_id, RecordSource.TABLE)
+    assert decision.secret_from_cache is False
+    assert decision.lookup_ms == pytest.approx(1)
+    assert decision.open_ms == pytest.approx(1)
+    assert decision.total_ms == pytest.approx(5)
+
+
+def test_a_service_account_is_told_to_the_backend() -> None:
+    key = make_key(OwnerType.SERVICE_ACCOUNT)
+    decision = decided(key.basic(), authorizer(MemoryKeyStore({key.key_id: key.record})))
+    assert answer(decision)["context"]["serviceAccountId"] == key.record.owner_id
+
+
+def test_a_decision_does_not_print_the_credential() -> None:
+    decision = decided(KEY.basic())
+    assert KEY.secret not in repr(decision)
+    assert KEY.basic().split()[1] not in repr(decision)
