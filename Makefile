@@ -1,0 +1,53 @@
+# Every target installs what it needs into .venv, pinned by uv.lock. `make help` lists them.
+
+PYTHON ?= python3
+PORT ?= 3000
+UV_VERSION := 0.13.9
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= us-east-1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format validate build invoke events clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
+	@PORT=$(PORT) ONCE=$(ONCE) python -m local
+
+test: .venv/installed ## Run every test; T=path and K=words select some, then without the coverage gate
+	pytest $(if $(T)$(K),$(T) $(if $(K),-k "$(K)"),--cov --cov-report=term)
+
+lint: .venv/installed ## Check style, types, import directions and the template; changes nothing
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	cfn-lint template.yaml
+
+format: .venv/installed ## Format the code and apply safe fixes
+	ruff check --fix .
+	ruff format .
+
+validate: .venv/installed ## Validate the SAM template
+	sam validate --lint
+
+build: .venv/installed ## Build what `sam deploy` uploads into .aws-sam (no Docker, no Python 3.13 needed)
+	sam build
+
+invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=events/rest_request_basic_app.json
+	@python -m local.invoke $(FUNCTION) $(EVENT)
+
+events: .venv/installed ## Fill the events with the running local stack's credentials, for `sam local invoke`
+	@python -m local.events --output .local/events
+
+clean: ## Remove everything that make has made
+	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+
+.venv/installed: uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; PYTHON=... names another")'
+	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	@.venv/bin/uv sync --locked --quiet
+	@touch $@
