@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,7 +52,7 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
     settings = AuthorizerSettings(
         keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
         kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
-        access_map=reader.file("KEYSCOPE_ACCESS_MAP"),
+        access_map=reader.packaged_file("KEYSCOPE_ACCESS_MAP", "scopes.toml"),
         route_sets=reader.names("KEYSCOPE_ROUTES", "v2"),
         max_stage_length=reader.whole_number(
             "KEYSCOPE_MAX_STAGE_LENGTH", DEFAULT_MAX_STAGE_LENGTH, range(1, MAX_STAGE_LENGTH + 1)
@@ -126,12 +125,11 @@ class _Reader:
         levels = ("DEBUG", "INFO", "WARNING", "ERROR")
         return self.choice("KEYSCOPE_LOG_LEVEL", "INFO", {level: level for level in levels})
 
-    def file(self, name: str) -> str:
-        path = self._environment.get(name)
-        if not path:
-            return (files("keyscope") / "scopes.toml").read_text("utf-8")
+    def packaged_file(self, name: str, default: str) -> str:
+        """Read a file that is named relative to the package, or by an absolute path."""
+        path = self.text(name, default)
         try:
-            return Path(path).read_text("utf-8")
+            return (Path(__file__).parent / path).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             self._faults.append(f"{name} is {path!r}, which cannot be read: {error}")
             return ""
