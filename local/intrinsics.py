@@ -1,0 +1,247 @@
+"""CloudFormation's intrinsic functions, resolved to what a deployed stack would see.
+
+Supported are the functions that this project's template and SAM's translation of it use. Anything
+else is refused by name: a value that was guessed would make the local run differ from AWS.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+Json = Mapping[str, object]
+
+PSEUDO_PARAMETERS: Final = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::StackName": "keyscope-local",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+_ACCOUNT = f"{PSEUDO_PARAMETERS['AWS::Region']}:{PSEUDO_PARAMETERS['AWS::AccountId']}"
+_STACK = PSEUDO_PARAMETERS["AWS::StackName"]
+_NO_VALUE: Final = object()
+_VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
+
+
+class TemplateError(Exception):
+    """The template holds what is not supported here, or contradicts itself; the text says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Resolves the values of one template. `parameters` holds each parameter's value."""
+
+    parameters: Mapping[str, str]
+    conditions: Json
+    resources: Mapping[str, Json]
+
+    def resolve(self, value: object, where: str) -> object:
+        """Return a value with every intrinsic function in it replaced.
+
+        `where` names the place, for errors.
+
+        Raises:
+            TemplateError: for an unknown function, name or attribute.
+        """
+        resolved = self._resolve(value, where)
+        return None if resolved is _NO_VALUE else resolved
+
+    def text(self, value: object, where: str) -> str:
+        """Resolve a value that must come out as text or a number; return it as text.
+
+        Raises:
+            TemplateError: it comes out as something else.
+        """
+        return _as_text(self._resolve(value, where), where)
+
+    def holds(self, condition: object, where: str) -> bool:
+        """Evaluate a condition: its name, or one of the condition functions.
+
+        Raises:
+            TemplateError: it is neither.
+        """
+        if isinstance(condition, str):
+            if condition not in self.conditions:
+                message = f"{where}: there is no condition {condition!r}"
+                raise TemplateError(message)
+            return self.holds(self.conditions[condition], f"Conditions.{condition}")
+        name, argument = _function(condition) or ("", None)
+        match name:
+            case "Condition":
+                return self.holds(argument, where)
+            case "Fn::Equals":
+                left, right = _list(argument, where)
+                return self.text(left, where) == self.text(right, where)
+            case "Fn::Not":
+                (negated,) = _list(argument, where)
+                return not self.holds(negated, where)
+            case "Fn::And":
+                return all(self.holds(part, where) for part in _list(argument, where))
+            case "Fn::Or":
+                return any(self.holds(part, where) for part in _list(argument, where))
+            case _:
+                message = f"{where}: {condition!r} is not a supported condition"
+                raise TemplateError(message)
+
+    def reference(self, name: str, where: str) -> object:
+        """Return what `Ref` gives for a parameter, a pseudo parameter or a resource."""
+        if name == "AWS::NoValue":
+            return _NO_VALUE
+        if name in PSEUDO_PARAMETERS:
+            return PSEUDO_PARAMETERS[name]
+        if name in self.parameters:
+            return self.parameters[name]
+        return self._of_resource(name, "Ref", where)
+
+    def has_reference(self, name: str) -> bool:
+        """Tell whether `Ref` of a resource is known here."""
+        return (str(self.resources[name]["Type"]), "Ref") in _ATTRIBUTES
+
+    def _resolve(self, value: object, where: str) -> object:
+        if isinstance(value, list):
+            items = [self._resolve(item, f"{where}[{index}]") for index, item in enumerate(value)]
+            return [item for item in items if item is not _NO_VALUE]
+        if not isinstance(value, Mapping):
+            return value
+        if found := _function(value):
+            return self._apply(*found, where)
+        members = {name: self._resolve(member, f"{where}.{name}") for name, member in value.items()}
+        return {name: member for name, member in members.items() if member is not _NO_VALUE}
+
+    def _apply(self, name: str, argument: object, where: str) -> object:
+        match name:
+            case "Ref":
+                return self.reference(str(argument), where)
+            case "Fn::GetAtt":
+                parts = argument.split(".", 1) if isinstance(argument, str) else argument
+                resource, attribute = _list(parts, where)
+                return self._of_resource(str(resource), str(attribute), where)
+            case "Fn::Sub":
+                return self._substitute(argument, where)
+            case "Fn::Join":
+                separator, parts = _list(argument, where)
+                texts = (self.text(part, where) for part in _list(parts, where))
+                return str(separator).join(texts)
+            case "Fn::If":
+                condition, if_true, if_false = _list(argument, where)
+                chosen = if_true if self.holds(condition, where) else if_false
+                return self._resolve(chosen, where)
+            case _:
+                message = f"{where}: the function {name} is not supported here"
+                raise TemplateError(message)
+
+    def _substitute(self, argument: object, where: str) -> str:
+        template, variables = (
+            (argument, {}) if isinstance(argument, str) else _list(argument, where)
+        )
+        own = cast("Json", variables)
+
+        def value_of(found: re.Match[str]) -> str:
+            name = found[1]
+            if name in own:
+                return self.text(own[name], where)
+            resource, _, attribute = name.partition(".")
+            if attribute:
+                return self._of_resource(resource, attribute, where)
+            return _as_text(self.reference(name, where), where)
+
+        # `${!name}` stands for a literal `${name}`.
+        return _VARIABLE.sub(value_of, str(template)).replace("${!", "${")
+
+    def _of_resource(self, name: str, attribute: str, where: str) -> str:
+        if name not in self.resources:
+            message = f"{where}: there is no parameter or resource {name!r}"
+            raise TemplateError(message)
+        resource = self.resources[name]
+        kind = str(resource["Type"])
+        if (kind, attribute) not in _ATTRIBUTES:
+            message = f"{where}: {attribute} of {name}, a {kind}, is not known here"
+            raise TemplateError(message)
+        properties = cast("Json", resource.get("Properties", {}))
+        return _ATTRIBUTES[kind, attribute](name, properties, self)
+
+
+def _function(value: object) -> tuple[str, object] | None:
+    """Return an intrinsic function's name and argument, or nothing for plain data."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return None
+    ((name, argument),) = value.items()
+    is_function = name in ("Ref", "Condition") or str(name).startswith("Fn::")
+    return (str(name), argument) if is_function else None
+
+
+def _list(value: object, where: str) -> Sequence[object]:
+    if not isinstance(value, list):
+        message = f"{where}: a list was expected, not {value!r}"
+        raise TemplateError(message)
+    return value
+
+
+def _as_text(value: object, where: str) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case _:
+            message = f"{where}: text was expected, not {value!r}"
+            raise TemplateError(message)
+
+
+def _stable(name: str, length: int) -> str:
+    """Return letters and digits that stay the same from run to run."""
+    return hashlib.sha256(f"{_STACK}/{name}".encode()).hexdigest()[:length]
+
+
+def _named(pattern: str) -> Callable[[str, Json, Resolver], str]:
+    return lambda name, _properties, _resolver: pattern.format(name=name)
+
+
+def _property(member: str) -> Callable[[str, Json, Resolver], str]:
+    return lambda name, properties, resolver: resolver.text(
+        properties[member], f"Resources.{name}.Properties.{member}"
+    )
+
+
+def _log_group_arn(name: str, properties: Json, resolver: Resolver) -> str:
+    group = _property("LogGroupName")(name, properties, resolver)
+    return f"arn:aws:logs:{_ACCOUNT}:log-group:{group}:*"
+
+
+def _alias_arn(name: str, properties: Json, resolver: Resolver) -> str:
+    function = _property("FunctionName")(name, properties, resolver)
+    alias = _property("Name")(name, properties, resolver)
+    return f"arn:aws:lambda:{_ACCOUNT}:function:{function}:{alias}"
+
+
+def _api_id(name: str, _properties: Json, _resolver: Resolver) -> str:
+    return _stable(name, 10)
+
+
+_ATTRIBUTES: Final[Mapping[tuple[str, str], Callable[[str, Json, Resolver], str]]] = {
+    ("AWS::ApiGateway::Deployment", "Ref"): _named("{name}"),
+    ("AWS::ApiGateway::RestApi", "Ref"): _api_id,
+    ("AWS::ApiGateway::Stage", "Ref"): _property("StageName"),
+    ("AWS::ApiGatewayV2::Api", "Ref"): _api_id,
+    ("AWS::DynamoDB::Table", "Arn"): _named(f"arn:aws:dynamodb:{_ACCOUNT}:table/{_STACK}-{{name}}"),
+    ("AWS::DynamoDB::Table", "Ref"): _named(f"{_STACK}-{{name}}"),
+    ("AWS::IAM::Role", "Arn"): _named(
+        f"arn:aws:iam::{PSEUDO_PARAMETERS['AWS::AccountId']}:role/{_STACK}-{{name}}"
+    ),
+    ("AWS::KMS::Key", "Arn"): lambda name, _properties, _resolver: (
+        f"arn:aws:kms:{_ACCOUNT}:key/{_stable(name, 32)}"
+    ),
+    ("AWS::Lambda::Alias", "Ref"): _alias_arn,
+    ("AWS::Lambda::Function", "Arn"): _named(
+        f"arn:aws:lambda:{_ACCOUNT}:function:{_STACK}-{{name}}"
+    ),
+    ("AWS::Lambda::Function", "Ref"): _named(f"{_STACK}-{{name}}"),
+    ("AWS::Lambda::LayerVersion", "Ref"): _named(f"arn:aws:lambda:{_ACCOUNT}:layer:{{name}}:1"),
+    ("AWS::Lambda::Version", "Version"): _named("1"),
+    ("AWS::Logs::LogGroup", "Arn"): _log_group_arn,
+    ("AWS::Logs::LogGroup", "Ref"): _property("LogGroupName"),
+}
