@@ -56,6 +56,23 @@ class EmulatorError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class EmulatedFunction:
+    """A function to run: the folder of its code, and its settings in Lambda.
+
+    It sees `environment` and what Lambda itself sets, and nothing of this process's but `PATH`;
+    `python_path` holds its layers' folders. An invocation that takes longer than
+    `timeout_seconds` and `cold_start_seconds` together fails as in Lambda.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+    python_path: Sequence[Path] = ()
+    handler: str = DEFAULT_HANDLER
+    timeout_seconds: int = DEFAULT_TIMEOUT_SECONDS
+    cold_start_seconds: int = COLD_START_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """What one invocation gave.
 
@@ -94,38 +111,27 @@ class RuntimeEmulator:
 
 
 @contextmanager
-def runtime_emulator(
-    folder: Path,
-    environment: Mapping[str, str],
-    *,
-    python_path: Sequence[Path] = (),
-    handler: str = DEFAULT_HANDLER,
-    timeout_seconds: int = DEFAULT_TIMEOUT_SECONDS,
-) -> Iterator[RuntimeEmulator]:
-    """Start the emulator for the handler in a folder, and end it with all that it started.
-
-    The function sees the given environment and what Lambda itself sets, and nothing of this
-    process's but `PATH`. An invocation that takes longer than `timeout_seconds`, with the cold
-    start's allowance, fails as in Lambda.
+def runtime_emulator(function: EmulatedFunction) -> Iterator[RuntimeEmulator]:
+    """Start the emulator for a function, and end it with all that it started.
 
     Raises:
         EmulatorError: there is no emulator for this platform, or it does not start.
     """
     runtime_port, emulator_port = free_ports(2)
-    limit_seconds = timeout_seconds + COLD_START_SECONDS
+    limit_seconds = function.timeout_seconds + function.cold_start_seconds
     command = [
         *(str(find_emulator()), "--log-level", "error"),
         *("--runtime-api-address", f"{LOOPBACK}:{runtime_port}"),
         *("--runtime-interface-emulator-address", f"{LOOPBACK}:{emulator_port}"),
-        *(sys.executable, "-m", "awslambdaric", handler),
+        *(sys.executable, "-m", "awslambdaric", function.handler),
     ]
     lambda_environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         # As in Lambda's own runtime, a line is in the log before the answer is given.
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": os.pathsep.join(str(path.resolve()) for path in python_path),
-        "LAMBDA_TASK_ROOT": str(folder.resolve()),
-        **environment,
+        "PYTHONPATH": os.pathsep.join(str(path.resolve()) for path in function.python_path),
+        "LAMBDA_TASK_ROOT": str(function.folder.resolve()),
+        **function.environment,
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(limit_seconds),
     }
     with ExitStack() as stack:
@@ -133,7 +139,7 @@ def runtime_emulator(
             program = listening_program(
                 command,
                 port=emulator_port,
-                folder=folder,
+                folder=function.folder,
                 environment=lambda_environment,
                 start_seconds=START_SECONDS,
             )

@@ -1,0 +1,135 @@
+"""The embedded AWS, reached over HTTP as a function reaches it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Protocol, cast
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+from local.template import Stack, load_stack, physical_id_of
+
+from local.embedded_aws import EmbeddedAws, embedded_aws
+from local.events import EVENTS, main
+from local.invoke import provisioning_environment
+from local.tables import local_client
+
+TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
+
+
+class _Kms(Protocol):
+    def encrypt(self, **request: object) -> Mapping[str, bytes]: ...
+
+    def decrypt(self, **request: object) -> Mapping[str, bytes]: ...
+
+
+class _Tables(Protocol):
+    def list_tables(self) -> Mapping[str, list[str]]: ...
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return load_stack(TEMPLATE)
+
+
+@pytest.fixture(scope="module")
+def aws(stack: Stack) -> Iterator[EmbeddedAws]:
+    with embedded_aws(stack) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kms(aws: EmbeddedAws) -> _Kms:
+    return cast("_Kms", local_client("kms", aws.endpoint_url))
+
+
+def table_names(endpoint_url: str) -> set[str]:
+    tables = cast("_Tables", local_client("dynamodb", endpoint_url))
+    return set(tables.list_tables()["TableNames"])
+
+
+def expected_names(stack: Stack) -> set[str]:
+    return {physical_id_of(stack, name) for name in ("KeysTable", "DirectoryTable")}
+
+
+def test_it_listens_on_the_loopback_address_only(aws: EmbeddedAws) -> None:
+    assert aws.endpoint_url.startswith("http://127.0.0.1:")
+
+
+def test_it_has_the_templates_tables(stack: Stack, aws: EmbeddedAws) -> None:
+    assert table_names(aws.endpoint_url) == expected_names(stack)
+
+
+def test_its_key_opens_what_it_sealed(aws: EmbeddedAws, kms: _Kms) -> None:
+    context = {"keyId": "app_1"}
+    sealed = kms.encrypt(KeyId=aws.kms_key_arn, Plaintext=b"secret", EncryptionContext=context)
+    opened = kms.decrypt(CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext=context)
+    assert opened["Plaintext"] == b"secret"
+
+
+def test_its_key_opens_nothing_under_another_context(aws: EmbeddedAws, kms: _Kms) -> None:
+    sealed = kms.encrypt(
+        KeyId=aws.kms_key_arn, Plaintext=b"secret", EncryptionContext={"keyId": "app_1"}
+    )
+    with pytest.raises(ClientError, match="InvalidCiphertext"):
+        kms.decrypt(CiphertextBlob=sealed["CiphertextBlob"], EncryptionContext={"keyId": "app_2"})
+
+
+def test_the_environment_replaces_the_templates_own_key_and_endpoints(aws: EmbeddedAws) -> None:
+    assert dict(aws.environment) == {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": aws.endpoint_url,
+        "AWS_ENDPOINT_URL_DYNAMODB": aws.endpoint_url,
+        "KEYSCOPE_KMS_KEY_ARN": aws.kms_key_arn,
+    }
+
+
+def test_it_is_gone_when_its_context_ends(stack: Stack) -> None:
+    with embedded_aws(stack) as running:
+        pass
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(running.endpoint_url)
+
+
+def test_one_that_ends_leaves_another_its_tables(stack: Stack, aws: EmbeddedAws) -> None:
+    with embedded_aws(stack):
+        pass
+    assert table_names(aws.endpoint_url) == expected_names(stack)
+
+
+def test_the_events_are_written_for_a_running_store(
+    stack: Stack, aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    environment = dict(provisioning_environment(stack, aws))
+    session, output = tmp_path / "session.json", tmp_path / "events"
+    session.write_text(json.dumps({"environment": environment}))
+    assert main(["--output", str(output), "--session", str(session)]) == 0
+    assert json.loads((output / "environment.json").read_text()) == environment
+    assert {path.name for path in output.iterdir()} == {
+        "environment.json",
+        *(sample.file_name for sample in EVENTS),
+    }
+
+
+def test_the_written_events_can_be_read_by_their_owner_only(
+    stack: Stack, aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    session, output = tmp_path / "session.json", tmp_path / "events"
+    environment = dict(provisioning_environment(stack, aws))
+    session.write_text(json.dumps({"environment": environment}))
+    main(["--output", str(output), "--session", str(session)])
+    assert {path.stat().st_mode & 0o777 for path in output.iterdir()} == {0o600}
+    assert output.stat().st_mode & 0o777 == 0o700
+
+
+def test_without_a_run_the_events_are_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "events"
+    assert main(["--output", str(output), "--session", str(tmp_path / "none.json")]) == 2
+    assert "make run" in capsys.readouterr().err
+    assert not output.exists()

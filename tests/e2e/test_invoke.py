@@ -1,0 +1,90 @@
+"""`make invoke`, as a person runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from local.invoke import main, shown_answer
+from local.runtime_emulator import Invocation
+
+ROOT: Final = Path(__file__).parents[2]
+REQUEST: Final = str(ROOT / "events" / "rest_request_basic_app.json")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "local.invoke", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def allowed() -> subprocess.CompletedProcess[str]:
+    return run("RestAuthorizerFunction", "events/rest_request_basic_app.json")
+
+
+@pytest.fixture(scope="module")
+def refused() -> subprocess.CompletedProcess[str]:
+    return run("RestAuthorizerFunction", "events/rest_request_basic_wrong_secret.json")
+
+
+def test_the_answer_is_json_on_standard_output(allowed: subprocess.CompletedProcess[str]) -> None:
+    assert allowed.returncode == 0, allowed.stderr
+    assert json.loads(allowed.stdout)["context"]["scope"] == "app"
+
+
+def test_the_log_is_on_standard_error(allowed: subprocess.CompletedProcess[str]) -> None:
+    assert '"message":"decision"' in allowed.stderr
+    assert '"outcome":"allowed"' in allowed.stderr
+
+
+def test_a_refusal_is_shown_as_what_api_gateway_answers(
+    refused: subprocess.CompletedProcess[str],
+) -> None:
+    assert refused.returncode == 0, refused.stderr
+    assert json.loads(refused.stdout) == {"statusCode": 401, "errorMessage": "Unauthorized"}
+
+
+def test_a_refusals_log_tells_the_reason(refused: subprocess.CompletedProcess[str]) -> None:
+    assert '"reason":"wrong_secret"' in refused.stderr
+
+
+def test_an_unknown_function_is_told_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["RestAuthoriser", REQUEST]) == 2
+    told = capsys.readouterr().err
+    assert "'RestAuthoriser'" in told
+    assert "RestAuthorizerFunction" in told
+
+
+def test_a_missing_event_file_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["RestAuthorizerFunction", "events/none.json"]) == 2
+    assert "events/none.json cannot be read" in capsys.readouterr().err
+
+
+def test_an_event_file_that_is_not_json_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "event.json").write_text("{")
+    assert main(["RestAuthorizerFunction", str(tmp_path / "event.json")]) == 2
+    assert "is not JSON" in capsys.readouterr().err
+
+
+def test_an_unknown_placeholder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "event.json").write_text('{"authorizationToken": "{{basic nobody}}"}')
+    assert main(["RestAuthorizerFunction", str(tmp_path / "event.json")]) == 2
+    assert "{{basic nobody}}" in capsys.readouterr().err
+
+
+def test_a_function_that_fails_is_shown_with_status_1() -> None:
+    payload = {"errorMessage": "internal", "errorType": "Exception"}
+    assert shown_answer(Invocation(payload, error=True, log="")) == (payload, 1)

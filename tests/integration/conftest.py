@@ -1,0 +1,68 @@
+"""DynamoDB, by moto and by Amazon's DynamoDB Local, with the template's own tables."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import pytest
+from local.template import Stack, load_stack, physical_id_of
+
+from local.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, EmbeddedAws, embedded_aws
+from local.tables import create_tables
+from tests.support.dynamodb_local import Store, start_or_skip
+
+TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return load_stack(TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local() -> Iterator[str]:
+    with ExitStack() as running:
+        yield start_or_skip(running, os.environ)
+
+
+@pytest.fixture(scope="session")
+def moto(stack: Stack) -> Iterator[EmbeddedAws]:
+    with embedded_aws(stack) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def moto_store(stack: Stack, moto: EmbeddedAws) -> Store:
+    return _store(stack, moto, moto.environment[DYNAMODB_ENDPOINT_VARIABLE])
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local_store(stack: Stack, moto: EmbeddedAws, dynamodb_local: str) -> Store:
+    create_tables(stack, dynamodb_local)
+    return _store(stack, moto, dynamodb_local)
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param("moto_store", id="moto"),
+        pytest.param("dynamodb_local_store", id="dynamodb-local"),
+    ],
+)
+def store(request: pytest.FixtureRequest) -> Store:
+    # Asked for by name, so that moto's half runs where DynamoDB Local cannot.
+    chosen: Store = request.getfixturevalue(request.param)
+    return chosen
+
+
+def _store(stack: Stack, moto: EmbeddedAws, dynamodb_url: str) -> Store:
+    return Store(
+        dynamodb_url=dynamodb_url,
+        kms_url=moto.endpoint_url,
+        kms_key_arn=moto.kms_key_arn,
+        keys_table=physical_id_of(stack, "KeysTable"),
+        directory_table=physical_id_of(stack, "DirectoryTable"),
+        environment={**moto.environment, DYNAMODB_ENDPOINT_VARIABLE: dynamodb_url},
+    )
