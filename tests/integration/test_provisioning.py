@@ -1,12 +1,12 @@
 """The domain operations over real tables: moto, and DynamoDB Local where it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import pytest
+from botocore.exceptions import ClientError
 
 from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.directory_table import DirectoryTable
@@ -293,51 +293,50 @@ def test_of_many_callers_that_race_exactly_ten_keys_come_to_be(
     assert len(provisioning.list_keys(account.owner_id)) == MAX_KEYS_PER_OWNER
 
 
-class CutOff:
-    """A DynamoDB client whose writes are answered with a conflict a number of times."""
+class ConflictingClient:
+    """A DynamoDB client whose transactions meet another one a number of times."""
 
     def __init__(self, client: DynamoDbClient, conflicts: int) -> None:
         self._client = client
         self._conflicts = conflicts
 
-    def transact_write_items(self, **kwargs: object) -> dict[str, Any]:
+    def transact_write_items(self, **request: object) -> Mapping[str, object]:
         if self._conflicts > 0:
             self._conflicts -= 1
-            raise conflict()
-        return self._client.transact_write_items(**kwargs)
+            raise CONFLICT
+        return self._client.transact_write_items(**request)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._client, name)
 
 
-def conflict() -> Exception:
-    from botocore.exceptions import ClientError
-
-    response = {
+CONFLICT = ClientError(
+    {
         "Error": {"Code": "TransactionCanceledException", "Message": ""},
         "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
-    }
-    return ClientError(cast("Any", response), "TransactWriteItems")
+    },
+    "TransactWriteItems",
+)
 
 
-@contextmanager
-def conflicting(store: Store, conflicts: int) -> Iterator[tuple[DirectoryTable, list[float]]]:
-    waits: list[float] = []
-    client = cast("DynamoDbClient", CutOff(dynamodb_of(store), conflicts))
-    yield DirectoryTable(client, store.directory_table, store.keys_table, waits.append), waits
+def conflicting(store: Store, conflicts: int, waits: list[float]) -> DirectoryTable:
+    client = cast("DynamoDbClient", ConflictingClient(dynamodb_of(store), conflicts))
+    return DirectoryTable(client, store.directory_table, store.keys_table, waits.append)
 
 
 def test_a_conflict_with_another_transaction_is_tried_again(moto_store: Store) -> None:
     made = make_key(OwnerType.ACCOUNT, owner_id="c0ffee000001")
     account = Owner(OwnerType.ACCOUNT, "c0ffee000001", "Acme", NOW)
-    with conflicting(moto_store, 2) as (directory, waits):
-        directory.add_account(account, Key(made.key_id, NOW), made.record)
-        assert directory.list_keys(account.owner_id) == [Key(made.key_id, NOW)]
+    waits: list[float] = []
+    directory = conflicting(moto_store, 2, waits)
+    directory.add_account(account, Key(made.key_id, NOW), made.record)
+    assert directory.list_keys(account.owner_id) == [Key(made.key_id, NOW)]
     assert len(waits) == 2
 
 
 def test_conflicts_without_end_are_a_failure(moto_store: Store) -> None:
     made = make_key(OwnerType.ACCOUNT, owner_id="c0ffee000002")
     account = Owner(OwnerType.ACCOUNT, "c0ffee000002", "Acme", NOW)
-    with conflicting(moto_store, 10**6) as (directory, _), pytest.raises(Unavailable):
+    directory = conflicting(moto_store, 10**6, [])
+    with pytest.raises(Unavailable):
         directory.add_account(account, Key(made.key_id, NOW), made.record)

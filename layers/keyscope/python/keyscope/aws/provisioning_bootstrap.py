@@ -34,7 +34,7 @@ def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
     """
     settings = read_provisioning_settings(environment)
     operations = provisioning(settings)
-    logger = Logger(service="provisioning", level=settings.log_level)
+    logger = Logger(service="provisioning", level=settings.log_level, location=None)
 
     def handler(event: object, context: LambdaContext) -> Json:
         now = time.time()

@@ -25,7 +25,7 @@ class Telemetry:
 
     def __init__(self, function: str, log_level: str, metrics_namespace: str) -> None:
         """Name the function (`service` in log and metrics) that decides."""
-        self._logger = Logger(service=function, level=log_level)
+        self._logger = Logger(service=function, level=log_level, location=None)
         self._function = function
         # Not `Metrics`, whose instances share one state: two functions may run in one process.
         self._metrics = EphemeralMetrics(service=function, namespace=metrics_namespace)

@@ -1,0 +1,179 @@
+"""How API Gateway authorizes a request: identity sources, cache, authorizer, policy.
+
+Rules: "Configure a Lambda authorizer" and "Output from an API Gateway Lambda authorizer" in the
+Amazon API Gateway developer guide.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn, assert_never
+
+from local.api_definition import (
+    Api,
+    ApiKind,
+    Authorizer,
+    AuthorizerKind,
+    IdentityPlace,
+    IdentitySource,
+)
+from local.function_loader import FunctionFailed, LocalFunction
+from local.gateway_events import method_arn, request_event, token_event
+from local.gateway_request import CacheUse, GatewayRequest, MatchedRoute
+from local.gateway_responses import NotAnswered, ResponseType
+from local.policy_evaluation import AccessRequest, UnsupportedPolicy, Verdict, evaluate
+from local.result_cache import ResultCache
+
+ACTION = "execute-api:Invoke"
+UNAUTHORIZED_MESSAGE = "Unauthorized"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizerResult:
+    """What an authorizer returned: a policy for every path, so that it can be cached."""
+
+    principal_id: str
+    policy: object
+    context: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """An allowed request: what the backend is told, and what the cache had to do with it."""
+
+    result: AuthorizerResult
+    cache: CacheUse
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The authorizers of one API. `clock` gives seconds since the epoch."""
+
+    api: Api
+    functions: Mapping[str, LocalFunction]
+    cache: ResultCache[AuthorizerResult]
+    clock: Callable[[], float] = time.time
+
+    def authorize(self, name: str, request: GatewayRequest, route: MatchedRoute) -> Authorized:
+        """Ask the named authorizer, or the cache, whether the request may pass.
+
+        Raises:
+            NotAnswered: it may not, or the authorizer failed.
+        """
+        authorizer = self.api.authorizers[name]
+        identity = _identity(authorizer, request, self.api.kind)
+        key = (name, *identity)
+        started = self.clock()
+        result = self.cache.get(key) if authorizer.ttl_seconds else None
+        use = CacheUse.HIT if result else CacheUse.MISS
+        if result is None:
+            result = self._invoke(authorizer, request, route, identity)
+            self.cache.put(key, result, authorizer.ttl_seconds)
+        cache = use if authorizer.ttl_seconds else CacheUse.NONE
+        self._apply_policy(result, request, cache)
+        return Authorized(result, cache, int((self.clock() - started) * 1_000))
+
+    def _invoke(
+        self,
+        authorizer: Authorizer,
+        request: GatewayRequest,
+        route: MatchedRoute,
+        identity: Sequence[str],
+    ) -> AuthorizerResult:
+        event = (
+            token_event(self.api, request, identity[0])
+            if authorizer.kind is AuthorizerKind.TOKEN
+            else request_event(self.api, request, route, identity)
+        )
+        cache = CacheUse.MISS if authorizer.ttl_seconds else CacheUse.NONE
+        try:
+            answer = self.functions[authorizer.function].invoke(event)
+        except FunctionFailed as failed:
+            if failed.error_message == UNAUTHORIZED_MESSAGE:
+                reason = "the authorizer refused"
+                raise NotAnswered(ResponseType.UNAUTHORIZED, reason, cache) from None
+            reason = f"the authorizer raised {failed.error_type}"
+            raise NotAnswered(ResponseType.AUTHORIZER_FAILURE, reason, cache) from failed
+        return read_result(answer, cache)
+
+    def _apply_policy(
+        self, result: AuthorizerResult, request: GatewayRequest, cache: CacheUse
+    ) -> None:
+        asked = AccessRequest(
+            action=ACTION,
+            resource=method_arn(self.api, request),
+            now=self.clock(),
+            source_address=request.source_address,
+            secure_transport=True,
+        )
+        try:
+            verdict = evaluate(result.policy, asked)
+        except UnsupportedPolicy as unsupported:
+            _misconfigured(str(unsupported), cache)
+        if verdict is not Verdict.ALLOWED:
+            raise NotAnswered(ResponseType.ACCESS_DENIED, verdict, cache)
+
+
+def read_result(answer: object, cache: CacheUse = CacheUse.NONE) -> AuthorizerResult:
+    """Read an authorizer's answer.
+
+    Raises:
+        NotAnswered: `AUTHORIZER_CONFIGURATION_ERROR`, when it is not what API Gateway takes.
+    """
+    members = answer if isinstance(answer, dict) else {}
+    principal_id = members.get("principalId")
+    context = members.get("context", {})
+    if not isinstance(principal_id, str) or "policyDocument" not in members:
+        _misconfigured("the answer lacks principalId or policyDocument", cache)
+    if not isinstance(context, dict) or not all(
+        isinstance(value, str | int | float | bool) for value in context.values()
+    ):
+        _misconfigured("the context holds more than strings, numbers and booleans", cache)
+    texts = {name: _context_text(value) for name, value in context.items()}
+    return AuthorizerResult(principal_id, members["policyDocument"], texts)
+
+
+def _identity(
+    authorizer: Authorizer, request: GatewayRequest, api_kind: ApiKind
+) -> tuple[str, ...]:
+    """Return the values of the identity sources.
+
+    Where one is missing or empty, the answer is 401 and the function is not asked; only a REST
+    API's `REQUEST` authorizer without caching does without them.
+    """
+    values = tuple(",".join(_values_of(source, request)) for source in authorizer.identity_sources)
+    is_optional = (
+        api_kind is ApiKind.REST
+        and authorizer.kind is AuthorizerKind.REQUEST
+        and not authorizer.ttl_seconds
+    )
+    if not is_optional and not all(values):
+        reason = "an identity source is missing"
+        raise NotAnswered(ResponseType.UNAUTHORIZED, reason)
+    expression = authorizer.validation_expression
+    if expression is not None and not re.fullmatch(expression, values[0]):
+        reason = "the token does not match the validation expression"
+        raise NotAnswered(ResponseType.UNAUTHORIZED, reason)
+    return values
+
+
+def _values_of(source: IdentitySource, request: GatewayRequest) -> Sequence[str]:
+    match source.place:
+        case IdentityPlace.HEADER:
+            return request.header_values(source.name)
+        case IdentityPlace.QUERY:
+            return request.multi_value_query().get(source.name, [])
+        case IdentityPlace.SOURCE_ADDRESS:
+            return [request.source_address]
+        case _:
+            assert_never(source.place)
+
+
+def _misconfigured(reason: str, cache: CacheUse) -> NoReturn:
+    raise NotAnswered(ResponseType.AUTHORIZER_CONFIGURATION_ERROR, reason, cache)
+
+
+def _context_text(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,149 @@
+"""The events that API Gateway sends: to authorizers and to the functions behind the routes.
+
+Shapes: the Amazon API Gateway developer guide, "Input to an API Gateway Lambda authorizer", "Set up
+Lambda proxy integrations" and "Create AWS Lambda proxy integrations for HTTP APIs".
+"""
+
+import base64
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from local.api_definition import Api, ApiKind
+from local.gateway_request import GatewayRequest, MatchedRoute
+from local.intrinsics import PSEUDO_PARAMETERS
+
+Event = dict[str, object]
+
+_ACCOUNT: Final = PSEUDO_PARAMETERS["AWS::AccountId"]
+_REGION: Final = PSEUDO_PARAMETERS["AWS::Region"]
+
+
+def method_arn(api: Api, request: GatewayRequest) -> str:
+    """Return the ARN that a policy is matched against; it carries the path that was asked for."""
+    place = f"arn:{PSEUDO_PARAMETERS['AWS::Partition']}:execute-api:{_REGION}:{_ACCOUNT}"
+    return f"{place}:{api.api_id}/{api.stage}/{request.method}{request.path}"
+
+
+def token_event(api: Api, request: GatewayRequest, token: str) -> Event:
+    """Return the event of a `TOKEN` authorizer."""
+    return {
+        "type": "TOKEN",
+        "methodArn": method_arn(api, request),
+        "authorizationToken": token,
+    }
+
+
+def request_event(
+    api: Api, request: GatewayRequest, route: MatchedRoute, identity: Sequence[str]
+) -> Event:
+    """Return the event of a `REQUEST` authorizer: REST, or HTTP with payload format 2.0."""
+    if api.kind is ApiKind.HTTP:
+        return {
+            "version": "2.0",
+            "type": "REQUEST",
+            "routeArn": method_arn(api, request),
+            "identitySource": list(identity),
+            **_http_members(api, request, route),
+        }
+    return {
+        "type": "REQUEST",
+        "methodArn": method_arn(api, request),
+        **_rest_members(api, request, route),
+    }
+
+
+def proxy_event(
+    api: Api,
+    request: GatewayRequest,
+    route: MatchedRoute,
+    authorizer: Mapping[str, object] | None,
+) -> Event:
+    """Return the event of a route's function; `authorizer` is what stands in the context."""
+    is_rest = api.kind is ApiKind.REST
+    members = _rest_members if is_rest else _http_members
+    event = members(api, request, route)
+    text, is_base64 = _body(request.body)
+    context = event["requestContext"]
+    if authorizer is not None and isinstance(context, dict):
+        context["authorizer"] = dict(authorizer)
+    event["isBase64Encoded"] = is_base64
+    if is_rest or request.body:
+        event["body"] = text
+    return event if is_rest else {"version": "2.0", **event}
+
+
+def _rest_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Event:
+    headers = request.multi_value_headers()
+    query = request.multi_value_query()
+    return {
+        "resource": route.template,
+        "path": request.path,
+        "httpMethod": request.method,
+        "headers": {name: values[-1] for name, values in headers.items()},
+        "multiValueHeaders": headers,
+        "queryStringParameters": {name: values[-1] for name, values in query.items()},
+        "multiValueQueryStringParameters": query,
+        "pathParameters": dict(route.path_parameters),
+        "stageVariables": {},
+        "requestContext": {
+            "accountId": _ACCOUNT,
+            "apiId": api.api_id,
+            "stage": api.stage,
+            "requestId": request.request_id,
+            "resourcePath": route.template,
+            "httpMethod": request.method,
+            "path": f"/{api.stage}{request.path}",
+            "protocol": "HTTP/1.1",
+            "requestTimeEpoch": int(time.time() * 1_000),
+            "identity": {
+                "sourceIp": request.source_address,
+                "userAgent": _last(headers.get("user-agent")),
+            },
+        },
+    }
+
+
+def _http_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Event:
+    headers = request.multi_value_headers()
+    query = request.multi_value_query()
+    route_key = f"ANY {route.template}"
+    members: Event = {
+        "routeKey": route_key,
+        "rawPath": request.path,
+        "rawQueryString": request.query,
+        # Payload format 2.0 joins repeated headers and parameters by commas.
+        "headers": {name: ",".join(values) for name, values in headers.items()},
+        "pathParameters": dict(route.path_parameters),
+        "requestContext": {
+            "accountId": _ACCOUNT,
+            "apiId": api.api_id,
+            "stage": api.stage,
+            "requestId": request.request_id,
+            "routeKey": route_key,
+            "timeEpoch": int(time.time() * 1_000),
+            "http": {
+                "method": request.method,
+                "path": request.path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": request.source_address,
+                "userAgent": _last(headers.get("user-agent")),
+            },
+        },
+    }
+    if query:
+        members["queryStringParameters"] = {name: ",".join(each) for name, each in query.items()}
+    return members
+
+
+def _body(body: bytes) -> tuple[str | None, bool]:
+    if not body:
+        return None, False
+    try:
+        return body.decode(), False
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode(), True
+
+
+def _last(values: Sequence[str] | None) -> str | None:
+    return values[-1] if values else None

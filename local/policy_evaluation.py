@@ -1,0 +1,320 @@
+"""IAM's evaluation of the policy that a Lambda authorizer returned, for the local gateway.
+
+A policy is read whole before it is applied. What this module does not know, or what IAM would not
+take, is never skipped: a gateway that ignores a condition allows what AWS refuses. The rules are
+those of the IAM User Guide, https://docs.aws.amazon.com/IAM/latest/UserGuide/, pages
+`reference_policies_evaluation-logic` and `reference_policies_elements`; each row of the tests
+names its page.
+"""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import ip_address, ip_network
+from typing import Final, TypeAlias
+
+VERSION: Final = "2012-10-17"
+"""The only version of the policy language that is taken; the older one is IAM's default."""
+
+STATEMENT_MEMBERS: Final = frozenset(
+    {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+)
+
+SID: Final = re.compile(r"[A-Za-z0-9]*")
+ACTION: Final = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
+RESOURCE: Final = re.compile(r"(?!.*\$\{)(\*|arn:[^:]*:[a-z0-9-]+:.+)", re.DOTALL)
+"""An ARN without policy variables and without a wildcard in its service segment, which
+`reference_policies_elements_resource` does not allow."""
+TIMESTAMP: Final = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){1,2}(\.[0-9]+)?Z")
+NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+(/[0-9]{1,3})?")
+
+
+class Verdict(StrEnum):
+    """What a policy says about one request."""
+
+    ALLOWED = "allowed"
+    EXPLICITLY_DENIED = "explicitly denied"
+    IMPLICITLY_DENIED = "implicitly denied"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """One request as IAM sees it.
+
+    `action` is like `execute-api:Invoke`, `resource` is the method ARN, `now` is in seconds since
+    the epoch, `source_address` is an IPv4 or IPv6 address, and `secure_transport` tells whether
+    the request came over TLS.
+    """
+
+    action: str
+    resource: str
+    now: float
+    source_address: str
+    secure_transport: bool = False
+
+
+class UnsupportedPolicy(Exception):  # noqa: N818 - a state, named as what it says
+    """A policy is malformed, or uses what this module does not evaluate.
+
+    `member` is the path to the fault in the document, like `Statement[1].Resource`.
+    """
+
+    def __init__(self, member: str, why: str) -> None:
+        super().__init__(f"{member}: {why}")
+        self.member = member
+
+
+Predicate: TypeAlias = Callable[[AccessRequest], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """The values of `Action` or `Resource`, or of their `Not` forms when `negated`."""
+
+    expressions: tuple[re.Pattern[str], ...]
+    negated: bool
+
+    def match(self, text: str) -> bool:
+        """Tell whether the statement covers an action or a resource."""
+        return any(e.fullmatch(text) for e in self.expressions) is not self.negated
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement, read; `index` counts from 0 and `verdict` is what its effect leads to."""
+
+    index: int
+    verdict: Verdict
+    actions: Patterns
+    resources: Patterns
+    conditions: tuple[Predicate, ...]
+
+    def applies(self, request: AccessRequest) -> bool:
+        """Tell whether action, resource and every condition fit the request."""
+        return (
+            self.actions.match(request.action)
+            and self.resources.match(request.resource)
+            and all(condition(request) for condition in self.conditions)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A condition operator: the keys it takes, in lower case, and how it reads one value.
+
+    Several values are alternatives; a `negated` operator needs that none of them fits.
+    """
+
+    keys: frozenset[str]
+    read: Callable[[object, str], Predicate]
+    negated: bool = False
+
+
+def evaluate(document: object, request: AccessRequest) -> Verdict:
+    """Return what a policy document, as parsed from JSON, says about a request.
+
+    Raises:
+        UnsupportedPolicy: naming the member that is malformed or not supported, whether or not
+            the request would have come to it.
+        ValueError: when a condition needs the source address and it is not one.
+    """
+    statement = matching_statement(document, request)
+    return statement.verdict if statement else Verdict.IMPLICITLY_DENIED
+
+
+def matching_statement(document: object, request: AccessRequest) -> Statement | None:
+    """Return the statement that decides: the first Deny that applies, else the first Allow.
+
+    Raises:
+        UnsupportedPolicy, ValueError: as `evaluate` does.
+    """
+    applying = [s for s in _statements(document) if s.applies(request)]
+    denying = [s for s in applying if s.verdict is Verdict.EXPLICITLY_DENIED]
+    return next(iter(denying + applying), None)
+
+
+def wildcard_expression(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
+    """Return a regular expression for a text in which only `*` and `?` are special.
+
+    A star is any run of characters and a question mark any one, slashes and colons included: IAM
+    gives the slash no meaning, lets a star that ends an ARN segment go beyond the colon
+    (`reference_policies_elements_resource`), and API Gateway applies a star to the rest of the
+    expression (`api-gateway-control-access-using-iam-policies-to-invoke-api`). Whether a star
+    inside a segment may cross a colon is not documented; here it does.
+    """
+    head, *rest = (
+        "".join("." if character == "?" else re.escape(character) for character in run)
+        for run in pattern.split("*")
+    )
+    if rest:
+        *middle, tail = rest
+        # Atomic: the first place where a run fits is as good as any later one, so there is
+        # nothing to go back to and many stars cost no more than a few.
+        head += "".join(f"(?>.*?{run})" for run in middle) + f".*{tail}"
+    return re.compile(head, re.DOTALL | flags)
+
+
+def _statements(document: object) -> list[Statement]:
+    where = "policy"
+    members = _members(document, where, frozenset({"Version", "Statement"}))
+    if members.get("Version") != VERSION:
+        raise UnsupportedPolicy(where, f"Version must be {VERSION}")
+    found = _one_or_more(members.get("Statement", []), "Statement")
+    return [_statement(value, index) for index, value in enumerate(found)]
+
+
+def _statement(value: object, index: int) -> Statement:
+    where = f"Statement[{index}]"
+    members = _members(value, where, STATEMENT_MEMBERS)
+    _text(members.get("Sid", ""), f"{where}.Sid", SID)
+    return Statement(
+        index=index,
+        verdict=_verdict(members.get("Effect"), f"{where}.Effect"),
+        # ASCII: in Unicode the Kelvin sign, too, is a form of the letter k.
+        actions=_patterns(members, "Action", where, ACTION, re.IGNORECASE | re.ASCII),
+        resources=_patterns(members, "Resource", where, RESOURCE, re.NOFLAG),
+        conditions=tuple(_conditions(members, f"{where}.Condition")),
+    )
+
+
+def _verdict(effect: object, where: str) -> Verdict:
+    match effect:
+        case "Allow":
+            return Verdict.ALLOWED
+        case "Deny":
+            return Verdict.EXPLICITLY_DENIED
+        case _:
+            raise UnsupportedPolicy(where, f"{effect!r} is neither Allow nor Deny")
+
+
+def _patterns(
+    members: Mapping[str, object],
+    name: str,
+    where: str,
+    shape: re.Pattern[str],
+    flags: re.RegexFlag,
+) -> Patterns:
+    present = [form for form in (name, f"Not{name}") if form in members]
+    if len(present) != 1:
+        raise UnsupportedPolicy(where, f"must have exactly one of {name} and Not{name}")
+    member = f"{where}.{present[0]}"
+    texts = [_text(value, member, shape) for value in _one_or_more(members[present[0]], member)]
+    expressions = tuple(wildcard_expression(text, flags) for text in texts)
+    return Patterns(expressions, negated=present != [name])
+
+
+def _conditions(members: Mapping[str, object], where: str) -> list[Predicate]:
+    if "Condition" not in members:
+        return []
+    return [
+        _condition(OPERATORS[name], values, f"{where}.{name}.{key}", key)
+        for name, keys in _members(members["Condition"], where, OPERATORS.keys()).items()
+        for key, values in _members(keys, f"{where}.{name}").items()
+    ]
+
+
+def _condition(chosen: Operator, values: object, where: str, key: str) -> Predicate:
+    if key.lower() not in chosen.keys:
+        raise UnsupportedPolicy(where, "this operator is not supported on this key")
+    fits = [chosen.read(value, where) for value in _one_or_more(values, where)]
+    return lambda request: any(fit(request) for fit in fits) is not chosen.negated
+
+
+def _members(value: object, where: str, known: AbstractSet[str] | None = None) -> dict[str, object]:
+    if not isinstance(value, dict) or not value:
+        raise UnsupportedPolicy(where, "must be an object with members")
+    for name in value:
+        if not isinstance(name, str) or (known is not None and name not in known):
+            raise UnsupportedPolicy(where, f"{name!r} is not supported")
+    return value
+
+
+def _one_or_more(value: object, where: str) -> list[object]:
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise UnsupportedPolicy(where, "must have a value")
+    return values
+
+
+def _text(value: object, where: str, shape: re.Pattern[str]) -> str:
+    if not isinstance(value, str) or not shape.fullmatch(value):
+        raise UnsupportedPolicy(where, f"{value!r} is malformed or not supported")
+    return value
+
+
+def _number(value: object, where: str) -> float:
+    if isinstance(value, str):
+        return float(_text(value, where, NUMBER))
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf:
+        return value
+    raise UnsupportedPolicy(where, f"{value!r} is not a number")
+
+
+def _date(value: object, where: str) -> float:
+    if not isinstance(value, str) or not TIMESTAMP.fullmatch(value):
+        return _number(value, where)
+    try:
+        return datetime.fromisoformat(value).timestamp()
+    except ValueError as error:
+        raise UnsupportedPolicy(where, f"{value!r} is not a time") from error
+
+
+def _compares(
+    compare: Callable[[float, float], bool], limit_of: Callable[[object, str], float]
+) -> Callable[[object, str], Predicate]:
+    def read(value: object, where: str) -> Predicate:
+        limit = limit_of(value, where)
+        return lambda request: compare(request.now, limit)
+
+    return read
+
+
+def _is_in_network(value: object, where: str) -> Predicate:
+    # The standard library would also take a number, or a mask in place of the prefix length. An
+    # IPv6 address alone is that address: AWS's page says /32 of both versions, hardly so meant.
+    text = _text(value, where, NETWORK)
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise UnsupportedPolicy(where, f"{text!r} is neither an address nor a CIDR") from error
+    return lambda request: ip_address(request.source_address) in network
+
+
+def _is_secure(value: object, where: str) -> Predicate:
+    match value:
+        case True | "true":
+            return lambda request: request.secure_transport
+        case False | "false":
+            return lambda request: not request.secure_transport
+        case _:
+            raise UnsupportedPolicy(where, f"{value!r} is neither true nor false")
+
+
+ANY_TIME: Final = frozenset({"aws:currenttime", "aws:epochtime"})
+EPOCH_TIME: Final = frozenset({"aws:epochtime"})
+SOURCE_IP: Final = frozenset({"aws:sourceip"})
+SECURE_TRANSPORT: Final = frozenset({"aws:securetransport"})
+
+COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "LessThan": operator.lt,
+    "LessThanEquals": operator.le,
+    "GreaterThan": operator.gt,
+    "GreaterThanEquals": operator.ge,
+    "Equals": operator.eq,
+}
+
+OPERATORS: Final[Mapping[str, Operator]] = {
+    **{f"Date{n}": Operator(ANY_TIME, _compares(c, _date)) for n, c in COMPARISONS.items()},
+    **{f"Numeric{n}": Operator(EPOCH_TIME, _compares(c, _number)) for n, c in COMPARISONS.items()},
+    "DateNotEquals": Operator(ANY_TIME, _compares(operator.eq, _date), negated=True),
+    "IpAddress": Operator(SOURCE_IP, _is_in_network),
+    "NotIpAddress": Operator(SOURCE_IP, _is_in_network, negated=True),
+    "Bool": Operator(SECURE_TRANSPORT, _is_secure),
+}
+"""The condition operators that are evaluated (`reference_policies_elements_condition_operators`)"""

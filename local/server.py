@@ -1,0 +1,120 @@
+"""Serve the local gateway over HTTP on 127.0.0.1, one port for each API."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Final
+from urllib.parse import unquote
+
+import uvicorn
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from local.api_definition import ApiKind
+from local.gateway import Gateway
+from local.gateway_request import GatewayRequest
+from local.listening_program import LOOPBACK
+
+CACHE_HEADER: Final = "x-keyscope-cache"
+REQUEST_ID_HEADER: Final = "x-amzn-requestid"
+START_SECONDS: Final = 10
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+"""API Gateway's payload quota."""
+
+
+class PortTaken(Exception):  # noqa: N818 - a state
+    """Something else listens on the port; the text says how to choose another."""
+
+
+def application(gateway: Gateway) -> ASGIApp:
+    """Make the ASGI application of one API."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await _answer(gateway, request)
+        await response(scope, receive, send)
+
+    return serve
+
+
+def read_request(request: Request, body: bytes, kind: ApiKind) -> GatewayRequest:
+    """Read an HTTP request; a REST API keeps its path as sent, an HTTP API decodes it."""
+    path = request.scope["raw_path"].decode("latin-1")
+    return GatewayRequest(
+        method=request.method,
+        path=path if kind is ApiKind.REST else unquote(path),
+        query=request.scope["query_string"].decode("latin-1"),
+        headers=[
+            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            for name, value in request.scope["headers"]
+        ],
+        body=body,
+        source_address=request.client.host if request.client else LOOPBACK,
+    )
+
+
+async def _answer(gateway: Gateway, request: Request) -> Response:
+    received = read_request(request, await request.body(), gateway.api.kind)
+    if len(received.body) > MAX_BODY_BYTES:
+        return Response('{"message":"Request Too Long"}', 413, media_type="application/json")
+    answer = await run_in_threadpool(gateway.answer, received)
+    response = Response(answer.body, answer.status)
+    for name, value in answer.headers:
+        response.headers.append(name, value)
+    response.headers[CACHE_HEADER] = answer.cache
+    response.headers[REQUEST_ID_HEADER] = received.request_id
+    return response
+
+
+@contextmanager
+def serving(gateways: Sequence[Gateway], first_port: int) -> Iterator[list[str]]:
+    """Serve each gateway on the next port, counted from the first; yield their base URLs.
+
+    With a first port of 0 the system chooses free ones.
+
+    Raises:
+        PortTaken: a port is in use.
+    """
+    with ExitStack() as running:
+        ports = [first_port and first_port + index for index in range(len(gateways))]
+        sockets = [running.enter_context(_bound(port)) for port in ports]
+        for gateway, listener in zip(gateways, sockets, strict=True):
+            running.enter_context(_served(application(gateway), listener))
+        yield [f"http://{LOOPBACK}:{listener.getsockname()[1]}" for listener in sockets]
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError as error:
+        listener.close()
+        message = (
+            f"Port {port} of {LOOPBACK} is in use ({error.strerror}). "
+            "Choose another, as in `make run PORT=3100`."
+        )
+        raise PortTaken(message) from error
+    return listener
+
+
+@contextmanager
+def _served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + START_SECONDS
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
