@@ -16,7 +16,6 @@ as the endpoint, in debugging sessions only; nothing waits for a debugger. Witho
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import Final
 from keyscope.errors import Reason
 from keyscope.principal import Scope
 from local.event_values import fill
+from local.private_files import write_private_json
 from local.seed import local_provisioning, seed
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -169,9 +169,11 @@ def write_filled_events(environment: Mapping[str, str], output: Path) -> int:
     """
     store = seed(local_provisioning(environment))
     output.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_private(output / "environment.json", dict(environment))
+    write_private_json(output / "environment.json", dict(environment))
     for sample in EVENTS:
-        _write_private(output / sample.file_name, fill(json.loads(sample.path.read_text()), store))
+        write_private_json(
+            output / sample.file_name, fill(json.loads(sample.path.read_text()), store)
+        )
     return len(EVENTS)
 
 
@@ -194,13 +196,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count = write_filled_events(environment, options.output)
     sys.stdout.write(f"{count} events and environment.json are in {options.output}\n")
     return 0
-
-
-def _write_private(path: Path, value: object) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")
 
 
 if __name__ == "__main__":

@@ -71,9 +71,16 @@ def local_provisioning(environment: Mapping[str, str]) -> Provisioning:
 
 
 def seed(provisioning: Provisioning) -> SeededStore:
-    """Create an account with a service account, two apps, and keys of every kind and state."""
-    account, account_key = provisioning.create_account("Example Bakery", KeyRequest("First key"))
-    account_id = account.owner_id
+    """Create an account and fill it."""
+    account, created = provisioning.create_account("Example Bakery", KeyRequest("First key"))
+    account_key = IssuedKey(created.key.key_id, created.secret)
+    return fill_account(provisioning, account.owner_id, account_key)
+
+
+def fill_account(
+    provisioning: Provisioning, account_id: str, account_key: IssuedKey
+) -> SeededStore:
+    """Create a service account, two apps, and keys of every kind and state in an account."""
     app_id = provisioning.create_app(account_id, "Shop").owner_id
     service_account_id = provisioning.create_service_account(account_id, "Deployer").owner_id
     service_account_app = provisioning.create_app(account_id, "Staging", service_account_id)
@@ -95,7 +102,7 @@ def seed(provisioning: Provisioning) -> SeededStore:
         app_id=app_id,
         service_account_id=service_account_id,
         service_account_app_id=service_account_app.owner_id,
-        account_key=IssuedKey(account_key.key.key_id, account_key.secret),
+        account_key=account_key,
         app_key=issue(OwnerType.APP, app_id),
         service_account_key=issue(OwnerType.SERVICE_ACCOUNT, service_account_id),
         expired_key=issue(OwnerType.APP, app_id, int(time.time()) - _EXPIRED_FOR_SECONDS),

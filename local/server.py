@@ -88,7 +88,8 @@ def serving(gateways: Sequence[Gateway], first_port: int) -> Iterator[list[str]]
 
 
 def _bound(port: int) -> socket.socket:
-    listener = socket.socket()
+    # With the protocol named, asyncio turns Nagle's delay off for the connections.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))

@@ -1,0 +1,157 @@
+"""`make run`: the whole stack on this machine, a tour of it, and then yours to call.
+
+Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ONCE=1` (end after
+the tour, with status 1 if a row was not as expected) and `PARAMETERS`, the template's parameters
+as in `PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`.
+"""
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from keyscope.errors import Misconfigured
+from local.api_definition import read_apis
+from local.embedded_aws import embedded_aws
+from local.event_values import basic
+from local.events import ROOT, SESSION_FILE
+from local.function_loader import loaded_functions
+from local.gateway import Gateway
+from local.intrinsics import TemplateError
+from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
+from local.seed import USER_ID
+from local.server import PortTaken, serving
+from local.session import Session, provision, write_session
+from local.template import Stack, load_stack
+from local.tour import plan, surprises, table_of, visit
+
+LOG_FILE: Final = SESSION_FILE.parent / "functions.log"
+PACKAGED_ACCESS_MAP: Final = "scopes.toml"
+TABLE_WIDTH: Final = 110
+"""Columns. A narrower terminal breaks the lines; folded cells would be harder to read."""
+
+
+class UsageError(Exception):
+    """A setting of the run is wrong; the text says which."""
+
+
+def main(environment: Mapping[str, str]) -> int:
+    """Run until Ctrl-C; return the exit status."""
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    console.width = max(console.width, TABLE_WIDTH)
+    try:
+        port = _port(environment)
+        parameters = {"HttpApiEnabled": "true", **_parameters(environment)}
+        stack = load_stack(ROOT / "template.yaml", parameters)
+        return _run(stack, port, console, once=environment.get("ONCE", "") not in ("", "0"))
+    except (UsageError, TemplateError, PortTaken, Misconfigured) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _run(stack: Stack, port: int, console: Console, *, once: bool) -> int:
+    with (
+        _logged_to(LOG_FILE),
+        embedded_aws(stack) as aws,
+        loaded_functions(stack, aws.environment) as functions,
+    ):
+        function_environment = provisioning_environment(stack, aws)
+        session = provision(functions[PROVISIONING_FUNCTION], function_environment)
+        gateways = [Gateway(api, functions) for api in read_apis(stack)]
+        with serving(gateways, port) as urls:
+            write_session(SESSION_FILE, session, urls, function_environment)
+            _say_where(console, stack, urls)
+            succeeded = _tour(console, stack, session, urls)
+            if once:
+                return 0 if succeeded else 1
+            _say_what_next(console, session, urls)
+            _await_interrupt()
+            console.print("\nStopped. The store was in memory and is gone.")
+    return 0
+
+
+def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str]) -> bool:
+    if stack.parameters["AccessMap"] != PACKAGED_ACCESS_MAP or len(urls) == 1:
+        console.print("No tour: it needs the packaged access map and both APIs.")
+        return True
+    route_sets = stack.parameters["AccessMapRoutes"].split(",")
+    caching = stack.parameters["AuthorizerCacheSeconds"] != "0"
+    visits = visit(plan(route_sets, caching=caching), session, urls, LOG_FILE)
+    console.print(table_of(visits))
+    console.print("\n".join(surprises(visits)), style="red", end="")
+    expected = sum(one.as_expected for one in visits)
+    console.print(f"\n{expected} of {len(visits)} requests were answered as expected.")
+    return expected == len(visits)
+
+
+def _say_where(console: Console, stack: Stack, urls: Sequence[str]) -> None:
+    routes = stack.parameters["AccessMapRoutes"]
+    console.print(f"Keyscope runs from template.yaml, with the route sets {routes}:")
+    for name, url in zip(("REST API", "HTTP API"), urls, strict=False):
+        console.print(f"  {name}  {url}")
+    console.print()
+
+
+def _say_what_next(console: Console, session: Session, urls: Sequence[str]) -> None:
+    store, url = session.store, urls[0]
+    app = f"{url}/v2/apps/{store.app_id}"
+    files = f"{_relative(SESSION_FILE)} (keys, ids), {_relative(LOG_FILE)} (decisions)"
+    lines = [
+        "Paste one of these; the -i shows the status and whether the cache was hit:",
+        "",
+        f"  curl -i {url}/v2/apps -u {store.account_key.key_id}:{store.account_key.secret}",
+        f"  curl -i {app}/users -H 'Authorization: {basic(store.app_key)}'",
+        f"  curl -i {app}/users/{USER_ID} -H 'Authorization: Bearer {session.app_user_token}'",
+        "",
+        f"Written: {files}.",
+        "Serving until Ctrl-C.",
+    ]
+    console.print("\n".join(lines), markup=False)
+
+
+def _await_interrupt() -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Send what the functions print, and the gateway's own log, to a file."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("w", buffering=1, encoding="utf-8") as log:
+        gateway_log = logging.getLogger("keyscope.local")
+        gateway_log.setLevel(logging.INFO)
+        gateway_log.addHandler(logging.StreamHandler(log))
+        with contextlib.redirect_stdout(log):
+            yield
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(ROOT)
+
+
+def _port(environment: Mapping[str, str]) -> int:
+    text = environment.get("PORT") or "3000"
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**16 - 1:
+        message = f"PORT is {text!r}; it takes a number from 0 to 65534, for the first of two ports"
+        raise UsageError(message)
+    return int(text)
+
+
+def _parameters(environment: Mapping[str, str]) -> dict[str, str]:
+    pairs = [part.partition("=") for part in environment.get("PARAMETERS", "").split()]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        message = f"PARAMETERS holds {', '.join(wrong)}; it takes Name=Value, separated by spaces"
+        raise UsageError(message)
+    return {name: value for name, _, value in pairs}
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))
