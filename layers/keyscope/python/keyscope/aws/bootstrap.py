@@ -20,7 +20,10 @@ from keyscope.settings import AuthorizerSettings, read_authorizer_settings
 class LambdaContext(Protocol):
     """What is used of the context that Lambda hands to a handler."""
 
-    aws_request_id: str
+    @property
+    def aws_request_id(self) -> str:
+        """Lambda's id of the invocation."""
+        ...
 
 
 AuthorizerHandler = Callable[[object, LambdaContext], Answer]

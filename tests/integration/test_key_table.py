@@ -1,0 +1,111 @@
+"""Reading key records: what is stored, what is damaged, what cannot be read."""
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from keyscope.aws.key_table import KeyTable
+from keyscope.errors import Reason, Unavailable
+from local.listening_program import free_ports
+from local.tables import local_client
+from tests.support.dynamodb_local import Store
+
+if TYPE_CHECKING:
+    from keyscope.aws.clients import DynamoDbClient
+
+KEY_ID = "app_" + "0" * 24
+
+
+class RecordingClient:
+    """A DynamoDB client that notes what it was asked, and answers with one item or an error."""
+
+    def __init__(self, answer: dict[str, object] | Exception) -> None:
+        self._answer = answer
+        self.requests: list[object] = []
+
+    def get_item(self, **request: object) -> dict[str, object]:
+        self.requests.append(request)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def table_of(client: object) -> KeyTable:
+    return KeyTable(cast("DynamoDbClient", client), "keys")
+
+
+def failure_of(table: KeyTable) -> tuple[Reason, str]:
+    with pytest.raises(Unavailable) as unavailable:
+        table.get(KEY_ID)
+    return unavailable.value.reason, unavailable.value.detail
+
+
+def test_a_record_is_read_by_one_strongly_consistent_get_item() -> None:
+    client = RecordingClient({})
+    table_of(client).get(KEY_ID)
+    assert client.requests == [
+        {"TableName": "keys", "Key": {"key_id": {"S": KEY_ID}}, "ConsistentRead": True}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (
+            ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, "GetItem"),
+            "ProvisionedThroughputExceededException",
+        ),
+        (
+            ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetItem"),
+            "AccessDeniedException",
+        ),
+        (ClientError({}, "GetItem"), "unknown"),
+        (ReadTimeoutError(endpoint_url="http://dynamodb"), "ReadTimeoutError"),
+    ],
+)
+def test_a_table_that_cannot_answer_is_unavailable(error: Exception, detail: str) -> None:
+    assert failure_of(table_of(RecordingClient(error))) == (Reason.KEY_STORE_UNAVAILABLE, detail)
+
+
+def test_a_store_that_nothing_listens_at_is_unavailable() -> None:
+    (port,) = free_ports(1)
+    client = local_client("dynamodb", f"http://127.0.0.1:{port}")
+    assert failure_of(table_of(client)) == (
+        Reason.KEY_STORE_UNAVAILABLE,
+        "EndpointConnectionError",
+    )
+
+
+def test_a_table_that_is_not_there_is_unavailable(store: Store) -> None:
+    client = cast("DynamoDbClient", local_client("dynamodb", store.dynamodb_url))
+    assert failure_of(KeyTable(client, "absent")) == (
+        Reason.KEY_STORE_UNAVAILABLE,
+        "ResourceNotFoundException",
+    )
+
+
+def test_a_stored_item_that_lacks_attributes_is_damage(store: Store) -> None:
+    client = cast("DynamoDbClient", local_client("dynamodb", store.dynamodb_url))
+    item = {"key_id": {"S": KEY_ID}, "format": {"N": "1"}}
+    put = {"TableName": store.keys_table, "Item": item}
+    client.transact_write_items(TransactItems=[{"Put": put}])
+    assert failure_of(KeyTable(client, store.keys_table)) == (
+        Reason.DAMAGED_RECORD,
+        "attribute owner_type",
+    )
+
+
+def test_an_item_of_another_key_is_damage() -> None:
+    item = {
+        "key_id": {"S": "app_" + "1" * 24},
+        "format": {"N": "1"},
+        "owner_type": {"S": "app"},
+        "owner_id": {"S": "0" * 24},
+        "secret_hash": {"B": b"h" * 32},
+        "secret_ciphertext": {"B": b"sealed"},
+    }
+    assert failure_of(table_of(RecordingClient({"Item": item}))) == (
+        Reason.DAMAGED_RECORD,
+        "attribute key_id",
+    )

@@ -1,0 +1,177 @@
+"""The provisioning function's handler: JSON in, JSON out, over real stores."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+
+from keyscope.aws.provisioning_bootstrap import ProvisioningHandler, provisioning_handler
+from keyscope.errors import Misconfigured, Unavailable
+from keyscope.secret import check_secret
+from local.listening_program import free_ports
+from tests.support.dynamodb_local import Store
+
+Json = Mapping[str, object]
+Key = dict[str, object]
+UNKNOWN_ACCOUNT = "0" * 12
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells of an invocation."""
+
+    aws_request_id: str = "invocation-1"
+
+
+@pytest.fixture
+def handler(store: Store, monkeypatch: pytest.MonkeyPatch) -> ProvisioningHandler:
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    return provisioning_handler(variables_of(store))
+
+
+def variables_of(store: Store) -> dict[str, str]:
+    return {
+        "KEYSCOPE_KEYS_TABLE": store.keys_table,
+        "KEYSCOPE_DIRECTORY_TABLE": store.directory_table,
+        "KEYSCOPE_KMS_KEY_ARN": store.kms_key_arn,
+    }
+
+
+def create_account(handler: ProvisioningHandler, **key: object) -> tuple[str, Key]:
+    event = {"operation": "createAccount", "displayName": "Acme", "key": key}
+    answer = handler(event, Context())
+    account = cast("Mapping[str, str]", answer["account"])
+    return account["id"], cast("Key", answer["key"])
+
+
+def list_keys(handler: ProvisioningHandler, account_id: str) -> list[Key]:
+    answer = handler({"operation": "listKeys", "accountId": account_id}, Context())
+    return cast("list[Key]", answer["keys"])
+
+
+def errors_of(answer: Json) -> list[tuple[str, str]]:
+    errors = cast("list[Mapping[str, str]]", answer["errors"])
+    return [(error["code"], error["field"]) for error in errors]
+
+
+def test_an_account_comes_with_its_first_key(handler: ProvisioningHandler) -> None:
+    account_id, key = create_account(
+        handler,
+        displayName="first",
+        expiresAt="2099-01-31T12:00:00+01:00",
+        allowedCidrs=["192.0.2.0/24", "2001:DB8::/32"],
+    )
+    assert len(account_id) == 12
+    check_secret(str(key.pop("secret")))
+    assert str(key.pop("id")).startswith("act_")
+    assert key.pop("createdAt")
+    assert key == {
+        "displayName": "first",
+        "state": "active",
+        "expiresAt": "2099-01-31T11:00:00Z",
+        "allowedCidrs": ["192.0.2.0/24", "2001:db8::/32"],
+    }
+
+
+def test_a_further_key_is_created(handler: ProvisioningHandler) -> None:
+    account_id, first = create_account(handler)
+    answer = handler({"operation": "createKey", "accountId": account_id}, Context())
+    second = cast("Key", answer["key"])
+    assert {key["id"] for key in list_keys(handler, account_id)} == {first["id"], second["id"]}
+
+
+def test_the_secret_is_in_the_creating_answer_only(handler: ProvisioningHandler) -> None:
+    account_id, key = create_account(handler)
+    assert str(key["secret"]) not in json.dumps(list_keys(handler, account_id))
+
+
+def test_a_revoked_key_is_listed_as_revoked(handler: ProvisioningHandler) -> None:
+    account_id, key = create_account(handler)
+    revoke = {"operation": "revokeKey", "accountId": account_id, "keyId": key["id"]}
+    assert handler(revoke, Context()) == {}
+    (listed,) = list_keys(handler, account_id)
+    assert listed["state"] == "revoked"
+    assert listed["revokedAt"]
+
+
+def test_the_eleventh_key_is_refused(handler: ProvisioningHandler) -> None:
+    account_id, _ = create_account(handler)
+    event = {"operation": "createKey", "accountId": account_id}
+    for _ in range(9):
+        handler(event, Context())
+    assert errors_of(handler(event, Context())) == [("too_many_keys", "accountId")]
+    assert len(list_keys(handler, account_id)) == 10
+
+
+@pytest.mark.parametrize("operation", ["createKey", "listKeys"])
+def test_an_unknown_account_is_told(operation: str, handler: ProvisioningHandler) -> None:
+    answer = handler({"operation": operation, "accountId": UNKNOWN_ACCOUNT}, Context())
+    assert errors_of(answer) == [("not_found", "accountId")]
+
+
+def test_an_unknown_key_is_told(handler: ProvisioningHandler) -> None:
+    account_id, _ = create_account(handler)
+    revoke = {"operation": "revokeKey", "accountId": account_id, "keyId": "act_" + "0" * 24}
+    assert errors_of(handler(revoke, Context())) == [("not_found", "keyId")]
+
+
+def test_a_key_of_another_account_is_as_unknown(handler: ProvisioningHandler) -> None:
+    account_id, _ = create_account(handler)
+    _, others = create_account(handler)
+    revoke = {"operation": "revokeKey", "accountId": account_id, "keyId": others["id"]}
+    assert errors_of(handler(revoke, Context())) == [("not_found", "keyId")]
+
+
+def test_an_invalid_request_is_told_every_fault_and_writes_nothing(
+    handler: ProvisioningHandler,
+) -> None:
+    account_id, _ = create_account(handler)
+    event = {
+        "operation": "createKey",
+        "accountId": account_id,
+        "displayName": "",
+        "expiresAt": "yesterday",
+        "allowedCidrs": ["10.0.0.1/8"],
+        "colour": "red",
+    }
+    assert errors_of(handler(event, Context())) == [
+        ("bad_request", "colour"),
+        ("bad_request", "displayName"),
+        ("bad_request", "expiresAt"),
+        ("bad_request", "allowedCidrs[0]"),
+    ]
+    assert len(list_keys(handler, account_id)) == 1
+
+
+def test_a_key_store_that_cannot_answer_is_a_failure(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    (port,) = free_ports(1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{port}")
+    handler = provisioning_handler(variables_of(store))
+    with pytest.raises(Unavailable, match="key_store_unavailable"):
+        handler({"operation": "listKeys", "accountId": UNKNOWN_ACCOUNT}, Context())
+
+
+def test_the_log_names_what_was_made_and_holds_no_secret(
+    handler: ProvisioningHandler, caplog: pytest.LogCaptureFixture
+) -> None:
+    account_id, key = create_account(handler)
+    (line,) = [vars(record) for record in caplog.records if record.msg == "done"]
+    assert (line["operation"], line["account_id"], line["key_id"]) == (
+        "CreateAccount",
+        account_id,
+        key["id"],
+    )
+    assert str(key["secret"]) not in str(line)
+
+
+def test_a_function_with_a_missing_setting_does_not_start(store: Store) -> None:
+    variables = {**variables_of(store), "KEYSCOPE_DIRECTORY_TABLE": ""}
+    with pytest.raises(Misconfigured, match="KEYSCOPE_DIRECTORY_TABLE is not set"):
+        provisioning_handler(variables)

@@ -1,0 +1,28 @@
+"""What importing the package loads: every module of it is paid for at cold start."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+LIST_MODULES = "import json, sys, {}; print(json.dumps(sorted(sys.modules)))"
+AWS = {"boto3", "botocore", "aws_lambda_powertools"}
+
+
+def modules_after_importing(module: str) -> set[str]:
+    command = [sys.executable, "-c", LIST_MODULES.format(module)]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603 - ours
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    "module", ["keyscope.authorize", "keyscope.settings", "keyscope.provisioning_request"]
+)
+def test_the_core_loads_no_aws_sdk_and_no_powertools(module: str) -> None:
+    assert not modules_after_importing(module) & AWS
+
+
+def test_an_authorizer_loads_neither_boto3_nor_what_only_provisioning_needs() -> None:
+    loaded = modules_after_importing("keyscope.aws.bootstrap")
+    assert not loaded & {"boto3", "keyscope.aws.directory_table", "keyscope.provisioning_request"}
