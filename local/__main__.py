@@ -1,8 +1,9 @@
 """`make run`: the whole stack on this machine, a tour of it, and then yours to call.
 
 Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ONCE=1` (end after
-the tour, with status 1 if a row was not as expected) and `PARAMETERS`, the template's parameters
-as in `PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`.
+the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
+functions' log go there), and `PARAMETERS`, the template's parameters, as in
+`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from keyscope.errors import Misconfigured
 from local.api_definition import read_apis
 from local.embedded_aws import embedded_aws
 from local.event_values import basic
-from local.events import ROOT, SESSION_FILE
+from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
 from local.function_loader import loaded_functions
 from local.gateway import Gateway
 from local.intrinsics import TemplateError
@@ -32,7 +33,7 @@ from local.session import Session, provision, write_session
 from local.template import Stack, load_stack
 from local.tour import plan, surprises, table_of, visit
 
-LOG_FILE: Final = SESSION_FILE.parent / "functions.log"
+LOG_FILE_NAME: Final = "functions.log"
 PACKAGED_ACCESS_MAP: Final = "scopes.toml"
 TABLE_WIDTH: Final = 110
 """Columns. A narrower terminal breaks the lines; folded cells would be harder to read."""
@@ -50,15 +51,17 @@ def main(environment: Mapping[str, str]) -> int:
         port = _port(environment)
         parameters = {"HttpApiEnabled": "true", **_parameters(environment)}
         stack = load_stack(ROOT / "template.yaml", parameters)
-        return _run(stack, port, console, once=environment.get("ONCE", "") not in ("", "0"))
+        folder = Path(environment.get("STATE_FOLDER") or STATE_FOLDER)
+        return _run(stack, port, folder, console, once=environment.get("ONCE", "") not in ("", "0"))
     except (UsageError, TemplateError, PortTaken, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
 
-def _run(stack: Stack, port: int, console: Console, *, once: bool) -> int:
+def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool) -> int:
+    log = folder / LOG_FILE_NAME
     with (
-        _logged_to(LOG_FILE),
+        _logged_to(log),
         embedded_aws(stack) as aws,
         loaded_functions(stack, aws.environment) as functions,
     ):
@@ -66,24 +69,24 @@ def _run(stack: Stack, port: int, console: Console, *, once: bool) -> int:
         session = provision(functions[PROVISIONING_FUNCTION], function_environment)
         gateways = [Gateway(api, functions) for api in read_apis(stack)]
         with serving(gateways, port) as urls:
-            write_session(SESSION_FILE, session, urls, function_environment)
+            write_session(folder / SESSION_FILE_NAME, session, urls, function_environment)
             _say_where(console, stack, urls)
-            succeeded = _tour(console, stack, session, urls)
+            succeeded = _tour(console, stack, session, urls, log)
             if once:
                 return 0 if succeeded else 1
-            _say_what_next(console, session, urls)
+            _say_what_next(console, session, urls, folder)
             _await_interrupt()
             console.print("\nStopped. The store was in memory and is gone.")
     return 0
 
 
-def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str]) -> bool:
+def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str], log: Path) -> bool:
     if stack.parameters["AccessMap"] != PACKAGED_ACCESS_MAP or len(urls) == 1:
         console.print("No tour: it needs the packaged access map and both APIs.")
         return True
     route_sets = stack.parameters["AccessMapRoutes"].split(",")
     caching = stack.parameters["AuthorizerCacheSeconds"] != "0"
-    visits = visit(plan(route_sets, caching=caching), session, urls, LOG_FILE)
+    visits = visit(plan(route_sets, caching=caching), session, urls, log)
     console.print(table_of(visits))
     console.print("\n".join(surprises(visits)), style="red", end="")
     expected = sum(one.as_expected for one in visits)
@@ -99,10 +102,11 @@ def _say_where(console: Console, stack: Stack, urls: Sequence[str]) -> None:
     console.print()
 
 
-def _say_what_next(console: Console, session: Session, urls: Sequence[str]) -> None:
+def _say_what_next(console: Console, session: Session, urls: Sequence[str], folder: Path) -> None:
     store, url = session.store, urls[0]
     app = f"{url}/v2/apps/{store.app_id}"
-    files = f"{_relative(SESSION_FILE)} (keys, ids), {_relative(LOG_FILE)} (decisions)"
+    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
+    files = f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions)"
     lines = [
         "Paste one of these; the -i shows the status and whether the cache was hit:",
         "",
@@ -131,10 +135,6 @@ def _logged_to(path: Path) -> Iterator[None]:
         gateway_log.addHandler(logging.StreamHandler(log))
         with contextlib.redirect_stdout(log):
             yield
-
-
-def _relative(path: Path) -> Path:
-    return path.relative_to(ROOT)
 
 
 def _port(environment: Mapping[str, str]) -> int:

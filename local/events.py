@@ -30,7 +30,8 @@ from local.seed import local_provisioning, seed
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EVENTS_FOLDER: Final = ROOT / "events"
-SESSION_FILE: Final = ROOT / ".local" / "session.json"
+STATE_FOLDER: Final = ROOT / ".local"
+SESSION_FILE_NAME: Final = "session.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, required=True, help="the folder to write them to")
     parser.add_argument(
-        "--session", type=Path, default=SESSION_FILE, help="written by the run (%(default)s)"
+        "--session",
+        type=Path,
+        default=STATE_FOLDER / SESSION_FILE_NAME,
+        help="written by the run (%(default)s)",
     )
     options = parser.parse_args(arguments)
     try:

@@ -1,0 +1,148 @@
+"""`make run`, as a person runs it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from local import events
+
+ROOT: Final = Path(__file__).parents[2]
+COMMAND: Final = [sys.executable, "-m", "local"]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A run that serves: what it printed until then, and where it wrote its files."""
+
+    lines: list[str]
+    folder: Path
+
+    @property
+    def session_file(self) -> Path:
+        return self.folder / "session.json"
+
+    @property
+    def session(self) -> dict[str, Any]:
+        session: dict[str, Any] = json.loads(self.session_file.read_text())
+        return session
+
+
+def run(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own module
+        COMMAND,
+        cwd=ROOT,
+        env={**os.environ, "PORT": "0", "ONCE": "1", "STATE_FOLDER": str(folder), **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def toured(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    return run(tmp_path_factory.mktemp("toured"))
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("serving")
+    environment = {**os.environ, "PORT": "0", "STATE_FOLDER": str(folder)}
+    with subprocess.Popen(  # noqa: S603 - our own module
+        COMMAND, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = list(iter(process.stdout.readline, "Serving until Ctrl-C.\n"))
+        yield Serving(lines, folder)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read().endswith("is gone.\n")
+    assert process.returncode == 0
+
+
+def test_every_request_of_the_tour_is_answered_as_expected(
+    toured: subprocess.CompletedProcess[str],
+) -> None:
+    assert (toured.returncode, toured.stderr) == (0, "")
+    rows = [line for line in toured.stdout.splitlines() if line.startswith("ok ")]
+    assert f"{len(rows)} of {len(rows)} requests were answered as expected." in toured.stdout
+    assert len(rows) >= 12
+
+
+@pytest.mark.parametrize("scope", ["appUser", "app", "account"])
+def test_the_tour_shows_each_scope(scope: str, toured: subprocess.CompletedProcess[str]) -> None:
+    assert re.search(rf"200 +scope {scope} ", toured.stdout)
+
+
+@pytest.mark.parametrize("routes", ["v1.1", "v2,v1.1"])
+def test_the_tour_follows_the_selected_route_sets(routes: str, tmp_path: Path) -> None:
+    done = run(tmp_path, PARAMETERS=f"AccessMapRoutes={routes} AuthorizerCacheSeconds=0")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"PORT": "x"}, "PORT is 'x'"),
+        ({"PORT": "65535"}, "PORT is '65535'"),
+        ({"PARAMETERS": "Stage"}, "PARAMETERS holds Stage"),
+        ({"PARAMETERS": "Stage=x"}, "no parameter 'Stage'"),
+        ({"PARAMETERS": "AccessMapRoutes=v9"}, "no route set 'v9'"),
+        ({"PARAMETERS": "PolicyConditions=false"}, "Set AuthorizerCacheSeconds to 0."),
+        ({"PARAMETERS": "LeewaySeconds=61"}, "LeewaySeconds cannot be '61'"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_one_line(
+    settings: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    done = run(tmp_path, **settings)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_printed_curl_lines_work_when_pasted(serving: Serving) -> None:
+    curls = [line for line in serving.lines if line.startswith("  curl ")]
+    answers = [
+        subprocess.run(line, shell=True, check=True, capture_output=True, text=True)  # noqa: S602
+        for line in curls
+    ]
+    assert [answer.stdout.splitlines()[0] for answer in answers] == ["HTTP/1.1 200 OK"] * 3
+
+
+def test_the_session_file_holds_credentials_that_work(serving: Serving) -> None:
+    key = serving.session["app_key"]
+    url = f"{serving.session['rest_api']}/v2/apps/{serving.session['app_id']}/users"
+    assert httpx.get(url, auth=(key["key_id"], key["secret"])).status_code == 200
+
+
+def test_the_session_file_is_for_its_owner_only(serving: Serving) -> None:
+    assert serving.session_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_log_line_holds_a_secret(serving: Serving) -> None:
+    log = (serving.folder / "functions.log").read_text()
+    keys = [value for value in serving.session.values() if "secret" in value]
+    assert '"message":"decision"' in log
+    assert len(keys) == 7
+    assert [key["key_id"] for key in keys if key["secret"] in log] == []
+    assert serving.session["app_user_token"] not in log
+
+
+def test_the_events_are_filled_for_the_running_store(serving: Serving, tmp_path: Path) -> None:
+    output = tmp_path / "events"
+    arguments = ["--output", str(output), "--session", str(serving.session_file)]
+    assert events.main(arguments) == 0
+    event = json.loads((output / "rest_request_basic_app.json").read_text())
+    url = serving.session["rest_api"] + event["path"]
+    headers = {"authorization": event["headers"]["Authorization"]}
+    assert httpx.get(url, headers=headers).status_code == 200
