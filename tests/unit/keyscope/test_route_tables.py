@@ -1,0 +1,287 @@
+"""Who reaches which route: every row of both Sunshine tables, for every kind of principal.
+
+What is expected comes from the tables' rows, not from the access map; each policy is evaluated as
+IAM does.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyscope.access_map import read_access_map
+from keyscope.ids import OwnerType
+from keyscope.method_arn import read_api_stage
+from keyscope.policy import Policies, policy_document, prepare_policies
+from keyscope.principal import Principal, Scope
+from local.policy_evaluation import AccessRequest, Verdict, evaluate
+from tests.support.builders import (
+    ACCOUNT,
+    APP,
+    APP_OF_SERVICE_ACCOUNT,
+    METHOD_ARN,
+    NOW,
+    OTHER_APP,
+    SERVICE_ACCOUNT,
+    USER,
+)
+
+VECTORS: Final = Path(__file__).parents[2] / "vectors"
+PACKAGED: Final = (files("keyscope") / "scopes.toml").read_text("utf-8")
+STAGE: Final = read_api_stage(METHOD_ARN)
+BASE: Final = METHOD_ARN.removesuffix("/GET/v2/apps")
+
+V2, V1_1 = "v2", "v1.1"
+FILES: Final = {V2: "sunshine_scopes_v2.json", V1_1: "sunshine_scopes_v1_1.json"}
+ACCOUNT_TAKES_ALL_METHODS: Final = "Webhooks"
+"""The rows of this tag leave the account scope out, though the API's text gives it all methods."""
+ONE_USER: Final = re.compile(r"/v2/apps/\{appId\}/users/\{(userIdOrExternalId|zendeskId)\}(/.*)?")
+"""What an appUser reaches in v2, whose rows do not name the scope: the one user and its subtree."""
+DELETE_THE_USER: Final = ("DELETE", "/v2/apps/{appId}/users/{userIdOrExternalId}")
+
+PRINCIPALS: Final[Mapping[str, Principal]] = {
+    "appUser": Principal(Scope.APP_USER, "app_1", OwnerType.APP, ACCOUNT, app_id=APP, user_id=USER),
+    "app": Principal(Scope.APP, "app_1", OwnerType.APP, ACCOUNT, app_id=APP),
+    "account": Principal(Scope.ACCOUNT, "act_1", OwnerType.ACCOUNT, ACCOUNT),
+    "service account": Principal(
+        Scope.ACCOUNT,
+        "svc_1",
+        OwnerType.SERVICE_ACCOUNT,
+        ACCOUNT,
+        service_account_id=SERVICE_ACCOUNT,
+    ),
+}
+OWN_IDS: Final = {
+    "appId": APP,
+    "userId": USER,
+    "userIdOrExternalId": USER,
+    "zendeskId": USER,
+    "serviceAccountId": SERVICE_ACCOUNT,
+}
+SELECTIONS: Final = ((V2,), (V1_1,), (V2, V1_1))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: a route and whom the API lets use it."""
+
+    route_set: str
+    method: str
+    path: str
+    scopes: frozenset[str]
+    key_types: frozenset[str]
+
+    def filled(self, ids: Mapping[str, str]) -> str:
+        return re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], "x1"), self.path)
+
+    def lets(self, kind: str) -> bool:
+        is_v2_user = self.route_set == V2 and ONE_USER.fullmatch(self.path) is not None
+        lets = {
+            "appUser": "appUser" in self.scopes
+            or (is_v2_user and (self.method, self.path) != DELETE_THE_USER),
+            "app": "app" in self.scopes,
+            "account": "account" in self.scopes,
+            "service account": "account" in self.scopes and "svc" in self.key_types,
+        }
+        return lets[kind]
+
+
+def read_rows(route_set: str) -> Iterator[Row]:
+    for row in json.loads((VECTORS / FILES[route_set]).read_text("utf-8")):
+        scopes = frozenset(row["scopes"])
+        if row.get("tag") == ACCOUNT_TAKES_ALL_METHODS:
+            scopes |= {"account"}
+        # The rows of v2 say in their notes alone that both kinds of account key may be used.
+        key_types = frozenset(row.get("key_types", ["act", "svc", "app"]))
+        yield Row(route_set, row["method"], row["path"], scopes, key_types)
+
+
+ROWS: Final = [row for route_set in FILES for row in read_rows(route_set)]
+KINDS_AND_ROWS: Final = [
+    pytest.param(kind, row, id=f"{row.method} {row.path} {kind}")
+    for row in ROWS
+    for kind in PRINCIPALS
+]
+
+
+@cache
+def policies_of(route_sets: tuple[str, ...]) -> Policies:
+    return prepare_policies(read_access_map(PACKAGED, route_sets), max_stage_length=16)
+
+
+@cache
+def document_of(principal: Principal, route_sets: tuple[str, ...]) -> object:
+    return policy_document(principal, STAGE, policies_of(route_sets), NOW)
+
+
+def reaches(principal: Principal, route_sets: tuple[str, ...], method: str, path: str) -> bool:
+    request = AccessRequest("execute-api:Invoke", f"{BASE}/{method}{path}", NOW, "192.0.2.1")
+    return evaluate(document_of(principal, route_sets), request) is Verdict.ALLOWED
+
+
+def ids_of(kind: str) -> dict[str, str]:
+    app_ids = {"service account": APP_OF_SERVICE_ACCOUNT}
+    return {**OWN_IDS, "appId": app_ids.get(kind, APP)}
+
+
+def reached(kind: str, paths: Iterable[str], route_sets: tuple[str, ...] = (V2, V1_1)) -> list[str]:
+    """Return the requests, of every method on some paths, that a principal gets through."""
+    return [
+        f"{method} {path}"
+        for path in paths
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+        if reaches(PRINCIPALS[kind], route_sets, method, path)
+    ]
+
+
+def test_the_tables_are_whole() -> None:
+    assert [len([row for row in ROWS if row.route_set == each]) for each in FILES] == [68, 82]
+
+
+@pytest.mark.parametrize("route_sets", SELECTIONS, ids="+".join)
+@pytest.mark.parametrize(("kind", "row"), KINDS_AND_ROWS)
+def test_a_row_is_decided_as_its_table_says(
+    kind: str, row: Row, route_sets: tuple[str, ...]
+) -> None:
+    path = row.filled(ids_of(kind))
+    expected = row.route_set in route_sets and row.lets(kind)
+    assert reaches(PRINCIPALS[kind], route_sets, row.method, path) is expected
+
+
+@pytest.mark.parametrize(("kind", "row"), KINDS_AND_ROWS)
+def test_no_row_is_reached_in_an_app_of_another_account(kind: str, row: Row) -> None:
+    path = row.filled({**ids_of(kind), "appId": OTHER_APP})
+    expected = "{appId}" not in row.path and row.lets(kind)
+    assert reaches(PRINCIPALS[kind], (V2, V1_1), row.method, path) is expected
+
+
+@pytest.mark.parametrize("kind", ["appUser", "app", "service account"])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+def test_no_row_is_reached_in_another_app_of_the_same_account(kind: str, row: Row) -> None:
+    path = row.filled({**ids_of(kind), "appId": ACCOUNT + "0000" + "99999999"})
+    expected = "{appId}" not in row.path and row.lets(kind)
+    assert reaches(PRINCIPALS[kind], (V2, V1_1), row.method, path) is expected
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+def test_an_app_user_reaches_no_row_of_another_user(row: Row) -> None:
+    others = dict.fromkeys(("userId", "userIdOrExternalId", "zendeskId"), "someone-else")
+    path = row.filled({**OWN_IDS, **others})
+    names_a_user = re.search(r"\{(userId|userIdOrExternalId|zendeskId)\}", row.path)
+    expected = not names_a_user and row.lets("appUser")
+    assert reaches(PRINCIPALS["appUser"], (V2, V1_1), row.method, path) is expected
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+def test_an_account_reaches_no_service_account_of_another(row: Row) -> None:
+    path = row.filled({**OWN_IDS, "serviceAccountId": "ffffffffffffc0de"})
+    expected = "{serviceAccountId}" not in row.path and row.lets("account")
+    assert reaches(PRINCIPALS["account"], (V2, V1_1), row.method, path) is expected
+
+
+@pytest.mark.parametrize("kind", PRINCIPALS)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v2",
+        "/v2/",
+        "/v2/appsx",
+        "/V2/apps",
+        "/v2//apps",
+        "/v2/apps/",
+        "/v3/apps",
+        "/oauth/token",
+        "/console",
+        f"/v2/apps/{APP.upper()}",
+        f"/v2/apps/{ACCOUNT[:-1]}0",
+        f"/v2/apps/{ACCOUNT[:-1]}/users",
+        f"/v2/app/{APP}/users",
+        f"/x/v2/apps/{APP}/users",
+        f"/v2/apps/{OTHER_APP}/x/v2/apps/{APP}/users",
+        f"/v2/apps/{OTHER_APP}/users/{USER}",
+        "/v1.1/serviceaccountsx",
+        "/v1.1/whatsapp",
+        "/v1/apps",
+    ],
+)
+def test_an_unlisted_path_is_reached_by_nobody(kind: str, path: str) -> None:
+    assert reached(kind, [path]) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "paths"),
+    [
+        ("app", [f"/v2/apps/{APP}/keys", f"/v2/apps/{APP}/keys/k1", f"/v2/apps/{APP}x"]),
+        ("app", [f"/v2/apps/{APP}/", f"/v2/apps/{APP}/attachments/", "/v2/apps"]),
+        ("appUser", [f"/v2/apps/{APP}", f"/v2/apps/{APP}/users", f"/v2/apps/{APP}/users/{USER}x"]),
+        ("appUser", [f"/v2/apps/{APP}/users/", f"/v1.1/apps/{APP}/appusers/merge"]),
+        ("service account", [f"/v2/apps/{APP}", "/v1.1/serviceaccounts", f"/v1/apps/{APP}/x"]),
+    ],
+)
+def test_what_is_next_to_a_scope_is_outside(kind: str, paths: list[str]) -> None:
+    assert reached(kind, paths) == []
+
+
+def test_an_app_user_deletes_not_the_user_not_even_with_a_trailing_slash() -> None:
+    user = f"/v2/apps/{APP}/users/{USER}"
+    requests = reached("appUser", [user, f"{user}/", f"{user}//"])
+    assert [request for request in requests if request.startswith("DELETE")] == []
+
+
+def test_methods_that_the_api_does_not_have_are_denied() -> None:
+    paths = [f"/v2/apps/{APP}/users", f"/v2/apps/{APP}", f"/v2/apps/{APP}/users/{USER}"]
+    unknown = ("HEAD", "PUT", "OPTIONS")
+    requests = [request for kind in PRINCIPALS for request in reached(kind, paths, (V2,))]
+    assert [request for request in requests if request.startswith(unknown)] == []
+
+
+def test_no_key_opens_the_route_of_the_media_token() -> None:
+    cookie = f"/v1.1/apps/{APP}/attachments/cookie"
+    of_service_account = f"/v1.1/apps/{APP_OF_SERVICE_ACCOUNT}/attachments/cookie"
+    paths = [cookie, f"{cookie}/", of_service_account]
+    requests = [request for kind in PRINCIPALS for request in reached(kind, paths)]
+    assert [request for request in requests if request.startswith("GET")] == []
+
+
+HEX: Final = st.text("0123456789abcdef", min_size=8, max_size=8)
+USER_IDS: Final = st.text("abcXYZ0189-._~@+:", min_size=1, max_size=8).filter(
+    lambda user_id: set(user_id) != {"."}
+)
+
+
+@given(user_id=USER_IDS, encoded=st.booleans())
+@settings(max_examples=100)
+def test_an_app_user_reaches_its_user_whatever_its_id(user_id: str, *, encoded: bool) -> None:
+    principal = replace(PRINCIPALS["appUser"], user_id=user_id)
+    path = f"/v2/apps/{APP}/users/{quote(user_id, safe='') if encoded else user_id}"
+    assert reaches(principal, (V2,), "GET", path)
+    assert reaches(principal, (V2,), "PATCH", path)
+
+
+@given(user_id=USER_IDS, other=USER_IDS)
+@settings(max_examples=100)
+def test_an_app_user_reaches_no_other_user_whatever_their_ids(user_id: str, other: str) -> None:
+    principal = replace(PRINCIPALS["appUser"], user_id=user_id)
+    path = f"/v2/apps/{APP}/users/{other}"
+    assert reaches(principal, (V2,), "GET", path) is (user_id == other)
+
+
+@given(own=HEX, other=HEX, row=st.sampled_from([row for row in ROWS if "{appId}" in row.path]))
+@settings(max_examples=200)
+def test_an_account_reaches_no_app_of_an_account_with_another_id(
+    own: str, other: str, row: Row
+) -> None:
+    principal = replace(PRINCIPALS["account"], account_id=f"{own}0000")
+    path = row.filled({**OWN_IDS, "appId": f"{other}0000" + "0000" + "12345678"})
+    expected = own == other and row.lets("account")
+    assert reaches(principal, (V2, V1_1), row.method, path) is expected
