@@ -1,0 +1,452 @@
+"""The template as AWS deploys it: least privilege, encryption, retention, and who may call what."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, cast
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+from keyscope.settings import read_authorizer_settings, read_provisioning_settings
+from local.intrinsics import PSEUDO_PARAMETERS, Json, TemplateError
+from local.template import (
+    Stack,
+    environment_of,
+    load_stack,
+    properties_of,
+    translate,
+)
+
+ROOT: Final = Path(__file__).parents[2]
+TEMPLATE: Final = ROOT / "template.yaml"
+SOURCE: Final = cast("dict[str, dict[str, Json]]", yaml_parse(TEMPLATE.read_text("utf-8")))
+ACCOUNT: Final = PSEUDO_PARAMETERS["AWS::AccountId"]
+AUTHORIZERS: Final = ("RestAuthorizerFunction", "HttpAuthorizerFunction")
+FUNCTIONS: Final = (*AUTHORIZERS, "ProvisioningFunction", "EchoFunction", "HttpEchoFunction")
+TABLES: Final = ("KeysTable", "DirectoryTable")
+ROLES: Final = {
+    "RestAuthorizerFunction": ("RestAuthorizerRole", "rest_authorizer"),
+    "HttpAuthorizerFunction": ("HttpAuthorizerRole", "http_authorizer"),
+    "ProvisioningFunction": ("ProvisioningRole", "provisioning"),
+    "EchoFunction": ("EchoRole", "echo"),
+    "HttpEchoFunction": ("EchoRole", "echo"),
+}
+OTHER_VALUES: Final = {
+    "AccessMap": "other.toml",
+    "AccessMapRoutes": "v1.1",
+    "MaxStageLength": "17",
+    "PolicyConditions": "false",
+    "KeyCacheSeconds": "31",
+    "KeyCacheEntries": "9999",
+    "StaleSeconds": "901",
+    "LeewaySeconds": "1",
+    "LogLevel": "DEBUG",
+    "MetricsNamespace": "Other",
+    "AuthorizerMemorySize": "1024",
+}
+"""For each parameter that reaches an authorizer, a value that is not its default."""
+UNCACHED: Final = {"AuthorizerCacheSeconds": "0"}
+LOG_PREFIX: Final = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/keyscope-local"
+EXECUTE_API: Final = f"arn:aws:execute-api:us-east-1:{ACCOUNT}"
+SEALED_FOR_A_KEY: Final = {"Null": {"kms:EncryptionContext:keyId": "false"}}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return load_stack(TEMPLATE, {"HttpApiEnabled": "true"})
+
+
+def statements_of(stack: Stack, role: str) -> list[Json]:
+    policies = cast(
+        "list[dict[str, dict[str, list[Json]]]]", properties_of(stack, role)["Policies"]
+    )
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def of_type(stack: Stack, kind: str) -> dict[str, Json]:
+    return {
+        name: cast("Json", resource.get("Properties", {}))
+        for name, resource in stack.resources.items()
+        if resource["Type"] == kind
+    }
+
+
+def table_arn(name: str) -> str:
+    return f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/keyscope-local-{name}"
+
+
+def key_arn(stack: Stack) -> object:
+    return stack.outputs["SecretsKeyArn"]
+
+
+def write_logs(group: str) -> Json:
+    return {
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": f"{LOG_PREFIX}/{group}:*",
+    }
+
+
+def version_of(stack: Stack, function: str) -> tuple[str, Json]:
+    ((name, properties),) = [
+        (name, properties)
+        for name, properties in of_type(stack, "AWS::Lambda::Version").items()
+        if name.startswith(function)
+    ]
+    return name, properties
+
+
+def body_of(stack: Stack, api: str) -> Mapping[str, Json]:
+    return cast("Mapping[str, Json]", properties_of(stack, api)["Body"])
+
+
+def authorizer_of(stack: Stack, api: str) -> Json:
+    schemes = cast("Mapping[str, Json]", body_of(stack, api)["components"]["securitySchemes"])
+    return cast("Json", schemes["Keyscope"]["x-amazon-apigateway-authorizer"])
+
+
+def gateway_response(stack: Stack, kind: str) -> Json:
+    responses = body_of(stack, "RestApi")["x-amazon-apigateway-gateway-responses"]
+    return cast("Json", responses[kind])
+
+
+@pytest.mark.parametrize("function", AUTHORIZERS)
+def test_an_authorizer_may_read_keys_open_their_secrets_and_log_and_nothing_else(
+    function: str, stack: Stack
+) -> None:
+    role, group = ROLES[function]
+    assert statements_of(stack, role) == [
+        {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": table_arn("KeysTable")},
+        {
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": key_arn(stack),
+            "Condition": SEALED_FOR_A_KEY,
+        },
+        write_logs(group),
+    ]
+
+
+def test_provisioning_may_keep_the_directory_and_seal_secrets_and_nothing_else(
+    stack: Stack,
+) -> None:
+    assert statements_of(stack, "ProvisioningRole") == [
+        {
+            "Effect": "Allow",
+            "Action": ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+            "Resource": table_arn("KeysTable"),
+        },
+        {
+            "Effect": "Allow",
+            "Action": "dynamodb:Query",
+            "Resource": f"{table_arn('KeysTable')}/index/owner-index",
+        },
+        {
+            "Effect": "Allow",
+            "Action": [
+                "dynamodb:ConditionCheckItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
+            "Resource": table_arn("DirectoryTable"),
+        },
+        {
+            "Effect": "Allow",
+            "Action": "kms:Encrypt",
+            "Resource": key_arn(stack),
+            "Condition": SEALED_FOR_A_KEY,
+        },
+        write_logs("provisioning"),
+    ]
+
+
+def test_the_echo_backend_may_log_and_nothing_else(stack: Stack) -> None:
+    assert statements_of(stack, "EchoRole") == [write_logs("echo")]
+
+
+def test_every_role_is_one_of_these_without_managed_policies_and_for_lambda_only(
+    stack: Stack,
+) -> None:
+    roles = of_type(stack, "AWS::IAM::Role")
+    assert set(roles) == {role for role, _ in ROLES.values()}
+    assert [name for name, role in roles.items() if "ManagedPolicyArns" in role] == []
+    assert {json.dumps(role["AssumeRolePolicyDocument"]) for role in roles.values()} == {
+        json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "lambda.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        )
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_its_role_and_log_group_and_runs_on_python_3_13_and_arm64(
+    function: str, stack: Stack
+) -> None:
+    properties = properties_of(stack, function)
+    role, group = ROLES[function]
+    assert properties["Role"] == f"arn:aws:iam::{ACCOUNT}:role/keyscope-local-{role}"
+    assert properties["LoggingConfig"] == {"LogGroup": f"/aws/lambda/keyscope-local/{group}"}
+    assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
+
+
+def test_these_are_all_functions(stack: Stack) -> None:
+    assert set(of_type(stack, "AWS::Lambda::Function")) == set(FUNCTIONS)
+
+
+def test_every_log_group_keeps_its_lines_for_a_time(stack: Stack) -> None:
+    groups = of_type(stack, "AWS::Logs::LogGroup")
+    assert {group["RetentionInDays"] for group in groups.values()} == {"30"}
+
+
+@pytest.mark.parametrize("function", AUTHORIZERS)
+def test_an_authorizer_answers_before_an_http_api_gives_up(function: str, stack: Stack) -> None:
+    assert int(str(properties_of(stack, function)["Timeout"])) < 10
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_is_on_demand_recoverable_protected_and_encrypted_by_the_stacks_key(
+    table: str, stack: Stack
+) -> None:
+    properties = properties_of(stack, table)
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["DeletionProtectionEnabled"] == "true"
+    assert properties["TimeToLiveSpecification"] == {
+        "AttributeName": "expires_at",
+        "Enabled": True,
+    }
+    assert properties["SSESpecification"] == {
+        "SSEEnabled": True,
+        "SSEType": "KMS",
+        "KMSMasterKeyId": key_arn(stack),
+    }
+
+
+@pytest.mark.parametrize("resource", [*TABLES, "SecretsKey"])
+def test_what_cannot_be_made_again_is_kept(resource: str, stack: Stack) -> None:
+    members = stack.resources[resource]
+    assert members["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert members["UpdateReplacePolicy"] == "Retain"
+
+
+def test_deletion_protection_can_be_turned_off() -> None:
+    stack = load_stack(TEMPLATE, {"DeletionProtection": "false"})
+    protection = {properties_of(stack, table)["DeletionProtectionEnabled"] for table in TABLES}
+    assert protection == {"false"}
+
+
+def test_the_index_projects_no_secret_material(stack: Stack) -> None:
+    (index,) = cast("list[Json]", properties_of(stack, "KeysTable")["GlobalSecondaryIndexes"])
+    projection = cast("Json", index["Projection"])
+    assert projection["ProjectionType"] == "INCLUDE"
+    assert "secret" not in str(projection["NonKeyAttributes"])
+
+
+def test_the_kms_key_rotates(stack: Stack) -> None:
+    assert properties_of(stack, "SecretsKey")["EnableKeyRotation"] is True
+
+
+def test_beyond_iam_policies_only_dynamodb_may_use_the_kms_key(stack: Stack) -> None:
+    policy = cast("Mapping[str, list[Json]]", properties_of(stack, "SecretsKey")["KeyPolicy"])
+    administered, by_dynamodb = policy["Statement"]
+    assert administered["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert by_dynamodb["Condition"] == {
+        "StringEquals": {
+            "kms:CallerAccount": ACCOUNT,
+            "kms:ViaService": "dynamodb.us-east-1.amazonaws.com",
+        }
+    }
+
+
+@pytest.mark.parametrize("function", AUTHORIZERS)
+def test_an_authorizer_is_published_with_snapstart_behind_an_alias(
+    function: str, stack: Stack
+) -> None:
+    assert properties_of(stack, function)["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    alias = properties_of(stack, f"{function}Aliaslive")
+    assert (alias["Name"], alias["FunctionVersion"]) == ("live", "1")
+
+
+@pytest.mark.parametrize("layer", ["KeyscopeLayer", "DependenciesLayer"])
+@pytest.mark.parametrize("function", AUTHORIZERS)
+def test_a_changed_layer_publishes_a_new_version(function: str, layer: str, stack: Stack) -> None:
+    changed = cast("dict[str, dict[str, dict[str, Json]]]", yaml_parse(TEMPLATE.read_text("utf-8")))
+    cast("dict[str, object]", changed["Resources"][layer]["Properties"])["ContentUri"] = "other"
+    translated = translate(changed, stack.parameters)
+    assert version_of(stack, function)[0] not in cast("Json", translated["Resources"])
+
+
+@pytest.mark.parametrize("parameter", OTHER_VALUES)
+@pytest.mark.parametrize("function", AUTHORIZERS)
+def test_a_changed_setting_replaces_the_version(
+    function: str, parameter: str, stack: Stack
+) -> None:
+    changed = load_stack(TEMPLATE, {**UNCACHED, parameter: OTHER_VALUES[parameter]})
+    assert properties_of(changed, function) != properties_of(stack, function)
+    descriptions = [version_of(each, function)[1]["Description"] for each in (changed, stack)]
+    assert descriptions[0] != descriptions[1]
+
+
+def test_these_are_all_parameters_that_reach_an_authorizer() -> None:
+    function = json.dumps(SOURCE["Resources"]["RestAuthorizerFunction"]["Properties"])
+    references = {*re.findall(r'"Ref": "(\w+)"', function)} & {*SOURCE["Parameters"]}
+    assert references == set(OTHER_VALUES)
+
+
+def test_the_longest_settings_fit_into_a_versions_description(stack: Stack) -> None:
+    longest = {
+        name: str(declaration.get("MaxValue") or "x" * int(str(declaration.get("MaxLength", 7))))
+        for name, declaration in cast("Mapping[str, Json]", SOURCE["Parameters"]).items()
+    }
+    function = cast("Json", SOURCE["Resources"]["RestAuthorizerFunction"]["Properties"])
+    pattern = cast("dict[str, str]", function["VersionDescription"])["Fn::Sub"]
+    assert len(re.sub(r"\$\{(\w+)\}", lambda found: longest[found[1]], pattern)) <= 256
+    assert version_of(stack, "RestAuthorizerFunction")[1]["Description"]
+
+
+@pytest.mark.parametrize(
+    ("api", "function"),
+    [("RestApi", "RestAuthorizerFunction"), ("HttpApi", "HttpAuthorizerFunction")],
+)
+def test_an_api_is_guarded_through_the_alias_and_may_invoke_it(
+    api: str, function: str, stack: Stack
+) -> None:
+    alias = stack.physical_ids[f"{function}Aliaslive"]
+    assert str(authorizer_of(stack, api)["authorizerUri"]).endswith(f"{alias}/invocations")
+    assert properties_of(stack, f"{api}KeyscopeAuthorizerPermission") == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": alias,
+        "Principal": "apigateway.amazonaws.com",
+        "SourceArn": f"{EXECUTE_API}:{stack.physical_ids[api]}/authorizers/*",
+    }
+
+
+def test_the_rest_authorizer_takes_requests_and_is_cached_by_their_authorization() -> None:
+    stack = load_stack(TEMPLATE, {"AuthorizerCacheSeconds": "60"})
+    authorizer = authorizer_of(stack, "RestApi")
+    assert authorizer["type"] == "request"
+    assert authorizer["identitySource"] == "method.request.header.Authorization"
+    assert str(authorizer["authorizerResultTtlInSeconds"]) == "60"
+
+
+def test_the_http_authorizer_returns_policies_and_is_cached_by_their_authorization() -> None:
+    parameters = {"HttpApiEnabled": "true", "AuthorizerCacheSeconds": "60"}
+    authorizer = authorizer_of(load_stack(TEMPLATE, parameters), "HttpApi")
+    assert authorizer["authorizerPayloadFormatVersion"] == "2.0"
+    assert not authorizer.get("enableSimpleResponses")
+    assert authorizer["identitySource"] == ["$request.header.Authorization"]
+    assert str(authorizer["authorizerResultTtlInSeconds"]) == "60"
+
+
+@pytest.mark.parametrize("api", ["RestApi", "HttpApi"])
+def test_every_method_but_the_preflight_is_guarded(api: str, stack: Stack) -> None:
+    operations = {
+        f"{method} {path}": cast("Json", operation)
+        for path, methods in body_of(stack, api)["paths"].items()
+        for method, operation in cast("Json", methods).items()
+    }
+    unguarded = [
+        name for name, each in operations.items() if each.get("security") != [{"Keyscope": []}]
+    ]
+    assert [name for name in unguarded if not name.startswith("options ")] == []
+    assert len(operations) > len(unguarded)
+
+
+def test_there_is_no_http_api_unless_it_is_asked_for() -> None:
+    stack = load_stack(TEMPLATE)
+    assert not of_type(stack, "AWS::ApiGatewayV2::Api")
+    assert "HttpApiUrl" not in stack.outputs
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        ("UNAUTHORIZED", "401", "unauthorized"),
+        ("ACCESS_DENIED", "403", "forbidden"),
+        ("AUTHORIZER_FAILURE", "500", "internal_error"),
+        ("AUTHORIZER_CONFIGURATION_ERROR", "500", "internal_error"),
+        ("MISSING_AUTHENTICATION_TOKEN", "404", "not_found"),
+        ("THROTTLED", "429", "too_many_requests"),
+    ],
+)
+def test_a_gateway_response_has_the_error_shape_and_cors(kind: str, status: str, code: str) -> None:
+    stack = load_stack(TEMPLATE, {"CorsAllowOrigin": "https://app.example.com"})
+    response = gateway_response(stack, kind)
+    body = json.loads(cast("Mapping[str, str]", response["responseTemplates"])["application/json"])
+    headers = cast("Json", response["responseParameters"])
+    assert str(response["statusCode"]) == status
+    assert [error["code"] for error in body["errors"]] == [code]
+    assert (
+        headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'https://app.example.com'"
+    )
+
+
+def test_a_401_names_both_schemes(stack: Stack) -> None:
+    headers = cast("Json", gateway_response(stack, "UNAUTHORIZED")["responseParameters"])
+    assert headers["gatewayresponse.header.WWW-Authenticate"] == (
+        '\'Basic realm="keyscope", charset="UTF-8", Bearer\''
+    )
+
+
+def test_only_iam_callers_reach_the_provisioning_function(stack: Stack) -> None:
+    permitted = {
+        permission["FunctionName"]
+        for permission in of_type(stack, "AWS::Lambda::Permission").values()
+    }
+    assert stack.physical_ids["ProvisioningFunction"] not in permitted
+    assert not of_type(stack, "AWS::Lambda::Url")
+    assert not of_type(stack, "AWS::Lambda::EventSourceMapping")
+
+
+def test_other_stacks_attach_the_aliases(stack: Stack) -> None:
+    assert stack.outputs["RestAuthorizerArn"].endswith("RestAuthorizerFunction:live")
+    assert stack.outputs["HttpAuthorizerArn"].endswith("HttpAuthorizerFunction:live")
+
+
+def test_without_conditions_nothing_may_be_cached() -> None:
+    with pytest.raises(TemplateError, match="AuthorizerCacheSeconds to 0"):
+        load_stack(TEMPLATE, {"PolicyConditions": "false"})
+    assert load_stack(TEMPLATE, {"PolicyConditions": "false", **UNCACHED}).outputs
+
+
+@pytest.mark.parametrize("name", SOURCE["Parameters"])
+def test_a_parameter_says_what_it_means_and_what_it_takes(name: str) -> None:
+    declaration = SOURCE["Parameters"][name]
+    assert declaration["Description"]
+    assert {"AllowedValues", "AllowedPattern", "MinValue"} & {*declaration}
+
+
+@pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
+def test_the_functions_take_the_whole_range_of_each_parameter(bound: str) -> None:
+    extremes = {
+        name: str(declaration[bound])
+        for name, declaration in SOURCE["Parameters"].items()
+        if bound in declaration
+    }
+    stack = load_stack(TEMPLATE, extremes)
+    for function in AUTHORIZERS:
+        assert read_authorizer_settings(environment_of(stack, function)).keys_table
+    assert read_provisioning_settings(environment_of(stack, "ProvisioningFunction")).keys_table
+
+
+def test_the_templates_defaults_are_those_of_the_code(stack: Stack) -> None:
+    environment = environment_of(stack, "RestAuthorizerFunction")
+    required = ("KEYSCOPE_KEYS_TABLE", "KEYSCOPE_KMS_KEY_ARN")
+    bare = {name: environment[name] for name in required}
+    assert read_authorizer_settings(environment) == read_authorizer_settings(bare)
+
+
+def test_samconfig_overrides_parameters_that_there_are() -> None:
+    overrides = re.findall(r'"(\w+)=([^"]*)"', (ROOT / "samconfig.toml").read_text("utf-8"))
+    assert load_stack(TEMPLATE, dict(overrides)).outputs
