@@ -144,8 +144,11 @@ def read_apis(stack: Stack) -> Sequence[Api]:
 
 def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
     body = cast("Json", properties_of(stack, logical_id)["Body"])
+    # OpenAPI 3 has them among its components; without `OpenApiVersion` SAM writes Swagger 2.
     components = cast("Json", body.get("components", {}))
-    schemes = cast("Mapping[str, Json]", components.get("securitySchemes", {}))
+    schemes = cast(
+        "Mapping[str, Json]", components.get("securitySchemes", body.get("securityDefinitions", {}))
+    )
     authorizers = {
         name: _read_authorizer(stack, kind, name, scheme) for name, scheme in schemes.items()
     }
@@ -180,11 +183,10 @@ def _stage_of(stack: Stack, api: str) -> str:
 
 
 def _read_authorizer(stack: Stack, kind: ApiKind, name: str, scheme: Json) -> Authorizer:
-    definition = scheme.get("x-amazon-apigateway-authorizer")
-    if not isinstance(definition, Mapping):
-        message = f"The security scheme {name} is not a Lambda authorizer; nothing else is known"
+    members = cast("Json", scheme.get("x-amazon-apigateway-authorizer", {}))
+    if members.get("type") not in {*AuthorizerKind}:
+        message = f"The authorizer {name} is not a Lambda authorizer; no other is supported here"
         raise TemplateError(message)
-    members = cast("Json", definition)
     if kind is ApiKind.HTTP and (
         members.get("authorizerPayloadFormatVersion") != "2.0"
         or members.get("enableSimpleResponses")

@@ -1,0 +1,141 @@
+"""Requests through the gateway, without a server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from local.gateway_request import GatewayAnswer
+from tests.support.local_gateway import AUTHORIZATION, Served, answer, raising, served, small_stack
+
+
+@pytest.fixture
+def rest(tmp_path: Path) -> Served:
+    return served(small_stack(tmp_path), "Rest")
+
+
+@pytest.fixture
+def http(tmp_path: Path) -> Served:
+    return served(small_stack(tmp_path), "Http")
+
+
+def header(name: str, given: GatewayAnswer) -> str | None:
+    return {known.lower(): value for known, value in given.headers}.get(name)
+
+
+def test_the_backends_answer_is_passed_on(rest: Served) -> None:
+    rest.backend.respond = lambda _: {
+        "statusCode": 201,
+        "headers": {"x-one": "1"},
+        "multiValueHeaders": {"x-two": ["a", "b"]},
+        "body": "made",
+    }
+    made = rest.get()
+    assert (made.status, made.body) == (201, b"made")
+    assert made.headers == [("x-one", "1"), ("x-two", "a"), ("x-two", "b")]
+
+
+def test_a_base64_body_is_decoded(rest: Served) -> None:
+    rest.backend.respond = lambda _: {"statusCode": 200, "body": "/w==", "isBase64Encoded": True}
+    assert rest.get().body == b"\xff"
+
+
+@pytest.mark.parametrize(
+    "malformed", [None, "text", {}, {"statusCode": None}, {"statusCode": 200, "body": {}}]
+)
+def test_a_backend_that_does_not_answer_as_a_proxy_is_502(malformed: object, rest: Served) -> None:
+    rest.backend.respond = lambda _: malformed
+    assert rest.status() == 502
+
+
+def test_a_backend_that_fails_is_502_on_a_rest_api(rest: Served) -> None:
+    rest.backend.respond = raising("secret text")
+    failed = rest.get()
+    assert (failed.status, failed.body) == (502, b'{"message":"Internal server error"}')
+
+
+def test_a_backend_that_fails_is_500_on_an_http_api(http: Served) -> None:
+    http.backend.respond = raising("secret text")
+    failed = http.get()
+    assert (failed.status, failed.body) == (500, b'{"message": "Internal Server Error"}')
+
+
+def test_a_rest_backend_is_told_the_context_beside_the_principal(rest: Served) -> None:
+    rest.guard.respond = lambda _: answer(context={"text": "a", "number": 1, "yes": True})
+    context = json.loads(rest.get().body)
+    assert context.pop("integrationLatency") >= 0
+    assert context == {"principalId": "app/1", "text": "a", "number": "1", "yes": "true"}
+
+
+def test_an_http_backend_is_told_the_context_under_lambda(http: Served) -> None:
+    assert json.loads(http.get().body) == {"lambda": {"scope": "app"}}
+
+
+def test_a_gateway_response_of_the_template_is_filled(rest: Served) -> None:
+    refused = rest.get("/v2/apps", ("accept", "*/*"))
+    body = json.loads(refused.body)
+    assert (refused.status, body["code"]) == (401, "UNAUTHORIZED")
+    assert len(body["id"]) == 36
+    assert header("www-authenticate", refused) == "Basic"
+
+
+def test_a_gateway_response_that_the_template_leaves_alone_is_aws_own(rest: Served) -> None:
+    outside = rest.get("/")
+    assert (outside.status, outside.body) == (403, b'{"message": "Missing Authentication Token"}')
+
+
+def test_an_http_api_has_answers_of_its_own(http: Served) -> None:
+    refused, lost = http.get("/x", ("accept", "*/*")), http.get("/")
+    assert (refused.status, refused.body) == (401, b'{"message": "Unauthorized"}')
+    assert (lost.status, lost.body) == (404, b'{"message": "Not Found"}')
+
+
+def test_a_rest_preflight_needs_no_credential(rest: Served) -> None:
+    preflight = rest.get("/v2/apps", ("origin", "https://a.example"), method="OPTIONS")
+    assert preflight.status == 200
+    assert header("access-control-allow-origin", preflight) == "*"
+    assert rest.guard.events == []
+
+
+def test_an_http_preflight_needs_no_credential(http: Served) -> None:
+    asks = [("origin", "https://a.example"), ("access-control-request-method", "GET")]
+    preflight = http.get("/v2/apps", *asks, method="OPTIONS")
+    assert preflight.status == 204
+    assert header("access-control-allow-origin", preflight) == "https://a.example"
+    assert header("access-control-max-age", preflight) == "5"
+    assert http.guard.events == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [("https://a.example", "https://a.example"), ("https://b.example", None)],
+)
+def test_an_http_api_names_an_allowed_origin_on_refusals_too(
+    origin: str, allowed: str | None, http: Served
+) -> None:
+    refused = http.get("/v2/apps", ("origin", origin))
+    assert refused.status == 401
+    assert header("access-control-allow-origin", refused) == allowed
+
+
+def test_without_an_origin_there_is_no_cors(http: Served) -> None:
+    assert header("access-control-allow-origin", http.get("/v2/apps", AUTHORIZATION)) is None
+
+
+def test_a_rest_event_tells_the_path_as_it_was_sent(rest: Served) -> None:
+    rest.get("/v2//apps/a%2Fb/", query="a=1&a=2&b=%20")
+    (event,) = rest.guard.events
+    assert event["path"] == "/v2//apps/a%2Fb/"
+    assert str(event["methodArn"]).endswith("/prod/GET/v2//apps/a%2Fb/")
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"], "b": [" "]}
+    assert event["queryStringParameters"] == {"a": "2", "b": " "}
+
+
+def test_an_http_event_has_payload_format_2(http: Served) -> None:
+    http.get("/v2/apps", AUTHORIZATION, ("x-a", "1"), ("x-a", "2"), query="a=1&a=2")
+    (event,) = http.guard.events
+    assert (event["version"], event["type"]) == ("2.0", "REQUEST")
+    assert str(event["routeArn"]).endswith("/$default/GET/v2/apps")
+    assert event["identitySource"] == ["Basic one"]
+    assert event["headers"] == {"authorization": "Basic one", "x-a": "1,2"}
+    assert event["queryStringParameters"] == {"a": "1,2"}

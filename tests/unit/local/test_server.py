@@ -1,0 +1,135 @@
+"""The gateway over real HTTP."""
+
+import socket
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from local.server import MAX_BODY_BYTES, PortTaken, serving
+from tests.support.local_gateway import Served, served, small_stack
+
+HEADERS = {"Authorization": "Basic one"}
+
+
+@pytest.fixture
+def rest(tmp_path: Path) -> Served:
+    return served(small_stack(tmp_path), "Rest")
+
+
+@pytest.fixture
+def http(tmp_path: Path) -> Served:
+    return served(small_stack(tmp_path), "Http")
+
+
+@pytest.fixture
+def urls(rest: Served, http: Served) -> Iterator[list[str]]:
+    with serving([rest.gateway, http.gateway], 0) as urls:
+        yield urls
+
+
+def raw_get(url: str, target: str) -> int:
+    """Send a request line exactly as given, which no client library does."""
+    address = urlsplit(url)
+    connection = HTTPConnection(str(address.hostname), address.port)
+    connection.putrequest("GET", target)
+    connection.putheader("authorization", "Basic one")
+    connection.endheaders()
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_each_api_is_served_on_the_loopback_address(urls: list[str]) -> None:
+    assert [httpx.get(f"{url}/v2/apps", headers=HEADERS).status_code for url in urls] == [200, 200]
+    assert {urlsplit(url).hostname for url in urls} == {"127.0.0.1"}
+
+
+def test_an_answer_tells_its_request_id_and_the_use_of_the_cache(urls: list[str]) -> None:
+    answers = [httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS) for _ in range(2)]
+    assert [answer.headers["x-keyscope-cache"] for answer in answers] == ["miss", "hit"]
+    assert answers[0].headers["x-amzn-requestid"] != answers[1].headers["x-amzn-requestid"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])
+def test_every_method_is_served(method: str, urls: list[str]) -> None:
+    assert httpx.request(method, f"{urls[0]}/v2/apps", headers=HEADERS).status_code == 200
+
+
+def test_the_body_and_the_source_address_reach_the_backend(urls: list[str], rest: Served) -> None:
+    httpx.post(f"{urls[0]}/v2/apps?a=1", headers=HEADERS, content=b"\xff")
+    (event,) = rest.backend.events
+    assert (event["body"], event["isBase64Encoded"]) == ("/w==", True)
+    context = event["requestContext"]
+    assert isinstance(context, dict)
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/v2/apps/a%2Fb", "/v2/apps/a%2Fb"),
+        ("/v2//apps/../x/", "/v2//apps/../x/"),
+        ("/v2/%2A", "/v2/%2A"),
+        ("/v2/*?x=%2F", "/v2/*"),
+    ],
+)
+def test_a_rest_api_keeps_the_path_as_it_was_sent(
+    target: str, path: str, urls: list[str], rest: Served
+) -> None:
+    assert raw_get(urls[0], target) == 200
+    assert rest.guard.events[0]["path"] == path
+
+
+@pytest.mark.parametrize(
+    ("target", "path"), [("/v2/apps/a%2Fb", "/v2/apps/a/b"), ("/v2/%2A", "/v2/*")]
+)
+def test_an_http_api_decodes_the_path(
+    target: str, path: str, urls: list[str], http: Served
+) -> None:
+    assert raw_get(urls[1], target) == 200
+    assert http.guard.events[0]["rawPath"] == path
+
+
+def test_a_body_that_is_too_large_is_413(urls: list[str], rest: Served) -> None:
+    body = b"x" * (MAX_BODY_BYTES + 1)
+    assert httpx.post(f"{urls[0]}/v2/apps", headers=HEADERS, content=body).status_code == 413
+    assert rest.guard.events == []
+
+
+def told_path(event: object) -> object:
+    path = cast("Mapping[str, str]", event)["path"]
+    return {"statusCode": 200, "body": path}
+
+
+def test_parallel_requests_are_each_answered_with_their_own(urls: list[str], rest: Served) -> None:
+    rest.backend.respond = told_path
+
+    def get(number: int) -> str:
+        return httpx.get(f"{urls[0]}/v2/{number}", headers=HEADERS).text
+
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        assert list(pool.map(get, range(100))) == [f"/v2/{number}" for number in range(100)]
+
+
+def test_a_port_in_use_is_told_with_what_to_do(rest: Served) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        told = rf"Port {port} of 127.0.0.1 is in use .*`make run PORT="
+        with pytest.raises(PortTaken, match=told), serving([rest.gateway], port):
+            pass
+
+
+def test_the_ports_follow_each_other(rest: Served, http: Served) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with serving([rest.gateway, http.gateway], port) as urls:
+        assert urls == [f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"]
