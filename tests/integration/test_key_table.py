@@ -14,7 +14,7 @@ from tests.support.dynamodb_local import Store
 if TYPE_CHECKING:
     from keyscope.aws.clients import DynamoDbClient
 
-KEY_ID = "app_" + "0" * 24
+KEY_ID = "app_" + "dead" * 6
 
 
 class RecordingClient:
