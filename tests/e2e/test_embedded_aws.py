@@ -8,12 +8,12 @@ from typing import Final, Protocol, cast
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from local.template import Stack, load_stack, physical_id_of
 
 from local.embedded_aws import EmbeddedAws, embedded_aws
 from local.events import EVENTS, main
 from local.invoke import provisioning_environment
 from local.tables import local_client
+from local.template import Stack, load_stack, physical_id_of
 
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 

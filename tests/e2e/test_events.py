@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, cast
 
 import pytest
-from local.template import load_stack
 
 from local.embedded_aws import embedded_aws
 from local.event_values import fill
@@ -23,6 +22,7 @@ from local.events import (
 from local.invoke import emulated_function, provisioning_environment
 from local.runtime_emulator import Invocation, RuntimeEmulator
 from local.seed import SeededStore, local_provisioning, seed
+from local.template import load_stack
 
 ROOT: Final = Path(__file__).parents[2]
 

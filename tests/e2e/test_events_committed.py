@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final, cast
 
 import pytest
-from local.template import load_stack
 
 from local.embedded_aws import embedded_aws
 from local.event_values import PLACEHOLDER, VALUES, UnknownPlaceholder, fill
 from local.events import EVENTS, EVENTS_FOLDER, SampleEvent
 from local.invoke import provisioning_environment
 from local.seed import SeededStore, local_provisioning, seed
+from local.template import load_stack
 
 ROOT: Final = Path(__file__).parents[2]
 SECRET: Final = re.compile(r"ks_[\w-]{8}|eyJ[\w-]{8}|(?i:basic) [A-Za-z0-9+/]{16}")

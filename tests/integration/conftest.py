@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from local.template import Stack, load_stack, physical_id_of
 
 from local.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, EmbeddedAws, embedded_aws
 from local.tables import create_tables
+from local.template import Stack, load_stack, physical_id_of
 from tests.support.dynamodb_local import Store, start_or_skip
 
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"

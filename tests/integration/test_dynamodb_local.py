@@ -9,7 +9,6 @@ from typing import Protocol, cast
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from local.template import Stack, physical_id_of
 
 from local import dynamodb_local as module
 from local.dynamodb_local import (
@@ -21,6 +20,7 @@ from local.dynamodb_local import (
 )
 from local.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, embedded_aws
 from local.tables import create_tables, local_client
+from local.template import Stack, physical_id_of
 from tests.support.dynamodb_local import Store, start_or_skip
 
 
