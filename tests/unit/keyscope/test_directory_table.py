@@ -1,0 +1,112 @@
+"""What the directory makes of a DynamoDB that fails, or answers in parts."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from keyscope.aws.directory_table import DirectoryTable
+from keyscope.errors import Reason, Unavailable
+from keyscope.ids import OwnerType
+from keyscope.provisioning import Key
+from tests.support.builders import ACCOUNT, NOW, make_key
+
+if TYPE_CHECKING:
+    from keyscope.aws.clients import DynamoDbClient
+
+MADE = make_key(OwnerType.ACCOUNT)
+KEY = Key(MADE.key_id, NOW)
+OWNER_ITEM = {"Item": {"key_ids": {"SS": [MADE.key_id]}}}
+FULL = [{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]
+
+
+class FailingClient:
+    """A DynamoDB client that answers as it is told, operation by operation."""
+
+    def __init__(self, **answers: object) -> None:
+        self._answers = answers
+        self.called: list[str] = []
+
+    def __getattr__(self, operation: str) -> Callable[..., object]:
+        def call(**_: object) -> object:
+            self.called.append(operation)
+            answer = self._answers[operation]
+            if isinstance(answer, list):
+                answer = answer.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+def cancelled(*reasons: dict[str, str]) -> ClientError:
+    response = {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": list(reasons),
+    }
+    return ClientError(cast("Any", response), "TransactWriteItems")
+
+
+def directory_over(client: FailingClient) -> DirectoryTable:
+    return DirectoryTable(cast("DynamoDbClient", client), "directory", "keys", lambda _: None)
+
+
+def failure_of(client: FailingClient) -> tuple[Reason, str]:
+    with pytest.raises(Unavailable) as unavailable:
+        directory_over(client).add_key(KEY, MADE.record)
+    return unavailable.value.reason, unavailable.value.detail
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        pytest.param(
+            ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems"),
+            "AccessDeniedException",
+            id="an error of DynamoDB",
+        ),
+        pytest.param(
+            ReadTimeoutError(endpoint_url="http://dynamodb"), "ReadTimeoutError", id="no answer"
+        ),
+        pytest.param(
+            cancelled({"Code": "ThrottlingError"}, {"Code": "None"}),
+            "ThrottlingError, None",
+            id="a throttled transaction",
+        ),
+    ],
+)
+def test_a_write_that_fails_is_a_failure_and_not_tried_again(error: Exception, detail: str) -> None:
+    client = FailingClient(transact_write_items=error)
+    assert failure_of(client) == (Reason.KEY_STORE_UNAVAILABLE, detail)
+    assert client.called == ["transact_write_items"]
+
+
+def test_a_key_that_was_not_read_is_not_taken_for_a_deleted_one() -> None:
+    client = FailingClient(
+        transact_write_items=cancelled(*FULL),
+        get_item=OWNER_ITEM,
+        batch_get_item={"Responses": {"keys": []}, "UnprocessedKeys": {"keys": {}}},
+    )
+    assert failure_of(client) == (Reason.KEY_STORE_UNAVAILABLE, "UnprocessedKeys")
+    assert "update_item" not in client.called
+
+
+def test_a_read_that_fails_is_a_failure() -> None:
+    error = ClientError({"Error": {"Code": "InternalServerError"}}, "GetItem")
+    client = FailingClient(transact_write_items=cancelled(*FULL), get_item=error)
+    assert failure_of(client) == (Reason.KEY_STORE_UNAVAILABLE, "InternalServerError")
+
+
+def test_a_list_that_comes_in_pages_is_put_together() -> None:
+    items = [
+        {"key_id": {"S": f"act_{number:024x}"}, "created_at": {"N": str(number)}}
+        for number in range(3)
+    ]
+    pages = [
+        {"Items": items[2:], "LastEvaluatedKey": {"key_id": {"S": "act_"}}},
+        {"Items": items[:2]},
+    ]
+    directory = directory_over(FailingClient(get_item=OWNER_ITEM, query=pages))
+    assert [key.created_at for key in directory.list_keys(ACCOUNT)] == [0, 1, 2]
