@@ -66,13 +66,14 @@ class Authorization:
         identity = _identity(authorizer, request, self.api.kind)
         key = (name, *identity)
         started = self.clock()
-        result = self.cache.get(key) if authorizer.ttl_seconds else None
-        use = CacheUse.HIT if result else CacheUse.MISS
-        if result is None:
-            result = self._invoke(authorizer, request, route, identity)
+        known = self.cache.get(key)
+        result = known or self._invoke(authorizer, request, route, identity)
+        cache = _use_of_cache(authorizer, hit=known is not None)
+        verdict = self._verdict(result, request, cache)
+        if known is None:
             self.cache.put(key, result, authorizer.ttl_seconds)
-        cache = use if authorizer.ttl_seconds else CacheUse.NONE
-        self._apply_policy(result, request, cache)
+        if verdict is not Verdict.ALLOWED:
+            raise NotAnswered(ResponseType.ACCESS_DENIED, verdict, cache)
         return Authorized(result, cache, int((self.clock() - started) * 1_000))
 
     def _invoke(
@@ -87,7 +88,7 @@ class Authorization:
             if authorizer.kind is AuthorizerKind.TOKEN
             else request_event(self.api, request, route, identity)
         )
-        cache = CacheUse.MISS if authorizer.ttl_seconds else CacheUse.NONE
+        cache = _use_of_cache(authorizer, hit=False)
         try:
             answer = self.functions[authorizer.function].invoke(event)
         except FunctionFailed as failed:
@@ -98,9 +99,9 @@ class Authorization:
             raise NotAnswered(ResponseType.AUTHORIZER_FAILURE, reason, cache) from failed
         return read_result(answer, cache)
 
-    def _apply_policy(
+    def _verdict(
         self, result: AuthorizerResult, request: GatewayRequest, cache: CacheUse
-    ) -> None:
+    ) -> Verdict:
         asked = AccessRequest(
             action=ACTION,
             resource=method_arn(self.api, request),
@@ -109,11 +110,9 @@ class Authorization:
             secure_transport=True,
         )
         try:
-            verdict = evaluate(result.policy, asked)
+            return evaluate(result.policy, asked)
         except UnsupportedPolicy as unsupported:
             _misconfigured(str(unsupported), cache)
-        if verdict is not Verdict.ALLOWED:
-            raise NotAnswered(ResponseType.ACCESS_DENIED, verdict, cache)
 
 
 def read_result(answer: object, cache: CacheUse = CacheUse.NONE) -> AuthorizerResult:
@@ -169,6 +168,12 @@ def _values_of(source: IdentitySource, request: GatewayRequest) -> Sequence[str]
             return [request.source_address]
         case _:
             assert_never(source.place)
+
+
+def _use_of_cache(authorizer: Authorizer, *, hit: bool) -> CacheUse:
+    if not authorizer.ttl_seconds:
+        return CacheUse.NONE
+    return CacheUse.HIT if hit else CacheUse.MISS
 
 
 def _misconfigured(reason: str, cache: CacheUse) -> NoReturn:

@@ -110,6 +110,11 @@ def test_an_error_is_not_cached(message: str, api: Served) -> None:
     assert len(api.guard.events) == 2
 
 
+def test_a_policy_that_is_not_understood_is_not_cached(api: Served) -> None:
+    api.guard.respond = lambda _: answer(policy("arn:aws:execute-api:*", effect="allow"))
+    assert [api.get().cache, api.get().cache] == ["miss", "miss"]
+
+
 def test_a_result_is_forgotten_when_its_time_is_over(api: Served) -> None:
     api.get()
     api.clock.now += 60
