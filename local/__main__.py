@@ -74,14 +74,14 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
             succeeded = _tour(console, stack, session, urls, log)
             if once:
                 return 0 if succeeded else 1
-            _say_what_next(console, session, urls, folder)
+            _say_what_next(console, stack, session, urls[0], folder)
             _await_interrupt()
             console.print("\nStopped. The store was in memory and is gone.")
     return 0
 
 
 def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str], log: Path) -> bool:
-    if stack.parameters["AccessMap"] != PACKAGED_ACCESS_MAP or len(urls) == 1:
+    if not _has_packaged_routes(stack) or len(urls) == 1:
         console.print("No tour: it needs the packaged access map and both APIs.")
         return True
     route_sets = stack.parameters["AccessMapRoutes"].split(",")
@@ -102,22 +102,29 @@ def _say_where(console: Console, stack: Stack, urls: Sequence[str]) -> None:
     console.print()
 
 
-def _say_what_next(console: Console, session: Session, urls: Sequence[str], folder: Path) -> None:
-    store, url = session.store, urls[0]
-    app = f"{url}/v2/apps/{store.app_id}"
+def _say_what_next(
+    console: Console, stack: Stack, session: Session, url: str, folder: Path
+) -> None:
     shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
     files = f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions)"
-    lines = [
-        "Paste one of these; the -i shows the status and whether the cache was hit:",
-        "",
+    if _has_packaged_routes(stack):
+        console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
+        console.print("\n".join(_curl_lines(session, url)), markup=False)
+    console.print(f"\nWritten: {files}.\nServing until Ctrl-C.", markup=False)
+
+
+def _curl_lines(session: Session, url: str) -> list[str]:
+    store = session.store
+    app = f"{url}/v2/apps/{store.app_id}"
+    return [
         f"  curl -i {url}/v2/apps -u {store.account_key.key_id}:{store.account_key.secret}",
         f"  curl -i {app}/users -H 'Authorization: {basic(store.app_key)}'",
         f"  curl -i {app}/users/{USER_ID} -H 'Authorization: Bearer {session.app_user_token}'",
-        "",
-        f"Written: {files}.",
-        "Serving until Ctrl-C.",
     ]
-    console.print("\n".join(lines), markup=False)
+
+
+def _has_packaged_routes(stack: Stack) -> bool:
+    return stack.parameters["AccessMap"] == PACKAGED_ACCESS_MAP
 
 
 def _await_interrupt() -> None:
