@@ -1,18 +1,18 @@
 """The local API Gateway: route, authorize, call the route's function, answer."""
 
-import base64
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 from local.api_definition import Api, ApiKind, MockIntegration
 from local.authorization import Authorization, Authorized, AuthorizerResult
+from local.cors import preflight_answer, with_cors
 from local.function_loader import FunctionFailed, LocalFunction
 from local.gateway_events import proxy_event
 from local.gateway_request import CacheUse, GatewayAnswer, GatewayRequest, MatchedRoute
 from local.gateway_responses import NotAnswered, ResponseType, error_answer
+from local.proxy_answer import read_proxy_answer
 from local.result_cache import ResultCache
 from local.route_table import find_route
 
@@ -37,7 +37,7 @@ class Gateway:
 
     def answer(self, request: GatewayRequest) -> GatewayAnswer:
         """Answer a request as API Gateway would."""
-        if preflight := _cors_preflight(self.api, request):
+        if preflight := preflight_answer(self.api, request):
             return preflight
         try:
             answer = self._pass_through(request)
@@ -46,10 +46,10 @@ class Gateway:
             message = f"{request.request_id} {request.method} {request.path}: {error}"
             _log.log(level, message, exc_info=error.__cause__)
             answer = error_answer(self.api, request, error)
-        return _with_cors(self.api, request, answer)
+        return with_cors(self.api, request, answer)
 
     def _pass_through(self, request: GatewayRequest) -> GatewayAnswer:
-        found = find_route(self.api.routes, request.method, request.path)
+        found = find_route(self.api.routes, self.api.kind, request.method, request.path)
         if found is None:
             raise NotAnswered(ResponseType.NO_ROUTE, "no route fits")
         route, matched = found
@@ -72,10 +72,11 @@ class Gateway:
         cache = authorized.cache if authorized else CacheUse.NONE
         event = proxy_event(self.api, request, matched, context)
         try:
-            return _read_proxy_answer(self.functions[function].invoke(event), cache)
+            answer = self.functions[function].invoke(event)
         except FunctionFailed as failed:
             reason = f"{function} raised {failed.error_type}"
             raise NotAnswered(ResponseType.INTEGRATION_FAILURE, reason, cache) from failed
+        return read_proxy_answer(self.api.kind, answer, cache)
 
 
 def _authorizer_context(kind: ApiKind, authorized: Authorized) -> Mapping[str, object]:
@@ -87,45 +88,3 @@ def _authorizer_context(kind: ApiKind, authorized: Authorized) -> Mapping[str, o
         "principalId": authorized.result.principal_id,
         "integrationLatency": authorized.latency_ms,
     }
-
-
-def _read_proxy_answer(answer: object, cache: CacheUse) -> GatewayAnswer:
-    members = answer if isinstance(answer, dict) else {}
-    status, body = members.get("statusCode"), members.get("body", "")
-    if not isinstance(status, int | str) or not isinstance(body, str | None):
-        reason = "the function's answer is not one of a proxy integration"
-        raise NotAnswered(ResponseType.INTEGRATION_FAILURE, reason, cache)
-    content = (body or "").encode()
-    if members.get("isBase64Encoded"):
-        content = base64.b64decode(content)
-    headers = [
-        (str(name), str(value))
-        for name, value in cast("Mapping[str, object]", members.get("headers") or {}).items()
-    ]
-    for name, values in (members.get("multiValueHeaders") or {}).items():
-        headers += [(name, str(value)) for value in values]
-    return GatewayAnswer(int(status), headers, content, cache)
-
-
-def _cors_preflight(api: Api, request: GatewayRequest) -> GatewayAnswer | None:
-    """Answer an HTTP API's preflight, which never reaches a route or an authorizer."""
-    asks = request.header_values("access-control-request-method")
-    if api.cors is None or request.method != "OPTIONS" or not asks:
-        return None
-    headers = {
-        "access-control-allow-methods": ",".join(api.cors.allow_methods),
-        "access-control-allow-headers": ",".join(api.cors.allow_headers).lower(),
-        "access-control-max-age": str(api.cors.max_age_seconds),
-    }
-    return _with_cors(api, request, GatewayAnswer(204, [*headers.items()]))
-
-
-def _with_cors(api: Api, request: GatewayRequest, answer: GatewayAnswer) -> GatewayAnswer:
-    origins = request.header_values("origin")
-    if api.cors is None or not origins:
-        return answer
-    allowed = next((one for one in api.cors.allow_origins if one in ("*", origins[-1])), None)
-    if allowed is None:
-        return answer
-    headers = [*answer.headers, ("access-control-allow-origin", allowed)]
-    return GatewayAnswer(answer.status, headers, answer.body, answer.cache)

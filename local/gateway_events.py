@@ -63,7 +63,7 @@ def proxy_event(
     is_rest = api.kind is ApiKind.REST
     members = _rest_members if is_rest else _http_members
     event = members(api, request, route)
-    text, is_base64 = _body(request.body)
+    text, is_base64 = _body(request.body, api.kind)
     context = event["requestContext"]
     if authorizer is not None and isinstance(context, dict):
         context["authorizer"] = dict(authorizer)
@@ -107,7 +107,7 @@ def _rest_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
 def _http_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Event:
     headers = request.multi_value_headers()
     query = request.multi_value_query()
-    route_key = f"ANY {route.template}"
+    route_key = f"{route.method} {route.template}"
     members: Event = {
         "routeKey": route_key,
         "rawPath": request.path,
@@ -136,9 +136,12 @@ def _http_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
     return members
 
 
-def _body(body: bytes) -> tuple[str | None, bool]:
+def _body(body: bytes, kind: ApiKind) -> tuple[str | None, bool]:
     if not body:
         return None, False
+    if kind is ApiKind.REST:
+        # Without binary media types, which are not supported here, every body is taken for text.
+        return body.decode(errors="replace"), False
     try:
         return body.decode(), False
     except UnicodeDecodeError:

@@ -54,8 +54,9 @@ class GatewayAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MatchedRoute:
-    """The route that a request took: its template and what its placeholders stand for."""
+    """The route that a request took: method, template, and what its placeholders stand for."""
 
+    method: str
     template: str
     path_parameters: Mapping[str, str]
 

@@ -9,12 +9,21 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from local.api_definition import Api, ApiKind
 from local.gateway_request import CacheUse, GatewayAnswer, GatewayRequest
-from local.intrinsics import TemplateError
 
-_VARIABLE = re.compile(r"\$context\.[A-Za-z.]+")
+VARIABLE: Final = re.compile(r"\$context\.[A-Za-z.]+")
+VARIABLES: Final = frozenset(
+    {
+        "$context.error.message",
+        "$context.error.messageString",
+        "$context.error.responseType",
+        "$context.requestId",
+    }
+)
+"""The variables that a gateway response's template may hold here."""
 
 
 class ResponseType(StrEnum):
@@ -67,11 +76,7 @@ _DEFAULTS = {
 
 
 def error_answer(api: Api, request: GatewayRequest, error: NotAnswered) -> GatewayAnswer:
-    """Return the gateway's own answer to a request that did not come through.
-
-    Raises:
-        TemplateError: a gateway response's template uses a variable that is not supported here.
-    """
+    """Return the gateway's own answer to a request that did not come through."""
     default = _DEFAULTS[error.response_type]
     if api.kind is ApiKind.HTTP:
         body = {"message": default.http_message}
@@ -97,14 +102,7 @@ def _fill(template: str, message: str, response_type: ResponseType, request: Gat
         "$context.error.responseType": response_type.value,
         "$context.requestId": request.request_id,
     }
-
-    def value_of(found: re.Match[str]) -> str:
-        if found[0] not in values:
-            error = f"The gateway response {response_type}: {found[0]} is not supported here"
-            raise TemplateError(error)
-        return values[found[0]]
-
-    return _VARIABLE.sub(value_of, template)
+    return VARIABLE.sub(lambda found: values[found[0]], template)
 
 
 def _json_answer(status: int, headers: dict[str, str], text: str, cache: CacheUse) -> GatewayAnswer:

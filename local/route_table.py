@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from local.api_definition import ANY_METHOD, Route
+from local.api_definition import ANY_METHOD, ApiKind, Route
 from local.gateway_request import MatchedRoute
 
 _PARAMETER = re.compile(r"\{([A-Za-z0-9._-]+)(\+?)\}")
@@ -13,25 +13,33 @@ _SEGMENT: Final = {"": "([^/]+)", "+": "(.+)"}
 
 
 def find_route(
-    routes: Sequence[Route], method: str, path: str
+    routes: Sequence[Route], kind: ApiKind, method: str, path: str
 ) -> tuple[Route, MatchedRoute] | None:
     """Return the most specific route for a request, or nothing.
 
     A literal segment goes before a placeholder and that before a greedy one; a method by name goes
-    before `ANY` ("Working with routes for HTTP APIs"; REST APIs choose alike).
+    before `ANY` ("Working with routes for HTTP APIs"; REST APIs choose alike, and by path and
+    method together). A REST API alone takes `/apps/` for `/apps`.
     """
+    paths = [path]
+    if kind is ApiKind.REST and path.endswith("/"):
+        paths.append(path[:-1])
     candidates = [
         (_rank(route), route, found)
         for route in routes
-        if route.method in (method, ANY_METHOD)
-        and (found := _expression(route.template).fullmatch(path))
+        if route.method in (method, ANY_METHOD) and (found := _match(route.template, paths))
     ]
     if not candidates:
         return None
     _, route, found = min(candidates, key=lambda candidate: candidate[0])
     names = [name for name, _ in _PARAMETER.findall(route.template)]
     values = dict(zip(names, found.groups(), strict=True))
-    return route, MatchedRoute(route.template, values)
+    return route, MatchedRoute(route.method, route.template, values)
+
+
+def _match(template: str, paths: Sequence[str]) -> re.Match[str] | None:
+    expression = _expression(template)
+    return next((found for path in paths if (found := expression.fullmatch(path))), None)
 
 
 def _expression(template: str) -> re.Pattern[str]:

@@ -24,6 +24,10 @@ REQUEST_ID_HEADER: Final = "x-amzn-requestid"
 START_SECONDS: Final = 10
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 """API Gateway's payload quota."""
+_FRAMING: Final = {"connection", "content-length", "transfer-encoding"}
+"""Headers that are the server's to set; a function's would contradict them."""
+_BODILESS: Final = {204, 304}
+"""Statuses that HTTP allows no body (RFC 9110, section 6.4.1)."""
 
 
 class PortTaken(Exception):  # noqa: N818 - a state
@@ -62,9 +66,10 @@ async def _answer(gateway: Gateway, request: Request) -> Response:
     if len(received.body) > MAX_BODY_BYTES:
         return Response('{"message":"Request Too Long"}', 413, media_type="application/json")
     answer = await run_in_threadpool(gateway.answer, received)
-    response = Response(answer.body, answer.status)
+    response = Response(b"" if answer.status in _BODILESS else answer.body, answer.status)
     for name, value in answer.headers:
-        response.headers.append(name, value)
+        if name.lower() not in _FRAMING:
+            response.headers.append(name, value)
     response.headers[CACHE_HEADER] = answer.cache
     response.headers[REQUEST_ID_HEADER] = received.request_id
     return response

@@ -1,9 +1,12 @@
 """The template's own APIs with the real handlers, over HTTP."""
 
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
@@ -11,20 +14,89 @@ import httpx
 import pytest
 
 from keyscope.provisioning import Provisioning
-from local.api_definition import read_apis
+from local.api_reader import read_apis
 from local.embedded_aws import EmbeddedAws, embedded_aws
-from local.event_values import basic, bearer
+from local.event_values import VALUES, basic, bearer
 from local.function_loader import loaded_functions
 from local.gateway import Gateway
+from local.gateway_request import GatewayAnswer, GatewayRequest
 from local.invoke import provisioning_environment
 from local.listening_program import free_ports
-from local.seed import SeededStore, local_provisioning, seed
+from local.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
 from local.server import serving
 from local.template import Stack, load_stack
 from tests.support.stores import SteppedClock
 
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
-PARAMETERS: Final = {"HttpApiEnabled": "true", "KeyCacheSeconds": "0"}
+PARAMETERS: Final = {
+    "HttpApiEnabled": "true",
+    "KeyCacheSeconds": "0",
+    "CorsAllowOrigin": "https://shop.example",
+}
+REST, HTTP = 0, 1
+BOTH: Final = pytest.mark.parametrize("api", [REST, HTTP], ids=["REST", "HTTP"])
+
+ALLOWED: Final = (
+    ("basic app", "GET", "/v2/apps/{app}/users"),
+    ("basic app", "POST", "/v2/apps/{app}/conversations"),
+    ("jwt app", "GET", "/v2/apps/{app}/conversations/c1/messages"),
+    ("jwt app_user", "GET", "/v2/apps/{app}/users/{user}"),
+    ("jwt app_user", "POST", "/v2/apps/{app}/users/{user}/clients"),
+    ("basic account", "GET", "/v2/apps"),
+    ("basic account", "DELETE", "/v2/apps/{svcApp}"),
+    ("jwt account", "POST", "/v2/apps/{app}/keys"),
+    ("basic service_account", "PATCH", "/v2/apps/{svcApp}"),
+    ("jwt service_account", "GET", "/v2/apps/{svcApp}/users"),
+)
+OUTSIDE: Final = (
+    ("basic app", "GET", "/v2/apps/{svcApp}/users"),
+    ("basic app", "DELETE", "/v2/apps/{app}"),
+    ("basic app", "POST", "/v2/apps"),
+    ("jwt app", "GET", "/v2/apps/{strangersApp}/users"),
+    ("jwt app", "GET", "/v2/apps/{app}/keys"),
+    ("jwt app_user", "GET", "/v2/apps/{app}/users/someone-else"),
+    ("jwt app_user", "GET", "/v2/apps/{app}/users/{user}-2"),
+    ("jwt app_user", "GET", "/v2/apps/{strangersApp}/users/{user}"),
+    ("jwt app_user", "DELETE", "/v2/apps/{app}/users/{user}"),
+    ("jwt app_user", "GET", "/v2/apps/{app}/conversations/c1"),
+    ("basic account", "GET", "/v2/apps/{strangersApp}"),
+    ("jwt account", "GET", "/v2/apps/{strangersApp}/users"),
+    ("basic service_account", "PATCH", "/v2/apps/{app}"),
+    ("jwt service_account", "GET", "/v2/apps/{app}/users"),
+    ("jwt service_account", "GET", "/v2/apps/{strangersApp}/users"),
+)
+REFUSED: Final = (
+    "basic wrong_secret",
+    "basic mistyped_secret",
+    "basic unknown_key",
+    "basic revoked_key",
+    "basic expired_key",
+    "basic wrong_address",
+    "jwt expired_token",
+    "jwt not_yet_valid",
+    "jwt wrong_scope",
+    "jwt wrong_signature",
+    "jwt unsigned",
+    "jwt no_user_id",
+    "jwt unknown_key",
+)
+CREDENTIALS: Final = [name for name in VALUES if name.startswith(("basic", "jwt"))]
+MALFORMED: Final = (
+    "x",
+    "Basic",
+    "Basic !",
+    "Bearer a.b.c",
+    "Digest x",
+    "basic\tYTpi",
+    "Basic YQ==",
+)
+UNAUTHORIZED: Final = {"errors": [{"code": "unauthorized", "title": "Authorization is required"}]}
+FORBIDDEN: Final = {
+    "errors": [{"code": "forbidden", "title": "The credential does not reach this resource"}]
+}
+INTERNAL_ERROR: Final = {
+    "errors": [{"code": "internal_error", "title": "The request could not be authorized now"}]
+}
 
 
 @dataclass(frozen=True)
@@ -33,16 +105,64 @@ class Running:
 
     urls: list[str]
     store: SeededStore
+    strangers_app_id: str
     operations: Provisioning
     clock: SteppedClock
     gateways: list[Gateway]
 
-    def get(self, path: str, authorization: str | None = None, api: int = 0) -> httpx.Response:
+    def send(
+        self, method: str, path: str, api: int = REST, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        url = self.urls[api] + path.format_map(self.ids())
+        return httpx.request(method, url, headers=headers, trust_env=False)
+
+    def ask(self, name: str, method: str, path: str, api: int) -> httpx.Response:
+        """Send a request with one of the credentials of the sample events."""
+        return self.send(method, path, api, {"authorization": VALUES[name](self.store)})
+
+    def get(self, path: str, authorization: str | None = None, api: int = REST) -> httpx.Response:
         headers = {} if authorization is None else {"authorization": authorization}
-        return httpx.get(self.urls[api] + path.format_map(self.ids()), headers=headers)
+        return self.send("GET", path, api, headers)
+
+    def get_from(self, address: str, path: str, authorization: str, api: int) -> GatewayAnswer:
+        """Ask the gateway itself: over HTTP every request comes from this machine."""
+        return self.gateways[api].answer(
+            GatewayRequest(
+                "GET",
+                path.format_map(self.ids()),
+                headers=[("authorization", authorization)],
+                source_address=address,
+            )
+        )
+
+    def flush(self) -> None:
+        for gateway in self.gateways:
+            gateway.cache.flush()
 
     def ids(self) -> dict[str, str]:
-        return {"app": self.store.app_id, "svcApp": self.store.service_account_app_id}
+        return {
+            "app": self.store.app_id,
+            "svcApp": self.store.service_account_app_id,
+            "strangersApp": self.strangers_app_id,
+            "user": USER_ID,
+        }
+
+
+@contextmanager
+def run(
+    stack: Stack, aws: EmbeddedAws, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Serve both APIs over a freshly seeded store; `environment` goes on top of the functions'."""
+    operations = local_provisioning(provisioning_environment(stack, aws))
+    with ExitStack() as context:
+        functions = context.enter_context(
+            loaded_functions(stack, {**aws.environment, **(environment or {})})
+        )
+        clock = SteppedClock(time.time())
+        gateways = [Gateway(api, functions, clock) for api in read_apis(stack)]
+        urls = context.enter_context(serving(gateways, 0))
+        stranger = seed(operations)
+        yield Running(urls, seed(operations), stranger.app_id, operations, clock, gateways)
 
 
 @pytest.fixture(scope="module")
@@ -56,23 +176,203 @@ def aws(stack: Stack) -> Iterator[EmbeddedAws]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared(stack: Stack, aws: EmbeddedAws) -> Iterator[Running]:
+    """For tests that leave keys, caches and clock alone."""
+    with run(stack, aws) as running:
+        yield running
+
+
 @pytest.fixture
 def running(stack: Stack, aws: EmbeddedAws) -> Iterator[Running]:
-    with ExitStack() as context:
-        functions = context.enter_context(loaded_functions(stack, aws.environment))
-        clock = SteppedClock(1_800_000_000)
-        gateways = [Gateway(api, functions, clock) for api in read_apis(stack)]
-        urls = context.enter_context(serving(gateways, 0))
-        operations = local_provisioning(provisioning_environment(stack, aws))
-        yield Running(urls, seed(operations), operations, clock, gateways)
+    with run(stack, aws) as running:
+        yield running
 
 
-@pytest.mark.parametrize("api", [0, 1], ids=["REST", "HTTP"])
+def context_of(name: str, store: SeededStore) -> dict[str, str]:
+    """Return what a backend must be told, written out per credential."""
+    key, owner, scope = {
+        "basic app": (store.app_key, "app", "app"),
+        "jwt app": (store.app_key, "app", "app"),
+        "jwt app_user": (store.app_key, "app", "appUser"),
+        "basic account": (store.account_key, "account", "account"),
+        "jwt account": (store.account_key, "account", "account"),
+        "basic service_account": (store.service_account_key, "serviceAccount", "account"),
+        "jwt service_account": (store.service_account_key, "serviceAccount", "account"),
+    }[name]
+    further = {
+        ("app", "app"): {"appId": store.app_id},
+        ("app", "appUser"): {"appId": store.app_id, "userId": USER_ID},
+        ("account", "account"): {},
+        ("serviceAccount", "account"): {"serviceAccountId": store.service_account_id},
+    }[owner, scope]
+    members = {"keyId": key.key_id, "scope": scope, "ownerType": owner}
+    return {**members, "accountId": store.account_id, **further}
+
+
+def principal_of(name: str, store: SeededStore) -> str:
+    return {
+        "app": f"app/{store.app_id}",
+        "app_user": f"appUser/{store.app_id}/{USER_ID}",
+        "account": f"account/{store.account_id}",
+        "service_account": f"serviceAccount/{store.service_account_id}",
+    }[name.split()[1]]
+
+
+@pytest.mark.parametrize(("name", "method", "path"), ALLOWED)
+def test_a_rest_backend_is_told_who_asks_within_the_scope(
+    name: str, method: str, path: str, shared: Running
+) -> None:
+    answer = shared.ask(name, method, path, REST)
+    principal = {"principalId": principal_of(name, shared.store)}
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "method": method,
+            "path": path.format_map(shared.ids()),
+            "context": {**context_of(name, shared.store), **principal},
+        },
+    )
+
+
+@pytest.mark.parametrize(("name", "method", "path"), ALLOWED)
+def test_an_http_backend_is_told_who_asks_within_the_scope(
+    name: str, method: str, path: str, shared: Running
+) -> None:
+    answer = shared.ask(name, method, path, HTTP)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "method": method,
+            "path": path.format_map(shared.ids()),
+            "context": context_of(name, shared.store),
+        },
+    )
+
+
+@pytest.mark.parametrize(("name", "method", "path"), OUTSIDE)
+def test_outside_the_scope_a_rest_api_answers_403(
+    name: str, method: str, path: str, shared: Running
+) -> None:
+    answer = shared.ask(name, method, path, REST)
+    assert (answer.status_code, answer.json()) == (403, FORBIDDEN)
+    assert "www-authenticate" not in answer.headers
+
+
+@pytest.mark.parametrize(("name", "method", "path"), OUTSIDE)
+def test_outside_the_scope_an_http_api_answers_403(
+    name: str, method: str, path: str, shared: Running
+) -> None:
+    answer = shared.ask(name, method, path, HTTP)
+    assert (answer.status_code, answer.json()) == (403, {"message": "Forbidden"})
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_credential_is_401_on_a_rest_api_and_the_reason_is_not_told(
+    name: str, shared: Running
+) -> None:
+    answer = shared.ask(name, "GET", "/v2/apps/{app}/users", REST)
+    assert (answer.status_code, answer.json()) == (401, UNAUTHORIZED)
+    assert answer.headers["www-authenticate"] == 'Basic realm="keyscope", charset="UTF-8", Bearer'
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_credential_is_401_on_an_http_api(name: str, shared: Running) -> None:
+    answer = shared.ask(name, "GET", "/v2/apps/{app}/users", HTTP)
+    assert (answer.status_code, answer.json()) == (401, {"message": "Unauthorized"})
+
+
+@BOTH
+@pytest.mark.parametrize("authorization", [*MALFORMED, None])
+def test_what_is_no_credential_is_401(authorization: str | None, api: int, shared: Running) -> None:
+    assert shared.get("/v2/apps", authorization, api).status_code == 401
+
+
+def test_every_sample_credential_has_its_row() -> None:
+    assert {name for name, _, _ in ALLOWED} | {*REFUSED} == {*CREDENTIALS}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        pytest.param("/v2/apps/{app}/users/", 200, id="a trailing slash within"),
+        pytest.param("/v2/apps/{app}/../{strangersApp}/users", 403, id="dots"),
+        pytest.param("/v2//apps/{app}/users", 403, id="a double slash"),
+        pytest.param("/V2/apps/{app}/users", 403, id="another case"),
+        pytest.param("/v2/apps/{app}%2F..%2F{strangersApp}/users", 403, id="encoded slashes"),
+        pytest.param("/v2/apps/%2A/users", 403, id="an encoded star"),
+        pytest.param("/v2/apps/{app}x/users", 403, id="an id that begins alike"),
+    ],
+)
+def test_a_path_is_taken_as_it_was_sent(path: str, status: int, api: int, shared: Running) -> None:
+    # Not over HTTP: a client library would tidy the path up.
+    answer = shared.get_from("127.0.0.1", path, basic(shared.store.app_key), api)
+    assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("authorization", "path", "status"),
+    [
+        pytest.param(None, "/v2/apps", 401, id="401"),
+        pytest.param("jwt app", "/v2/apps", 403, id="403"),
+        pytest.param("jwt app", "/", 404, id="404"),
+    ],
+)
+def test_a_page_elsewhere_can_read_every_refusal_of_a_rest_api(
+    authorization: str | None, path: str, status: int, shared: Running
+) -> None:
+    value = VALUES[authorization](shared.store) if authorization else None
+    answer = shared.get(path, value)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v2/apps", 401), ("/", 404)], ids=["401", "404"])
+def test_a_page_elsewhere_can_read_every_refusal_of_an_http_api(
+    path: str, status: int, shared: Running
+) -> None:
+    answer = shared.send("GET", path, HTTP, {"origin": "https://shop.example"})
+    assert answer.status_code == status
+    assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+def test_what_a_rest_api_does_not_have_is_404(shared: Running) -> None:
+    answer = shared.get("/")
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"errors": [{"code": "not_found", "title": "There is no such resource"}]},
+    )
+
+
+def test_what_an_http_api_does_not_have_is_404(shared: Running) -> None:
+    answer = shared.get("/", api=HTTP)
+    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+
+
+@pytest.mark.parametrize(("api", "status"), [(REST, 200), (HTTP, 204)], ids=["REST", "HTTP"])
+def test_a_preflight_needs_no_credential(api: int, status: int, shared: Running) -> None:
+    headers = {"origin": "https://shop.example", "access-control-request-method": "PUT"}
+    answer = shared.send("OPTIONS", "/v2/apps", api, headers)
+    assert answer.status_code == status
+    assert {
+        name: answer.headers[f"access-control-{name}"].lower()
+        for name in ("allow-origin", "allow-methods", "allow-headers", "max-age")
+    } == {
+        "allow-origin": "https://shop.example",
+        "allow-methods": "get,post,put,patch,delete,options",
+        "allow-headers": "authorization,content-type",
+        "max-age": "600",
+    }
+
+
+@BOTH
 @pytest.mark.parametrize(
     ("allowed", "denied"),
     [
-        pytest.param("/v2/apps/{app}/users", "/v2/apps/{svcApp}/users", id="app"),
-        pytest.param("/v2/apps/{app}/conversations/c", "/v2/apps/{app}/keys", id="app, keys"),
+        pytest.param("/v2/apps/{app}/users", "/v2/apps/{svcApp}/users", id="another app"),
+        pytest.param("/v2/apps/{app}/conversations/c", "/v2/apps/{app}/keys", id="keys"),
     ],
 )
 def test_one_cached_policy_answers_for_every_path(
@@ -84,7 +384,14 @@ def test_one_cached_policy_answers_for_every_path(
     assert [answer.headers["x-keyscope-cache"] for answer in answers] == ["miss", "hit", "hit"]
 
 
-@pytest.mark.parametrize("api", [0, 1], ids=["REST", "HTTP"])
+@BOTH
+def test_a_refusal_is_not_cached(api: int, running: Running) -> None:
+    credential = basic(running.store.revoked_key)
+    answers = [running.get("/v2/apps", credential, api) for _ in range(2)]
+    assert [answer.headers["x-keyscope-cache"] for answer in answers] == ["miss", "miss"]
+
+
+@BOTH
 def test_a_revoked_key_is_refused_once_the_result_cache_is_flushed(
     api: int, running: Running
 ) -> None:
@@ -92,45 +399,184 @@ def test_a_revoked_key_is_refused_once_the_result_cache_is_flushed(
     assert running.get("/v2/apps", basic(key), api).status_code == 200
     running.operations.revoke_key(running.store.account_id, key.key_id)
     assert running.get("/v2/apps", basic(key), api).status_code == 200
-    running.gateways[api].cache.flush()
+    running.flush()
     assert running.get("/v2/apps", basic(key), api).status_code == 401
 
 
-def test_a_refusal_says_nothing_about_its_reason(running: Running) -> None:
-    store = running.store
-    refused = [basic(store.revoked_key), basic(store.expired_key), basic(store.cidr_key), "x"]
-    bodies = {running.get("/v2/apps", credential).text for credential in [*refused, None]}
-    assert bodies == {'{"errors":[{"code":"unauthorized","title":"Authorization is required"}]}'}
-
-
-@pytest.mark.parametrize("api", [0, 1], ids=["REST", "HTTP"])
-def test_no_answer_holds_the_credential(api: int, running: Running) -> None:
-    credential = basic(running.store.app_key)
-    for path in ("/v2/apps/{app}/users", "/v2/apps", "/"):
-        answer = running.get(path, credential, api)
-        assert credential.split()[1] not in answer.text + str(answer.headers)
-
-
-@pytest.mark.parametrize("api", [0, 1], ids=["REST", "HTTP"])
-def test_an_outage_of_dynamodb_is_500(api: int, stack: Stack, aws: EmbeddedAws) -> None:
-    operations = local_provisioning(provisioning_environment(stack, aws))
-    credential = basic(seed(operations).account_key)
-    nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
-    environment = {**aws.environment, "AWS_ENDPOINT_URL_DYNAMODB": nowhere}
-    with ExitStack() as context:
-        functions = context.enter_context(loaded_functions(stack, environment))
-        gateways = [Gateway(each, functions) for each in read_apis(stack)]
-        urls = context.enter_context(serving(gateways, 0))
-        answer = httpx.get(f"{urls[api]}/v2/apps", headers={"authorization": credential})
-    assert answer.status_code == 500
-
-
-def test_an_outage_of_kms_is_500_for_tokens_and_nothing_for_basic(
-    running: Running, monkeypatch: pytest.MonkeyPatch
+@BOTH
+def test_a_revoked_key_is_refused_once_the_cached_result_is_too_old(
+    api: int, running: Running
 ) -> None:
-    # Before the first token, and so before the KMS client is made.
-    monkeypatch.setitem(os.environ, "AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
-    key = running.store.app_key
+    key = running.store.spare_key
+    running.get("/v2/apps", basic(key), api)
+    running.operations.revoke_key(running.store.account_id, key.key_id)
+    running.clock.now += 299
+    assert running.get("/v2/apps", basic(key), api).status_code == 200
+    running.clock.now += 1
+    assert running.get("/v2/apps", basic(key), api).status_code == 401
+
+
+@BOTH
+def test_a_token_ends_while_its_policy_is_cached(api: int, running: Running) -> None:
+    claims = {"scope": "app", "exp": int(running.clock.now) + 100}
+    token = bearer(running.store.app_key, claims)
+    assert running.get("/v2/apps/{app}/users", token, api).status_code == 200
+    running.clock.now += 100
+    late = running.get("/v2/apps/{app}/users", token, api)
+    assert (late.status_code, late.headers["x-keyscope-cache"]) == (403, "hit")
+
+
+@BOTH
+def test_a_network_limit_holds_while_its_policy_is_cached(api: int, running: Running) -> None:
+    credential, path = basic(running.store.cidr_key), "/v2/apps/{app}/users"
+    inside = running.get_from("198.51.100.7", path, credential, api)
+    outside = running.get_from("203.0.113.10", path, credential, api)
+    assert [(inside.status, inside.cache), (outside.status, outside.cache)] == [
+        (200, "miss"),
+        (403, "hit"),
+    ]
+
+
+def test_without_caching_the_authorizer_decides_every_request(aws: EmbeddedAws) -> None:
+    uncached = load_stack(TEMPLATE, {**PARAMETERS, "AuthorizerCacheSeconds": "0"})
+    with run(uncached, aws) as running:
+        key = running.store.spare_key
+        before = running.get("/v2/apps", basic(key))
+        running.operations.revoke_key(running.store.account_id, key.key_id)
+        after = running.get("/v2/apps", basic(key))
+        without = running.get("/v2/apps")
+    assert [each.status_code for each in (before, after, without)] == [200, 401, 401]
+    assert [each.headers["x-keyscope-cache"] for each in (before, after, without)] == ["none"] * 3
+
+
+def refused_connection() -> str:
+    return f"http://127.0.0.1:{free_ports(1)[0]}"
+
+
+@BOTH
+def test_an_outage_of_dynamodb_is_500_and_never_401(
+    api: int, stack: Stack, aws: EmbeddedAws
+) -> None:
+    outage = {"AWS_ENDPOINT_URL_DYNAMODB": refused_connection()}
+    names = (
+        "basic app",
+        "jwt account",
+        "basic wrong_secret",
+        "basic unknown_key",
+        "jwt unknown_key",
+    )
+    with run(stack, aws, outage) as running:
+        answers = [running.ask(name, "GET", "/v2/apps", api) for name in names]
+    assert [answer.status_code for answer in answers] == [500] * len(names)
+    assert [answer.headers["x-keyscope-cache"] for answer in answers] == ["miss"] * len(names)
+
+
+def test_an_outage_is_told_as_the_template_says(stack: Stack, aws: EmbeddedAws) -> None:
+    with run(stack, aws, {"AWS_ENDPOINT_URL_DYNAMODB": refused_connection()}) as running:
+        rest, http = (running.ask("basic app", "GET", "/v2/apps", api) for api in (REST, HTTP))
+    assert (rest.json(), http.json()) == (INTERNAL_ERROR, {"message": "Internal Server Error"})
+    assert rest.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+@BOTH
+def test_in_an_outage_of_dynamodb_a_known_key_serves_on(
+    api: int, stack: Stack, aws: EmbeddedAws
+) -> None:
     path = "/v2/apps/{app}/users"
-    assert running.get(path, bearer(key, {"scope": "app"})).status_code == 500
-    assert running.get(path, basic(key)).status_code == 200
+    with ExitStack() as outage:
+        # A second one, to be stopped; both share their tables.
+        stopped = outage.enter_context(embedded_aws(stack))
+        endpoint = {"AWS_ENDPOINT_URL_DYNAMODB": stopped.endpoint_url}
+        with run(stack, aws, endpoint) as running:
+            assert running.ask("basic app", "GET", path, api).status_code == 200
+            outage.close()
+            running.flush()
+            known = running.ask("basic app", "GET", path, api)
+            wrong = running.ask("basic wrong_secret", "GET", path, api)
+            unknown = running.ask("basic service_account", "GET", path, api)
+    assert [each.status_code for each in (known, wrong, unknown)] == [200, 401, 500]
+    assert known.headers["x-keyscope-cache"] == "miss"
+
+
+@BOTH
+def test_an_outage_of_kms_is_500_for_tokens_and_nothing_for_basic(
+    api: int, stack: Stack, aws: EmbeddedAws
+) -> None:
+    path = "/v2/apps/{app}/users"
+    with run(stack, aws, {"AWS_ENDPOINT_URL_KMS": refused_connection()}) as running:
+        answers = [
+            running.ask(name, "GET", path, api)
+            for name in ("jwt app", "jwt wrong_signature", "basic app")
+        ]
+    assert [answer.status_code for answer in answers] == [500, 500, 200]
+
+
+@BOTH
+def test_in_an_outage_of_kms_a_key_whose_token_came_before_serves_on(
+    api: int, stack: Stack, aws: EmbeddedAws
+) -> None:
+    with ExitStack() as outage:
+        stopped = outage.enter_context(embedded_aws(stack))
+        with run(stack, aws, {"AWS_ENDPOINT_URL_KMS": stopped.endpoint_url}) as running:
+            assert running.ask("jwt app", "GET", "/v2/apps/{app}/users", api).status_code == 200
+            outage.close()
+            known = running.ask("jwt app_user", "GET", "/v2/apps/{app}/users/{user}", api)
+            unknown = running.ask("jwt account", "GET", "/v2/apps", api)
+    assert [each.status_code for each in (known, unknown)] == [200, 500]
+
+
+@contextmanager
+def functions_log_here() -> Iterator[None]:
+    """Let the functions log to this test's output; a logger keeps the one that it began with."""
+    handlers = [
+        handler
+        for name in ("rest_authorizer", "http_authorizer")
+        for handler in logging.getLogger(name).handlers
+        if isinstance(handler, logging.StreamHandler)
+    ]
+    before = [handler.setStream(sys.stdout) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, before, strict=True):
+            handler.setStream(stream)
+
+
+def secrets_of(store: SeededStore, authorizations: Sequence[str]) -> set[str]:
+    members = [getattr(store, field.name) for field in fields(store)]
+    keys = [member for member in members if isinstance(member, IssuedKey)]
+    return {key.secret for key in keys} | {value.split()[1] for value in authorizations}
+
+
+def test_no_answer_and_no_log_holds_a_credential(
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    stack: Stack,
+    aws: EmbeddedAws,
+) -> None:
+    caplog.set_level("INFO")
+    with run(stack, aws) as running, functions_log_here():
+        values = [VALUES[name](running.store) for name in CREDENTIALS]
+        answers = [
+            running.get(path, value, api)
+            for value in values
+            for path in ("/v2/apps/{app}/users", "/")
+            for api in (REST, HTTP)
+        ]
+        secrets = secrets_of(running.store, values)
+    written = capsys.readouterr()
+    # The key's id is there, for whoever looks into a refusal.
+    assert running.store.revoked_key.key_id in written.out
+    told = [answer.text + str(answer.headers) for answer in answers]
+    everything = "".join([*told, written.out, written.err, caplog.text])
+    assert {secret for secret in secrets if secret in everything} == set()
+
+
+def test_each_decision_is_logged_with_the_request_id_that_the_caller_got(
+    capsys: pytest.CaptureFixture[str], stack: Stack, aws: EmbeddedAws
+) -> None:
+    with run(stack, aws) as running, functions_log_here():
+        answers = [running.ask("basic app", "GET", "/v2/apps", api) for api in (REST, HTTP)]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    logged = [line["request_id"] for line in lines if line.get("message") == "decision"]
+    assert logged == [answer.headers["x-amzn-requestid"] for answer in answers]

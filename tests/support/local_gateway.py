@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
-from local.api_definition import Api, read_apis
+from local.api_definition import Api
+from local.api_reader import read_apis
 from local.function_loader import LocalContext, LocalFunction
 from local.gateway import Gateway
 from local.gateway_request import GatewayAnswer, GatewayRequest

@@ -1,13 +1,16 @@
 """How the gateway authorizes: identity sources, cache, the authorizer's answers, the policy."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from local.gateway import Gateway
 from tests.support.local_gateway import (
     AUTHORIZATION,
+    HTTP_AUTHORIZER,
     NOW,
     REQUEST_AUTHORIZER,
     Served,
@@ -76,6 +79,47 @@ def test_a_missing_or_empty_identity_source_is_401_without_an_invocation(
     assert api.guard.events == []
 
 
+def test_of_several_identity_sources_none_may_be_missing(tmp_path: Path) -> None:
+    authorizer = REQUEST_AUTHORIZER.replace("[Authorization]", "[Authorization, X-Tenant]")
+    api = served(small_stack(tmp_path, authorizer))
+    tenant = ("x-tenant", "t")
+    assert [api.status("/x", *headers) for headers in ([AUTHORIZATION], [tenant])] == [401, 401]
+    assert api.guard.events == []
+    assert api.status("/x", AUTHORIZATION, tenant) == 200
+
+
+def test_an_http_api_needs_its_identity_sources_without_caching_too(tmp_path: Path) -> None:
+    uncached = HTTP_AUTHORIZER.replace("60", "0")
+    api = served(small_stack(tmp_path, http_authorizer=uncached), "Http")
+    assert (api.status("/x", UNRELATED), api.guard.events) == (401, [])
+    assert (api.status("/x"), len(api.guard.events)) == (200, 1)
+
+
+def test_an_http_api_without_identity_sources_always_asks(tmp_path: Path) -> None:
+    sourceless = HTTP_AUTHORIZER.replace(
+        "Identity: {Headers: [Authorization], ReauthorizeEvery: 60}", "Identity: {}"
+    )
+    api = served(small_stack(tmp_path, http_authorizer=sourceless), "Http")
+    assert [api.status("/x", UNRELATED), api.status("/x", UNRELATED)] == [200, 200]
+    assert [event["identitySource"] for event in api.guard.events] == [[], []]
+
+
+def test_a_token_authorizer_needs_its_token_without_caching_too(tmp_path: Path) -> None:
+    api = served(
+        small_stack(
+            tmp_path,
+            UNCACHED.replace("REQUEST", "TOKEN").replace(
+                "Headers: [Authorization]", "Header: Authorization"
+            ),
+        )
+    )
+    assert (api.status("/x", UNRELATED), api.guard.events) == (401, [])
+
+
+def test_the_answer_to_a_missing_identity_source_is_not_cached(api: Served) -> None:
+    assert [api.get("/x", UNRELATED).cache, api.get("/x", UNRELATED).cache] == ["none", "none"]
+
+
 def test_without_caching_a_rest_request_authorizer_is_asked_all_the_same(uncached: Served) -> None:
     assert uncached.status("/v2/apps", UNRELATED) == 200
     assert len(uncached.guard.events) == 1
@@ -119,6 +163,36 @@ def test_a_result_is_forgotten_when_its_time_is_over(api: Served) -> None:
     api.get()
     api.clock.now += 60
     assert api.get().cache == "miss"
+
+
+def test_a_hit_does_not_lengthen_the_time(api: Served) -> None:
+    api.get()
+    api.clock.now += 59
+    assert api.get().cache == "hit"
+    api.clock.now += 1
+    assert api.get().cache == "miss"
+
+
+def test_the_context_of_a_cached_result_is_that_of_its_invocation(api: Served) -> None:
+    api.guard.respond = lambda _: answer(context={"count": len(api.guard.events)})
+    assert [b'"count": "1"' in api.get(path).body for path in ("/one", "/two")] == [True, True]
+
+
+def test_a_result_is_that_of_its_authorizer_only(tmp_path: Path) -> None:
+    one = served(small_stack(tmp_path))
+    definition = one.gateway.api
+    guard, (route, *_) = definition.authorizers["Guard"], definition.routes[1:]
+    both = replace(
+        definition,
+        authorizers={"Guard": guard, "Second": replace(guard, name="Second")},
+        routes=[route, replace(route, template="/second", authorizer="Second")],
+    )
+    api = replace(one, gateway=Gateway(both, one.gateway.functions, one.clock))
+    assert [api.get(path).cache for path in ("/first", "/second", "/second")] == [
+        "miss",
+        "miss",
+        "hit",
+    ]
 
 
 def test_without_caching_every_request_is_asked_about(uncached: Served) -> None:
@@ -192,8 +266,11 @@ def test_a_token_authorizer_gets_the_token(by_token: Served) -> None:
     ]
 
 
-def test_a_token_that_does_not_match_is_401_without_an_invocation(by_token: Served) -> None:
-    assert by_token.status("/v2/apps", ("authorization", "Bearer one")) == 401
+@pytest.mark.parametrize("token", ["Bearer one", "A Basic one", "basic one"])
+def test_a_token_that_does_not_match_is_401_without_an_invocation(
+    token: str, by_token: Served
+) -> None:
+    assert by_token.status("/v2/apps", ("authorization", token)) == 401
     assert by_token.guard.events == []
 
 

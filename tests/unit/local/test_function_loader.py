@@ -1,9 +1,14 @@
+"""The stack's functions as containers: settings, failures, one invocation at a time."""
+
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from local.function_loader import FunctionFailed, LocalFunction, loaded_functions
+from local.function_loader import FunctionFailed, LocalContext, LocalFunction, loaded_functions
 from local.template import Stack, load_stack
 
 TEMPLATE = """
@@ -62,6 +67,46 @@ def test_functions_whose_files_are_named_alike_have_each_their_own_settings(
     name: str, answer: list[object], stack: Stack
 ) -> None:
     assert invoke(stack, "event", name) == answer
+
+
+def test_the_environment_goes_on_top_of_a_functions_own(stack: Stack) -> None:
+    with loaded_functions(stack, {"NAME": "third"}) as functions:
+        answers = [functions[name].invoke("event") for name in ("One", "Two")]
+    assert answers == [
+        ["third", "event", "keyscope-local-One", 512],
+        ["third", "event", "keyscope-local-Two", 128],
+    ]
+
+
+def test_each_load_is_a_fresh_container(stack: Stack) -> None:
+    with loaded_functions(stack, {}) as first, loaded_functions(stack, {}) as second:
+        assert first["One"].handler is not second["One"].handler
+
+
+def test_every_invocation_has_an_id_of_its_own() -> None:
+    function = LocalFunction("f", "arn", 128, lambda _, context: context.aws_request_id)
+    assert function.invoke(None) != function.invoke(None)
+
+
+def test_a_function_serves_one_invocation_at_a_time() -> None:
+    spans: list[tuple[float, float]] = []
+
+    def handler(_: object, __: LocalContext) -> None:
+        began = time.monotonic()
+        time.sleep(0.002)
+        spans.append((began, time.monotonic()))
+
+    function = LocalFunction("f", "arn", 128, handler)
+    with ThreadPoolExecutor(max_workers=20) as pool:
+        list(pool.map(function.invoke, range(20)))
+    assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
+
+
+def test_a_setting_that_a_function_misses_stops_the_load(stack: Stack) -> None:
+    folder = stack.folder / "one" / "app.py"
+    folder.write_text("import os\nos.environ['MISSING']", "utf-8")
+    with pytest.raises(KeyError, match="MISSING"), loaded_functions(stack, {}):
+        pass
 
 
 def test_the_endpoints_stay_while_the_functions_are_loaded_and_their_settings_do_not(

@@ -5,8 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from local.gateway_request import GatewayAnswer
-from tests.support.local_gateway import AUTHORIZATION, Served, answer, raising, served, small_stack
+from local.function_loader import loaded_functions
+from local.gateway import Gateway
+from local.gateway_request import GatewayAnswer, GatewayRequest
+from tests.support.local_gateway import (
+    AUTHORIZATION,
+    Served,
+    answer,
+    api_of,
+    policy,
+    raising,
+    served,
+    small_stack,
+)
 
 
 @pytest.fixture
@@ -23,6 +34,45 @@ def header(name: str, given: GatewayAnswer) -> str | None:
     return {known.lower(): value for known, value in given.headers}.get(name)
 
 
+GUARD = f"""
+invocations = 0
+def handler(event, context):
+    global invocations
+    invocations += 1
+    if event["headers"]["authorization"] == "Basic none":
+        raise Exception("Unauthorized")
+    context = {{"invocations": invocations}}
+    document = {policy("arn:aws:execute-api:*")}
+    return {{"principalId": "p", "policyDocument": document, "context": context}}
+"""
+BACKEND = """
+def handler(event, context):
+    authorizer = event["requestContext"]["authorizer"]
+    return {"statusCode": 200, "body": authorizer.get("lambda", authorizer)["invocations"]}
+"""
+
+
+@pytest.mark.parametrize("name", ["Rest", "Http"])
+def test_functions_are_loaded_from_their_files_and_called(name: str, tmp_path: Path) -> None:
+    for folder, code in {"guard": GUARD, "backend": BACKEND}.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "app.py").write_text(code, "utf-8")
+    stack = small_stack(tmp_path)
+    with loaded_functions(stack, {}) as functions:
+        gateway = Gateway(api_of(stack, name), functions)
+        told = [
+            gateway.answer(GatewayRequest("GET", "/x", headers=[("authorization", value)]))
+            for value in ("Basic one", "Basic one", "Basic none", "Basic two")
+        ]
+    assert [(each.status, each.cache) for each in told] == [
+        (200, "miss"),
+        (200, "hit"),
+        (401, "miss"),
+        (200, "miss"),
+    ]
+    assert [told[index].body for index in (0, 1, 3)] == [b"1", b"1", b"3"]
+
+
 def test_the_backends_answer_is_passed_on(rest: Served) -> None:
     rest.backend.respond = lambda _: {
         "statusCode": 201,
@@ -32,20 +82,21 @@ def test_the_backends_answer_is_passed_on(rest: Served) -> None:
     }
     made = rest.get()
     assert (made.status, made.body) == (201, b"made")
-    assert made.headers == [("x-one", "1"), ("x-two", "a"), ("x-two", "b")]
+    assert [pair for pair in made.headers if pair[0] != "content-type"] == [
+        ("x-one", "1"),
+        ("x-two", "a"),
+        ("x-two", "b"),
+    ]
 
 
-def test_a_base64_body_is_decoded(rest: Served) -> None:
-    rest.backend.respond = lambda _: {"statusCode": 200, "body": "/w==", "isBase64Encoded": True}
-    assert rest.get().body == b"\xff"
-
-
-@pytest.mark.parametrize(
-    "malformed", [None, "text", {}, {"statusCode": None}, {"statusCode": 200, "body": {}}]
-)
-def test_a_backend_that_does_not_answer_as_a_proxy_is_502(malformed: object, rest: Served) -> None:
-    rest.backend.respond = lambda _: malformed
+def test_a_backend_that_does_not_answer_as_a_proxy_is_502_on_a_rest_api(rest: Served) -> None:
+    rest.backend.respond = lambda _: "text"
     assert rest.status() == 502
+
+
+def test_a_backend_that_does_not_answer_as_a_proxy_is_500_on_an_http_api(http: Served) -> None:
+    http.backend.respond = lambda _: {"statusCode": "none"}
+    assert http.status() == 500
 
 
 def test_a_backend_that_fails_is_502_on_a_rest_api(rest: Served) -> None:
@@ -116,6 +167,51 @@ def test_an_http_api_names_an_allowed_origin_on_refusals_too(
     refused = http.get("/v2/apps", ("origin", origin))
     assert refused.status == 401
     assert header("access-control-allow-origin", refused) == allowed
+
+
+def test_an_http_backends_own_cors_headers_are_ignored(http: Served) -> None:
+    http.backend.respond = lambda _: {
+        "statusCode": 200,
+        "headers": {"Access-Control-Allow-Origin": "*"},
+    }
+    assert http.get().headers == []
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"), [("/x", [("accept", "*/*")]), ("/x", [AUTHORIZATION]), ("/", [])]
+)
+def test_the_log_tells_the_reason_and_never_the_credential(
+    path: str, headers: list[tuple[str, str]], rest: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "keyscope.local.gateway")
+    rest.guard.respond = lambda _: answer(policy("arn:aws:execute-api:::other"))
+    rest.get(path, *headers, query="authorization=Basic%20one")
+    (record,) = caplog.records
+    assert record.getMessage().split(" GET ")[1].startswith(f"{path}: ")
+    assert "one" not in caplog.text
+
+
+def test_the_log_of_a_function_that_fails_tells_where(
+    rest: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    rest.guard.respond = raising("out of order")
+    rest.get()
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info is not None) == ("WARNING", True)
+
+
+def test_a_refusal_is_logged_without_a_trace(
+    rest: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "keyscope.local.gateway")
+    rest.guard.respond = raising("Unauthorized")
+    rest.get()
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("INFO", None)
+
+
+def test_each_api_has_a_result_cache_of_its_own(rest: Served, http: Served) -> None:
+    assert [rest.get().cache, http.get().cache, rest.get().cache] == ["miss", "miss", "hit"]
 
 
 def test_without_an_origin_there_is_no_cors(http: Served) -> None:

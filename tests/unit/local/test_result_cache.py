@@ -1,3 +1,5 @@
+"""The result cache, with a clock that is moved by hand."""
+
 import pytest
 
 from local.result_cache import ResultCache
@@ -54,3 +56,9 @@ def test_a_result_that_is_put_again_begins_its_time_again(
     cache.put("a", "new", 60)
     clock.now += 40
     assert cache.get("a") == "new"
+
+
+def test_a_result_that_is_put_again_takes_no_second_place(cache: ResultCache[str]) -> None:
+    for key in ("a", "b", "b"):
+        cache.put(key, key, 60)
+    assert [cache.get(key) for key in ("a", "b")] == ["a", "b"]

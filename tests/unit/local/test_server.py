@@ -1,5 +1,6 @@
 """The gateway over real HTTP."""
 
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,8 @@ import httpx
 import pytest
 
 from local.server import MAX_BODY_BYTES, PortTaken, serving
-from tests.support.local_gateway import Served, served, small_stack
+from tests.support.local_gateway import Served, policy, served, small_stack
+from tests.support.local_gateway import answer as answer_of_guard
 
 HEADERS = {"Authorization": "Basic one"}
 
@@ -62,9 +64,9 @@ def test_every_method_is_served(method: str, urls: list[str]) -> None:
 
 
 def test_the_body_and_the_source_address_reach_the_backend(urls: list[str], rest: Served) -> None:
-    httpx.post(f"{urls[0]}/v2/apps?a=1", headers=HEADERS, content=b"\xff")
+    httpx.post(f"{urls[0]}/v2/apps?a=1", headers=HEADERS, content="\u00fc".encode())
     (event,) = rest.backend.events
-    assert (event["body"], event["isBase64Encoded"]) == ("/w==", True)
+    assert (event["body"], event["queryStringParameters"]) == ("\u00fc", {"a": "1"})
     context = event["requestContext"]
     assert isinstance(context, dict)
     assert context["identity"]["sourceIp"] == "127.0.0.1"
@@ -102,6 +104,61 @@ def test_a_body_that_is_too_large_is_413(urls: list[str], rest: Served) -> None:
     assert rest.guard.events == []
 
 
+def test_a_body_of_the_largest_size_passes(urls: list[str], rest: Served) -> None:
+    body = b"x" * MAX_BODY_BYTES
+    assert httpx.post(f"{urls[0]}/v2/apps", headers=HEADERS, content=body).status_code == 200
+    assert rest.backend.events[0]["body"] == body.decode()
+
+
+@pytest.mark.parametrize(
+    "header", [{"Content-Length": "99"}, {"transfer-encoding": "chunked"}, {"Connection": "close"}]
+)
+def test_how_the_answer_is_framed_is_the_servers_own_matter(
+    header: dict[str, str], urls: list[str], rest: Served
+) -> None:
+    rest.backend.respond = lambda _: {"statusCode": 200, "headers": header, "body": "text"}
+    answer = httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS)
+    assert (answer.text, answer.headers["content-length"]) == ("text", "4")
+    assert "connection" not in answer.headers
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_that_may_have_no_body_has_none(
+    status: int, urls: list[str], rest: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    rest.backend.respond = lambda _: {"statusCode": status, "body": "text"}
+    answer = httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS)
+    assert (answer.status_code, answer.content) == (status, b"")
+    assert caplog.records == []
+
+
+def test_a_header_may_be_answered_twice(urls: list[str], http: Served) -> None:
+    http.backend.respond = lambda _: {"statusCode": 200, "cookies": ["a=1", "b=2"]}
+    answer = httpx.get(f"{urls[1]}/v2/apps", headers=HEADERS)
+    assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+
+
+def test_a_backend_cannot_forge_the_use_of_the_cache(urls: list[str], rest: Served) -> None:
+    rest.backend.respond = lambda _: {"statusCode": 200, "headers": {"x-keyscope-cache": "hit"}}
+    answer = httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS)
+    assert answer.headers.get_list("x-keyscope-cache") == ["miss"]
+
+
+def test_the_request_id_is_that_of_the_functions_events(urls: list[str], rest: Served) -> None:
+    answer = httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS)
+    ids = [
+        cast("Mapping[str, str]", event["requestContext"])["requestId"]
+        for event in (*rest.guard.events, *rest.backend.events)
+    ]
+    assert ids == [answer.headers["x-amzn-requestid"]] * 2
+
+
+def verdict_by_caller(event: object) -> object:
+    caller = cast("Mapping[str, Mapping[str, str]]", event)["headers"]["authorization"]
+    effect = {"Basic 3": "Allow"}.get(caller, "Deny")
+    return answer_of_guard(policy("arn:aws:execute-api:*", effect=effect))
+
+
 def told_path(event: object) -> object:
     path = cast("Mapping[str, str]", event)["path"]
     return {"statusCode": 200, "body": path}
@@ -111,10 +168,27 @@ def test_parallel_requests_are_each_answered_with_their_own(urls: list[str], res
     rest.backend.respond = told_path
 
     def get(number: int) -> str:
-        return httpx.get(f"{urls[0]}/v2/{number}", headers=HEADERS).text
+        return client.get(f"{urls[0]}/v2/{number}", headers=HEADERS).text
 
-    with ThreadPoolExecutor(max_workers=20) as pool:
+    with httpx.Client() as client, ThreadPoolExecutor(max_workers=20) as pool:
         assert list(pool.map(get, range(100))) == [f"/v2/{number}" for number in range(100)]
+
+
+def test_parallel_requests_of_many_callers_each_get_their_own_verdict(
+    urls: list[str], rest: Served
+) -> None:
+    rest.guard.respond = verdict_by_caller
+
+    def get(number: int) -> tuple[int, int]:
+        headers = {"Authorization": f"Basic {number % 7}"}
+        return number, client.get(f"{urls[0]}/v2/{number}", headers=headers).status_code
+
+    with httpx.Client() as client, ThreadPoolExecutor(max_workers=20) as pool:
+        statuses = list(pool.map(get, range(140)))
+    assert {number for number, status in statuses if status == 200} == {
+        number for number in range(140) if number % 7 == 3
+    }
+    assert {status for _, status in statuses} == {200, 403}
 
 
 def test_a_port_in_use_is_told_with_what_to_do(rest: Served) -> None:
@@ -127,9 +201,18 @@ def test_a_port_in_use_is_told_with_what_to_do(rest: Served) -> None:
             pass
 
 
-def test_the_ports_follow_each_other(rest: Served, http: Served) -> None:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def two_free_ports() -> int:
+    """Return the first of two neighbours, from below those that the system itself hands out."""
+    ports = range(20_000 + os.getpid() % 5_000 * 2, 32_000, 2)
+    return next(port for port in ports if is_free(port) and is_free(port + 1))
+
+
+def test_the_ports_follow_each_other(rest: Served, http: Served) -> None:
+    port = two_free_ports()
     with serving([rest.gateway, http.gateway], port) as urls:
         assert urls == [f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"]

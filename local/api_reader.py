@@ -1,0 +1,219 @@
+"""Read the REST and HTTP APIs of a stack from the OpenAPI documents that SAM makes of a template.
+
+What the local gateway does not support is refused here, by name, before it serves anything.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, cast
+
+from local.api_definition import (
+    ANY_METHOD,
+    Api,
+    ApiKind,
+    Authorizer,
+    Cors,
+    FunctionIntegration,
+    GatewayResponse,
+    MockIntegration,
+    Route,
+)
+from local.authorizer_reader import function_of, read_authorizer
+from local.gateway_responses import VARIABLE, VARIABLES
+from local.intrinsics import Json, TemplateError
+from local.template import Stack, physical_id_of, properties_of
+
+_EXTENSION: Final = "x-amazon-apigateway-"
+_ANY_METHOD: Final = f"{_EXTENSION}any-method"
+_METHODS: Final = {"get", "head", "post", "put", "patch", "delete", "options", _ANY_METHOD}
+_INTEGRATION: Final = f"{_EXTENSION}integration"
+_GATEWAY_RESPONSES: Final = f"{_EXTENSION}gateway-responses"
+_CORS: Final = f"{_EXTENSION}cors"
+_UNSUPPORTED_PROPERTIES: Final = frozenset({"BinaryMediaTypes", "BodyS3Location", "Policy"})
+_API_TYPES = {"AWS::ApiGateway::RestApi": ApiKind.REST, "AWS::ApiGatewayV2::Api": ApiKind.HTTP}
+_UNSUPPORTED_TYPES: Final = {
+    "AWS::ApiGateway::Authorizer",
+    "AWS::ApiGateway::GatewayResponse",
+    "AWS::ApiGateway::Method",
+    "AWS::ApiGatewayV2::Authorizer",
+    "AWS::ApiGatewayV2::Route",
+}
+_STAGE_TYPES = {"AWS::ApiGateway::Stage": "RestApiId", "AWS::ApiGatewayV2::Stage": "ApiId"}
+
+
+def read_apis(stack: Stack) -> list[Api]:
+    """Return the APIs of a stack, in the template's order.
+
+    Raises:
+        TemplateError: naming what the local gateway does not support.
+    """
+    for logical_id, resource in stack.resources.items():
+        if resource["Type"] in _UNSUPPORTED_TYPES:
+            message = f"{logical_id}: {resource['Type']} is not supported here"
+            raise TemplateError(message)
+    return [
+        _read_api(stack, logical_id, _API_TYPES[str(resource["Type"])])
+        for logical_id, resource in stack.resources.items()
+        if resource["Type"] in _API_TYPES
+    ]
+
+
+def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
+    body = _body_of(stack, logical_id)
+    # OpenAPI 3 has them among its components; without `OpenApiVersion` SAM writes Swagger 2.
+    components = cast("Json", body.get("components", {}))
+    schemes = cast(
+        "Mapping[str, Json]", components.get("securitySchemes", body.get("securityDefinitions", {}))
+    )
+    authorizers = {
+        name: read_authorizer(stack, kind, name, scheme) for name, scheme in schemes.items()
+    }
+    responses = cast("Mapping[str, Json]", body.get(_GATEWAY_RESPONSES, {}))
+    cors = body.get(_CORS)
+    return Api(
+        kind=kind,
+        logical_id=logical_id,
+        api_id=physical_id_of(stack, logical_id),
+        stage=_stage_of(stack, logical_id),
+        routes=list(_read_routes(stack, body, authorizers)),
+        authorizers=authorizers,
+        gateway_responses={
+            name: _read_gateway_response(name, response) for name, response in responses.items()
+        },
+        cors=_read_cors(cast("Json", cors)) if cors else None,
+    )
+
+
+def _body_of(stack: Stack, api: str) -> Json:
+    properties = properties_of(stack, api)
+    if "Body" not in properties:
+        message = f"{api} has no OpenAPI document in the template; WebSocket APIs have none"
+        raise TemplateError(message)
+    body = cast("Json", properties["Body"])
+    _check_members(body, api, {_GATEWAY_RESPONSES, _CORS})
+    for name in _UNSUPPORTED_PROPERTIES & properties.keys():
+        message = f"{api}: {name} is not supported here"
+        raise TemplateError(message)
+    return body
+
+
+def _check_members(members: Json, where: str, known: set[str]) -> None:
+    """Refuse what API Gateway would act on and the local gateway would skip."""
+    for name in members:
+        if name.startswith(_EXTENSION) and name not in known:
+            message = f"{where}: {name} is not supported here"
+            raise TemplateError(message)
+
+
+def _stage_of(stack: Stack, api: str) -> str:
+    api_id = physical_id_of(stack, api)
+    names = [
+        str(properties["StageName"])
+        for resource in stack.resources.values()
+        if (member := _STAGE_TYPES.get(str(resource["Type"])))
+        and (properties := cast("Json", resource["Properties"]))[member] == api_id
+    ]
+    if len(names) != 1:
+        message = f"{api} has the stages {names}; the local gateway serves exactly one"
+        raise TemplateError(message)
+    return names[0]
+
+
+def _read_routes(
+    stack: Stack, body: Json, authorizers: Mapping[str, Authorizer]
+) -> Iterator[Route]:
+    for template, methods in cast("Mapping[str, Json]", body["paths"]).items():
+        for key, operation in cast("Mapping[str, Json]", methods).items():
+            where = f"{key.removeprefix(_EXTENSION)} {template}"
+            _check_members(operation, where, {_INTEGRATION})
+            yield Route(
+                method=_method_of(key, template),
+                template=template,
+                integration=_read_integration(stack, cast("Json", operation[_INTEGRATION]), where),
+                authorizer=_authorizer_of(operation, authorizers, where),
+            )
+
+
+def _method_of(key: str, template: str) -> str:
+    if key not in _METHODS or not template.startswith("/"):
+        message = f"{key} {template}: such a route is not supported here"
+        raise TemplateError(message)
+    return ANY_METHOD if key == _ANY_METHOD else key.upper()
+
+
+def _authorizer_of(
+    operation: Json, authorizers: Mapping[str, Authorizer], where: str
+) -> str | None:
+    security = cast("list[Json]", operation.get("security", []))
+    names = [name for requirement in security for name in requirement if name != "NONE"]
+    if not names:
+        return None
+    if len(names) > 1 or names[0] not in authorizers:
+        message = f"{where}: is guarded by {names}; the API's authorizers are {[*authorizers]}"
+        raise TemplateError(message)
+    return names[0]
+
+
+def _read_integration(
+    stack: Stack, integration: Json, where: str
+) -> FunctionIntegration | MockIntegration:
+    match str(integration["type"]).lower():
+        case "aws_proxy" if integration.get("payloadFormatVersion") == "1.0":
+            message = f"{where}: payload format 1.0 is not supported here"
+            raise TemplateError(message)
+        case "aws_proxy":
+            return FunctionIntegration(function_of(stack, integration["uri"]))
+        case "mock":
+            responses = cast("Mapping[str, Json]", integration["responses"])
+            response = responses["default"]
+            parameters = cast("Mapping[str, str]", response.get("responseParameters", {}))
+            return MockIntegration(
+                status=int(str(response["statusCode"])),
+                headers=_static_headers(parameters, "method.response.header."),
+            )
+        case other:
+            message = f"{where}: an integration of type {other} is not supported here"
+            raise TemplateError(message)
+
+
+def _read_gateway_response(name: str, response: Json) -> GatewayResponse:
+    templates = cast("Mapping[str, str]", response.get("responseTemplates", {}))
+    template = templates.get("application/json")
+    for variable in VARIABLE.findall(template or ""):
+        if variable not in VARIABLES:
+            message = f"The gateway response {name}: {variable} is not supported here"
+            raise TemplateError(message)
+    parameters = cast("Mapping[str, str]", response.get("responseParameters", {}))
+    status = response.get("statusCode")
+    return GatewayResponse(
+        status=None if status is None else int(str(status)),
+        headers=_static_headers(parameters, "gatewayresponse.header."),
+        template=template,
+    )
+
+
+def _static_headers(parameters: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Read `PREFIX.Name: "'value'"`; the inner quotes mark a static value."""
+    headers = {}
+    for key, value in parameters.items():
+        if not key.startswith(prefix) or not re.fullmatch(r"'.*'", str(value)):
+            message = f"{key}: {value!r} is not a header with a static value"
+            raise TemplateError(message)
+        headers[key.removeprefix(prefix)] = str(value)[1:-1]
+    return headers
+
+
+def _read_cors(cors: Json) -> Cors:
+    origins = cast("list[str]", cors.get("allowOrigins", []))
+    for origin in origins:
+        if "*" in origin and origin != "*":
+            message = f"{_CORS}: the origin {origin!r} is not supported here"
+            raise TemplateError(message)
+    return Cors(
+        allow_origins=origins,
+        allow_methods=cast("list[str]", cors.get("allowMethods", [])),
+        allow_headers=cast("list[str]", cors.get("allowHeaders", [])),
+        max_age_seconds=int(str(cors.get("maxAge", 0))),
+        expose_headers=cast("list[str]", cors.get("exposeHeaders", [])),
+        allow_credentials=str(cors.get("allowCredentials")).lower() == "true",
+    )
