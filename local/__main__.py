@@ -9,6 +9,7 @@ functions' log go there), and `PARAMETERS`, the template's parameters, as in
 import contextlib
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from typing import Final
 from rich.console import Console
 
 from keyscope.errors import Misconfigured
-from local.api_definition import read_apis
+from local.api_reader import read_apis
 from local.embedded_aws import embedded_aws
 from local.event_values import basic
 from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
@@ -34,6 +35,8 @@ from local.template import Stack, load_stack
 from local.tour import plan, surprises, table_of, visit
 
 LOG_FILE_NAME: Final = "functions.log"
+INTERRUPTED: Final = 130
+"""The exit status that shells give to a program ended by Ctrl-C."""
 PACKAGED_ACCESS_MAP: Final = "scopes.toml"
 TABLE_WIDTH: Final = 110
 """Columns. A narrower terminal breaks the lines; folded cells would be harder to read."""
@@ -44,7 +47,10 @@ class UsageError(Exception):
 
 
 def main(environment: Mapping[str, str]) -> int:
-    """Run until Ctrl-C; return the exit status."""
+    """Run until Ctrl-C or SIGTERM; return the exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Set, not inherited: what a script starts in the background has SIGINT ignored.
+        signal.signal(number, signal.default_int_handler)
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     console.width = max(console.width, TABLE_WIDTH)
     try:
@@ -56,6 +62,9 @@ def main(environment: Mapping[str, str]) -> int:
     except (UsageError, TemplateError, PortTaken, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped before it served.\n")
+        return INTERRUPTED
 
 
 def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool) -> int:
@@ -74,8 +83,9 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
             succeeded = _tour(console, stack, session, urls, log)
             if once:
                 return 0 if succeeded else 1
-            _say_what_next(console, stack, session, urls[0], folder)
-            _await_interrupt()
+            with contextlib.suppress(KeyboardInterrupt):
+                _say_what_next(console, stack, session, urls[0], folder)
+                threading.Event().wait()
             console.print("\nStopped. The store was in memory and is gone.")
     return 0
 
@@ -125,11 +135,6 @@ def _curl_lines(session: Session, url: str) -> list[str]:
 
 def _has_packaged_routes(stack: Stack) -> bool:
     return stack.parameters["AccessMap"] == PACKAGED_ACCESS_MAP
-
-
-def _await_interrupt() -> None:
-    with contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()
 
 
 @contextmanager

@@ -6,8 +6,11 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,19 +57,49 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
     return run(tmp_path_factory.mktemp("toured"))
 
 
-@pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    folder = tmp_path_factory.mktemp("serving")
+@contextmanager
+def served(folder: Path, *wrapper: str) -> Iterator[tuple[subprocess.Popen[str], Serving]]:
     environment = {**os.environ, "PORT": "0", "STATE_FOLDER": str(folder)}
     with subprocess.Popen(  # noqa: S603 - our own module
-        COMMAND, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        [*wrapper, *COMMAND], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        lines = list(iter(process.stdout.readline, "Serving until Ctrl-C.\n"))
-        yield Serving(lines, folder)
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.read().endswith("is gone.\n")
+        try:
+            assert process.stdout is not None
+            lines = list(takewhile("Serving until Ctrl-C.\n".__ne__, process.stdout))
+            assert process.poll() is None
+            yield process, Serving(lines, folder)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with served(tmp_path_factory.mktemp("serving")) as (_, running):
+        yield running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("wrapper", [(), ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")])
+def test_a_signal_ends_it_cleanly_also_where_a_script_had_it_ignored(
+    number: signal.Signals, wrapper: tuple[str, ...], tmp_path: Path
+) -> None:
+    with served(tmp_path, *wrapper) as (process, _):
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=30)
+    assert output.endswith("is gone.\n")
     assert process.returncode == 0
+
+
+def test_it_ends_with_a_shells_status_when_stopped_before_it_serves(tmp_path: Path) -> None:
+    environment = {**os.environ, "PORT": "0", "STATE_FOLDER": str(tmp_path)}
+    with subprocess.Popen(  # noqa: S603 - our own module
+        COMMAND, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not (tmp_path / "functions.log").exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "Stopped before it served.\n")
 
 
 def test_every_request_of_the_tour_is_answered_as_expected(
