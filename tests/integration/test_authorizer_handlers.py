@@ -1,22 +1,28 @@
 """The authorizers' handlers, made from their environment, over real stores."""
 
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import cast
 from uuid import uuid4
 
 import pytest
 
-from keyscope.answer import Answer, Unauthorized
+from keyscope.answer import Answer, AuthorizerFailed, Unauthorized
 from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
+from keyscope.aws.clients import DynamoDbClient, KmsClient
+from keyscope.aws.secret_box import SecretSealingBox
 from keyscope.errors import Misconfigured
 from keyscope.event import read_http_event, read_rest_event
 from keyscope.ids import OwnerType
 from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.secret import hash_secret, new_secret
 from local.event_values import basic, bearer
 from local.listening_program import free_ports
 from local.seed import IssuedKey, SeededStore, local_provisioning, seed
+from local.tables import local_client
 from tests.support.builders import http_event, rest_request_event
 from tests.support.dynamodb_local import Store
 
@@ -252,6 +258,148 @@ def test_a_key_revoked_after_its_first_use_is_refused_once_the_container_cache_i
     operations.revoke_key(account.owner_id, created.key.key_id)
     with pytest.raises(Unauthorized):
         handler(event, Context())
+
+
+def dynamodb_of(store: Store) -> DynamoDbClient:
+    return cast("DynamoDbClient", local_client("dynamodb", store.dynamodb_url))
+
+
+def kms_of(store: Store) -> KmsClient:
+    return cast("KmsClient", local_client("kms", store.kms_url))
+
+
+def sealing_box_of(store: Store) -> SecretSealingBox:
+    return SecretSealingBox(kms_of(store), store.kms_key_arn)
+
+
+def update_key(store: Store, key_id: str, change: str, values: Mapping[str, object]) -> None:
+    dynamodb_of(store).update_item(
+        TableName=store.keys_table,
+        Key={"key_id": {"S": key_id}},
+        UpdateExpression=change,
+        ExpressionAttributeValues=values,
+    )
+
+
+def rotate(store: Store, key: IssuedKey, ends_at: int) -> IssuedKey:
+    """Give the key a new secret, and let the old one be its previous one until `ends_at`."""
+    new = IssuedKey(key.key_id, new_secret())
+    update_key(
+        store,
+        key.key_id,
+        "SET previous_secret_hash = secret_hash, previous_secret_ciphertext = secret_ciphertext,"
+        " previous_ends_at = :ends_at, secret_hash = :hash, secret_ciphertext = :ciphertext,"
+        " secret_version = :version",
+        {
+            ":ends_at": {"N": str(ends_at)},
+            ":hash": {"B": hash_secret(new.secret)},
+            ":ciphertext": {"B": sealing_box_of(store).seal(key.key_id, new.secret)},
+            ":version": {"N": "2"},
+        },
+    )
+    return new
+
+
+@pytest.fixture
+def app_key(operations: Provisioning, seeded: SeededStore) -> Iterator[IssuedKey]:
+    created = operations.create_key(OwnerType.APP, seeded.app_id, KeyRequest())
+    yield IssuedKey(created.key.key_id, created.secret)
+    operations.revoke_key(seeded.app_id, created.key.key_id)
+
+
+def as_jwt(key: IssuedKey) -> str:
+    return bearer(key, {"scope": "app"})
+
+
+SCHEMES = pytest.mark.parametrize("credential_of", [basic, as_jwt], ids=["Basic", "JWT"])
+
+
+@SCHEMES
+def test_a_rotated_key_takes_both_secrets_and_tells_the_operator_which(
+    capsys: pytest.CaptureFixture[str],
+    credential_of: Callable[[IssuedKey], str],
+    store: Store,
+    app_key: IssuedKey,
+    environment: dict[str, str],
+) -> None:
+    rest = rest_handler(environment)
+    new = rotate(store, app_key, int(time.time()) + 600)
+    for key in (app_key, new):
+        assert rest(rest_request_event(credential_of(key)), Context())["context"]["keyId"]
+    assert [line["secret"] for line in decisions(capsys)] == ["previous", "current"]
+
+
+@SCHEMES
+def test_the_policy_of_a_previous_secret_ends_with_the_overlap_and_that_of_the_new_one_does_not(
+    credential_of: Callable[[IssuedKey], str],
+    store: Store,
+    app_key: IssuedKey,
+    rest: AuthorizerHandler,
+) -> None:
+    # Before the token's own end, which is later.
+    ends_at = int(time.time()) + 60
+    new = rotate(store, app_key, ends_at)
+    before, after = (
+        rest(rest_request_event(credential_of(key)), Context())["policyDocument"]["Statement"][0]
+        for key in (app_key, new)
+    )
+    end = datetime.fromtimestamp(ends_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    overlap = {"DateLessThan": {"aws:CurrentTime": end}}
+    assert before["Condition"] == overlap
+    assert after.get("Condition") != overlap
+
+
+@SCHEMES
+def test_after_the_overlap_only_the_new_secret_is_taken(
+    capsys: pytest.CaptureFixture[str],
+    credential_of: Callable[[IssuedKey], str],
+    store: Store,
+    app_key: IssuedKey,
+    environment: dict[str, str],
+) -> None:
+    rest = rest_handler(environment)
+    new = rotate(store, app_key, int(time.time()))
+    with pytest.raises(Unauthorized):
+        rest(rest_request_event(credential_of(app_key)), Context())
+    assert decisions(capsys)[0]["reason"] == "rotated_secret"
+    assert rest(rest_request_event(credential_of(new)), Context())["context"]
+
+
+@SCHEMES
+def test_a_disabled_key_is_refused_until_it_is_enabled(
+    capsys: pytest.CaptureFixture[str],
+    credential_of: Callable[[IssuedKey], str],
+    store: Store,
+    app_key: IssuedKey,
+    environment: dict[str, str],
+) -> None:
+    handler = rest_handler({**environment, "KEYSCOPE_KEY_CACHE_SECONDS": "0"})
+    event = rest_request_event(credential_of(app_key))
+    update_key(store, app_key.key_id, "SET disabled_at = :now", {":now": {"N": "1"}})
+    with pytest.raises(Unauthorized):
+        handler(event, Context())
+    assert decisions(capsys)[0]["reason"] == "disabled_key"
+    update_key(
+        store,
+        app_key.key_id,
+        "SET secret_version = :same REMOVE disabled_at",
+        {":same": {"N": "1"}},
+    )
+    assert handler(event, Context())["context"]
+
+
+def test_a_previous_secret_sealed_for_another_key_is_damage_and_no_refusal(
+    store: Store, app_key: IssuedKey, rest: AuthorizerHandler
+) -> None:
+    rotate(store, app_key, int(time.time()) + 600)
+    update_key(
+        store,
+        app_key.key_id,
+        "SET previous_secret_ciphertext = :other",
+        {":other": {"B": sealing_box_of(store).seal("other", app_key.secret)}},
+    )
+    with pytest.raises(AuthorizerFailed, match="damaged_record"):
+        rest(rest_request_event(as_jwt(app_key)), Context())
 
 
 def test_a_keys_cidrs_and_expiry_go_into_the_policy(

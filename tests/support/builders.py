@@ -3,12 +3,12 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jwt
 
 from keyscope.ids import OwnerType, new_key_id
-from keyscope.key_record import KeyRecord
+from keyscope.key_record import KeyRecord, PreviousSecret
 from keyscope.secret import hash_secret, new_secret
 
 NOW = 1_800_000_000
@@ -69,6 +69,18 @@ def make_key(
         ),
         secret,
     )
+
+
+def rotated(old: MadeKey, ends_at: int) -> MadeKey:
+    """Return the key with a new secret; its record takes the old one until `ends_at`."""
+    secret = new_secret()
+    record = replace(
+        old.record,
+        secret_hash=hash_secret(secret),
+        secret_ciphertext=b"sealed " + secret.encode(),
+        previous=PreviousSecret(old.record.secret_hash, old.record.secret_ciphertext, ends_at),
+    )
+    return MadeKey(record, secret)
 
 
 def basic(key_id: str, secret: str) -> str:

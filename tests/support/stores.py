@@ -1,5 +1,6 @@
 """Stores and clocks that tests drive by hand."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from keyscope.errors import Reason, Unavailable
@@ -33,15 +34,21 @@ class MemoryKeyStore:
 
 @dataclass
 class MemorySecretOpener:
-    """Opens what the builders seal."""
+    """Opens what the builders seal; after `opens` secrets, `failure` makes it fail.
+
+    What is in `remembered`, by its ciphertext, is told to come from a cache.
+    """
 
     failure: Reason | None = None
+    opens: int = 0
     opened: int = 0
+    remembered: AbstractSet[bytes] = frozenset()
 
     def open(self, record: KeyRecord, /) -> OpenedSecret:
         self.opened += 1
-        if self.failure is not None:
+        if self.failure is not None and self.opened > self.opens:
             raise Unavailable(self.failure)
         return OpenedSecret(
-            record.secret_ciphertext.removeprefix(b"sealed ").decode(), from_cache=False
+            record.secret_ciphertext.removeprefix(b"sealed ").decode(),
+            from_cache=record.secret_ciphertext in self.remembered,
         )

@@ -253,6 +253,13 @@ def test_the_index_projects_no_secret_material(stack: Stack) -> None:
     assert "secret" not in str(projection["NonKeyAttributes"])
 
 
+def test_the_index_projects_what_tells_the_state_of_a_key(stack: Stack) -> None:
+    (index,) = cast("list[Json]", properties_of(stack, "KeysTable")["GlobalSecondaryIndexes"])
+    projected = cast("Json", index["Projection"])["NonKeyAttributes"]
+    state = {"expires_at", "revoked_at", "disabled_at", "rotated_at", "previous_ends_at"}
+    assert state - set(cast("list[str]", projected)) == set()
+
+
 def test_the_kms_key_rotates(stack: Stack) -> None:
     assert properties_of(stack, "SecretsKey")["EnableKeyRotation"] is True
 

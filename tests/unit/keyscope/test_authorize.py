@@ -20,6 +20,7 @@ from tests.support.builders import (
     http_event,
     make_key,
     rest_request_event,
+    rotated,
 )
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
 
@@ -163,6 +164,71 @@ def test_a_decision_tells_what_became_known_on_the_way() -> None:
     assert decision.lookup_ms == pytest.approx(1)
     assert decision.open_ms == pytest.approx(1)
     assert decision.total_ms == pytest.approx(5)
+
+
+def decided_after_rotation(authorization: str, ends_at: int) -> Decision:
+    store = MemoryKeyStore({KEY.key_id: rotated(KEY, ends_at).record})
+    return decided(authorization, authorizer(store))
+
+
+def conditions_of(decision: Decision) -> list[object]:
+    assert decision.policy is not None
+    return [statement.get("Condition") for statement in decision.policy["Statement"][:1]]
+
+
+@pytest.mark.parametrize("authorization", [KEY.basic(), KEY.bearer(scope="app", exp=NOW + 90)])
+def test_a_cached_policy_of_a_previous_secret_ends_with_the_overlap(authorization: str) -> None:
+    decision = decided_after_rotation(authorization, NOW + 60)
+    assert conditions_of(decision) == [
+        {"DateLessThan": {"aws:CurrentTime": "2027-01-15T08:01:00Z"}}
+    ]
+
+
+def test_a_cached_policy_of_the_new_secret_does_not_end_with_the_overlap() -> None:
+    key = rotated(KEY, NOW + 60)
+    decision = decided(key.basic(), authorizer(MemoryKeyStore({key.key_id: key.record})))
+    assert conditions_of(decision) == [None]
+
+
+def test_the_backend_is_not_told_which_secret_was_used() -> None:
+    before = answer(decided(KEY.basic()))["context"]
+    assert answer(decided_after_rotation(KEY.basic(), NOW + 60))["context"] == before
+
+
+@pytest.mark.parametrize("authorization", [KEY.basic(), KEY.bearer(scope="app")])
+def test_a_previous_secret_after_its_end_is_unauthorized_and_nothing_more(
+    authorization: str,
+) -> None:
+    decision = decided_after_rotation(authorization, NOW)
+    assert (decision.outcome, decision.reason) == (Outcome.REFUSED, Reason.ROTATED_SECRET)
+    with pytest.raises(Unauthorized) as unauthorized:
+        answer(decision)
+    assert str(unauthorized.value) == "Unauthorized"
+
+
+def test_a_disabled_key_is_unauthorized_and_nothing_more() -> None:
+    store = MemoryKeyStore({KEY.key_id: replace(KEY.record, disabled_at=NOW)})
+    decision = decided(KEY.basic(), authorizer(store))
+    assert (decision.outcome, decision.reason) == (Outcome.REFUSED, Reason.DISABLED_KEY)
+    with pytest.raises(Unauthorized) as unauthorized:
+        answer(decision)
+    assert str(unauthorized.value) == "Unauthorized"
+
+
+def test_a_kms_that_cannot_open_the_previous_secret_is_a_failure() -> None:
+    opener = MemorySecretOpener(failure=Reason.KMS_UNAVAILABLE, opens=1)
+    store = MemoryKeyStore({KEY.key_id: rotated(KEY, NOW + 60).record})
+    decision = decided(KEY.bearer(scope="app"), authorizer(store, opener))
+    assert (decision.outcome, decision.reason) == (Outcome.FAILED, Reason.KMS_UNAVAILABLE)
+
+
+def test_opening_two_secrets_is_timed_as_one_and_tells_each_call_of_kms() -> None:
+    current = rotated(KEY, NOW + 60)
+    opener = MemorySecretOpener(remembered={KEY.record.secret_ciphertext})
+    store = MemoryKeyStore({KEY.key_id: current.record})
+    decision = decided(KEY.bearer(scope="app"), authorizer(store, opener))
+    assert decision.secret_from_cache is False
+    assert decision.open_ms == pytest.approx(2)
 
 
 def test_a_service_account_is_told_to_the_backend() -> None:

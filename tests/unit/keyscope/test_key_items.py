@@ -5,7 +5,7 @@ import pytest
 from keyscope.aws.key_items import Item, record_of_item
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import OwnerType
-from keyscope.key_record import KeyRecord
+from keyscope.key_record import KeyRecord, PreviousSecret
 from tests.support.builders import ACCOUNT, APP
 
 KEY_ID = "app_" + "0" * 24
@@ -23,6 +23,13 @@ ITEM: Item = {
 LIMITS: Item = {
     "expires_at": {"N": "1800000060"},
     "allowed_cidrs": {"L": [{"S": "192.0.2.0/24"}, {"S": "2001:db8::/32"}]},
+}
+
+
+PREVIOUS: Item = {
+    "previous_secret_hash": {"B": b"p" * 32},
+    "previous_secret_ciphertext": {"B": b"sealed before"},
+    "previous_ends_at": {"N": "1800000030"},
 }
 
 
@@ -45,6 +52,61 @@ def test_an_item_is_read_as_a_record() -> None:
 def test_the_limits_of_a_key_may_be_absent() -> None:
     record = record_of_item(ITEM)
     assert (record.expires_at, record.allowed_cidrs, record.revoked_at) == (None, (), None)
+
+
+def test_a_rotated_key_has_its_previous_secret_and_when_that_ends() -> None:
+    record = record_of_item({**ITEM, **PREVIOUS, "secret_version": {"N": "2"}})
+    assert record.previous == PreviousSecret(b"p" * 32, b"sealed before", 1_800_000_030)
+    assert (record.secret_hash, record.secret_ciphertext) == (b"h" * 32, b"sealed")
+
+
+def test_a_key_that_was_never_rotated_nor_disabled_has_neither_mark() -> None:
+    record = record_of_item(ITEM)
+    assert (record.previous, record.disabled_at) == (None, None)
+
+
+def test_a_disabled_key_is_read_as_disabled() -> None:
+    assert record_of_item({**ITEM, "disabled_at": {"N": "7"}}).disabled_at == 7
+
+
+def test_a_revoked_record_has_no_secret_whatever_the_item_holds() -> None:
+    record = record_of_item({**ITEM, **PREVIOUS, "revoked_at": {"N": "7"}})
+    assert (record.secret_hash, record.secret_ciphertext, record.previous) == (b"", b"", None)
+
+
+@pytest.mark.parametrize("name", PREVIOUS)
+def test_a_previous_secret_that_misses_a_part_is_damage_and_the_part_is_named(name: str) -> None:
+    rest = {key: value for key, value in PREVIOUS.items() if key != name}
+    with pytest.raises(Unavailable) as unavailable:
+        record_of_item({**ITEM, **rest})
+    assert unavailable.value.reason is Reason.DAMAGED_RECORD
+    assert unavailable.value.detail == f"attribute {name}"
+
+
+def test_a_previous_secret_does_not_print_itself() -> None:
+    shown = repr(record_of_item({**ITEM, **PREVIOUS}))
+    assert "p" * 32 not in shown
+    assert "sealed before" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("previous_secret_hash", {"B": b"p" * 31}),
+        ("previous_secret_hash", {"S": "p" * 32}),
+        ("previous_secret_ciphertext", {"B": b""}),
+        ("previous_secret_ciphertext", {"NULL": True}),
+        ("previous_ends_at", {"N": "soon"}),
+        ("previous_ends_at", {"N": "1.5"}),
+        ("previous_ends_at", {"S": "1800000030"}),
+    ],
+)
+def test_a_part_of_a_previous_secret_of_another_shape_is_damage(
+    name: str, value: Mapping[str, object]
+) -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        record_of_item({**ITEM, **PREVIOUS, name: value})
+    assert unavailable.value.detail == f"attribute {name}"
 
 
 def test_a_revoked_record_needs_no_secret() -> None:
@@ -81,6 +143,8 @@ def test_a_missing_attribute_is_damage_and_named(name: str) -> None:
         ("allowed_cidrs", {"L": [{"N": "1"}]}),
         ("allowed_cidrs", {"SS": ["192.0.2.0/24"]}),
         ("revoked_at", {"S": "now"}),
+        ("disabled_at", {"BOOL": True}),
+        ("disabled_at", {"S": "7"}),
     ],
 )
 def test_an_attribute_of_another_shape_is_damage(name: str, value: Mapping[str, object]) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -8,7 +9,7 @@ from keyscope.decision import Decision, Outcome, Scheme
 from keyscope.errors import Reason
 from keyscope.ids import OwnerType
 from keyscope.key_record import RecordSource
-from keyscope.principal import Principal, Scope
+from keyscope.principal import Principal, ProvenSecret, Scope
 from tests.support.builders import ACCOUNT, APP
 
 ALLOWED = Decision(
@@ -21,6 +22,12 @@ ALLOWED = Decision(
     secret_from_cache=False,
     open_ms=0.25,
     principal=Principal(Scope.APP, "app_1", OwnerType.APP, ACCOUNT, app_id=APP),
+)
+BY_PREVIOUS_SECRET = replace(
+    ALLOWED,
+    principal=Principal(
+        Scope.APP, "app_1", OwnerType.APP, ACCOUNT, app_id=APP, secret=ProvenSecret.PREVIOUS
+    ),
 )
 REFUSED = Decision(outcome=Outcome.REFUSED, total_ms=1, reason=Reason.NO_CREDENTIAL)
 FAILED = Decision(
@@ -58,6 +65,7 @@ def test_the_log_line_of_an_allow_names_the_principal(capsys: pytest.CaptureFixt
         "scheme": "Bearer",
         "scope": "app",
         "key_id": "app_1",
+        "secret": "current",
         "principal": f"app/{APP}",
         "account_id": ACCOUNT,
         "request_id": "request-1",
@@ -68,6 +76,23 @@ def test_the_log_line_of_an_allow_names_the_principal(capsys: pytest.CaptureFixt
         "lookup_ms": 0.5,
         "open_ms": 0.25,
     }
+
+
+def test_the_log_line_tells_that_the_previous_secret_was_used(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert written(BY_PREVIOUS_SECRET, capsys)[0]["secret"] == "previous"
+
+
+def test_uses_of_a_previous_secret_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert written(BY_PREVIOUS_SECRET, capsys)[-1]["PreviousSecretUses"] == [1.0]
+
+
+@pytest.mark.parametrize("decision", [ALLOWED, REFUSED, FAILED])
+def test_no_other_decision_has_a_count_of_previous_secrets(
+    decision: Decision, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "PreviousSecretUses" not in written(decision, capsys)[-1]
 
 
 def test_the_log_line_of_a_refusal_names_the_reason(capsys: pytest.CaptureFixture[str]) -> None:

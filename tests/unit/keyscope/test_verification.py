@@ -1,11 +1,16 @@
+from contextlib import suppress
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keyscope.credential import parse_credential
-from keyscope.errors import Reason, Refused
+from keyscope.errors import Reason, Refused, Unavailable
 from keyscope.ids import OwnerType
-from keyscope.key_record import KeyRecord
-from keyscope.principal import Principal, Scope
-from keyscope.secret import new_secret
+from keyscope.key_record import KeyRecord, PreviousSecret
+from keyscope.principal import Principal, ProvenSecret, Scope
+from keyscope.secret import hash_secret, new_secret
 from keyscope.verification import Circumstances, verify
 from tests.support.builders import (
     ACCOUNT,
@@ -15,6 +20,7 @@ from tests.support.builders import (
     MadeKey,
     basic,
     make_key,
+    rotated,
 )
 from tests.support.stores import MemorySecretOpener
 
@@ -230,6 +236,218 @@ def test_an_address_of_the_keys_cidrs_is_let_in(cidrs: tuple[str, ...], address:
 def test_any_other_address_is_refused(address: str | None, reason: Reason) -> None:
     key = make_key(allowed_cidrs=("192.0.2.0/24",))
     assert reason_of(key.basic(), key.record, Circumstances(NOW, address)) is reason
+
+
+OVERLAP = {"basic": APP_KEY.basic(), "bearer": APP_KEY.bearer(scope="app")}
+"""The credentials that the rotation of `APP_KEY` makes previous ones."""
+
+
+@pytest.mark.parametrize("scheme", OVERLAP)
+def test_a_previous_secret_is_accepted_until_the_second_before_its_end(scheme: str) -> None:
+    principal = verified(OVERLAP[scheme], rotated(APP_KEY, NOW + 1).record)
+    assert (principal.secret, principal.expires_at) == (ProvenSecret.PREVIOUS, NOW + 1)
+
+
+@pytest.mark.parametrize("scheme", OVERLAP)
+@pytest.mark.parametrize("leeway_seconds", [0, 60])
+def test_a_previous_secret_is_refused_from_its_end_on_whatever_the_leeway(
+    scheme: str, leeway_seconds: int
+) -> None:
+    circumstances = Circumstances(NOW, None, leeway_seconds)
+    record = rotated(APP_KEY, NOW).record
+    assert reason_of(OVERLAP[scheme], record, circumstances) is Reason.ROTATED_SECRET
+
+
+def test_the_leeway_that_widens_a_token_does_not_widen_the_overlap() -> None:
+    lenient = Circumstances(NOW, None, leeway_seconds=60)
+    value = APP_KEY.bearer(scope="app", exp=NOW + 10)
+    assert verified(value, rotated(APP_KEY, NOW + 20).record, lenient).expires_at == NOW + 20
+
+
+def test_a_previous_secret_is_accepted_to_the_last_fraction_of_its_last_second() -> None:
+    record = rotated(APP_KEY, NOW + 1).record
+    late = Circumstances(NOW + 0.999, None)
+    assert verified(APP_KEY.basic(), record, late).secret is ProvenSecret.PREVIOUS
+
+
+@pytest.mark.parametrize("ends_at", [NOW - 60, NOW, NOW + 60])
+@pytest.mark.parametrize("scheme", OVERLAP)
+def test_the_current_secret_is_accepted_during_the_overlap_and_after_it(
+    scheme: str, ends_at: int
+) -> None:
+    key = rotated(APP_KEY, ends_at)
+    value = {"basic": key.basic(), "bearer": key.bearer(scope="app")}[scheme]
+    principal = verified(value, key.record)
+    assert (principal.secret, principal.expires_at) == (ProvenSecret.CURRENT, None)
+
+
+@pytest.mark.parametrize(
+    ("key_ends", "token_ends", "overlap_ends"),
+    [
+        (NOW + 10, NOW + 20, NOW + 30),
+        (NOW + 30, NOW + 10, NOW + 20),
+        (NOW + 20, NOW + 30, NOW + 10),
+    ],
+)
+def test_the_earliest_of_key_token_and_overlap_ends_the_proof_of_a_previous_secret(
+    key_ends: int, token_ends: int, overlap_ends: int
+) -> None:
+    old = make_key(expires_at=key_ends)
+    value = old.bearer(scope="app", exp=token_ends)
+    assert verified(value, rotated(old, overlap_ends).record).expires_at == NOW + 10
+
+
+def test_a_secret_replaced_by_two_rotations_is_wrong() -> None:
+    record = rotated(rotated(APP_KEY, NOW + 60), NOW + 60).record
+    assert reason_of(OVERLAP["basic"], record) is Reason.WRONG_SECRET
+    assert reason_of(OVERLAP["bearer"], record) is Reason.WRONG_SIGNATURE
+
+
+@pytest.mark.parametrize("ends_at", [NOW, NOW + 60])
+def test_a_secret_that_is_neither_is_wrong(ends_at: int) -> None:
+    record = rotated(APP_KEY, ends_at).record
+    stranger = MadeKey(record, new_secret())
+    assert reason_of(stranger.basic(), record) is Reason.WRONG_SECRET
+    assert reason_of(stranger.bearer(scope="app"), record) is Reason.WRONG_SIGNATURE
+
+
+def opened_for(value: str, record: KeyRecord) -> list[bytes]:
+    """Return the ciphertexts that were opened to prove the credential, in order."""
+    opener = MemorySecretOpener()
+    ciphertexts: list[bytes] = []
+
+    def open_secret(known: KeyRecord) -> str:
+        ciphertexts.append(known.secret_ciphertext)
+        return opener.open(known).secret
+
+    with suppress(Refused):
+        verify(parse_credential(value), record, open_secret, HERE)
+    return ciphertexts
+
+
+def test_the_previous_secret_is_opened_only_when_the_current_one_did_not_sign() -> None:
+    key = rotated(APP_KEY, NOW + 60)
+    current, previous = key.record.secret_ciphertext, APP_KEY.record.secret_ciphertext
+    assert opened_for(key.bearer(scope="app"), key.record) == [current]
+    assert opened_for(OVERLAP["bearer"], key.record) == [current, previous]
+
+
+def test_a_wrong_signature_opens_one_secret_of_a_key_that_was_not_rotated() -> None:
+    value = MadeKey(APP_KEY.record, new_secret()).bearer(scope="app")
+    assert opened_for(value, APP_KEY.record) == [APP_KEY.record.secret_ciphertext]
+
+
+def test_basic_opens_no_previous_secret_either() -> None:
+    assert opened_for(OVERLAP["basic"], rotated(APP_KEY, NOW + 60).record) == []
+
+
+def test_the_previous_secret_is_opened_with_its_own_hash() -> None:
+    opened: list[KeyRecord] = []
+
+    def open_secret(known: KeyRecord) -> str:
+        opened.append(known)
+        return MemorySecretOpener().open(known).secret
+
+    key = rotated(APP_KEY, NOW + 60)
+    verify(parse_credential(OVERLAP["bearer"]), key.record, open_secret, HERE)
+    assert opened == [key.record, APP_KEY.record]
+
+
+def test_a_previous_secret_that_cannot_be_opened_is_no_refusal() -> None:
+    opener = MemorySecretOpener(failure=Reason.KMS_UNAVAILABLE, opens=1)
+    with pytest.raises(Unavailable) as unavailable:
+        verify(
+            parse_credential(OVERLAP["bearer"]),
+            rotated(APP_KEY, NOW + 60).record,
+            lambda known: opener.open(known).secret,
+            HERE,
+        )
+    assert unavailable.value.reason is Reason.KMS_UNAVAILABLE
+
+
+def disabled(record: KeyRecord) -> KeyRecord:
+    return replace(record, disabled_at=NOW - 60)
+
+
+@pytest.mark.parametrize("scheme", OVERLAP)
+def test_a_disabled_key_is_refused_with_either_secret(scheme: str) -> None:
+    key = rotated(APP_KEY, NOW + 60)
+    current = {"basic": key.basic(), "bearer": key.bearer(scope="app")}[scheme]
+    assert reason_of(current, disabled(key.record)) is Reason.DISABLED_KEY
+    assert reason_of(OVERLAP[scheme], disabled(key.record)) is Reason.DISABLED_KEY
+
+
+def test_a_key_that_expired_while_it_was_disabled_is_told_to_be_disabled() -> None:
+    key = make_key(expires_at=NOW)
+    assert reason_of(key.basic(), disabled(key.record)) is Reason.DISABLED_KEY
+
+
+def test_without_the_secret_nobody_is_told_that_a_key_is_disabled() -> None:
+    record = disabled(APP_KEY.record)
+    stranger = MadeKey(record, new_secret())
+    assert reason_of(stranger.basic(), record) is Reason.WRONG_SECRET
+    assert reason_of(stranger.bearer(scope="app"), record) is Reason.WRONG_SIGNATURE
+
+
+def test_a_secret_that_was_rotated_away_does_not_tell_that_the_key_is_disabled() -> None:
+    record = disabled(rotated(APP_KEY, NOW).record)
+    assert reason_of(APP_KEY.basic(), record) is Reason.ROTATED_SECRET
+
+
+SECRETS = {name: new_secret() for name in ("current", "previous", "other")}
+OWNED = replace(APP_KEY.record, secret_hash=b"", secret_ciphertext=b"")
+CREDENTIALS = {
+    (scheme, name): credential
+    for name, secret in SECRETS.items()
+    for scheme, credential in (
+        ("basic", MadeKey(OWNED, secret).basic()),
+        ("bearer", MadeKey(OWNED, secret).bearer(scope="app")),
+    )
+}
+
+
+def record_with(current: str, previous: str | None, ends_at: int) -> KeyRecord:
+    def sealed(secret: str) -> tuple[bytes, bytes]:
+        return hash_secret(secret), b"sealed " + secret.encode()
+
+    secret_hash, secret_ciphertext = sealed(current)
+    return replace(
+        OWNED,
+        secret_hash=secret_hash,
+        secret_ciphertext=secret_ciphertext,
+        previous=None if previous is None else PreviousSecret(*sealed(previous), ends_at),
+    )
+
+
+@given(
+    credential=st.sampled_from(sorted(CREDENTIALS)),
+    current=st.sampled_from(sorted(SECRETS)),
+    previous=st.none() | st.sampled_from(sorted(SECRETS)),
+    ends_at=st.integers(NOW - 3, NOW + 3),
+    now=st.integers(NOW - 3, NOW + 3) | st.floats(NOW - 3, NOW + 3),
+    leeway_seconds=st.integers(0, 5),
+)
+def test_only_the_current_secret_and_until_its_end_the_previous_one_prove_a_key(  # noqa: PLR0913 - all that decides
+    *,
+    credential: tuple[str, str],
+    current: str,
+    previous: str | None,
+    ends_at: int,
+    now: float,
+    leeway_seconds: int,
+) -> None:
+    record = record_with(SECRETS[current], None if previous is None else SECRETS[previous], ends_at)
+    sent = credential[1]
+    try:
+        principal = verified(
+            CREDENTIALS[credential], record, Circumstances(now, None, leeway_seconds)
+        )
+    except Refused:
+        accepted, end = False, None
+    else:
+        accepted, end = True, principal.expires_at
+    assert accepted is (sent == current or (sent == previous and now < ends_at))
+    assert end == (ends_at if accepted and sent != current else None)
 
 
 def test_two_keys_of_one_app_prove_the_same_principal_name() -> None:

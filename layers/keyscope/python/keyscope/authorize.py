@@ -112,8 +112,9 @@ class _Steps:
         try:
             opened = self._authorizer.secrets.open(record)
         finally:
-            self._open_ms = self._ms_since(started)
-        self._secret_from_cache = opened.from_cache
+            self._open_ms = (self._open_ms or 0) + self._ms_since(started)
+        # A rotated key's token may need two secrets: each call of KMS counts.
+        self._secret_from_cache = opened.from_cache and self._secret_from_cache is not False
         return opened.secret
 
     def _ms_since(self, started: float) -> float:

@@ -30,7 +30,8 @@ class Decision:
 
     `reason` and `detail` tell why it was not allowed; `key_id` is what the caller named, proven
     only when `principal` is there. Durations are milliseconds; `None` where the step did not run.
-    `secret_from_cache` is `None` when no secret was opened, and `False` when KMS was called.
+    `secret_from_cache` is `None` when no secret was opened, and `False` when KMS was called for the
+    current secret or the previous one.
     """
 
     outcome: Outcome

@@ -38,6 +38,8 @@ class Reason(StrEnum):
     REVOKED_KEY = "revoked_key"
     WRONG_SECRET = "wrong_secret"  # noqa: S105 - a reason code, not a secret
     WRONG_SIGNATURE = "wrong_signature"
+    ROTATED_SECRET = "rotated_secret"  # noqa: S105 - a reason code, not a secret
+    DISABLED_KEY = "disabled_key"
     EXPIRED_KEY = "expired_key"
     EXPIRED_TOKEN = "expired_token"  # noqa: S105 - a reason code, not a token
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105 - a reason code

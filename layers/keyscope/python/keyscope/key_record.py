@@ -11,13 +11,27 @@ RECORD_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
+class PreviousSecret:
+    """The secret that a rotation replaced, in the two forms of `KeyRecord`.
+
+    It proves possession of the key while the time is before `ends_at`, seconds since the epoch.
+    """
+
+    secret_hash: bytes = field(repr=False)
+    secret_ciphertext: bytes = field(repr=False)
+    ends_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRecord:
     """All that decides a request made with one key.
 
     Times are seconds since the epoch. `secret_hash` is the secret's SHA-256, enough for Basic;
     `secret_ciphertext` the secret sealed by KMS with the key id as encryption context, needed for
-    tokens. A revoked key keeps its record for a while, without either, so that its use is told
-    apart from a key that never was.
+    tokens. `previous` is what the last rotation replaced; it stays after its end, so that its use
+    is told apart from a wrong secret. A key with `disabled_at` is refused until it is enabled. A
+    revoked key keeps its record for a while, without any secret, so that its use is told apart
+    from a key that never was.
     """
 
     key_id: str
@@ -28,6 +42,8 @@ class KeyRecord:
     expires_at: int | None = None
     allowed_cidrs: tuple[str, ...] = ()
     revoked_at: int | None = None
+    previous: PreviousSecret | None = None
+    disabled_at: int | None = None
 
 
 class RecordSource(StrEnum):

@@ -29,12 +29,20 @@ SCOPE_OF_BASIC = {
 """The scope that a key of this owner gives with Basic."""
 
 
+class ProvenSecret(StrEnum):
+    """Which of its key's secrets a credential proved; two are good while a rotation overlaps."""
+
+    CURRENT = "current"
+    PREVIOUS = "previous"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A proven caller, and for how long and from where the proof holds.
 
-    `expires_at` is the earlier of the token's `exp` and the key's expiry, in seconds since the
-    epoch; `allowed_cidrs` are the key's CIDRs, empty when any source address will do.
+    `expires_at` is the earliest of the token's `exp`, the key's expiry and, for a previous secret,
+    the overlap's end, in seconds since the epoch; `allowed_cidrs` are the key's CIDRs, empty when
+    any source address will do. `secret` is for the operator: who still uses the previous one.
     """
 
     scope: Scope
@@ -46,6 +54,7 @@ class Principal:
     user_id: str | None = None
     expires_at: int | None = None
     allowed_cidrs: tuple[str, ...] = ()
+    secret: ProvenSecret = ProvenSecret.CURRENT
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
 """From an unproven credential and a key record to a principal."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hmac import compare_digest
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -10,8 +10,8 @@ from typing import assert_never
 from keyscope.credential import Basic, Bearer, Credential
 from keyscope.errors import Reason, Refused
 from keyscope.ids import OwnerType, account_id_of
-from keyscope.key_record import KeyRecord
-from keyscope.principal import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Principal, Scope
+from keyscope.key_record import KeyRecord, PreviousSecret
+from keyscope.principal import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Principal, ProvenSecret, Scope
 from keyscope.secret import hash_secret
 from keyscope.token import Token, verify_signature
 
@@ -32,6 +32,15 @@ class Circumstances:
     leeway_seconds: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Possession:
+    """A key whose secret was proven; `ends_at` is the first of the ends that the record sets."""
+
+    record: KeyRecord
+    secret: ProvenSecret
+    ends_at: int | None
+
+
 def verify(
     credential: Credential,
     record: KeyRecord | None,
@@ -40,65 +49,116 @@ def verify(
 ) -> Principal:
     """Prove who sent the credential.
 
-    1. The key exists, was not revoked, and the secret or the signature is right.
-    2. The key has not expired.
-    3. The source address is one of the key's.
-    4. The token's time has come and not passed (RFC 7519, sections 4.1.4 and 4.1.5).
-    5. The key's owner may claim the scope.
+    1. The key exists, was not revoked, and the secret or the signature is right: by the key's
+       current secret, else by its previous one, whose overlap has not ended.
+    2. The key is not disabled.
+    3. The key has not expired.
+    4. The source address is one of the key's.
+    5. The token's time has come and not passed (RFC 7519, sections 4.1.4 and 4.1.5).
+    6. The key's owner may claim the scope.
+
+    Without the secret nobody passes the first step, so the steps after it tell a stranger nothing.
 
     Raises:
         Refused: with the reason code of the first step that fails.
-        Unavailable: when the secret cannot be opened.
+        Unavailable: when a secret cannot be opened.
     """
-    known = _verify_possession(credential, record, open_secret)
+    possession = _verify_possession(credential, record, open_secret, circumstances.now)
+    known = possession.record
+    if known.disabled_at is not None:
+        raise Refused(Reason.DISABLED_KEY)
     if known.expires_at is not None and circumstances.now >= known.expires_at:
         raise Refused(Reason.EXPIRED_KEY)
     if known.allowed_cidrs:
         _verify_source_address(known.allowed_cidrs, circumstances.source_address)
     match credential:
         case Basic():
-            return _principal(known, SCOPE_OF_BASIC[known.owner_type], None, known.expires_at)
+            return _principal(possession, SCOPE_OF_BASIC[known.owner_type], None, None)
         case Bearer(token):
             token_ends = _verify_token_times(token, circumstances)
             if token.scope not in SCOPES_BY_OWNER[known.owner_type]:
                 raise Refused(Reason.SCOPE_NOT_OF_OWNER)
-            ends = [end for end in (token_ends, known.expires_at) if end is not None]
-            return _principal(known, token.scope, token.user_id, min(ends, default=None))
+            return _principal(possession, token.scope, token.user_id, token_ends)
         case _:
             assert_never(credential)
 
 
 def _verify_possession(
-    credential: Credential, record: KeyRecord | None, open_secret: Callable[[KeyRecord], str]
-) -> KeyRecord:
+    credential: Credential,
+    record: KeyRecord | None,
+    open_secret: Callable[[KeyRecord], str],
+    now: float,
+) -> _Possession:
     usable = record if record is not None and record.revoked_at is None else None
-    # Without a usable record the same comparison is made against a stand-in: the time that an
-    # answer takes must not tell an unknown key from a wrong secret.
     match credential:
         case Basic(secret=secret):
-            expected = _NO_HASH if usable is None else usable.secret_hash
-            refusal = None if compare_digest(hash_secret(secret), expected) else Reason.WRONG_SECRET
+            proven = _secret_proven_by_basic(secret, usable)
+            refusal = Reason.WRONG_SECRET
         case Bearer(token):
-            refusal = _refusal_of_signature(
-                token, _NO_SECRET if usable is None else open_secret(usable)
-            )
+            proven = _secret_proven_by_token(token, usable, open_secret)
+            refusal = Reason.WRONG_SIGNATURE
         case _:
             assert_never(credential)
     if record is None:
         raise Refused(Reason.UNKNOWN_KEY)
     if usable is None:
         raise Refused(Reason.REVOKED_KEY)
-    if refusal is not None:
+    if proven is ProvenSecret.CURRENT:
+        return _Possession(usable, proven, usable.expires_at)
+    if proven is None or usable.previous is None:
         raise Refused(refusal)
-    return usable
+    overlap_ends = usable.previous.ends_at
+    if now >= overlap_ends:
+        raise Refused(Reason.ROTATED_SECRET)
+    return _Possession(usable, proven, _earliest(usable.expires_at, overlap_ends))
 
 
-def _refusal_of_signature(token: Token, secret: str) -> Reason | None:
+def _secret_proven_by_basic(secret: str, record: KeyRecord | None) -> ProvenSecret | None:
+    previous = None if record is None else record.previous
+    presented = hash_secret(secret)
+    # Both comparisons are always made, if need be against a stand-in: the time that an answer
+    # takes must tell neither an unknown key from a wrong secret nor that a key was rotated.
+    is_current = compare_digest(presented, _NO_HASH if record is None else record.secret_hash)
+    is_previous = compare_digest(presented, _NO_HASH if previous is None else previous.secret_hash)
+    if record is not None and is_current:
+        return ProvenSecret.CURRENT
+    if previous is not None and is_previous:
+        return ProvenSecret.PREVIOUS
+    return None
+
+
+def _secret_proven_by_token(
+    token: Token, record: KeyRecord | None, open_secret: Callable[[KeyRecord], str]
+) -> ProvenSecret | None:
+    if record is None:
+        # The same work for a key that is not there; what it proves is nothing.
+        _is_signed_with(_NO_SECRET, token)
+        return None
+    if _is_signed_with(open_secret(record), token):
+        return ProvenSecret.CURRENT
+    # No stand-in here: KMS takes longer than any signature, and is asked only when it must be.
+    if record.previous is not None and _is_signed_with(
+        open_secret(_before_rotation(record, record.previous)), token
+    ):
+        return ProvenSecret.PREVIOUS
+    return None
+
+
+def _before_rotation(record: KeyRecord, previous: PreviousSecret) -> KeyRecord:
+    return replace(
+        record,
+        secret_hash=previous.secret_hash,
+        secret_ciphertext=previous.secret_ciphertext,
+        previous=None,
+    )
+
+
+def _is_signed_with(secret: str, token: Token) -> bool:
     try:
         verify_signature(token, secret)
-    except Refused as refused:
-        return refused.reason
-    return None
+    except Refused:
+        return False
+    return True
 
 
 def _verify_source_address(allowed_cidrs: tuple[str, ...], source_address: str | None) -> None:
@@ -130,8 +190,9 @@ def _verify_token_times(token: Token, circumstances: Circumstances) -> int | Non
 
 
 def _principal(
-    record: KeyRecord, scope: Scope, user_id: str | None, expires_at: int | None
+    possession: _Possession, scope: Scope, user_id: str | None, token_ends: int | None
 ) -> Principal:
+    record = possession.record
     owner = record.owner_id
     return Principal(
         scope=scope,
@@ -141,6 +202,11 @@ def _principal(
         service_account_id=owner if record.owner_type is OwnerType.SERVICE_ACCOUNT else None,
         app_id=owner if record.owner_type is OwnerType.APP else None,
         user_id=user_id,
-        expires_at=expires_at,
+        expires_at=_earliest(possession.ends_at, token_ends),
         allowed_cidrs=record.allowed_cidrs,
+        secret=possession.secret,
     )
+
+
+def _earliest(*ends: int | None) -> int | None:
+    return min((end for end in ends if end is not None), default=None)

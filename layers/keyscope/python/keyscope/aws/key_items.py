@@ -3,7 +3,7 @@
 Written by hand rather than by boto3's serializer: boto3 costs a cold start more than it saves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from keyscope.errors import Reason, Unavailable
@@ -15,7 +15,7 @@ from keyscope.ids import (
     is_service_account_id,
     owner_type_of_key,
 )
-from keyscope.key_record import RECORD_FORMAT, KeyRecord
+from keyscope.key_record import RECORD_FORMAT, KeyRecord, PreviousSecret
 
 Item = Mapping[str, Mapping[str, Any]]
 
@@ -24,7 +24,8 @@ _IS_OWNER_ID = {
     OwnerType.ACCOUNT: is_account_id,
     OwnerType.SERVICE_ACCOUNT: is_service_account_id,
 }
-_SECRET_HASH_LENGTH = 32
+_SHA256_LENGTH = 32
+_PREVIOUS_SECRET = ("previous_secret_hash", "previous_secret_ciphertext", "previous_ends_at")
 
 
 def record_of_item(item: Item) -> KeyRecord:
@@ -50,11 +51,13 @@ def record_of_item(item: Item) -> KeyRecord:
         key_id=key_id,
         owner_type=owner_type,
         owner_id=owner_id,
-        secret_hash=b"" if revoked_at is not None else reader.secret_hash(),
+        secret_hash=b"" if revoked_at is not None else reader.sha256("secret_hash"),
         secret_ciphertext=b"" if revoked_at is not None else reader.octets("secret_ciphertext"),
         expires_at=reader.optional_number("expires_at"),
         allowed_cidrs=reader.texts("allowed_cidrs"),
         revoked_at=revoked_at,
+        previous=None if revoked_at is not None else _previous_secret(reader),
+        disabled_at=reader.optional_number("disabled_at"),
     )
 
 
@@ -63,6 +66,10 @@ class AttributeReader:
 
     def __init__(self, item: Item) -> None:
         self._item = item
+
+    def has_any(self, names: Iterable[str]) -> bool:
+        """Tell whether one of the attributes is present, whatever it holds."""
+        return not self._item.keys().isdisjoint(names)
 
     def text(self, name: str) -> str:
         """Return a string."""
@@ -90,11 +97,11 @@ class AttributeReader:
             _damaged(name)
         return value
 
-    def secret_hash(self) -> bytes:
-        """Return the attribute `secret_hash`, a SHA-256."""
-        value = self.octets("secret_hash")
-        if len(value) != _SECRET_HASH_LENGTH:
-            _damaged("secret_hash")
+    def sha256(self, name: str) -> bytes:
+        """Return a SHA-256, 32 bytes."""
+        value = self.octets(name)
+        if len(value) != _SHA256_LENGTH:
+            _damaged(name)
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
@@ -109,6 +116,16 @@ class AttributeReader:
         if len(known) != len(values):
             _damaged(name)
         return known
+
+
+def _previous_secret(reader: AttributeReader) -> PreviousSecret | None:
+    if not reader.has_any(_PREVIOUS_SECRET):
+        return None
+    return PreviousSecret(
+        secret_hash=reader.sha256("previous_secret_hash"),
+        secret_ciphertext=reader.octets("previous_secret_ciphertext"),
+        ends_at=reader.number("previous_ends_at"),
+    )
 
 
 def _damaged(name: str) -> NoReturn:

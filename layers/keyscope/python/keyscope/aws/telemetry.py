@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from keyscope.decision import Decision, Outcome
 from keyscope.key_record import RecordSource
+from keyscope.principal import ProvenSecret
 
 NOT_APPLICABLE = "none"
 """A dimension's value where a decision has none; CloudWatch takes no empty one."""
@@ -44,6 +45,7 @@ class Telemetry:
             "scheme": decision.scheme,
             "scope": principal.scope if principal else None,
             "key_id": decision.key_id,
+            "secret": principal.secret if principal else None,
             "principal": principal.name if principal else None,
             "account_id": principal.account_id if principal else None,
             "request_id": request_id,
@@ -78,6 +80,8 @@ class Telemetry:
             self._count("StaleRecord", int(decision.record_source is RecordSource.STALE))
         if decision.secret_from_cache is not None:
             self._count("SecretCacheHit", int(decision.secret_from_cache))
+        if decision.principal and decision.principal.secret is ProvenSecret.PREVIOUS:
+            self._count("PreviousSecretUses", 1)
         metrics.flush_metrics()
 
     def _count(self, name: str, value: int) -> None:
