@@ -479,7 +479,7 @@ def test_an_outage_is_told_as_the_template_says(stack: Stack, aws: EmbeddedAws) 
 
 
 @BOTH
-def test_in_an_outage_of_dynamodb_a_known_key_serves_on(
+def test_in_an_outage_of_dynamodb_a_known_key_serves_on_and_a_wrong_secret_is_no_401(
     api: int, stack: Stack, aws: EmbeddedAws
 ) -> None:
     path = "/v2/apps/{app}/users"
@@ -492,9 +492,13 @@ def test_in_an_outage_of_dynamodb_a_known_key_serves_on(
             outage.close()
             running.flush()
             known = running.ask("basic app", "GET", path, api)
-            wrong = running.ask("basic wrong_secret", "GET", path, api)
             unknown = running.ask("basic service_account", "GET", path, api)
-    assert [each.status_code for each in (known, wrong, unknown)] == [200, 401, 500]
+            deadline = time.monotonic() + 30
+            # What was read a moment ago still refuses; later the key may have a new secret.
+            while running.ask("basic wrong_secret", "GET", path, api).status_code != 500:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+    assert [each.status_code for each in (known, unknown)] == [200, 500]
     assert known.headers["x-keyscope-cache"] == "miss"
 
 

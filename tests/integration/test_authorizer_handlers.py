@@ -17,6 +17,7 @@ from keyscope.aws.secret_box import SecretSealingBox
 from keyscope.errors import Misconfigured
 from keyscope.event import read_http_event, read_rest_event
 from keyscope.ids import OwnerType
+from keyscope.key_cache import RECHECK_SECONDS
 from keyscope.provisioning import KeyRequest, Provisioning
 from keyscope.secret import hash_secret, new_secret
 from local.event_values import basic, bearer
@@ -300,6 +301,17 @@ def rotate(store: Store, key: IssuedKey, ends_at: int) -> IssuedKey:
     return new
 
 
+def answered_within(seconds: float, ask: Callable[[], Answer]) -> Answer:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except Unauthorized:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 @pytest.fixture
 def app_key(operations: Provisioning, seeded: SeededStore) -> Iterator[IssuedKey]:
     created = operations.create_key(OwnerType.APP, seeded.app_id, KeyRequest())
@@ -363,6 +375,19 @@ def test_after_the_overlap_only_the_new_secret_is_taken(
         rest(rest_request_event(credential_of(app_key)), Context())
     assert decisions(capsys)[0]["reason"] == "rotated_secret"
     assert rest(rest_request_event(credential_of(new)), Context())["context"]
+
+
+@SCHEMES
+def test_a_new_secret_works_in_a_container_that_remembers_the_key_from_before(
+    credential_of: Callable[[IssuedKey], str],
+    store: Store,
+    app_key: IssuedKey,
+    rest: AuthorizerHandler,
+) -> None:
+    rest(rest_request_event(credential_of(app_key)), Context())
+    new = rotate(store, app_key, int(time.time()) + 600)
+    event = rest_request_event(credential_of(new))
+    assert answered_within(RECHECK_SECONDS + 5, lambda: rest(event, Context()))["context"]
 
 
 @SCHEMES

@@ -31,6 +31,9 @@ class MemoryKeyStore:
             raise Unavailable(self.failure)
         return Lookup(self.records.get(key_id), RecordSource.TABLE)
 
+    def recheck(self, key_id: str, /) -> Lookup:
+        return self.get(key_id)
+
 
 @dataclass
 class MemorySecretOpener:

@@ -10,7 +10,8 @@ from keyscope.decision import Decision, Outcome, Scheme
 from keyscope.errors import Reason
 from keyscope.event import read_http_event, read_rest_event
 from keyscope.ids import OwnerType
-from keyscope.key_record import Lookup, RecordSource
+from keyscope.key_cache import KeyCache
+from keyscope.key_record import KeyRecord, Lookup, RecordSource
 from keyscope.policy import prepare_policies
 from keyscope.secret import new_secret
 from tests.support.builders import (
@@ -139,6 +140,8 @@ def test_an_unexpected_error_is_a_failure_that_tells_its_place_and_not_its_text(
         def get(self, key_id: str, /) -> Lookup:
             raise RuntimeError(key_id)
 
+        recheck = get
+
     decision = decided(KEY.basic(), replace(authorizer(), keys=Broken()))
     assert (decision.outcome, decision.reason) == (Outcome.FAILED, Reason.INTERNAL_ERROR)
     assert decision.detail.startswith("RuntimeError in test_authorize.py:")
@@ -229,6 +232,128 @@ def test_opening_two_secrets_is_timed_as_one_and_tells_each_call_of_kms() -> Non
     decision = decided(KEY.bearer(scope="app"), authorizer(store, opener))
     assert decision.secret_from_cache is False
     assert decision.open_ms == pytest.approx(2)
+
+
+class Remembering:
+    """An authorizer with a key cache, its table and its clock in hand."""
+
+    def __init__(self, *records: KeyRecord) -> None:
+        self.clock = SteppedClock(NOW)
+        self.table = MemoryKeyStore({record.key_id: record for record in records})
+        cache = KeyCache(self.table, self.clock, fresh_seconds=30, stale_seconds=900, max_entries=9)
+        self.authorizer = replace(authorizer(), keys=cache, clock=self.clock)
+
+    def decided(self, authorization: str) -> Decision:
+        return decided(authorization, self.authorizer)
+
+    def change(self, record: KeyRecord) -> None:
+        self.table.records = {record.key_id: record}
+        self.clock.now += 1
+
+
+NEW = rotated(KEY, NOW + 60)
+DISABLED = replace(KEY.record, disabled_at=NOW)
+
+
+@pytest.mark.parametrize("authorization", [NEW.basic(), NEW.bearer(scope="app")])
+def test_a_new_secret_works_where_the_record_from_before_the_rotation_is_remembered(
+    authorization: str,
+) -> None:
+    remembering = Remembering(KEY.record)
+    remembering.decided(KEY.basic())
+    remembering.change(NEW.record)
+    decision = remembering.decided(authorization)
+    assert (decision.outcome, decision.record_source) == (Outcome.ALLOWED, RecordSource.TABLE)
+
+
+def test_an_enabled_key_works_where_it_is_remembered_as_disabled() -> None:
+    remembering = Remembering(DISABLED)
+    remembering.decided(KEY.basic())
+    remembering.change(KEY.record)
+    assert remembering.decided(KEY.basic()).outcome is Outcome.ALLOWED
+
+
+def test_a_new_key_works_where_its_id_is_remembered_as_unknown() -> None:
+    remembering = Remembering()
+    remembering.decided(KEY.basic())
+    remembering.change(KEY.record)
+    assert remembering.decided(KEY.basic()).outcome is Outcome.ALLOWED
+
+
+@pytest.mark.parametrize("record", [KEY.record, NEW.record, make_key().record])
+def test_a_secret_that_is_wrong_costs_the_same_reads_as_a_key_that_is_unknown(
+    record: KeyRecord,
+) -> None:
+    remembering = Remembering(record)
+    wrong = basic(KEY.key_id, new_secret())
+    for _ in range(3):
+        assert remembering.decided(wrong).outcome is Outcome.REFUSED
+        remembering.clock.now += 0.5
+    assert remembering.table.reads == 2
+
+
+def test_a_secret_that_is_right_is_not_rechecked() -> None:
+    remembering = Remembering(KEY.record)
+    for _ in range(3):
+        remembering.decided(KEY.basic())
+        remembering.clock.now += 1
+    assert remembering.table.reads == 1
+
+
+def test_a_refusal_that_no_change_of_the_key_lifts_is_not_rechecked() -> None:
+    remembering = Remembering(KEY.record)
+    for _ in range(3):
+        remembering.decided(KEY.bearer(scope="app", exp=NOW))
+        remembering.clock.now += 1
+    assert remembering.table.reads == 1
+
+
+@pytest.mark.parametrize("seconds", [1, 60])
+@pytest.mark.parametrize(
+    ("record", "authorization", "detail"),
+    [
+        (KEY.record, NEW.basic(), "wrong_secret"),
+        (KEY.record, NEW.bearer(scope="app"), "wrong_signature"),
+        (DISABLED, KEY.basic(), "disabled_key"),
+    ],
+)
+def test_a_record_that_cannot_be_rechecked_refuses_nobody(
+    record: KeyRecord, authorization: str, detail: str, seconds: int
+) -> None:
+    remembering = Remembering(record)
+    remembering.decided(KEY.basic())
+    remembering.clock.now += seconds
+    remembering.table.failure = Reason.KEY_STORE_UNAVAILABLE
+    decision = remembering.decided(authorization)
+    assert (decision.outcome, decision.reason, decision.detail) == (
+        Outcome.FAILED,
+        Reason.KEY_STORE_UNAVAILABLE,
+        detail,
+    )
+
+
+def test_the_lookups_of_one_decision_are_timed_together() -> None:
+    remembering = Remembering(KEY.record)
+    remembering.decided(KEY.basic())
+    remembering.change(NEW.record)
+    assert remembering.decided(NEW.basic()).lookup_ms == pytest.approx(2)
+
+
+def test_an_outage_is_tried_once_for_one_decision() -> None:
+    remembering = Remembering(KEY.record)
+    remembering.decided(KEY.basic())
+    remembering.clock.now += 60
+    remembering.table.failure = Reason.KEY_STORE_UNAVAILABLE
+    remembering.decided(NEW.basic())
+    assert remembering.table.reads == 2
+
+
+def test_a_remembered_previous_secret_ends_on_time() -> None:
+    remembering = Remembering(rotated(KEY, NOW + 5).record)
+    assert remembering.decided(KEY.basic()).outcome is Outcome.ALLOWED
+    remembering.clock.now += 5
+    decision = remembering.decided(KEY.basic())
+    assert (decision.reason, decision.record_source) == (Reason.ROTATED_SECRET, RecordSource.CACHE)
 
 
 def test_a_service_account_is_told_to_the_backend() -> None:

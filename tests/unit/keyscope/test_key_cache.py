@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,40 @@ def test_a_record_is_read_again_when_its_time_is_up() -> None:
     cached.get()
     cached.clock.now += 30
     assert cached.get().source is RecordSource.TABLE
+
+
+def test_a_recheck_reads_again_what_is_a_second_old() -> None:
+    cached = Cached()
+    cached.get()
+    cached.clock.now += 1
+    changed = replace(KEY.record, expires_at=NOW)
+    cached.store.records = {KEY.key_id: changed}
+    assert cached.cache.recheck(KEY.key_id) == Lookup(changed, RecordSource.TABLE)
+    assert cached.get() == Lookup(changed, RecordSource.CACHE)
+
+
+def test_rechecks_of_one_key_read_once_a_second() -> None:
+    cached = Cached()
+    for _ in range(20):
+        cached.cache.recheck(KEY.key_id)
+        cached.clock.now += 0.125
+    assert cached.store.reads == 3
+
+
+def test_rechecks_of_an_unknown_key_read_as_often_as_those_of_a_known_one() -> None:
+    cached = Cached()
+    for _ in range(20):
+        cached.cache.recheck("unknown")
+        cached.clock.now += 0.125
+    assert cached.store.reads == 3
+
+
+def test_a_recheck_while_the_table_fails_tells_that_the_record_is_stale() -> None:
+    cached = Cached()
+    cached.get()
+    cached.clock.now += 1
+    cached.store.failure = Reason.KEY_STORE_UNAVAILABLE
+    assert cached.cache.recheck(KEY.key_id) == Lookup(KEY.record, RecordSource.STALE)
 
 
 def test_with_no_time_every_lookup_reads() -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
 
-from keyscope.credential import Basic, parse_credential
+from keyscope.credential import Basic, Credential, parse_credential
 from keyscope.decision import Decision, Outcome, Scheme
 from keyscope.errors import Reason, Refused, Unavailable
 from keyscope.event import AuthorizerRequest
-from keyscope.key_record import KeyRecord, KeyStore, RecordSource, SecretOpener
+from keyscope.key_record import KeyMemory, KeyRecord, Lookup, RecordSource, SecretOpener
 from keyscope.policy import Policies, PolicyDocument, policy_document, websocket_policy_document
 from keyscope.principal import Principal
 from keyscope.verification import Circumstances, verify
@@ -17,12 +17,17 @@ from keyscope.verification import Circumstances, verify
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 
+_UNTIL_THE_KEY_CHANGES = frozenset(
+    {Reason.UNKNOWN_KEY, Reason.WRONG_SECRET, Reason.WRONG_SIGNATURE, Reason.DISABLED_KEY}
+)
+"""Refusals that a key created, rotated or enabled since would not get."""
+
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
     """What the pipeline needs beside the event. `timer` gives seconds from any beginning."""
 
-    keys: KeyStore
+    keys: KeyMemory
     secrets: SecretOpener
     policies: Policies
     clock: Clock
@@ -33,7 +38,7 @@ class Authorizer:
 def authorize(
     event: object, read_event: Callable[[object], AuthorizerRequest], authorizer: Authorizer
 ) -> Decision:
-    """Decide one authorizer event; the key store is asked at most once.
+    """Decide one authorizer event; the table of keys is read at most once.
 
     It never raises: what is not a refusal and not an allow is a failure, which fails closed.
     """
@@ -68,9 +73,8 @@ class _Steps:
         credential = parse_credential(request.authorization)
         self._scheme = Scheme.BASIC if isinstance(credential, Basic) else Scheme.BEARER
         self._key_id = credential.key_id
-        record = self._look_up(credential.key_id)
         circumstances = Circumstances(now, request.source_address, authorizer.leeway_seconds)
-        principal = verify(credential, record, self._open, circumstances)
+        principal = self._prove(credential, circumstances)
         render = websocket_policy_document if request.opens_websocket else policy_document
         return principal, render(principal, request.api_stage, authorizer.policies, now)
 
@@ -98,14 +102,34 @@ class _Steps:
             policy=policy,
         )
 
-    def _look_up(self, key_id: str) -> KeyRecord | None:
+    def _prove(self, credential: Credential, circumstances: Circumstances) -> Principal:
+        """Verify the credential; what a remembered record refuses is rechecked first.
+
+        A new secret so works at once, and a record that cannot be rechecked refuses nobody.
+        """
+        keys = self._authorizer.keys
+        lookup = self._look_up(keys.get, credential.key_id)
+        try:
+            return verify(credential, lookup.record, self._open, circumstances)
+        except Refused as refused:
+            up_to_date = lookup.source is RecordSource.TABLE
+            if up_to_date or refused.reason not in _UNTIL_THE_KEY_CHANGES:
+                raise
+            refusal = refused.reason
+        if lookup.source is RecordSource.CACHE:
+            lookup = self._look_up(keys.recheck, credential.key_id)
+        if lookup.source is RecordSource.STALE:
+            raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, refusal)
+        return verify(credential, lookup.record, self._open, circumstances)
+
+    def _look_up(self, look_up: Callable[[str], Lookup], key_id: str) -> Lookup:
         started = self._authorizer.timer()
         try:
-            lookup = self._authorizer.keys.get(key_id)
+            lookup = look_up(key_id)
         finally:
-            self._lookup_ms = self._ms_since(started)
+            self._lookup_ms = (self._lookup_ms or 0) + self._ms_since(started)
         self._record_source = lookup.source
-        return lookup.record
+        return lookup
 
     def _open(self, record: KeyRecord) -> str:
         started = self._authorizer.timer()

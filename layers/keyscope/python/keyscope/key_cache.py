@@ -14,6 +14,11 @@ class _Entry:
     read_at: float
 
 
+RECHECK_SECONDS = 1
+"""The age from which a remembered record may be rechecked: a flood of wrong secrets for one key
+costs a container one read in that time."""
+
+
 class KeyCache:
     """Remembers key records, and for as long which keys do not exist.
 
@@ -48,9 +53,20 @@ class KeyCache:
         Raises:
             Unavailable: as the store behind does, when no remembered record may stand in.
         """
+        return self._get(key_id, self._fresh_seconds)
+
+    def recheck(self, key_id: str, /) -> Lookup:
+        """Return the record of a key, from memory only if it was read within `RECHECK_SECONDS`.
+
+        Raises:
+            Unavailable: as `get` does.
+        """
+        return self._get(key_id, min(RECHECK_SECONDS, self._fresh_seconds))
+
+    def _get(self, key_id: str, fresh_seconds: int) -> Lookup:
         now = self._clock()
         entry = self._known.get(key_id) or self._unknown.get(key_id)
-        if entry is not None and _is_younger(entry, self._fresh_seconds, now):
+        if entry is not None and _is_younger(entry, fresh_seconds, now):
             return Lookup(entry.record, RecordSource.CACHE)
         try:
             lookup = self._store.get(key_id)

@@ -74,6 +74,18 @@ class KeyStore(Protocol):
         ...
 
 
+class KeyMemory(KeyStore, Protocol):
+    """A key store whose records may lag behind the table."""
+
+    def recheck(self, key_id: str, /) -> Lookup:
+        """Return the record of a key as the table has it now, or had it a moment ago.
+
+        Raises:
+            Unavailable: as `get` does.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedSecret:
     """A secret in clear text; `from_cache` tells that KMS was not called for it."""
