@@ -20,16 +20,14 @@ from typing import Final
 from rich.console import Console
 
 from keyscope.errors import Misconfigured
-from local.api_reader import read_apis
 from local.embedded_aws import embedded_aws
 from local.event_values import basic
 from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
-from local.function_loader import loaded_functions
-from local.gateway import Gateway
 from local.intrinsics import TemplateError
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
+from local.running_stack import loaded_stack, served_stack
 from local.seed import USER_ID
-from local.server import PortTaken, serving
+from local.server import PortTaken
 from local.session import Session, provision, write_session
 from local.template import Stack, load_stack
 from local.tour import plan, surprises, table_of, visit
@@ -72,12 +70,12 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
     with (
         _logged_to(log),
         embedded_aws(stack) as aws,
-        loaded_functions(stack, aws.environment) as functions,
+        loaded_stack(stack, aws) as loaded,
     ):
         function_environment = provisioning_environment(stack, aws)
-        session = provision(functions[PROVISIONING_FUNCTION], function_environment)
-        gateways = [Gateway(api, functions) for api in read_apis(stack)]
-        with serving(gateways, port) as urls:
+        session = provision(loaded.functions[PROVISIONING_FUNCTION], function_environment)
+        with served_stack(loaded, port) as served:
+            urls = served.urls
             write_session(folder / SESSION_FILE_NAME, session, urls, function_environment)
             _say_where(console, stack, urls)
             succeeded = _tour(console, stack, session, urls, log)

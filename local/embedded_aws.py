@@ -1,4 +1,4 @@
-"""DynamoDB and KMS inside this process: moto, reached over HTTP like AWS itself.
+"""DynamoDB, KMS and SQS inside this process: moto, reached over HTTP like AWS itself.
 
 The gateway, the runtime emulator and `sam local invoke` all reach it by the same means, the
 environment variables of `EmbeddedAws.environment`. It keeps everything in memory, so nothing
@@ -18,6 +18,7 @@ import httpx
 from moto.server import ThreadedMotoServer
 
 from local.listening_program import LOOPBACK
+from local.queues import create_queues
 from local.tables import DUMMY_CREDENTIALS, REGION, create_tables, local_client
 from local.template import Stack
 
@@ -47,14 +48,15 @@ class _KmsClient(Protocol):
 
 @contextmanager
 def embedded_aws(stack: Stack) -> Iterator[EmbeddedAws]:
-    """Start it on a free port of 127.0.0.1, with the stack's tables and a KMS key, and stop it.
+    """Start it on a free port of 127.0.0.1 with the stack's tables, queues and a key; stop it.
 
-    moto keeps one store per process, so two that run at once share their tables; the store is
-    emptied when the last one ends.
+    moto keeps one store per process, so two that run at once share their tables and queues; the
+    store is emptied when the last one ends.
     """
     with _moto_server() as endpoint_url:
         dynamodb_url = os.environ.get(DYNAMODB_ENDPOINT_VARIABLE, endpoint_url)
         create_tables(stack, dynamodb_url)
+        create_queues(stack, endpoint_url)
         kms = cast("_KmsClient", local_client("kms", endpoint_url))
         key = kms.create_key(Description="Seals the secrets of a local run")
         kms_key_arn = key["KeyMetadata"]["Arn"]

@@ -218,6 +218,23 @@ def _alias_arn(name: str, properties: Json, resolver: Resolver) -> str:
     return f"arn:aws:lambda:{_ACCOUNT}:function:{function}:{alias}"
 
 
+def _queue_name(name: str, properties: Json, resolver: Resolver) -> str:
+    if "QueueName" not in properties:
+        return f"{_STACK}-{name}"
+    return _property("QueueName")(name, properties, resolver)
+
+
+def _queue_arn(name: str, properties: Json, resolver: Resolver) -> str:
+    return f"arn:aws:sqs:{_ACCOUNT}:{_queue_name(name, properties, resolver)}"
+
+
+def _queue_url(name: str, properties: Json, resolver: Resolver) -> str:
+    """Return the URL that a queue has at AWS; a client sends it to whatever endpoint it has."""
+    region, account = PSEUDO_PARAMETERS["AWS::Region"], PSEUDO_PARAMETERS["AWS::AccountId"]
+    queue = _queue_name(name, properties, resolver)
+    return f"https://sqs.{region}.{PSEUDO_PARAMETERS['AWS::URLSuffix']}/{account}/{queue}"
+
+
 def _api_id(name: str, _properties: Json, _resolver: Resolver) -> str:
     return _stable(name, 10)
 
@@ -244,4 +261,7 @@ _ATTRIBUTES: Final[Mapping[tuple[str, str], Callable[[str, Json, Resolver], str]
     ("AWS::Lambda::Version", "Version"): _named("1"),
     ("AWS::Logs::LogGroup", "Arn"): _log_group_arn,
     ("AWS::Logs::LogGroup", "Ref"): _property("LogGroupName"),
+    ("AWS::SQS::Queue", "Arn"): _queue_arn,
+    ("AWS::SQS::Queue", "QueueName"): _queue_name,
+    ("AWS::SQS::Queue", "Ref"): _queue_url,
 }

@@ -86,13 +86,23 @@ def serving(gateways: Sequence[Gateway], first_port: int) -> Iterator[list[str]]
     """
     with ExitStack() as running:
         ports = [first_port and first_port + index for index in range(len(gateways))]
-        sockets = [running.enter_context(_bound(port)) for port in ports]
+        sockets = [running.enter_context(bound(port)) for port in ports]
         for gateway, listener in zip(gateways, sockets, strict=True):
-            running.enter_context(_served(application(gateway), listener))
-        yield [f"http://{LOOPBACK}:{listener.getsockname()[1]}" for listener in sockets]
+            running.enter_context(served(application(gateway), listener))
+        yield [url_of(listener) for listener in sockets]
 
 
-def _bound(port: int) -> socket.socket:
+def url_of(listener: socket.socket) -> str:
+    """Return the base URL of what is served on a socket that `bound` returned."""
+    return f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+
+
+def bound(port: int) -> socket.socket:
+    """Return a socket that is bound to a port of 127.0.0.1; 0 lets the system choose a free one.
+
+    Raises:
+        PortTaken: the port is in use.
+    """
     # With the protocol named, asyncio turns Nagle's delay off for the connections.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -109,7 +119,8 @@ def _bound(port: int) -> socket.socket:
 
 
 @contextmanager
-def _served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+def served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """Serve an application on a bound socket, from a thread of its own."""
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="none"
     )

@@ -14,16 +14,14 @@ import httpx
 import pytest
 
 from keyscope.provisioning import Provisioning
-from local.api_reader import read_apis
 from local.embedded_aws import EmbeddedAws, embedded_aws
 from local.event_values import VALUES, basic, bearer
-from local.function_loader import loaded_functions
 from local.gateway import Gateway
 from local.gateway_request import GatewayAnswer, GatewayRequest
 from local.invoke import provisioning_environment
 from local.listening_program import free_ports
+from local.running_stack import loaded_stack, served_stack
 from local.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
-from local.server import serving
 from local.template import Stack, load_stack
 from tests.support.stores import SteppedClock
 
@@ -154,15 +152,13 @@ def run(
 ) -> Iterator[Running]:
     """Serve both APIs over a freshly seeded store; `environment` goes on top of the functions'."""
     operations = local_provisioning(provisioning_environment(stack, aws))
-    with ExitStack() as context:
-        functions = context.enter_context(
-            loaded_functions(stack, {**aws.environment, **(environment or {})})
-        )
-        clock = SteppedClock(time.time())
-        gateways = [Gateway(api, functions, clock) for api in read_apis(stack)]
-        urls = context.enter_context(serving(gateways, 0))
-        stranger = seed(operations)
-        yield Running(urls, seed(operations), stranger.app_id, operations, clock, gateways)
+    store, stranger = seed(operations), seed(operations)
+    clock = SteppedClock(time.time())
+    with (
+        loaded_stack(stack, aws, environment) as loaded,
+        served_stack(loaded, 0, clock) as served,
+    ):
+        yield Running(served.urls, store, stranger.app_id, operations, clock, served.gateways)
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,8 @@ class Reason(StrEnum):
 
     KEY_STORE_UNAVAILABLE = "key_store_unavailable"
     KMS_UNAVAILABLE = "kms_unavailable"
+    FLUSH_QUEUE_UNAVAILABLE = "flush_queue_unavailable"
+    CACHE_NOT_FLUSHED = "cache_not_flushed"
     DAMAGED_RECORD = "damaged_record"
     MALFORMED_EVENT = "malformed_event"
     STAGE_NAME_TOO_LONG = "stage_name_too_long"

@@ -42,6 +42,17 @@ class ProvisioningSettings:
     log_level: str
 
 
+@dataclass(frozen=True, slots=True)
+class CacheFlushSettings:
+    """The settings of the cache flush function; `http_api_id` is empty where there is none."""
+
+    rest_api_id: str
+    stage_name: str
+    http_api_id: str
+    log_level: str
+    metrics_namespace: str
+
+
 def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettings:
     """Read the settings of an authorizer.
 
@@ -85,6 +96,24 @@ def read_provisioning_settings(environment: Mapping[str, str]) -> ProvisioningSe
         directory_table=reader.text("KEYSCOPE_DIRECTORY_TABLE"),
         kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
         log_level=reader.log_level(),
+    )
+    reader.finish()
+    return settings
+
+
+def read_cache_flush_settings(environment: Mapping[str, str]) -> CacheFlushSettings:
+    """Read the settings of the cache flush function.
+
+    Raises:
+        Misconfigured: naming every variable at fault and what it takes.
+    """
+    reader = _Reader(environment)
+    settings = CacheFlushSettings(
+        rest_api_id=reader.text("KEYSCOPE_REST_API_ID"),
+        stage_name=reader.text("KEYSCOPE_STAGE_NAME"),
+        http_api_id=environment.get("KEYSCOPE_HTTP_API_ID", ""),
+        log_level=reader.log_level(),
+        metrics_namespace=reader.text("KEYSCOPE_METRICS_NAMESPACE", "Keyscope"),
     )
     reader.finish()
     return settings

@@ -14,6 +14,14 @@ _CONFIG = Config(
     tcp_keepalive=True,
 )
 
+# Nobody waits for a flush, and API Gateway's control plane throttles: three attempts, of at most
+# 1 s to connect and 2 s for each read. With the pauses between them that is 12 s.
+_CONTROL_PLANE_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+
 
 class DynamoDbClient(Protocol):
     """The operations of DynamoDB that are used; botocore ships no types."""
@@ -51,6 +59,34 @@ class KmsClient(Protocol):
         ...
 
 
+class SqsClient(Protocol):
+    """The operations of SQS that are used."""
+
+    def send_message(self, **kwargs: object) -> dict[str, Any]:
+        """Send one message."""
+        ...
+
+    def send_message_batch(self, **kwargs: object) -> dict[str, Any]:
+        """Send up to ten messages; the answer names those that failed."""
+        ...
+
+
+class ApiGatewayClient(Protocol):
+    """The operations of API Gateway's control plane for REST APIs that are used."""
+
+    def flush_stage_authorizers_cache(self, **kwargs: object) -> dict[str, Any]:
+        """Flush what a stage has cached of its authorizers."""
+        ...
+
+
+class ApiGatewayV2Client(Protocol):
+    """The operations of API Gateway's control plane for HTTP APIs that are used."""
+
+    def reset_authorizers_cache(self, **kwargs: object) -> dict[str, Any]:
+        """Flush what a stage has cached of its authorizers."""
+        ...
+
+
 def dynamodb_client() -> DynamoDbClient:
     """Make a DynamoDB client; region, credentials and endpoint come from the environment."""
     return cast("DynamoDbClient", Session().create_client("dynamodb", config=_CONFIG))
@@ -59,3 +95,20 @@ def dynamodb_client() -> DynamoDbClient:
 def kms_client() -> KmsClient:
     """Make a KMS client; region, credentials and endpoint come from the environment."""
     return cast("KmsClient", Session().create_client("kms", config=_CONFIG))
+
+
+def sqs_client() -> SqsClient:
+    """Make an SQS client; region, credentials and endpoint come from the environment."""
+    return cast("SqsClient", Session().create_client("sqs", config=_CONFIG))
+
+
+def api_gateway_client() -> ApiGatewayClient:
+    """Make a client of REST APIs' control plane, which waits longer and tries more often."""
+    client = Session().create_client("apigateway", config=_CONTROL_PLANE_CONFIG)
+    return cast("ApiGatewayClient", client)
+
+
+def api_gateway_v2_client() -> ApiGatewayV2Client:
+    """Make a client of HTTP APIs' control plane, which waits longer and tries more often."""
+    client = Session().create_client("apigatewayv2", config=_CONTROL_PLANE_CONFIG)
+    return cast("ApiGatewayV2Client", client)

@@ -1,0 +1,7 @@
+"""Flushes the authorizer caches of the stack's APIs, once for each batch of FlushQueue."""
+
+import os
+
+from keyscope.aws.cache_flush_bootstrap import cache_flush_handler
+
+handler = cache_flush_handler(os.environ)

@@ -1,0 +1,77 @@
+"""The stack at work: functions, APIs over HTTP, pollers of queues, API Gateway's control plane.
+
+It comes up in two steps, because a store is filled between them: `loaded_stack` has the functions,
+`served_stack` all the rest.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from local.api_reader import read_apis
+from local.control_plane import control_plane, control_plane_environment
+from local.embedded_aws import EmbeddedAws
+from local.function_loader import LocalFunction, loaded_functions
+from local.gateway import Gateway
+from local.queue_poller import polled_queues
+from local.queues import empty_queues
+from local.server import bound, served, serving, url_of
+from local.template import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedStack:
+    """A stack with its functions. They know where the control plane will listen."""
+
+    stack: Stack
+    aws: EmbeddedAws
+    functions: Mapping[str, LocalFunction]
+    control_plane_listener: socket.socket
+
+
+@dataclass(frozen=True, slots=True)
+class ServedStack:
+    """A stack whose APIs can be called at `urls`, in the order of `gateways`."""
+
+    gateways: list[Gateway]
+    urls: list[str]
+
+
+@contextmanager
+def loaded_stack(
+    stack: Stack, aws: EmbeddedAws, environment: Mapping[str, str] | None = None
+) -> Iterator[LoadedStack]:
+    """Load the stack's functions; `environment` goes on top of their own and the embedded AWS's.
+
+    Raises:
+        KeyscopeError: a function does not start, because of a wrong setting for one.
+    """
+    with bound(0) as listener:
+        endpoints = {**aws.environment, **control_plane_environment(url_of(listener))}
+        with loaded_functions(stack, {**endpoints, **(environment or {})}) as functions:
+            yield LoadedStack(stack, aws, functions, listener)
+
+
+@contextmanager
+def served_stack(
+    loaded: LoadedStack, first_port: int, clock: Callable[[], float] = time.time
+) -> Iterator[ServedStack]:
+    """Serve the APIs, on ports counted from the first, with empty caches and empty queues.
+
+    With a first port of 0 the system chooses free ones.
+
+    Raises:
+        PortTaken: a port is in use.
+        TemplateError: an API or an event source holds what is not supported here.
+    """
+    gateways = [Gateway(api, loaded.functions, clock) for api in read_apis(loaded.stack)]
+    # What is due from before has nothing to flush.
+    empty_queues(loaded.stack, loaded.aws.endpoint_url)
+    with (
+        serving(gateways, first_port) as urls,
+        served(control_plane(gateways), loaded.control_plane_listener),
+        polled_queues(loaded.stack, loaded.functions, loaded.aws.endpoint_url),
+    ):
+        yield ServedStack(gateways, urls)
