@@ -1,12 +1,14 @@
 """Fill a local store with one of everything, through the package's own operations."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
+from keyscope.audit import AuditEvent
 from keyscope.aws.directory_table import DirectoryTable
 from keyscope.aws.secret_box import SecretSealingBox
+from keyscope.aws.transactions import Database
 from keyscope.ids import OwnerType
 from keyscope.provisioning import KeyRequest, Provisioning
 from local.tables import local_client
@@ -51,6 +53,23 @@ class SeededStore:
     spare_key: IssuedKey
 
 
+class NoCachedPolicies:
+    """Where no gateway has cached anything yet."""
+
+    def flush_in_any_case(self) -> None:
+        """Do nothing: there is nothing to flush."""
+
+    def flush(self) -> None:
+        """Do nothing: there is nothing to flush."""
+
+
+class NoAuditTrail:
+    """What is seeded is nobody's doing."""
+
+    def record(self, events: Sequence[AuditEvent], /) -> None:
+        """Write nothing down."""
+
+
 def local_provisioning(environment: Mapping[str, str]) -> Provisioning:
     """Make the operations over a local store.
 
@@ -61,11 +80,13 @@ def local_provisioning(environment: Mapping[str, str]) -> Provisioning:
     kms = local_client("kms", environment.get("AWS_ENDPOINT_URL_KMS") or anywhere)
     return Provisioning(
         directory=DirectoryTable(
-            cast("DynamoDbClient", dynamodb),
+            Database(cast("DynamoDbClient", dynamodb)),
             environment["KEYSCOPE_DIRECTORY_TABLE"],
             environment["KEYSCOPE_KEYS_TABLE"],
         ),
         sealer=SecretSealingBox(cast("KmsClient", kms), environment["KEYSCOPE_KMS_KEY_ARN"]),
+        policies=NoCachedPolicies(),
+        audit_trail=NoAuditTrail(),
         clock=time.time,
     )
 

@@ -274,12 +274,13 @@ def sealing_box_of(store: Store) -> SecretSealingBox:
 
 
 def update_key(store: Store, key_id: str, change: str, values: Mapping[str, object]) -> None:
-    dynamodb_of(store).update_item(
-        TableName=store.keys_table,
-        Key={"key_id": {"S": key_id}},
-        UpdateExpression=change,
-        ExpressionAttributeValues=values,
-    )
+    update = {
+        "TableName": store.keys_table,
+        "Key": {"key_id": {"S": key_id}},
+        "UpdateExpression": change,
+        "ExpressionAttributeValues": values,
+    }
+    dynamodb_of(store).transact_write_items(TransactItems=[{"Update": update}])
 
 
 def rotate(store: Store, key: IssuedKey, ends_at: int) -> IssuedKey:
@@ -290,7 +291,7 @@ def rotate(store: Store, key: IssuedKey, ends_at: int) -> IssuedKey:
         key.key_id,
         "SET previous_secret_hash = secret_hash, previous_secret_ciphertext = secret_ciphertext,"
         " previous_ends_at = :ends_at, secret_hash = :hash, secret_ciphertext = :ciphertext,"
-        " secret_version = :version",
+        " revision = :version",
         {
             ":ends_at": {"N": str(ends_at)},
             ":hash": {"B": hash_secret(new.secret)},
@@ -407,7 +408,7 @@ def test_a_disabled_key_is_refused_until_it_is_enabled(
     update_key(
         store,
         app_key.key_id,
-        "SET secret_version = :same REMOVE disabled_at",
+        "SET revision = :same REMOVE disabled_at",
         {":same": {"N": "1"}},
     )
     assert handler(event, Context())["context"]

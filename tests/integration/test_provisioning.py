@@ -11,22 +11,21 @@ from botocore.exceptions import ClientError
 from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.directory_table import DirectoryTable
 from keyscope.aws.key_table import KeyTable
-from keyscope.errors import Unavailable
-from keyscope.ids import OwnerType
-from keyscope.key_record import KeyRecord, Lookup, RecordSource
-from keyscope.provisioning import (
+from keyscope.aws.transactions import Database
+from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
     REVOKED_RECORD_SECONDS,
-    CreatedKey,
     IdTaken,
     Key,
     KeyNotFound,
-    KeyRequest,
     Owner,
     OwnerNotFound,
-    Provisioning,
     TooManyKeys,
 )
+from keyscope.errors import Unavailable
+from keyscope.ids import OwnerType
+from keyscope.key_record import KeyRecord, Lookup, RecordSource
+from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
 from keyscope.secret import hash_secret
 from local.seed import local_provisioning
 from local.tables import local_client
@@ -216,10 +215,12 @@ def test_a_revoked_key_has_lost_its_secret_and_is_cleared_away_later(
     assert (record.revoked_at, record.expires_at) == (NOW, NOW + REVOKED_RECORD_SECONDS)
 
 
-def test_a_revoked_key_is_listed_as_such(provisioning: Provisioning) -> None:
+def test_a_revoked_key_is_listed_among_the_former_ones(provisioning: Provisioning) -> None:
     account, created = provisioning.create_account("Acme", NO_REQUEST)
     provisioning.revoke_key(account.owner_id, created.key.key_id)
-    assert provisioning.list_keys(account.owner_id) == [replace(created.key, revoked_at=NOW)]
+    assert provisioning.list_keys(account.owner_id) == []
+    former = provisioning.list_former_keys(account.owner_id)
+    assert former == [replace(created.key, revoked_at=NOW)]
 
 
 def test_to_revoke_a_key_again_keeps_its_first_time(
@@ -321,7 +322,8 @@ CONFLICT = ClientError(
 
 def conflicting(store: Store, conflicts: int, waits: list[float]) -> DirectoryTable:
     client = cast("DynamoDbClient", ConflictingClient(dynamodb_of(store), conflicts))
-    return DirectoryTable(client, store.directory_table, store.keys_table, waits.append)
+    database = Database(client, waits.append)
+    return DirectoryTable(database, store.directory_table, store.keys_table)
 
 
 def test_a_conflict_with_another_transaction_is_tried_again(moto_store: Store) -> None:

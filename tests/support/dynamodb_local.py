@@ -16,10 +16,10 @@ from local.dynamodb_local import (
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The template's tables at one endpoint, and a KMS key.
+    """The template's tables at one endpoint, its flush queue, and a KMS key.
 
-    `environment` points botocore, and a function, at both. Tables are shared by all tests of a
-    session: ids are random, so tests do not meet unless they share one.
+    `environment` points botocore, and a function, at all of them. Tables are shared by all tests
+    of a session: ids are random, so tests do not meet unless they share one.
     """
 
     dynamodb_url: str
@@ -27,6 +27,7 @@ class Store:
     kms_key_arn: str
     keys_table: str
     directory_table: str
+    flush_queue_url: str
     environment: Mapping[str, str]
 
 

@@ -7,9 +7,10 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from keyscope.aws.directory_table import DirectoryTable
+from keyscope.aws.transactions import Database
+from keyscope.directory import Key
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import OwnerType
-from keyscope.provisioning import Key
 from tests.support.builders import ACCOUNT, NOW, make_key
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def cancelled(*reasons: dict[str, str]) -> ClientError:
 
 
 def directory_over(client: FailingClient) -> DirectoryTable:
-    return DirectoryTable(cast("DynamoDbClient", client), "directory", "keys", lambda _: None)
+    database = Database(cast("DynamoDbClient", client), lambda _: None)
+    return DirectoryTable(database, "directory", "keys")
 
 
 def failure_of(client: FailingClient) -> tuple[Reason, str]:
@@ -109,4 +111,4 @@ def test_a_list_that_comes_in_pages_is_put_together() -> None:
         {"Items": items[:2]},
     ]
     directory = directory_over(FailingClient(get_item=OWNER_ITEM, query=pages))
-    assert [key.created_at for key in directory.list_keys(ACCOUNT)] == [0, 1, 2]
+    assert [key.created_at for key in directory.list_former_keys(ACCOUNT)] == [0, 1, 2]

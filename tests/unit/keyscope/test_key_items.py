@@ -55,7 +55,7 @@ def test_the_limits_of_a_key_may_be_absent() -> None:
 
 
 def test_a_rotated_key_has_its_previous_secret_and_when_that_ends() -> None:
-    record = record_of_item({**ITEM, **PREVIOUS, "secret_version": {"N": "2"}})
+    record = record_of_item({**ITEM, **PREVIOUS, "revision": {"N": "2"}})
     assert record.previous == PreviousSecret(b"p" * 32, b"sealed before", 1_800_000_030)
     assert (record.secret_hash, record.secret_ciphertext) == (b"h" * 32, b"sealed")
 

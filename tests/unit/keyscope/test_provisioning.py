@@ -1,13 +1,15 @@
 """The operations where the directory, not the store, decides: random ids that are taken."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
+from keyscope.directory import Directory, IdTaken, Key, Owner
 from keyscope.errors import Unavailable
 from keyscope.key_record import KeyRecord
-from keyscope.provisioning import IdTaken, Key, KeyRequest, Owner, Provisioning
+from keyscope.provisioning import KeyRequest, Provisioning
+from local.seed import NoAuditTrail, NoCachedPolicies
 from tests.support.builders import NOW
 
 
@@ -24,18 +26,6 @@ class CrowdedDirectory:
         if self.tried <= self.taken:
             raise IdTaken
 
-    def add_owner(self, owner: Owner, creator_id: str, /) -> None:
-        raise NotImplementedError
-
-    def add_key(self, key: Key, record: KeyRecord, /) -> None:
-        raise NotImplementedError
-
-    def list_keys(self, owner_id: str, /) -> Sequence[Key]:
-        raise NotImplementedError
-
-    def revoke_key(self, owner_id: str, key_id: str, now: int, /) -> None:
-        raise NotImplementedError
-
 
 class PlainSealer:
     """Seals nothing."""
@@ -46,7 +36,13 @@ class PlainSealer:
 
 
 def operations_over(directory: CrowdedDirectory) -> Provisioning:
-    return Provisioning(directory=directory, sealer=PlainSealer(), clock=lambda: NOW)
+    return Provisioning(
+        directory=cast("Directory", directory),
+        sealer=PlainSealer(),
+        policies=NoCachedPolicies(),
+        audit_trail=NoAuditTrail(),
+        clock=lambda: NOW,
+    )
 
 
 def test_a_taken_id_is_replaced_by_another() -> None:

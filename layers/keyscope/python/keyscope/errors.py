@@ -3,7 +3,8 @@
     KeyscopeError
     |-- Refused          the credential does not prove a principal: 401
     |-- Unavailable      the question cannot be answered now: 500, never 401, never an allow
-    |-- InvalidInput     a provisioning request breaks its rules: 400, with every fault
+    |-- InvalidInput     a request to change something breaks its rules: 400, with every fault
+    |-- Forbidden        the principal's scope does not reach an operation: 403
     `-- Misconfigured    a setting or the access map is wrong: the function does not start
 
 Any other exception is a bug; the authorizers answer it with 500.
@@ -54,6 +55,7 @@ class Reason(StrEnum):
     CACHE_NOT_FLUSHED = "cache_not_flushed"
     DAMAGED_RECORD = "damaged_record"
     MALFORMED_EVENT = "malformed_event"
+    MALFORMED_CONTEXT = "malformed_context"
     STAGE_NAME_TOO_LONG = "stage_name_too_long"
     INTERNAL_ERROR = "internal_error"
 
@@ -104,6 +106,10 @@ class InvalidInput(KeyscopeError):  # noqa: N818 - a state, named as in the answ
         """Carry every fault that was found."""
         super().__init__("; ".join(f"{fault.field}: {fault.title}" for fault in faults))
         self.faults = tuple(faults)
+
+
+class Forbidden(KeyscopeError):  # noqa: N818 - a state, named as in the answer
+    """The principal's scope does not reach an operation; nothing was written."""
 
 
 class Misconfigured(KeyscopeError):  # noqa: N818 - a state, named as in the log

@@ -1,10 +1,35 @@
-"""Accounts, service accounts, apps and their keys: the operations that create and end them."""
+"""The operations that create, change and end accounts, service accounts, apps and their keys.
+
+Whoever ends or narrows a key lives with two caches that may still know it as it was: the
+authorizers' containers, and API Gateway's cache of their policies. So each such operation has the
+policies flushed: the promise is made before the write, so that it holds even when the function
+dies right after it.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from keyscope.errors import KeyscopeError, Reason, Unavailable
+from keyscope.audit import (
+    Action,
+    Actor,
+    AuditEvent,
+    AuditTrail,
+    Change,
+)
+from keyscope.directory import (
+    Directory,
+    IdTaken,
+    Key,
+    KeyState,
+    Members,
+    NewSecret,
+    OverlapRunning,
+    Owner,
+    Page,
+    Position,
+)
+from keyscope.errors import Reason, Unavailable
 from keyscope.ids import (
     OwnerType,
     new_account_id,
@@ -15,38 +40,17 @@ from keyscope.ids import (
 from keyscope.key_record import KeyRecord
 from keyscope.secret import hash_secret, new_secret
 
-MAX_KEYS_PER_OWNER = 10
-REVOKED_RECORD_SECONDS = 30 * 24 * 3_600
-"""How long a revoked key's record stays, so that the log can tell its use from an unknown key."""
-
 _MAX_ID_COLLISIONS = 5
+_NO_MEMBERS: Members = {}
+_UPDATED = {
+    OwnerType.APP: Action.APP_UPDATED,
+    OwnerType.SERVICE_ACCOUNT: Action.SERVICE_ACCOUNT_UPDATED,
+}
+_DELETED = {
+    OwnerType.APP: Action.APP_DELETED,
+    OwnerType.SERVICE_ACCOUNT: Action.SERVICE_ACCOUNT_DELETED,
+}
 _T = TypeVar("_T")
-
-
-class IdTaken(KeyscopeError):  # noqa: N818 - a state
-    """A random id exists already; nothing was written."""
-
-
-class OwnerNotFound(KeyscopeError):  # noqa: N818 - a state
-    """There is no such account, service account or app; nothing was written."""
-
-
-class KeyNotFound(KeyscopeError):  # noqa: N818 - a state
-    """The owner has no such key; nothing was written."""
-
-
-class TooManyKeys(KeyscopeError):  # noqa: N818 - a state
-    """The owner has `MAX_KEYS_PER_OWNER` live keys; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """An account, a service account or an app. `created_at` is in seconds since the epoch."""
-
-    owner_type: OwnerType
-    owner_id: str
-    display_name: str
-    created_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,54 +63,11 @@ class KeyRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A key without its secret. Times are seconds since the epoch."""
-
-    key_id: str
-    created_at: int
-    display_name: str | None = None
-    expires_at: int | None = None
-    allowed_cidrs: tuple[str, ...] = ()
-    revoked_at: int | None = None
-
-    def is_live(self, now: float) -> bool:
-        """Tell whether the key can still be used; `now` is in seconds since the epoch."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
-
-
-@dataclass(frozen=True, slots=True)
 class CreatedKey:
     """A key with its secret, which is known here and never again."""
 
     key: Key
     secret: str = field(repr=False)
-
-
-class Directory(Protocol):
-    """Where owners and their keys are kept. Each call writes all or nothing."""
-
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, /) -> None:
-        """Add an account with its first key, or raise `IdTaken`."""
-        ...
-
-    def add_owner(self, owner: Owner, creator_id: str, /) -> None:
-        """Add a service account or app of a creator; raises `OwnerNotFound`, `IdTaken`."""
-        ...
-
-    def add_key(self, key: Key, record: KeyRecord, /) -> None:
-        """Add a key; raises `OwnerNotFound`, `TooManyKeys`, `IdTaken`."""
-        ...
-
-    def list_keys(self, owner_id: str, /) -> Sequence[Key]:
-        """Return the keys of an owner, the oldest first; raises `OwnerNotFound`."""
-        ...
-
-    def revoke_key(self, owner_id: str, key_id: str, now: int, /) -> None:
-        """End a key at once and destroy its secret; raises `KeyNotFound`.
-
-        The record stays for `REVOKED_RECORD_SECONDS`. To revoke a key again changes nothing.
-        """
-        ...
 
 
 class SecretSealer(Protocol):
@@ -117,13 +78,36 @@ class SecretSealer(Protocol):
         ...
 
 
+class CachedPolicies(Protocol):
+    """The policies that API Gateway has cached."""
+
+    def flush_in_any_case(self) -> None:
+        """Have them flushed once the coming write is in effect; raises `Unavailable`."""
+        ...
+
+    def flush(self) -> None:
+        """Have them flushed now, and again when no container knows the key as it was.
+
+        It does not raise: the write is done and its flush was promised, so that a failure is for
+        the operator to see.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Provisioning:
-    """The operations. `clock` gives seconds since the epoch."""
+    """The operations, as carried out for an actor. `clock` gives seconds since the epoch."""
 
     directory: Directory
     sealer: SecretSealer
+    policies: CachedPolicies
+    audit_trail: AuditTrail
     clock: Callable[[], float]
+    actor: Actor = field(default_factory=Actor)
+
+    def acting_for(self, actor: Actor) -> "Provisioning":
+        """Return the same operations for another actor."""
+        return replace(self, actor=actor)
 
     def create_account(self, display_name: str, request: KeyRequest) -> tuple[Owner, CreatedKey]:
         """Create an account and its first key, both or neither."""
@@ -134,10 +118,15 @@ class Provisioning:
             self.directory.add_account(account, created.key, record)
             return account, created
 
-        return _with_free_id(attempt)
+        account, created = _with_free_id(attempt)
+        self._record(
+            Change(Action.ACCOUNT_CREATED, account.owner_id, after=account),
+            _key_change(Action.KEY_CREATED, account.owner_id, None, created.key),
+        )
+        return account, created
 
     def create_service_account(self, account_id: str, display_name: str) -> Owner:
-        """Create a service account; raises `OwnerNotFound`."""
+        """Create a service account; raises `OwnerNotFound`, `NameTaken`."""
 
         def attempt() -> Owner:
             owner_id = new_service_account_id(account_id)
@@ -145,20 +134,65 @@ class Provisioning:
             self.directory.add_owner(owner, account_id)
             return owner
 
-        return _with_free_id(attempt)
+        service_account = _with_free_id(attempt)
+        owner_id = service_account.owner_id
+        self._record(Change(Action.SERVICE_ACCOUNT_CREATED, owner_id, after=service_account))
+        return service_account
 
     def create_app(
-        self, account_id: str, display_name: str, service_account_id: str | None = None
+        self,
+        account_id: str,
+        display_name: str,
+        service_account_id: str | None = None,
+        *,
+        settings: Members = _NO_MEMBERS,
+        metadata: Members = _NO_MEMBERS,
     ) -> Owner:
         """Create an app of an account, or of the service account; raises `OwnerNotFound`."""
 
         def attempt() -> Owner:
             owner_id = new_app_id(account_id, service_account_id)
-            owner = Owner(OwnerType.APP, owner_id, display_name, self._now())
+            now = self._now()
+            owner = Owner(OwnerType.APP, owner_id, display_name, now, settings, metadata)
             self.directory.add_owner(owner, service_account_id or account_id)
             return owner
 
-        return _with_free_id(attempt)
+        app = _with_free_id(attempt)
+        self._record(Change(Action.APP_CREATED, app.owner_id, after=app))
+        return app
+
+    def get_owner(self, owner_id: str) -> Owner:
+        """Return an account, a service account or an app; raises `OwnerNotFound`."""
+        return self.directory.get_owner(owner_id)
+
+    def list_apps(self, creator_id: str, position: Position, size: int) -> Page:
+        """Return up to `size` apps of an account, or of a service account, ordered by id."""
+        return self.directory.list_owners(OwnerType.APP, creator_id, position, size)
+
+    def list_service_accounts(self, account_id: str, position: Position, size: int) -> Page:
+        """Return up to `size` service accounts of an account, ordered by id."""
+        return self.directory.list_owners(OwnerType.SERVICE_ACCOUNT, account_id, position, size)
+
+    def update_owner(self, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
+        """Change an app or a service account; raises `OwnerNotFound`, `NameTaken`."""
+        before, after = self.directory.update_owner(owner_id, change)
+        if after != before:
+            self._record(Change(_UPDATED[after.owner_type], owner_id, before, after))
+        return after
+
+    def delete_owner(self, owner_id: str) -> None:
+        """Delete an app or a service account, and end its keys at once.
+
+        Raises `OwnerNotFound`, `OwnsApps`.
+        """
+        self.policies.flush_in_any_case()
+        now = self._now()
+        owner, keys = self.directory.delete_owner(owner_id, now)
+        self.policies.flush()
+        self._record(
+            *(_revocation(owner_id, key, now) for key in keys),
+            Change(_DELETED[owner.owner_type], owner_id, before=owner),
+        )
 
     def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
         """Create a key of an owner; raises `OwnerNotFound`, `TooManyKeys`."""
@@ -168,15 +202,83 @@ class Provisioning:
             self.directory.add_key(created.key, record)
             return created
 
-        return _with_free_id(attempt)
+        created = _with_free_id(attempt)
+        self._record(_key_change(Action.KEY_CREATED, owner_id, None, created.key))
+        return created
+
+    def get_key(self, owner_id: str, key_id: str) -> Key:
+        """Return a key that counts among an owner's ten.
+
+        Raises `OwnerNotFound`, `KeyNotFound`.
+        """
+        return self.directory.get_key(owner_id, key_id)
 
     def list_keys(self, owner_id: str) -> Sequence[Key]:
-        """Return the keys of an owner, the oldest first; raises `OwnerNotFound`."""
+        """Return the keys that count among an owner's ten, the oldest first.
+
+        Raises `OwnerNotFound`.
+        """
         return self.directory.list_keys(owner_id)
+
+    def list_former_keys(self, owner_id: str) -> Sequence[Key]:
+        """Return the revoked keys of an owner, and the expired ones that made room for others."""
+        now, over = self.clock(), {KeyState.EXPIRED, KeyState.REVOKED}
+        former = self.directory.list_former_keys(owner_id)
+        # A list that lags may show a key that has just been revoked as it was.
+        return [key for key in former if key.state(now) in over]
+
+    def update_key(self, owner_id: str, key_id: str, change: Callable[[Key], Key]) -> Key:
+        """Change name, expiry, networks or state of a key; raises `KeyNotFound`."""
+        self.policies.flush_in_any_case()
+        before, after = self.directory.update_key(owner_id, key_id, change)
+        if after != before:
+            self.policies.flush()
+            self._record(_key_change(Action.KEY_UPDATED, owner_id, before, after))
+        return after
+
+    def rotate_key(self, owner_id: str, key_id: str, overlap_seconds: int) -> CreatedKey:
+        """Give a key a new secret; the old one is accepted for the overlap, 0 seconds or more.
+
+        An overlap that is still running is ended by an overlap of 0 only.
+
+        Raises `OwnerNotFound`, `KeyNotFound`, `OverlapRunning`, `ChangedMeanwhile`.
+        """
+        self.directory.get_key(owner_id, key_id)
+        secret = new_secret()
+        sealed = NewSecret(hash_secret(secret), self.sealer.seal(key_id, secret))
+
+        def rotate(key: Key) -> Key:
+            now = self._now()
+            if overlap_seconds and key.has_overlap(now):
+                raise OverlapRunning
+            ends_at = now + overlap_seconds if overlap_seconds else None
+            return replace(key, rotated_at=now, previous_ends_at=ends_at)
+
+        self.policies.flush_in_any_case()
+        before, after = self.directory.update_key(owner_id, key_id, rotate, sealed)
+        self.policies.flush()
+        self._record(_key_change(Action.KEY_ROTATED, owner_id, before, after))
+        return CreatedKey(after, secret)
+
+    def end_overlap(self, owner_id: str, key_id: str) -> Key:
+        """End at once what the key's previous secret can still do; raises `KeyNotFound`."""
+        self.policies.flush_in_any_case()
+        before, after = self.directory.update_key(
+            owner_id, key_id, lambda key: replace(key, previous_ends_at=None)
+        )
+        self.policies.flush()
+        if before.has_overlap(self._now()):
+            self._record(_key_change(Action.KEY_OVERLAP_ENDED, owner_id, before, after))
+        return after
 
     def revoke_key(self, owner_id: str, key_id: str) -> None:
         """End a key of an owner at once; raises `KeyNotFound`."""
-        self.directory.revoke_key(owner_id, key_id, self._now())
+        self.policies.flush_in_any_case()
+        now = self._now()
+        before = self.directory.revoke_key(owner_id, key_id, now)
+        self.policies.flush()
+        if before.revoked_at is None:
+            self._record(_revocation(owner_id, before, now))
 
     def _new_key(
         self, owner_type: OwnerType, owner_id: str, request: KeyRequest
@@ -197,8 +299,20 @@ class Provisioning:
         )
         return CreatedKey(key, secret), record
 
+    def _record(self, *changes: Change) -> None:
+        now = self._now()
+        self.audit_trail.record([AuditEvent(change, self.actor, now) for change in changes])
+
     def _now(self) -> int:
         return int(self.clock())
+
+
+def _key_change(action: Action, owner_id: str, before: Key | None, after: Key) -> Change:
+    return Change(action, owner_id, before, after, after.key_id)
+
+
+def _revocation(owner_id: str, key: Key, now: int) -> Change:
+    return _key_change(Action.KEY_REVOKED, owner_id, key, replace(key, revoked_at=now))
 
 
 def _with_free_id(attempt: Callable[[], _T]) -> _T:

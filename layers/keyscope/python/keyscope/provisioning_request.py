@@ -1,27 +1,31 @@
 """The provisioning function's JSON: request in, operation, answer out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from ipaddress import ip_network
-from typing import assert_never
+from typing import TypeVar, assert_never
 
-from keyscope.errors import Fault, InvalidInput
-from keyscope.ids import OwnerType, is_account_id, is_key_id, owner_type_of_key
-from keyscope.policy import MAX_ALLOWED_CIDRS
-from keyscope.provisioning import (
+from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
-    CreatedKey,
     Key,
     KeyNotFound,
-    KeyRequest,
     OwnerNotFound,
-    Provisioning,
     TooManyKeys,
 )
+from keyscope.errors import Fault, InvalidInput
+from keyscope.ids import OwnerType, is_account_id, is_key_id, owner_type_of_key
+from keyscope.key_members import (
+    Json,
+    check_number_of_cidrs,
+    present,
+    read_cidr,
+    read_display_name,
+    read_expires_at,
+    shown_key,
+)
+from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
 
-MAX_DISPLAY_NAME_LENGTH = 100
-"""Characters; the Sunshine API's limit for an app's name, used for all."""
+_Given = TypeVar("_Given")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,6 @@ class RevokeKey:
 
 
 Operation = CreateAccount | CreateKey | ListKeys | RevokeKey
-Json = dict[str, object]
 
 _KEY_MEMBERS = {"displayName", "expiresAt", "allowedCidrs"}
 _MEMBERS = {
@@ -102,7 +105,9 @@ def carry_out(operation: Operation, provisioning: Provisioning, now: float) -> J
                 created = provisioning.create_key(OwnerType.ACCOUNT, account_id, key)
                 return {"key": _shown_once(created, now)}
             case ListKeys(account_id):
-                return {"keys": [_shown(key, now) for key in provisioning.list_keys(account_id)]}
+                live = provisioning.list_keys(account_id)
+                keys = sorted([*live, *provisioning.list_former_keys(account_id)], key=_age)
+                return {"keys": [_shown(key, now) for key in keys]}
             case RevokeKey(account_id, key_id):
                 provisioning.revoke_key(account_id, key_id)
                 return {}
@@ -127,33 +132,20 @@ def shown_faults(invalid: InvalidInput) -> Json:
     }
 
 
+def _age(key: Key) -> tuple[int, str]:
+    return key.created_at, key.key_id
+
+
 def _shown_once(created: CreatedKey, now: float) -> Json:
     return {**_shown(created.key, now), "secret": created.secret}
 
 
 def _shown(key: Key, now: float) -> Json:
-    members: Json = {
+    return {
         "id": key.key_id,
-        "displayName": key.display_name,
-        "state": _state(key, now),
-        "createdAt": _rfc3339(key.created_at),
-        "expiresAt": _rfc3339(key.expires_at),
-        "allowedCidrs": list(key.allowed_cidrs) or None,
-        "revokedAt": _rfc3339(key.revoked_at),
+        **present({"displayName": key.display_name}),
+        **shown_key(key, now),
     }
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def _state(key: Key, now: float) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "active" if key.is_live(now) else "expired"
-
-
-def _rfc3339(seconds: int | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _bad(field: str, title: str) -> Fault:
@@ -202,11 +194,7 @@ class _Reader:
         value = members.get("displayName")
         if value is None:
             return None
-        if isinstance(value, str) and value.strip() and len(value) <= MAX_DISPLAY_NAME_LENGTH:
-            return value
-        title = f"must be a string of 1 to {MAX_DISPLAY_NAME_LENGTH} characters"
-        self.faults.append(_bad(f"{prefix}displayName", title))
-        return "-"
+        return self._read(read_display_name, value, f"{prefix}displayName") or "-"
 
     def _missing(self, field: str) -> str:
         self.faults.append(_bad(field, "is required"))
@@ -232,32 +220,25 @@ class _Reader:
     def _expires_at(self, value: object, field: str) -> int | None:
         if value is None:
             return None
-        try:
-            moment = datetime.fromisoformat(value if isinstance(value, str) else "")
-            seconds = int(moment.timestamp()) if moment.tzinfo is not None else None
-        except (ValueError, OverflowError):
-            seconds = None
-        if seconds is None:
-            title = "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z"
-            self.faults.append(_bad(field, title))
-        elif seconds <= self._now:
-            self.faults.append(_bad(field, "must be in the future"))
-        return seconds
+        return self._read(lambda given: read_expires_at(given, self._now), value, field)
 
     def _cidrs(self, value: object, field: str) -> tuple[str, ...]:
         if value is None:
             return ()
-        if not isinstance(value, list) or not 1 <= len(value) <= MAX_ALLOWED_CIDRS:
-            self.faults.append(_bad(field, f"must be a list of 1 to {MAX_ALLOWED_CIDRS} CIDRs"))
-            return ()
-        found: dict[str, None] = {}
-        for position, cidr in enumerate(value):
-            try:
-                found[str(ip_network(cidr if isinstance(cidr, str) else ""))] = None
-            except ValueError:
-                title = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, no host bits set"
-                self.faults.append(_bad(f"{field}[{position}]", title))
-        return tuple(found)
+        cidrs = value if isinstance(value, list) else []
+        self._read(check_number_of_cidrs, len(cidrs), field)
+        found = (
+            self._read(read_cidr, cidr, f"{field}[{position}]")
+            for position, cidr in enumerate(cidrs)
+        )
+        return tuple(dict.fromkeys(cidr for cidr in found if cidr is not None))
+
+    def _read(self, read: Callable[[_Given], _T], value: _Given, field: str) -> _T | None:
+        try:
+            return read(value)
+        except ValueError as error:
+            self.faults.append(_bad(field, str(error)))
+            return None
 
     def _refuse_unknown(
         self, members: Mapping[object, object], known: set[str], prefix: str

@@ -34,12 +34,16 @@ class AuthorizerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningSettings:
-    """The settings of the provisioning function."""
+    """The settings of the provisioning function and of the management function."""
 
     keys_table: str
     directory_table: str
     kms_key_arn: str
+    flush_queue_url: str
+    key_cache_seconds: int
+    event_bus: str
     log_level: str
+    metrics_namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
         max_stage_length=reader.whole_number(
             "KEYSCOPE_MAX_STAGE_LENGTH", DEFAULT_MAX_STAGE_LENGTH, range(1, MAX_STAGE_LENGTH + 1)
         ),
-        key_cache_seconds=reader.whole_number("KEYSCOPE_KEY_CACHE_SECONDS", 30, range(301)),
+        key_cache_seconds=reader.key_cache_seconds(),
         key_cache_entries=reader.whole_number(
             "KEYSCOPE_KEY_CACHE_ENTRIES", 10_000, range(1, 100_001)
         ),
@@ -85,7 +89,7 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
 
 
 def read_provisioning_settings(environment: Mapping[str, str]) -> ProvisioningSettings:
-    """Read the settings of the provisioning function.
+    """Read the settings of the provisioning function or the management function.
 
     Raises:
         Misconfigured: naming every variable at fault and what it takes.
@@ -95,7 +99,11 @@ def read_provisioning_settings(environment: Mapping[str, str]) -> ProvisioningSe
         keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
         directory_table=reader.text("KEYSCOPE_DIRECTORY_TABLE"),
         kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
+        flush_queue_url=reader.text("KEYSCOPE_FLUSH_QUEUE_URL"),
+        key_cache_seconds=reader.key_cache_seconds(),
+        event_bus=reader.text("KEYSCOPE_EVENT_BUS", "default"),
         log_level=reader.log_level(),
+        metrics_namespace=reader.text("KEYSCOPE_METRICS_NAMESPACE", "Keyscope"),
     )
     reader.finish()
     return settings
@@ -153,6 +161,9 @@ class _Reader:
     def log_level(self) -> str:
         levels = ("DEBUG", "INFO", "WARNING", "ERROR")
         return self.choice("KEYSCOPE_LOG_LEVEL", "INFO", {level: level for level in levels})
+
+    def key_cache_seconds(self) -> int:
+        return self.whole_number("KEYSCOPE_KEY_CACHE_SECONDS", 30, range(301))
 
     def packaged_file(self, name: str, default: str) -> str:
         """Read a file that is named relative to the package, or by an absolute path."""

@@ -14,6 +14,15 @@ _CONFIG = Config(
     tcp_keepalive=True,
 )
 
+# What changes something gives up later than an authorizer: a write that timed out may be done, and
+# then a key's secret is lost. Two attempts, of at most 1 s to connect and 4 s for each read.
+_WRITER_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=4,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    tcp_keepalive=True,
+)
+
 # Nobody waits for a flush, and API Gateway's control plane throttles: three attempts, of at most
 # 1 s to connect and 2 s for each read. With the pauses between them that is 12 s.
 _CONTROL_PLANE_CONFIG = Config(
@@ -36,10 +45,6 @@ class DynamoDbClient(Protocol):
 
     def batch_get_item(self, **kwargs: object) -> dict[str, Any]:
         """Read several items."""
-        ...
-
-    def update_item(self, **kwargs: object) -> dict[str, Any]:
-        """Change one item."""
         ...
 
     def transact_write_items(self, **kwargs: object) -> dict[str, Any]:
@@ -71,6 +76,14 @@ class SqsClient(Protocol):
         ...
 
 
+class EventsClient(Protocol):
+    """The operations of EventBridge that are used."""
+
+    def put_events(self, **kwargs: object) -> dict[str, Any]:
+        """Send up to ten events; the answer tells which were not taken."""
+        ...
+
+
 class ApiGatewayClient(Protocol):
     """The operations of API Gateway's control plane for REST APIs that are used."""
 
@@ -92,6 +105,11 @@ def dynamodb_client() -> DynamoDbClient:
     return cast("DynamoDbClient", Session().create_client("dynamodb", config=_CONFIG))
 
 
+def writing_dynamodb_client() -> DynamoDbClient:
+    """Make a DynamoDB client that gives up later."""
+    return cast("DynamoDbClient", Session().create_client("dynamodb", config=_WRITER_CONFIG))
+
+
 def kms_client() -> KmsClient:
     """Make a KMS client; region, credentials and endpoint come from the environment."""
     return cast("KmsClient", Session().create_client("kms", config=_CONFIG))
@@ -100,6 +118,11 @@ def kms_client() -> KmsClient:
 def sqs_client() -> SqsClient:
     """Make an SQS client; region, credentials and endpoint come from the environment."""
     return cast("SqsClient", Session().create_client("sqs", config=_CONFIG))
+
+
+def events_client() -> EventsClient:
+    """Make an EventBridge client; region, credentials and endpoint come from the environment."""
+    return cast("EventsClient", Session().create_client("events", config=_CONFIG))
 
 
 def api_gateway_client() -> ApiGatewayClient:

@@ -2,76 +2,174 @@
 
 DirectoryTable holds one item per owner: partition key `account_id`, sort key `entity` (`account`,
 `serviceaccount#<id>` or `app#<id>`), so that an account's apps, and a service account's, are one
-range each. `key_ids` is the set of the owner's live keys; every write that makes or ends a key
-changes it in the same transaction, and that is what holds the limit of ten when callers race.
+range each; and one per name of a service account (`serviceaccountname#<name>`), which keeps names
+unique within the account.
+
+`key_ids` is the set of the keys that count among the owner's ten; every write that makes or ends a
+key changes it in the same transaction, and that is what holds the limit when callers race, and
+what lets an owner be deleted together with every key that could still be used. `app_count` of a
+service account does the same for its apps. `revision` counts changes, so that none is lost.
 """
 
-import random
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from keyscope.aws.clients import DynamoDbClient
-from keyscope.aws.key_items import AttributeReader, Item
-from keyscope.aws.key_table import error_code
-from keyscope.errors import Reason, Unavailable
-from keyscope.ids import (
-    ACCOUNT_ID_LENGTH,
-    APP_ID_LENGTH,
-    OwnerType,
-    account_id_of,
+from keyscope.aws.directory_items import (
+    KEY_ATTRIBUTES,
+    Attributes,
+    changeable_attributes,
+    entity_of,
+    item_of_key,
+    item_of_owner,
+    key_of_item,
+    name_key,
+    optional_attributes,
+    owner_key,
+    owner_of_item,
 )
-from keyscope.key_record import RECORD_FORMAT, KeyRecord
-from keyscope.provisioning import (
+from keyscope.aws.key_items import AttributeReader, Item
+from keyscope.aws.transactions import Database, Write
+from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
     REVOKED_RECORD_SECONDS,
+    Before,
+    ChangedMeanwhile,
     IdTaken,
     Key,
     KeyNotFound,
+    KeyState,
+    NameTaken,
+    NewSecret,
+    Offset,
     Owner,
     OwnerNotFound,
+    OwnsApps,
+    Page,
+    Position,
     TooManyKeys,
 )
+from keyscope.errors import Reason, Unavailable
+from keyscope.ids import OwnerType, account_id_of, creator_of_app
+from keyscope.key_record import KeyRecord
 
 OWNER_INDEX = "owner-index"
 
-_MAX_CONFLICTS = 12
-_CONFLICT_BASE_SECONDS = 0.02
+_MAX_ATTEMPTS = 8
+"""How often a change is begun again because another caller's came first."""
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryTable:
-    """DirectoryTable and KeysTable as a directory; `sleep` waits between conflicting writes."""
+    """DirectoryTable and KeysTable as a directory."""
 
-    client: DynamoDbClient
+    database: Database
     directory_table: str
     keys_table: str
-    sleep: Callable[[float], None] = time.sleep
 
     def add_account(self, account: Owner, key: Key, record: KeyRecord, /) -> None:
         """Add an account with its first key, or raise `IdTaken`."""
-        put_account = self._put_owner(account, key_ids=[key.key_id])
-        reasons = self._transact([put_account, self._put_key(key, record)])
-        if "ConditionalCheckFailed" in reasons:
+        put_account = self._put_owner(account, (key.key_id,))
+        if self.database.write({"account": put_account, "key": self._put_key(key, record)}):
             raise IdTaken
 
     def add_owner(self, owner: Owner, creator_id: str, /) -> None:
-        """Add a service account or app of a creator; raises `OwnerNotFound`, `IdTaken`."""
-        creator_exists = {
-            "ConditionCheck": {
-                "TableName": self.directory_table,
-                "Key": _owner_key(creator_id),
-                "ConditionExpression": "attribute_exists(entity)",
-            }
+        """Add a service account or app; raises `OwnerNotFound`, `IdTaken`, `NameTaken`."""
+        creator: Write = {
+            "TableName": self.directory_table,
+            "Key": owner_key(creator_id),
+            "ConditionExpression": "attribute_exists(entity)",
         }
-        creator, created = self._transact([creator_exists, self._put_owner(owner)]) or ("", "")
-        if creator == "ConditionalCheckFailed":
+        by_service_account = creator_id != account_id_of(creator_id)
+        writes = {
+            "creator": (
+                {"Update": creator | _add_to_app_count(1)}
+                if by_service_account
+                else {"ConditionCheck": creator}
+            ),
+            "owner": self._put_owner(owner),
+        }
+        if owner.owner_type is OwnerType.SERVICE_ACCOUNT:
+            writes["name"] = self._take_name(owner)
+        failed = self.database.write(writes)
+        if "creator" in failed:
             raise OwnerNotFound
-        if created == "ConditionalCheckFailed":
+        if "owner" in failed:
             raise IdTaken
+        if "name" in failed:
+            raise NameTaken
+
+    def get_owner(self, owner_id: str, /) -> Owner:
+        """Return an owner; raises `OwnerNotFound`."""
+        return owner_of_item(self._owner_item(owner_id))
+
+    def list_owners(
+        self, owner_type: OwnerType, creator_id: str, position: Position, size: int, /
+    ) -> Page:
+        """Return up to `size` owners below a creator."""
+        account_id = account_id_of(creator_id)
+        query: dict[str, object] = {
+            "TableName": self.directory_table,
+            "KeyConditionExpression": "account_id = :account AND begins_with(entity, :beginning)",
+            "ExpressionAttributeValues": {
+                ":account": {"S": account_id},
+                ":beginning": {"S": entity_of(owner_type, creator_id)},
+            },
+            "ConsistentRead": True,
+        }
+        start: Attributes | None = None
+        if isinstance(position, Offset):
+            start = self._skip(query, position.skipped)
+            if start is None and position.skipped:
+                return Page((), has_more=False)
+        elif position.owner_id is not None:
+            start = owner_key(position.owner_id)
+        backwards = isinstance(position, Before)
+        items = self._query(query | {"ScanIndexForward": not backwards}, size + 1, start)
+        owners = [owner_of_item(item) for item in items[:size]]
+        return Page(owners[::-1] if backwards else owners, has_more=len(items) > size)
+
+    def update_owner(
+        self, owner_id: str, change: Callable[[Owner], Owner], /
+    ) -> tuple[Owner, Owner]:
+        """Change an owner; return it before and after; raises `OwnerNotFound`, `NameTaken`."""
+        for _ in range(_MAX_ATTEMPTS):
+            item = self._owner_item(owner_id)
+            before = owner_of_item(item)
+            after = change(before)
+            if after == before:
+                return before, after
+            writes = {"owner": self._update_owner(item, after)}
+            if (
+                after.owner_type is OwnerType.SERVICE_ACCOUNT
+                and after.display_name != before.display_name
+            ):
+                writes["name"] = self._take_name(after)
+                writes["former name"] = self._free_name(before)
+            failed = self.database.write(writes)
+            if not failed:
+                return before, after
+            if "name" in failed:
+                raise NameTaken
+        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+
+    def delete_owner(self, owner_id: str, now: int, /) -> tuple[Owner, Sequence[Key]]:
+        """Delete an owner and revoke its keys, all in one; raises `OwnerNotFound`, `OwnsApps`."""
+        for _ in range(_MAX_ATTEMPTS):
+            item = self._owner_item(owner_id)
+            owner = owner_of_item(item)
+            if _app_count(item):
+                raise OwnsApps
+            keys = self._read_keys(owner_id, _key_ids(item))
+            writes = {"owner": self._delete_owner(item)}
+            writes |= {key.key_id: self._end_key(owner_id, key.key_id, now) for key in keys}
+            if owner.owner_type is OwnerType.SERVICE_ACCOUNT:
+                writes["name"] = self._free_name(owner)
+            if owner.owner_type is OwnerType.APP and (creator_id := creator_of_app(owner_id)):
+                writes["creator"] = self._release_app(creator_id)
+            # A key was made or ended in between, or DynamoDB cleared one away: look again.
+            if not self.database.write(writes):
+                return owner, keys
+        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
 
     def add_key(self, key: Key, record: KeyRecord, /) -> None:
         """Add a key; raises `OwnerNotFound`, `TooManyKeys`, `IdTaken`."""
@@ -83,47 +181,80 @@ class DirectoryTable:
                 raise
             self._add_key(key, record)
 
-    def list_keys(self, owner_id: str, /) -> Sequence[Key]:
-        """Return the keys of an owner, the oldest first; raises `OwnerNotFound`."""
-        self._live_key_ids(owner_id)
-        keys = [_key_of_item(item) for item in self._items_of_owner(owner_id)]
-        return sorted(keys, key=lambda key: (key.created_at, key.key_id))
+    def get_key(self, owner_id: str, key_id: str, /) -> Key:
+        """Return a key that counts among an owner's ten; raises `OwnerNotFound`, `KeyNotFound`."""
+        if key_id not in _key_ids(self._owner_item(owner_id)):
+            raise KeyNotFound
+        return key_of_item(self._key_item(owner_id, key_id))
 
-    def revoke_key(self, owner_id: str, key_id: str, now: int, /) -> None:
-        """End a key at once and destroy its secret; raises `KeyNotFound`."""
-        end_key = {
-            "Update": {
-                "TableName": self.keys_table,
-                "Key": {"key_id": {"S": key_id}},
-                "UpdateExpression": (
-                    "SET revoked_at = if_not_exists(revoked_at, :now), expires_at = :purge"
-                    " REMOVE secret_hash, secret_ciphertext"
-                ),
-                "ConditionExpression": "owner_id = :owner",
-                "ExpressionAttributeValues": {
-                    ":now": {"N": str(now)},
-                    ":purge": {"N": str(now + REVOKED_RECORD_SECONDS)},
-                    ":owner": {"S": owner_id},
-                },
-            }
+    def list_keys(self, owner_id: str, /) -> Sequence[Key]:
+        """Return the keys that count among an owner's ten; raises `OwnerNotFound`."""
+        return self._read_keys(owner_id, _key_ids(self._owner_item(owner_id)))
+
+    def list_former_keys(self, owner_id: str, /) -> Sequence[Key]:
+        """Return the keys that `list_keys` leaves out and that are still remembered."""
+        held = _key_ids(self._owner_item(owner_id))
+        query: dict[str, object] = {
+            "TableName": self.keys_table,
+            "IndexName": OWNER_INDEX,
+            "KeyConditionExpression": "owner_id = :owner",
+            "ExpressionAttributeValues": {":owner": {"S": owner_id}},
         }
-        free_place = {
+        keys = [key_of_item(item) for item in self._query(query)]
+        return _oldest_first(key for key in keys if key.key_id not in held)
+
+    def update_key(
+        self,
+        owner_id: str,
+        key_id: str,
+        change: Callable[[Key], Key],
+        secret: NewSecret | None = None,
+        /,
+    ) -> tuple[Key, Key]:
+        """Change a key; raises `KeyNotFound`, and with a new secret `ChangedMeanwhile`."""
+        for _ in range(_MAX_ATTEMPTS):
+            item = self._key_item(owner_id, key_id)
+            before = key_of_item(item)
+            after = change(before)
+            if after == before and secret is None:
+                return before, after
+            writes = {
+                "key": self._update_key(item, after, secret),
+                "place": self._holds_place(owner_id, key_id),
+            }
+            failed = self.database.write(writes)
+            if not failed:
+                return before, after
+            if "place" in failed:
+                raise KeyNotFound
+            if secret is not None:
+                raise ChangedMeanwhile
+        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+
+    def revoke_key(self, owner_id: str, key_id: str, now: int, /) -> Key:
+        """End a key at once and destroy its secrets; raises `KeyNotFound`."""
+        item = self._item_of_key(key_id)
+        if item is None or AttributeReader(item).text("owner_id") != owner_id:
+            raise KeyNotFound
+        free_place: Write = {
             "Update": {
                 "TableName": self.directory_table,
-                "Key": _owner_key(owner_id),
+                "Key": owner_key(owner_id),
                 "UpdateExpression": "DELETE key_ids :key_id",
                 "ConditionExpression": "attribute_exists(entity)",
                 "ExpressionAttributeValues": {":key_id": {"SS": [key_id]}},
             }
         }
-        if "ConditionalCheckFailed" in self._transact([end_key, free_place]):
+        end_key = self._end_key(owner_id, key_id, now)
+        if self.database.write({"key": end_key, "place": free_place}):
             raise KeyNotFound
+        return key_of_item(item)
 
     def _add_key(self, key: Key, record: KeyRecord) -> None:
-        take_place = {
+        take_place: Write = {
             "Update": {
                 "TableName": self.directory_table,
-                "Key": _owner_key(record.owner_id),
+                "Key": owner_key(record.owner_id),
                 "UpdateExpression": "ADD key_ids :key_id",
                 "ConditionExpression": (
                     "attribute_exists(entity)"
@@ -135,187 +266,294 @@ class DirectoryTable:
                 },
             }
         }
-        place, taken = self._transact([take_place, self._put_key(key, record)]) or ("", "")
-        if place == "ConditionalCheckFailed":
-            self._live_key_ids(record.owner_id)
+        failed = self.database.write({"place": take_place, "key": self._put_key(key, record)})
+        if "place" in failed:
+            self._owner_item(record.owner_id)
             raise TooManyKeys
-        if taken == "ConditionalCheckFailed":
+        if failed:
             raise IdTaken
 
     def _free_places(self, owner_id: str, now: int) -> bool:
         """Take keys that can never be used again out of the owner's set; tell whether any was."""
-        held = self._live_key_ids(owner_id)
-        response = self._call(
-            self.client.batch_get_item,
+        held = _key_ids(self._owner_item(owner_id))
+        over = {KeyState.EXPIRED, KeyState.REVOKED}
+        usable = {
+            key.key_id for key in self._read_keys(owner_id, held) if key.state(now) not in over
+        }
+        dead = sorted(held - usable)
+        if not dead:
+            return False
+        free_places: Write = {
+            "Update": {
+                "TableName": self.directory_table,
+                "Key": owner_key(owner_id),
+                "UpdateExpression": "DELETE key_ids :dead",
+                "ExpressionAttributeValues": {":dead": {"SS": dead}},
+            }
+        }
+        # A key whose expiry is moved at this moment keeps its place.
+        still_dead = {key_id: self._is_over(key_id, now) for key_id in dead}
+        self.database.write({"places": free_places, **still_dead})
+        return True
+
+    def _owner_item(self, owner_id: str) -> Item:
+        response = self.database.call(
+            self.database.client.get_item,
+            TableName=self.directory_table,
+            Key=owner_key(owner_id),
+            ConsistentRead=True,
+        )
+        if "Item" not in response:
+            raise OwnerNotFound
+        item: Item = response["Item"]
+        return item
+
+    def _key_item(self, owner_id: str, key_id: str) -> Item:
+        """Return a key that counts among the owner's ten; raises `KeyNotFound`."""
+        item = self._item_of_key(key_id)
+        if item is None or "revoked_at" in item:
+            raise KeyNotFound
+        if AttributeReader(item).text("owner_id") != owner_id:
+            raise KeyNotFound
+        return item
+
+    def _item_of_key(self, key_id: str) -> Item | None:
+        response = self.database.call(
+            self.database.client.get_item,
+            TableName=self.keys_table,
+            Key={"key_id": {"S": key_id}},
+            ConsistentRead=True,
+            ProjectionExpression=", ".join(KEY_ATTRIBUTES),
+        )
+        item: Item | None = response.get("Item")
+        return item
+
+    def _read_keys(self, owner_id: str, key_ids: set[str]) -> Sequence[Key]:
+        """Return those of the keys that are there and the owner's, the oldest first."""
+        if not key_ids:
+            return []
+        response = self.database.call(
+            self.database.client.batch_get_item,
             RequestItems={
                 self.keys_table: {
-                    "Keys": [{"key_id": {"S": key_id}} for key_id in held],
+                    "Keys": [{"key_id": {"S": key_id}} for key_id in sorted(key_ids)],
                     "ConsistentRead": True,
-                    "ProjectionExpression": "key_id, created_at, expires_at, revoked_at",
+                    "ProjectionExpression": ", ".join(KEY_ATTRIBUTES),
                 }
             },
         )
         if response.get("UnprocessedKeys"):
             # An unread key must not be taken for a deleted one.
             raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "UnprocessedKeys")
-        keys = [_key_of_item(item) for item in response["Responses"][self.keys_table]]
-        dead = held - {key.key_id for key in keys if key.is_live(now)}
-        if not dead:
-            return False
-        self._call(
-            self.client.update_item,
-            TableName=self.directory_table,
-            Key=_owner_key(owner_id),
-            UpdateExpression="DELETE key_ids :dead",
-            ExpressionAttributeValues={":dead": {"SS": sorted(dead)}},
-        )
-        return True
+        items: list[Item] = response["Responses"][self.keys_table]
+        if any(AttributeReader(item).text("owner_id") != owner_id for item in items):
+            raise Unavailable(Reason.DAMAGED_RECORD, "attribute key_ids")
+        return _oldest_first(key_of_item(item) for item in items)
 
-    def _live_key_ids(self, owner_id: str) -> set[str]:
-        response = self._call(
-            self.client.get_item,
-            TableName=self.directory_table,
-            Key=_owner_key(owner_id),
-            ConsistentRead=True,
-        )
-        if "Item" not in response:
-            raise OwnerNotFound
-        return {*response["Item"].get("key_ids", {}).get("SS", [])}
-
-    def _items_of_owner(self, owner_id: str) -> list[Item]:
-        query: dict[str, object] = {
-            "TableName": self.keys_table,
-            "IndexName": OWNER_INDEX,
-            "KeyConditionExpression": "owner_id = :owner",
-            "ExpressionAttributeValues": {":owner": {"S": owner_id}},
-        }
+    def _query(
+        self,
+        query: dict[str, object],
+        most: int | None = None,
+        start: Attributes | None = None,
+    ) -> list[Item]:
         items: list[Item] = []
-        while True:
-            page = self._call(self.client.query, **query)
+        while most is None or len(items) < most:
+            limit = {} if most is None else {"Limit": most - len(items)}
+            begin = {} if start is None else {"ExclusiveStartKey": start}
+            page = self.database.call(self.database.client.query, **query, **limit, **begin)
             items += page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return items
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            start = page.get("LastEvaluatedKey")
+            if start is None:
+                break
+        return items
 
-    def _put_owner(self, owner: Owner, key_ids: Sequence[str] = ()) -> dict[str, Any]:
-        item: dict[str, Mapping[str, object]] = {
-            **_owner_key(owner.owner_id),
-            "format": {"N": str(RECORD_FORMAT)},
-            "owner_id": {"S": owner.owner_id},
-            "display_name": {"S": owner.display_name},
-            "created_at": {"N": str(owner.created_at)},
-        }
-        if key_ids:
-            item["key_ids"] = {"SS": list(key_ids)}
+    def _skip(self, query: dict[str, object], number: int) -> Attributes | None:
+        """Return where a query goes on after a number of items; nothing when it ends before."""
+        start: Attributes | None = None
+        while number > 0:
+            begin = {} if start is None else {"ExclusiveStartKey": start}
+            counted = query | begin | {"Select": "COUNT", "Limit": number}
+            page = self.database.call(self.database.client.query, **counted)
+            number -= page["Count"]
+            start = page.get("LastEvaluatedKey")
+            if start is None:
+                return None
+        return start
+
+    def _put_owner(self, owner: Owner, key_ids: tuple[str, ...] = ()) -> Write:
         return {
             "Put": {
                 "TableName": self.directory_table,
-                "Item": item,
+                "Item": item_of_owner(owner, key_ids),
                 "ConditionExpression": "attribute_not_exists(entity)",
             }
         }
 
-    def _put_key(self, key: Key, record: KeyRecord) -> dict[str, Any]:
+    def _update_owner(self, item: Item, after: Owner) -> Write:
+        attributes = changeable_attributes(after)
+        settings = ", ".join(f"#{name} = :{name}" for name in attributes)
+        return {
+            "Update": {
+                "TableName": self.directory_table,
+                "Key": owner_key(after.owner_id),
+                "UpdateExpression": f"SET {settings}, revision = revision + :one",
+                "ConditionExpression": "revision = :seen",
+                "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+                "ExpressionAttributeValues": {
+                    **{f":{name}": value for name, value in attributes.items()},
+                    ":one": {"N": "1"},
+                    ":seen": item["revision"],
+                },
+            }
+        }
+
+    def _delete_owner(self, item: Item) -> Write:
+        """Delete an owner whose keys and apps are those that were seen."""
+        seen = {":key_ids": item["key_ids"]} if "key_ids" in item else {}
+        same_keys = "key_ids = :key_ids" if seen else "attribute_not_exists(key_ids)"
+        return {
+            "Delete": {
+                "TableName": self.directory_table,
+                "Key": {name: item[name] for name in ("account_id", "entity")},
+                "ConditionExpression": (
+                    f"attribute_exists(entity) AND {same_keys}"
+                    " AND (attribute_not_exists(app_count) OR app_count = :none)"
+                ),
+                "ExpressionAttributeValues": {**seen, ":none": {"N": "0"}},
+            }
+        }
+
+    def _release_app(self, creator_id: str) -> Write:
+        return {
+            "Update": {
+                "TableName": self.directory_table,
+                "Key": owner_key(creator_id),
+                "ConditionExpression": "attribute_exists(entity)",
+                **_add_to_app_count(-1),
+            }
+        }
+
+    def _take_name(self, service_account: Owner) -> Write:
+        owner_id = {"owner_id": {"S": service_account.owner_id}}
+        return {
+            "Put": {
+                "TableName": self.directory_table,
+                "Item": name_key(service_account) | owner_id,
+                "ConditionExpression": "attribute_not_exists(entity)",
+            }
+        }
+
+    def _free_name(self, service_account: Owner) -> Write:
+        return {
+            "Delete": {
+                "TableName": self.directory_table,
+                "Key": name_key(service_account),
+                "ConditionExpression": "owner_id = :owner",
+                "ExpressionAttributeValues": {":owner": {"S": service_account.owner_id}},
+            }
+        }
+
+    def _put_key(self, key: Key, record: KeyRecord) -> Write:
         return {
             "Put": {
                 "TableName": self.keys_table,
-                "Item": _item_of_key(key, record),
+                "Item": item_of_key(key, record),
                 "ConditionExpression": "attribute_not_exists(key_id)",
             }
         }
 
-    def _transact(self, writes: list[dict[str, Any]]) -> tuple[str, ...]:
-        """Write all or nothing.
+    def _update_key(self, item: Item, after: Key, secret: NewSecret | None) -> Write:
+        optional = optional_attributes(after)
+        values = {f":{name}": value for name, value in optional.items() if value is not None}
+        sets = [f"{name} = :{name}" for name, value in optional.items() if value is not None]
+        removed = [name for name, value in optional.items() if value is None]
+        previous = ("previous_secret_hash", "previous_secret_ciphertext")
+        if after.previous_ends_at is None:
+            removed += previous
+        if secret is not None:
+            if after.previous_ends_at is not None:
+                # On the right side of SET stands what the item held before the update.
+                sets += [f"{name} = {name.removeprefix('previous_')}" for name in previous]
+            sets += ["secret_hash = :secret_hash", "secret_ciphertext = :secret_ciphertext"]
+            values |= {
+                ":secret_hash": {"B": secret.secret_hash},
+                ":secret_ciphertext": {"B": secret.secret_ciphertext},
+            }
+        sets.append("revision = revision + :one")
+        expression = f"SET {', '.join(sets)}" + (f" REMOVE {', '.join(removed)}" if removed else "")
+        return {
+            "Update": {
+                "TableName": self.keys_table,
+                "Key": {"key_id": item["key_id"]},
+                "UpdateExpression": expression,
+                "ConditionExpression": "revision = :seen AND attribute_not_exists(revoked_at)",
+                "ExpressionAttributeValues": {
+                    **values,
+                    ":one": {"N": "1"},
+                    ":seen": item["revision"],
+                },
+            }
+        }
 
-        Returns nothing when all was written, else the cancellation code of each write, `None` for
-        those that had no part in it. A conflict with another transaction is tried again.
-        """
-        for attempt in range(_MAX_CONFLICTS):
-            try:
-                self.client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if error_code(error) != "TransactionCanceledException":
-                    raise _unavailable(error) from None
-                codes = tuple(
-                    str(reason.get("Code")) for reason in error.response["CancellationReasons"]
-                )
-                if "ConditionalCheckFailed" in codes:
-                    return codes
-                if "TransactionConflict" not in codes:
-                    raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, ", ".join(codes)) from None
-            except BotoCoreError as error:
-                raise _unavailable(error) from None
-            else:
-                return ()
-            ceiling = _CONFLICT_BASE_SECONDS * 2 ** min(attempt, 4)
-            self.sleep(random.uniform(0, ceiling))  # noqa: S311 - jitter, not a secret
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "TransactionConflict")
+    def _holds_place(self, owner_id: str, key_id: str) -> Write:
+        return {
+            "ConditionCheck": {
+                "TableName": self.directory_table,
+                "Key": owner_key(owner_id),
+                "ConditionExpression": "contains(key_ids, :key_id)",
+                "ExpressionAttributeValues": {":key_id": {"S": key_id}},
+            }
+        }
 
-    def _call(
-        self, operation: Callable[..., dict[str, Any]], **arguments: object
-    ) -> dict[str, Any]:
-        try:
-            return operation(**arguments)
-        except (BotoCoreError, ClientError) as error:
-            raise _unavailable(error) from None
+    def _is_over(self, key_id: str, now: int) -> Write:
+        return {
+            "ConditionCheck": {
+                "TableName": self.keys_table,
+                "Key": {"key_id": {"S": key_id}},
+                "ConditionExpression": (
+                    "attribute_not_exists(key_id) OR attribute_exists(revoked_at)"
+                    " OR expires_at <= :now"
+                ),
+                "ExpressionAttributeValues": {":now": {"N": str(now)}},
+            }
+        }
 
-
-def _unavailable(error: BotoCoreError | ClientError) -> Unavailable:
-    return Unavailable(Reason.KEY_STORE_UNAVAILABLE, error_code(error))
-
-
-def _owner_key(owner_id: str) -> dict[str, Mapping[str, object]]:
-    match len(owner_id):
-        case length if length == ACCOUNT_ID_LENGTH:
-            entity = "account"
-        case length if length == APP_ID_LENGTH:
-            entity = f"app#{owner_id}"
-        case _:
-            entity = f"serviceaccount#{owner_id}"
-    return {"account_id": {"S": account_id_of(owner_id)}, "entity": {"S": entity}}
+    def _end_key(self, owner_id: str, key_id: str, now: int) -> Write:
+        return {
+            "Update": {
+                "TableName": self.keys_table,
+                "Key": {"key_id": {"S": key_id}},
+                "UpdateExpression": (
+                    "SET revoked_at = if_not_exists(revoked_at, :now), expires_at = :purge,"
+                    " revision = revision + :one"
+                    " REMOVE secret_hash, secret_ciphertext,"
+                    " previous_secret_hash, previous_secret_ciphertext, previous_ends_at"
+                ),
+                "ConditionExpression": "owner_id = :owner",
+                "ExpressionAttributeValues": {
+                    ":now": {"N": str(now)},
+                    ":purge": {"N": str(now + REVOKED_RECORD_SECONDS)},
+                    ":one": {"N": "1"},
+                    ":owner": {"S": owner_id},
+                },
+            }
+        }
 
 
-def _item_of_key(key: Key, record: KeyRecord) -> Item:
-    """Return the item to store; it holds the secret hashed and sealed, never in clear text."""
-    owner = record.owner_id
-    optional: dict[str, Mapping[str, Any] | None] = {
-        "app_id": {"S": owner} if record.owner_type is OwnerType.APP else None,
-        "service_account_id": (
-            {"S": owner} if record.owner_type is OwnerType.SERVICE_ACCOUNT else None
-        ),
-        "display_name": {"S": key.display_name} if key.display_name is not None else None,
-        "expires_at": {"N": str(key.expires_at)} if key.expires_at is not None else None,
-        "allowed_cidrs": (
-            {"L": [{"S": cidr} for cidr in key.allowed_cidrs]} if key.allowed_cidrs else None
-        ),
-    }
+def _add_to_app_count(number: int) -> Write:
     return {
-        "key_id": {"S": record.key_id},
-        "format": {"N": str(RECORD_FORMAT)},
-        "owner_type": {"S": record.owner_type.value},
-        "owner_id": {"S": owner},
-        "account_id": {"S": account_id_of(owner)},
-        "secret_hash": {"B": record.secret_hash},
-        "secret_ciphertext": {"B": record.secret_ciphertext},
-        "created_at": {"N": str(key.created_at)},
-        **{name: value for name, value in optional.items() if value is not None},
+        "UpdateExpression": "ADD app_count :number",
+        "ExpressionAttributeValues": {":number": {"N": str(number)}},
     }
 
 
-def _key_of_item(item: Item) -> Key:
-    """Read what may be shown of a stored key.
+def _app_count(item: Item) -> int:
+    return AttributeReader(item).optional_number("app_count") or 0
 
-    Raises:
-        Unavailable: `DAMAGED_RECORD`, naming the attribute.
-    """
-    reader = AttributeReader(item)
-    revoked_at = reader.optional_number("revoked_at")
-    return Key(
-        key_id=reader.text("key_id"),
-        created_at=reader.number("created_at"),
-        display_name=reader.text("display_name") if "display_name" in item else None,
-        # A revoked key's record only expires to be cleared away.
-        expires_at=None if revoked_at is not None else reader.optional_number("expires_at"),
-        allowed_cidrs=reader.texts("allowed_cidrs"),
-        revoked_at=revoked_at,
-    )
+
+def _key_ids(item: Item) -> set[str]:
+    return {*item.get("key_ids", {}).get("SS", [])}
+
+
+def _oldest_first(keys: Iterable[Key]) -> Sequence[Key]:
+    return sorted(keys, key=lambda key: (key.created_at, key.key_id))

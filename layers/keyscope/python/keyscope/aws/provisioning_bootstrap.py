@@ -1,29 +1,19 @@
-"""Settings -> the provisioning operations and the provisioning function's handler."""
+"""Settings -> the provisioning function's handler."""
 
 import time
 from collections.abc import Callable, Mapping
 
 from aws_lambda_powertools import Logger
 
+from keyscope.audit import Actor
 from keyscope.aws.bootstrap import LambdaContext
-from keyscope.aws.clients import dynamodb_client, kms_client
-from keyscope.aws.directory_table import DirectoryTable
-from keyscope.aws.secret_box import SecretSealingBox
+from keyscope.aws.lifecycle_bootstrap import provisioning
 from keyscope.errors import InvalidInput, Unavailable
-from keyscope.provisioning import Provisioning
-from keyscope.provisioning_request import Json, carry_out, read_operation, shown_faults
-from keyscope.settings import ProvisioningSettings, read_provisioning_settings
+from keyscope.key_members import Json
+from keyscope.provisioning_request import carry_out, read_operation, shown_faults
+from keyscope.settings import read_provisioning_settings
 
 ProvisioningHandler = Callable[[object, LambdaContext], Json]
-
-
-def provisioning(settings: ProvisioningSettings) -> Provisioning:
-    """Make the operations over the real tables and KMS."""
-    return Provisioning(
-        directory=DirectoryTable(dynamodb_client(), settings.directory_table, settings.keys_table),
-        sealer=SecretSealingBox(kms_client(), settings.kms_key_arn),
-        clock=time.time,
-    )
 
 
 def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
@@ -33,7 +23,7 @@ def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
         Misconfigured: when a setting is wrong; the function does not start.
     """
     settings = read_provisioning_settings(environment)
-    operations = provisioning(settings)
+    operations = provisioning(settings, "provisioning")
     logger = Logger(service="provisioning", level=settings.log_level, location=None)
 
     def handler(event: object, context: LambdaContext) -> Json:
@@ -42,7 +32,8 @@ def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
         try:
             operation = read_operation(event, now)
             members["operation"] = type(operation).__name__
-            result = carry_out(operation, operations, now)
+            actor = Actor(request_id=context.aws_request_id)
+            result = carry_out(operation, operations.acting_for(actor), now)
         except InvalidInput as invalid:
             members["faults"] = [f"{fault.field}: {fault.code}" for fault in invalid.faults]
             logger.info("invalid", extra=members)

@@ -1,0 +1,56 @@
+"""Audit events: each to the log, and all to EventBridge."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from keyscope.audit import AuditEvent
+from keyscope.aws.clients import EventsClient
+from keyscope.aws.key_table import error_code
+from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
+
+EVENT_SOURCE = "keyscope"
+DETAIL_TYPE = "Keyscope Lifecycle Change"
+MAX_ENTRIES = 10
+"""Entries of one `PutEvents` (EventBridge API reference)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventBus:
+    """An EventBridge bus as the audit trail; what it does not take is told to the operator."""
+
+    client: EventsClient
+    bus_name: str
+    telemetry: LifecycleTelemetry
+
+    def record(self, events: Sequence[AuditEvent], /) -> None:
+        """Log the events, and put them on the bus."""
+        for event in events:
+            self.telemetry.audited(event)
+        for start in range(0, len(events), MAX_ENTRIES):
+            batch = events[start : start + MAX_ENTRIES]
+            for event, code in self._put(batch):
+                self.telemetry.undelivered(event, code)
+
+    def _put(self, events: Sequence[AuditEvent]) -> Iterator[tuple[AuditEvent, str]]:
+        """Yield the events that the bus did not take, each with AWS's error code."""
+        try:
+            response = self.client.put_events(Entries=[self._entry(event) for event in events])
+        except (BotoCoreError, ClientError) as error:
+            yield from ((event, error_code(error)) for event in events)
+            return
+        for event, entry in zip(events, response["Entries"], strict=True):
+            if "ErrorCode" in entry:
+                yield event, str(entry["ErrorCode"])
+
+    def _entry(self, event: AuditEvent) -> Mapping[str, object]:
+        return {
+            "EventBusName": self.bus_name,
+            "Source": EVENT_SOURCE,
+            "DetailType": DETAIL_TYPE,
+            "Time": datetime.fromtimestamp(event.at, UTC),
+            "Detail": json.dumps(event.detail()),
+        }

@@ -1,0 +1,39 @@
+"""What operators are told of lifecycle changes: log lines, and metrics of what went wrong."""
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from keyscope.audit import AuditEvent
+from keyscope.errors import Unavailable
+
+
+class LifecycleTelemetry:
+    """Writes to standard output, where Lambda collects it."""
+
+    def __init__(self, function: str, metrics_namespace: str) -> None:
+        """Name the function (`service` in log and metrics) that makes the changes."""
+        # Audit lines are written whatever level the rest of the log has.
+        self._logger = Logger(service=function, level="INFO", location=None)
+        self._function = function
+        self._metrics = EphemeralMetrics(service=function, namespace=metrics_namespace)
+
+    def audited(self, event: AuditEvent) -> None:
+        """Log an audit event."""
+        self._logger.info("audit", extra={"audit": event.detail()})
+
+    def undelivered(self, event: AuditEvent, code: str) -> None:
+        """Tell that the bus did not take an audit event; the log has it."""
+        members = {"audit_event_id": event.event_id, "detail": code}
+        self._logger.error("audit event undelivered", extra=members)
+        self._count("UndeliveredAuditEvents")
+
+    def flush_failed(self, unavailable: Unavailable) -> None:
+        """Tell that a flush of cached policies could not be asked for now; one is promised."""
+        members = {"reason": unavailable.reason, "detail": unavailable.detail}
+        self._logger.error("flush not asked for", extra=members)
+        self._count("FlushRequestFailures")
+
+    def _count(self, name: str) -> None:
+        self._metrics.add_dimensions(service=self._function)
+        self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+        self._metrics.flush_metrics()

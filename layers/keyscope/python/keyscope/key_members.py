@@ -1,0 +1,100 @@
+"""The members of owners and keys in JSON: reading what a caller chose, showing what is kept.
+
+The provisioning function and the management API share these rules. A reader raises `ValueError`
+with a text that follows the member's name in a sentence.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+from keyscope.directory import Key
+from keyscope.policy import MAX_ALLOWED_CIDRS
+
+MAX_DISPLAY_NAME_LENGTH = 100
+"""Characters; the Sunshine API's limit for an app's name, used for all."""
+
+Json = dict[str, object]
+
+_UNPRINTABLE = {"Cc", "Cs"}
+"""Control characters, and halves of surrogate pairs, which UTF-8 cannot hold."""
+
+
+def read_display_name(value: object) -> str:
+    """Read a display name: 1 to 100 characters, not blank, no control characters."""
+    if (
+        isinstance(value, str)
+        and value.strip()
+        and len(value) <= MAX_DISPLAY_NAME_LENGTH
+        and not any(unicodedata.category(character) in _UNPRINTABLE for character in value)
+    ):
+        return value
+    message = (
+        f"must be a string of 1 to {MAX_DISPLAY_NAME_LENGTH} characters,"
+        " not blank and without control characters"
+    )
+    raise ValueError(message)
+
+
+def read_expires_at(value: object, now: float) -> int:
+    """Read an expiry, RFC 3339 with a zone; return seconds since the epoch, after `now`."""
+    try:
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+        seconds = int(moment.timestamp()) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        seconds = None
+    if seconds is None:
+        message = "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z"
+        raise ValueError(message)
+    if seconds <= now:
+        message = "must be in the future"
+        raise ValueError(message)
+    return seconds
+
+
+def read_cidr(value: object) -> str:
+    """Read a network in CIDR notation, IPv4 or IPv6; return its canonical form."""
+    try:
+        return str(ip_network(value if isinstance(value, str) else ""))
+    except ValueError:
+        message = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, no host bits set"
+        raise ValueError(message) from None
+
+
+def check_number_of_cidrs(number: int) -> None:
+    """Accept a number of networks that a key may be limited to."""
+    if not 1 <= number <= MAX_ALLOWED_CIDRS:
+        message = f"must be a list of 1 to {MAX_ALLOWED_CIDRS} CIDRs"
+        raise ValueError(message)
+
+
+def shown_key(key: Key, now: float) -> Json:
+    """Return what may be shown of a key beside its id and name; what does not apply is left out.
+
+    `now` is in seconds since the epoch; times are shown in RFC 3339.
+    """
+    return present(
+        {
+            "state": key.state(now).value,
+            "createdAt": rfc3339(key.created_at),
+            "expiresAt": rfc3339(key.expires_at),
+            "allowedCidrs": list(key.allowed_cidrs) or None,
+            "disabledAt": rfc3339(key.disabled_at),
+            "rotatedAt": rfc3339(key.rotated_at),
+            "previousSecretEndsAt": rfc3339(key.previous_ends_at) if key.has_overlap(now) else None,
+            "revokedAt": rfc3339(key.revoked_at),
+        }
+    )
+
+
+def present(members: Mapping[str, object]) -> Json:
+    """Return the members that have a value."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def rfc3339(seconds: int | None) -> str | None:
+    """Return a time, in seconds since the epoch, as RFC 3339 in UTC; nothing for nothing."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
