@@ -1,0 +1,7 @@
+"""The management API: apps, app keys and service accounts, behind the authorizer."""
+
+import os
+
+from keyscope.aws.management.bootstrap import management_handler
+
+handler = management_handler(os.environ)

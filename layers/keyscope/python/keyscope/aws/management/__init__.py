@@ -1,0 +1,1 @@
+"""The management API over HTTP: Powertools routes and validates, pydantic describes the bodies."""

@@ -1,0 +1,89 @@
+"""The management API, put together: its routes, and how errors are answered."""
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from keyscope.aws.management import v1_1, v2
+from keyscope.aws.management.calls import Calls
+from keyscope.aws.management.faults import (
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    NO_ROUTE,
+    Refusal,
+    body_of,
+    faults_of_schema,
+    refusal_of,
+)
+from keyscope.aws.management.requests import read_json
+from keyscope.errors import KeyscopeError, Unavailable
+from keyscope.ids import OwnerType
+from keyscope.provisioning import Provisioning
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+Report = Callable[[Exception], None]
+
+
+def management_api(
+    provisioning: Callable[[], Provisioning], report: Report
+) -> APIGatewayRestResolver:
+    """Make the routes of the management API over the operations.
+
+    `report` is told of what is answered with 500.
+    """
+    api = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=read_json)
+    calls = Calls(api, provisioning)
+    v2.add_apps(api, calls)
+    v2.add_keys(api, calls)
+    v1_1.add_apps(api, calls)
+    v1_1.add_keys(api, calls, OwnerType.APP, "/v1.1/apps/<ownerId>/keys", "App")
+    v1_1.add_service_accounts(api, calls)
+    path = "/v1.1/serviceaccounts/<ownerId>/keys"
+    v1_1.add_keys(api, calls, OwnerType.SERVICE_ACCOUNT, path, "ServiceAccount")
+    _answer_errors(api, report)
+    return api
+
+
+def _answer_errors(api: APIGatewayRestResolver, report: Report) -> None:
+    def answer(refused: Refusal) -> Response[str]:
+        body = body_of(refused, api.current_event.path)
+        return Response(refused.status.value, content_types.APPLICATION_JSON, body)
+
+    def invalid(error: RequestValidationError) -> Response[str]:
+        return answer(Refusal(HTTPStatus.BAD_REQUEST, faults_of_schema(error.errors())))
+
+    def refused(error: KeyscopeError) -> Response[str]:
+        if isinstance(error, Unavailable):
+            report(error)
+        return answer(refusal_of(error, api.current_event.path))
+
+    def failed(error: Exception) -> Response[str]:
+        report(error)
+        return answer(INTERNAL)
+
+    def no_route(_: NotFoundError) -> Response[str]:
+        methods = _methods_of(api, api.current_event.path)
+        if not methods:
+            return answer(NO_ROUTE)
+        response = answer(METHOD_NOT_ALLOWED)
+        response.headers["Allow"] = ", ".join(methods)
+        return response
+
+    api.exception_handler(RequestValidationError)(invalid)
+    api.exception_handler(KeyscopeError)(refused)
+    api.exception_handler(Exception)(failed)
+    api.not_found(no_route)
+
+
+def _methods_of(api: APIGatewayRestResolver, path: str) -> list[str]:
+    """Return the methods that a path has; none where there is no such path."""
+    for template, item in (api.get_openapi_schema().paths or {}).items():
+        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, path):
+            return [method.upper() for method in _METHODS if getattr(item, method) is not None]
+    return []

@@ -1,0 +1,75 @@
+"""What every route asks of a request: who calls, from where, and which page."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.openapi.params import Path
+
+from keyscope.audit import Actor
+from keyscope.context import principal_of_context
+from keyscope.management import Management
+from keyscope.principal import Principal
+from keyscope.provisioning import Provisioning
+
+AppId = Annotated[str, Path(alias="appId")]
+ServiceAccountId = Annotated[str, Path(alias="serviceAccountId")]
+KeyId = Annotated[str, Path(alias="keyId")]
+OwnerId = Annotated[str, Path(alias="ownerId")]
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The routes' view of the request that is being answered."""
+
+    api: APIGatewayRestResolver
+    provisioning: Callable[[], Provisioning]
+
+    def management(self) -> Management:
+        """Return the operations for the caller.
+
+        Raises:
+            Unavailable: `MALFORMED_CONTEXT`, when the authorizer's context does not tell of one.
+        """
+        context = _member(self._event(), "requestContext")
+        principal = principal_of_context(context.get("authorizer"))
+        actor = _actor(principal, context)
+        return Management(self.provisioning().acting_for(actor), principal)
+
+    def now(self) -> float:
+        """Return the time in seconds since the epoch."""
+        return self.provisioning().clock()
+
+    def query(self) -> Mapping[str, str]:
+        """Return the query's parameters; of several with one name, the last."""
+        return cast("Mapping[str, str]", _member(self._event(), "queryStringParameters"))
+
+    def url(self) -> str:
+        """Return the URL that was asked, without its query."""
+        headers = {name.lower(): value for name, value in _member(self._event(), "headers").items()}
+        scheme = headers.get("x-forwarded-proto", "https")
+        path = _member(self._event(), "requestContext").get("path", "")
+        return f"{scheme}://{headers.get('host', '')}{path}"
+
+    def _event(self) -> Mapping[str, object]:
+        return cast("Mapping[str, object]", self.api.current_event.raw_event)
+
+
+def _actor(principal: Principal, context: Mapping[str, object]) -> Actor:
+    source_address = _member(context, "identity").get("sourceIp")
+    request_id = context.get("requestId")
+    return Actor(
+        request_id=request_id if isinstance(request_id, str) else None,
+        source_address=source_address if isinstance(source_address, str) else None,
+        key_id=principal.key_id,
+        scope=principal.scope.value,
+        account_id=principal.account_id,
+        service_account_id=principal.service_account_id,
+        app_id=principal.app_id,
+    )
+
+
+def _member(value: Mapping[str, object], name: str) -> Mapping[str, object]:
+    member = value.get(name)
+    return member if isinstance(member, Mapping) else {}
