@@ -25,7 +25,7 @@ from local.event_values import basic
 from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
 from local.intrinsics import TemplateError
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
-from local.running_stack import loaded_stack, served_stack
+from local.running_stack import loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID
 from local.server import PortTaken
 from local.session import Session, provision, write_session
@@ -74,7 +74,7 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
     ):
         function_environment = provisioning_environment(stack, aws)
         session = provision(loaded.functions[PROVISIONING_FUNCTION], function_environment)
-        with served_stack(loaded, port) as served:
+        with served_stack(loaded, port) as served, polled_stack(loaded):
             urls = served.urls
             write_session(folder / SESSION_FILE_NAME, session, urls, function_environment)
             _say_where(console, stack, urls)

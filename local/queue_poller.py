@@ -37,6 +37,8 @@ _DEFAULT_BATCH_SIZE = 10
 _PAGE = 10
 """The most messages that SQS receives, or deletes, at a time."""
 
+_THREAD_NAME = "queue poller"
+
 _log = logging.getLogger("keyscope.local.queue_poller")
 
 _Message = Mapping[str, Any]
@@ -78,7 +80,9 @@ def polled_queues(
     client = cast("_QueueClient", local_client("sqs", endpoint_url))
     stopping = threading.Event()
     threads = [
-        threading.Thread(target=_poll, args=(source, client, stopping), daemon=True)
+        threading.Thread(
+            target=_poll, args=(source, client, stopping), name=_THREAD_NAME, daemon=True
+        )
         for source in read_event_sources(stack, functions)
     ]
     for thread in threads:

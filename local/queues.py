@@ -19,7 +19,7 @@ class _QueueClient(Protocol):
 
     def create_queue(self, **request: object) -> Mapping[str, str]: ...
 
-    def purge_queue(self, **request: object) -> object: ...
+    def delete_queue(self, **request: object) -> object: ...
 
 
 def create_queues(stack: Stack, endpoint_url: str) -> None:
@@ -42,8 +42,10 @@ def create_queues(stack: Stack, endpoint_url: str) -> None:
 def empty_queues(stack: Stack, endpoint_url: str) -> None:
     """Drop all messages of the stack's queues, those that are delayed included."""
     client = cast("_QueueClient", local_client("sqs", endpoint_url))
+    # Made anew: as at AWS, a queue can be purged once a minute only.
     for url, _ in _queues(stack):
-        client.purge_queue(QueueUrl=url)
+        client.delete_queue(QueueUrl=url)
+    create_queues(stack, endpoint_url)
 
 
 def queue_url_of(stack: Stack, arn: str) -> str:

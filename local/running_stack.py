@@ -1,7 +1,7 @@
 """The stack at work: functions, APIs over HTTP, pollers of queues, API Gateway's control plane.
 
-It comes up in two steps, because a store is filled between them: `loaded_stack` has the functions,
-`served_stack` all the rest.
+It comes up in steps, because a store is filled after the first: `loaded_stack` has the functions,
+`served_stack` the APIs and the control plane, `polled_stack` the pollers.
 """
 
 import socket
@@ -58,20 +58,32 @@ def loaded_stack(
 def served_stack(
     loaded: LoadedStack, first_port: int, clock: Callable[[], float] = time.time
 ) -> Iterator[ServedStack]:
-    """Serve the APIs, on ports counted from the first, with empty caches and empty queues.
+    """Serve the APIs, on ports counted from the first, with empty caches.
 
     With a first port of 0 the system chooses free ones.
 
     Raises:
         PortTaken: a port is in use.
-        TemplateError: an API or an event source holds what is not supported here.
+        TemplateError: an API holds what is not supported here.
     """
     gateways = [Gateway(api, loaded.functions, clock) for api in read_apis(loaded.stack)]
-    # What is due from before has nothing to flush.
-    empty_queues(loaded.stack, loaded.aws.endpoint_url)
     with (
         serving(gateways, first_port) as urls,
         served(control_plane(gateways), loaded.control_plane_listener),
-        polled_queues(loaded.stack, loaded.functions, loaded.aws.endpoint_url),
     ):
         yield ServedStack(gateways, urls)
+
+
+@contextmanager
+def polled_stack(loaded: LoadedStack) -> Iterator[None]:
+    """Poll the queues of a served stack for its functions, from empty queues on.
+
+    Stacks that share an embedded AWS share its queues, so only one of them may be polled at once.
+
+    Raises:
+        TemplateError: an event source holds what is not supported here.
+    """
+    # What is due from before the stack was served has nothing to flush.
+    empty_queues(loaded.stack, loaded.aws.endpoint_url)
+    with polled_queues(loaded.stack, loaded.functions, loaded.aws.endpoint_url):
+        yield

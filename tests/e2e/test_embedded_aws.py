@@ -28,6 +28,10 @@ class _Tables(Protocol):
     def list_tables(self) -> Mapping[str, list[str]]: ...
 
 
+class _Queues(Protocol):
+    def get_queue_attributes(self, **request: object) -> Mapping[str, Mapping[str, str]]: ...
+
+
 @pytest.fixture(scope="module")
 def stack() -> Stack:
     return load_stack(TEMPLATE)
@@ -59,6 +63,17 @@ def test_it_listens_on_the_loopback_address_only(aws: EmbeddedAws) -> None:
 
 def test_it_has_the_templates_tables(stack: Stack, aws: EmbeddedAws) -> None:
     assert table_names(aws.endpoint_url) == expected_names(stack)
+
+
+def test_it_has_the_templates_queues_where_their_references_lead(
+    stack: Stack, aws: EmbeddedAws
+) -> None:
+    sqs = cast("_Queues", local_client("sqs", aws.endpoint_url))
+    url = physical_id_of(stack, "FlushQueue")
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes["QueueArn"].endswith(":keyscope-local-FlushQueue")
+    assert "keyscope-local-FlushDeadLetterQueue" in attributes["RedrivePolicy"]
+    assert attributes["VisibilityTimeout"] == "151"
 
 
 def test_its_key_opens_what_it_sealed(aws: EmbeddedAws, kms: _Kms) -> None:

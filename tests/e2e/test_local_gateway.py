@@ -1,29 +1,33 @@
 """The template's own APIs with the real handlers, over HTTP."""
 
 import json
-import logging
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import httpx
 import pytest
 
+from keyscope.aws.flush_queue import FlushQueue
 from keyscope.provisioning import Provisioning
 from local.embedded_aws import EmbeddedAws, embedded_aws
 from local.event_values import VALUES, basic, bearer
 from local.gateway import Gateway
-from local.gateway_request import GatewayAnswer, GatewayRequest
+from local.gateway_request import CacheUse, GatewayAnswer, GatewayRequest
 from local.invoke import provisioning_environment
 from local.listening_program import free_ports
-from local.running_stack import loaded_stack, served_stack
+from local.running_stack import loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
-from local.template import Stack, load_stack
+from local.tables import local_client
+from local.template import Stack, load_stack, physical_id_of
+from tests.support.logs import functions_log_here
 from tests.support.stores import SteppedClock
+
+if TYPE_CHECKING:
+    from keyscope.aws.clients import SqsClient
 
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 PARAMETERS: Final = {
@@ -32,6 +36,8 @@ PARAMETERS: Final = {
     "CorsAllowOrigin": "https://shop.example",
 }
 REST, HTTP = 0, 1
+PATIENCE_SECONDS: Final = 20
+AUTHORIZERS: Final = ("rest_authorizer", "http_authorizer")
 BOTH: Final = pytest.mark.parametrize("api", [REST, HTTP], ids=["REST", "HTTP"])
 
 ALLOWED: Final = (
@@ -148,15 +154,23 @@ class Running:
 
 @contextmanager
 def run(
-    stack: Stack, aws: EmbeddedAws, environment: Mapping[str, str] | None = None
+    stack: Stack,
+    aws: EmbeddedAws,
+    environment: Mapping[str, str] | None = None,
+    *,
+    polled: bool = False,
 ) -> Iterator[Running]:
-    """Serve both APIs over a freshly seeded store; `environment` goes on top of the functions'."""
+    """Serve both APIs over a freshly seeded store; `environment` goes on top of the functions'.
+
+    `polled` tells whether its queues are polled; one stack at a time may be.
+    """
     operations = local_provisioning(provisioning_environment(stack, aws))
     store, stranger = seed(operations), seed(operations)
     clock = SteppedClock(time.time())
     with (
         loaded_stack(stack, aws, environment) as loaded,
         served_stack(loaded, 0, clock) as served,
+        polled_stack(loaded) if polled else nullcontext(),
     ):
         yield Running(served.urls, store, stranger.app_id, operations, clock, served.gateways)
 
@@ -181,8 +195,26 @@ def shared(stack: Stack, aws: EmbeddedAws) -> Iterator[Running]:
 
 @pytest.fixture
 def running(stack: Stack, aws: EmbeddedAws) -> Iterator[Running]:
-    with run(stack, aws) as running:
+    with run(stack, aws, polled=True) as running:
         yield running
+
+
+@pytest.fixture
+def flush_queue(stack: Stack, aws: EmbeddedAws) -> FlushQueue:
+    """The queue as a function of a stack has it whose key cache is off."""
+    client = cast("SqsClient", local_client("sqs", aws.endpoint_url))
+    return FlushQueue(client, physical_id_of(stack, "FlushQueue"), key_cache_seconds=0)
+
+
+def cache_use(running: Running, authorization: str, api: int) -> str:
+    return running.get("/v2/apps", authorization, api).headers["x-keyscope-cache"]
+
+
+def await_use(wanted: CacheUse, running: Running, authorization: str, api: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while cache_use(running, authorization, api) != wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def context_of(name: str, store: SeededStore) -> dict[str, str]:
@@ -400,6 +432,40 @@ def test_a_revoked_key_is_refused_once_the_result_cache_is_flushed(
 
 
 @BOTH
+def test_a_message_to_the_flush_queue_ends_what_is_cached(
+    api: int, running: Running, flush_queue: FlushQueue
+) -> None:
+    caller = basic(running.store.app_key)
+    before = [cache_use(running, caller, api) for _ in range(2)]
+    flush_queue.flush()
+    await_use(CacheUse.MISS, running, caller, api)
+    assert before == [CacheUse.MISS, CacheUse.HIT]
+
+
+def test_a_flush_comes_a_second_time_when_the_key_caches_are_over(
+    running: Running, flush_queue: FlushQueue
+) -> None:
+    caller = basic(running.store.app_key)
+    cache_use(running, caller, REST)
+    flush_queue.flush()
+    await_use(CacheUse.MISS, running, caller, REST)
+    assert cache_use(running, caller, REST) == CacheUse.HIT
+    await_use(CacheUse.MISS, running, caller, REST)
+
+
+def test_a_revoked_key_is_refused_after_a_flush_through_the_queue(
+    running: Running, flush_queue: FlushQueue
+) -> None:
+    key = running.store.spare_key
+    assert running.get("/v2/apps", basic(key)).status_code == 200
+    running.operations.revoke_key(running.store.account_id, key.key_id)
+    assert running.get("/v2/apps", basic(key)).status_code == 200
+    flush_queue.flush()
+    await_use(CacheUse.MISS, running, basic(key), REST)
+    assert running.get("/v2/apps", basic(key)).status_code == 401
+
+
+@BOTH
 def test_a_revoked_key_is_refused_once_the_cached_result_is_too_old(
     api: int, running: Running
 ) -> None:
@@ -525,23 +591,6 @@ def test_in_an_outage_of_kms_a_key_whose_token_came_before_serves_on(
     assert [each.status_code for each in (known, unknown)] == [200, 500]
 
 
-@contextmanager
-def functions_log_here() -> Iterator[None]:
-    """Let the functions log to this test's output; a logger keeps the one that it began with."""
-    handlers = [
-        handler
-        for name in ("rest_authorizer", "http_authorizer")
-        for handler in logging.getLogger(name).handlers
-        if isinstance(handler, logging.StreamHandler)
-    ]
-    before = [handler.setStream(sys.stdout) for handler in handlers]
-    try:
-        yield
-    finally:
-        for handler, stream in zip(handlers, before, strict=True):
-            handler.setStream(stream)
-
-
 def secrets_of(store: SeededStore, authorizations: Sequence[str]) -> set[str]:
     members = [getattr(store, field.name) for field in fields(store)]
     keys = [member for member in members if isinstance(member, IssuedKey)]
@@ -555,7 +604,7 @@ def test_no_answer_and_no_log_holds_a_credential(
     aws: EmbeddedAws,
 ) -> None:
     caplog.set_level("INFO")
-    with run(stack, aws) as running, functions_log_here():
+    with run(stack, aws) as running, functions_log_here(*AUTHORIZERS):
         values = [VALUES[name](running.store) for name in CREDENTIALS]
         answers = [
             running.get(path, value, api)
@@ -575,7 +624,7 @@ def test_no_answer_and_no_log_holds_a_credential(
 def test_each_decision_is_logged_with_the_request_id_that_the_caller_got(
     capsys: pytest.CaptureFixture[str], stack: Stack, aws: EmbeddedAws
 ) -> None:
-    with run(stack, aws) as running, functions_log_here():
+    with run(stack, aws) as running, functions_log_here(*AUTHORIZERS):
         answers = [running.ask("basic app", "GET", "/v2/apps", api) for api in (REST, HTTP)]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     logged = [line["request_id"] for line in lines if line.get("message") == "decision"]

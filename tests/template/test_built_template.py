@@ -82,6 +82,7 @@ def test_the_layers_are_small(built: Path, tmp_path: Path) -> None:
         "RestAuthorizerFunction",
         "HttpAuthorizerFunction",
         "ProvisioningFunction",
+        "CacheFlushFunction",
         "EchoFunction",
         "HttpEchoFunction",
     ],
@@ -101,7 +102,13 @@ def test_the_built_template_passes_cfn_lint(built: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["RestAuthorizerFunction", "HttpAuthorizerFunction", "ProvisioningFunction"]
+    "function",
+    [
+        "RestAuthorizerFunction",
+        "HttpAuthorizerFunction",
+        "ProvisioningFunction",
+        "CacheFlushFunction",
+    ],
 )
 def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(
     function: str, built: Path, tmp_path: Path

@@ -9,7 +9,12 @@ from typing import Final, cast
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from keyscope.settings import read_authorizer_settings, read_provisioning_settings
+from keyscope.aws.stage_caches import HTTP_API_STAGE
+from keyscope.settings import (
+    read_authorizer_settings,
+    read_cache_flush_settings,
+    read_provisioning_settings,
+)
 from local.intrinsics import PSEUDO_PARAMETERS, Json, TemplateError
 from local.template import (
     Stack,
@@ -24,12 +29,19 @@ TEMPLATE: Final = ROOT / "template.yaml"
 SOURCE: Final = cast("dict[str, dict[str, Json]]", yaml_parse(TEMPLATE.read_text("utf-8")))
 ACCOUNT: Final = PSEUDO_PARAMETERS["AWS::AccountId"]
 AUTHORIZERS: Final = ("RestAuthorizerFunction", "HttpAuthorizerFunction")
-FUNCTIONS: Final = (*AUTHORIZERS, "ProvisioningFunction", "EchoFunction", "HttpEchoFunction")
+FUNCTIONS: Final = (
+    *AUTHORIZERS,
+    "ProvisioningFunction",
+    "CacheFlushFunction",
+    "EchoFunction",
+    "HttpEchoFunction",
+)
 TABLES: Final = ("KeysTable", "DirectoryTable")
 ROLES: Final = {
     "RestAuthorizerFunction": ("RestAuthorizerRole", "rest_authorizer"),
     "HttpAuthorizerFunction": ("HttpAuthorizerRole", "http_authorizer"),
     "ProvisioningFunction": ("ProvisioningRole", "provisioning"),
+    "CacheFlushFunction": ("CacheFlushRole", "cache_flush"),
     "EchoFunction": ("EchoRole", "echo"),
     "HttpEchoFunction": ("EchoRole", "echo"),
 }
@@ -50,6 +62,7 @@ OTHER_VALUES: Final = {
 UNCACHED: Final = {"AuthorizerCacheSeconds": "0"}
 LOG_PREFIX: Final = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/keyscope-local"
 EXECUTE_API: Final = f"arn:aws:execute-api:us-east-1:{ACCOUNT}"
+LONGEST_FLUSH_DELAY_SECONDS: Final = 331
 SEALED_FOR_A_KEY: Final = {"Null": {"kms:EncryptionContext:keyId": "false"}}
 
 
@@ -75,6 +88,10 @@ def of_type(stack: Stack, kind: str) -> dict[str, Json]:
 
 def table_arn(name: str) -> str:
     return f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/keyscope-local-{name}"
+
+
+def queue_arn(name: str) -> str:
+    return f"arn:aws:sqs:us-east-1:{ACCOUNT}:keyscope-local-{name}"
 
 
 def key_arn(stack: Stack) -> object:
@@ -161,6 +178,102 @@ def test_provisioning_may_keep_the_directory_and_seal_secrets_and_nothing_else(
         },
         write_logs("provisioning"),
     ]
+
+
+@pytest.mark.parametrize("with_http_api", ["true", "false"])
+def test_the_cache_flush_may_flush_its_own_stages_read_its_queue_and_log_and_nothing_else(
+    with_http_api: str,
+) -> None:
+    stack = load_stack(TEMPLATE, {"HttpApiEnabled": with_http_api, "StageName": "blue"})
+    stages = [f"restapis/{stack.physical_ids['RestApi']}/stages/blue"]
+    if with_http_api == "true":
+        stages.append(f"apis/{stack.physical_ids['HttpApi']}/stages/$default")
+    assert statements_of(stack, "CacheFlushRole") == [
+        {
+            "Effect": "Allow",
+            "Action": "apigateway:DELETE",
+            "Resource": [
+                f"arn:aws:apigateway:us-east-1::/{stage}/cache/authorizers" for stage in stages
+            ],
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+            "Resource": queue_arn("FlushQueue"),
+        },
+        write_logs("cache_flush"),
+    ]
+
+
+@pytest.mark.parametrize("with_http_api", ["true", "false"])
+def test_the_cache_flush_is_told_the_stages_that_it_may_flush(with_http_api: str) -> None:
+    stack = load_stack(TEMPLATE, {"HttpApiEnabled": with_http_api, "StageName": "blue"})
+    settings = read_cache_flush_settings(environment_of(stack, "CacheFlushFunction"))
+    assert (settings.rest_api_id, settings.stage_name) == (stack.physical_ids["RestApi"], "blue")
+    assert settings.http_api_id == stack.physical_ids.get("HttpApi", "")
+    (flush,) = (
+        each for each in statements_of(stack, "CacheFlushRole") if "apigateway" in str(each)
+    )
+    stages = [(settings.rest_api_id, settings.stage_name)]
+    if settings.http_api_id:
+        stages.append((settings.http_api_id, HTTP_API_STAGE))
+    allowed = cast("list[str]", flush["Resource"])
+    assert [tuple(arn.split("/")[2:5:2]) for arn in allowed] == stages
+
+
+def test_any_number_of_messages_makes_a_few_flushes_a_second(stack: Stack) -> None:
+    (mapping,) = of_type(stack, "AWS::Lambda::EventSourceMapping").values()
+    assert mapping == {
+        "FunctionName": stack.physical_ids["CacheFlushFunction"],
+        "EventSourceArn": queue_arn("FlushQueue"),
+        "BatchSize": 1_000,
+        "MaximumBatchingWindowInSeconds": 1,
+        "ScalingConfig": {"MaximumConcurrency": 2},
+    }
+
+
+def test_a_failed_flush_is_tried_again_for_as_long_as_a_policy_may_be_cached(stack: Stack) -> None:
+    queue = cast("Mapping[str, int]", properties_of(stack, "FlushQueue"))
+    function = cast("Mapping[str, int]", properties_of(stack, "CacheFlushFunction"))
+    redrive = cast("Mapping[str, int]", queue["RedrivePolicy"])
+    longest_cached = int(str(SOURCE["Parameters"]["AuthorizerCacheSeconds"]["MaxValue"]))
+    batching_window = 1
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + batching_window
+    assert queue["VisibilityTimeout"] * redrive["maxReceiveCount"] >= longest_cached
+    assert queue["MessageRetentionPeriod"] > longest_cached + LONGEST_FLUSH_DELAY_SECONDS
+
+
+def test_flushes_that_failed_for_good_are_kept_for_two_weeks(stack: Stack) -> None:
+    redrive = cast("Json", properties_of(stack, "FlushQueue")["RedrivePolicy"])
+    assert redrive["deadLetterTargetArn"] == queue_arn("FlushDeadLetterQueue")
+    retention = properties_of(stack, "FlushDeadLetterQueue")["MessageRetentionPeriod"]
+    assert retention == 14 * 24 * 3_600
+
+
+@pytest.mark.parametrize("queue", ["FlushQueue", "FlushDeadLetterQueue"])
+def test_a_queue_is_encrypted(queue: str, stack: Stack) -> None:
+    assert properties_of(stack, queue)["SqsManagedSseEnabled"] is True
+
+
+def test_no_resource_waits_for_itself(stack: Stack) -> None:
+    translated = translate(SOURCE, stack.parameters)
+    resources = cast("Mapping[str, Json]", translated["Resources"])
+    waiting = {name: referred_to(resource) for name, resource in resources.items()}
+    while ready := {name for name, others in waiting.items() if not others & waiting.keys()}:
+        waiting = {name: others for name, others in waiting.items() if name not in ready}
+    assert waiting == {}
+
+
+def referred_to(value: object) -> set[str]:
+    """Return the logical ids that `Ref`, `Fn::GetAtt`, `Fn::Sub` and `DependsOn` name."""
+    text = json.dumps(value)
+    return {
+        *re.findall(r'"Ref": "(\w+)"', text),
+        *re.findall(r'"Fn::GetAtt": \["(\w+)"', text),
+        *re.findall(r"\$\{(\w+)[.}]", text),
+        *re.findall(r'"DependsOn": "(\w+)"', text),
+        *re.findall(r'"(\w+)"', "".join(re.findall(r'"DependsOn": \[([^]]*)\]', text))),
+    }
 
 
 def test_the_echo_backend_may_log_and_nothing_else(stack: Stack) -> None:
@@ -413,7 +526,10 @@ def test_only_iam_callers_reach_the_provisioning_function(stack: Stack) -> None:
     }
     assert stack.physical_ids["ProvisioningFunction"] not in permitted
     assert not of_type(stack, "AWS::Lambda::Url")
-    assert not of_type(stack, "AWS::Lambda::EventSourceMapping")
+    sources = of_type(stack, "AWS::Lambda::EventSourceMapping").values()
+    assert stack.physical_ids["ProvisioningFunction"] not in {
+        source["FunctionName"] for source in sources
+    }
 
 
 def test_other_stacks_attach_the_aliases(stack: Stack) -> None:

@@ -25,4 +25,9 @@ def test_the_core_loads_no_aws_sdk_and_no_powertools(module: str) -> None:
 
 def test_an_authorizer_loads_neither_boto3_nor_what_only_provisioning_needs() -> None:
     loaded = modules_after_importing("keyscope.aws.bootstrap")
-    assert not loaded & {"boto3", "keyscope.aws.directory_table", "keyscope.provisioning_request"}
+    assert not loaded & {
+        "boto3",
+        "keyscope.aws.directory_table",
+        "keyscope.aws.flush_queue",
+        "keyscope.provisioning_request",
+    }

@@ -3,7 +3,11 @@ from pathlib import Path
 import pytest
 
 from keyscope.errors import Misconfigured
-from keyscope.settings import read_authorizer_settings, read_provisioning_settings
+from keyscope.settings import (
+    read_authorizer_settings,
+    read_cache_flush_settings,
+    read_provisioning_settings,
+)
 
 REQUIRED = {"KEYSCOPE_KEYS_TABLE": "keys", "KEYSCOPE_KMS_KEY_ARN": "arn:aws:kms:key"}
 
@@ -83,3 +87,22 @@ def test_the_provisioning_function_needs_both_tables_the_kms_key_and_the_queue()
         "KEYSCOPE_KEYS_TABLE is not set; KEYSCOPE_DIRECTORY_TABLE is not set;"
         " KEYSCOPE_KMS_KEY_ARN is not set; KEYSCOPE_FLUSH_QUEUE_URL is not set"
     )
+
+
+def test_the_cache_flush_function_needs_the_rest_api_and_its_stage() -> None:
+    with pytest.raises(Misconfigured) as misconfigured:
+        read_cache_flush_settings({"KEYSCOPE_LOG_LEVEL": "x"})
+    assert str(misconfigured.value) == (
+        "KEYSCOPE_REST_API_ID is not set; KEYSCOPE_STAGE_NAME is not set;"
+        " KEYSCOPE_LOG_LEVEL is 'x'; it takes one of DEBUG, INFO, WARNING, ERROR"
+    )
+
+
+@pytest.mark.parametrize(("variables", "api_id"), [({}, ""), ({"KEYSCOPE_HTTP_API_ID": "h"}, "h")])
+def test_the_cache_flush_function_may_have_an_http_api(
+    variables: dict[str, str], api_id: str
+) -> None:
+    required = {"KEYSCOPE_REST_API_ID": "r", "KEYSCOPE_STAGE_NAME": "prod"}
+    settings = read_cache_flush_settings({**required, **variables})
+    assert settings.http_api_id == api_id
+    assert (settings.log_level, settings.metrics_namespace) == ("INFO", "Keyscope")

@@ -13,6 +13,8 @@ RESOURCES: Mapping[str, Json] = {
     },
     "LogGroup": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/a/b"}},
     "Queue": {"Type": "AWS::SQS::Queue"},
+    "NamedQueue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "own"}},
+    "Topic": {"Type": "AWS::SNS::Topic"},
 }
 RESOLVER = Resolver(
     parameters={"Stage": "prod", "Empty": ""},
@@ -56,6 +58,22 @@ def resolved(value: object) -> object:
             "arn:aws:logs:us-east-1:123456789012:log-group:/a/b:*",
             id="an attribute in short",
         ),
+        pytest.param(
+            {"Ref": "Queue"},
+            "https://sqs.us-east-1.amazonaws.com/123456789012/keyscope-local-Queue",
+            id="a queue, which is referred to by its URL",
+        ),
+        pytest.param(
+            {"Fn::GetAtt": "Queue.Arn"},
+            "arn:aws:sqs:us-east-1:123456789012:keyscope-local-Queue",
+            id="a queue's ARN",
+        ),
+        pytest.param({"Fn::GetAtt": "Queue.QueueName"}, "keyscope-local-Queue", id="its name"),
+        pytest.param(
+            {"Ref": "NamedQueue"},
+            "https://sqs.us-east-1.amazonaws.com/123456789012/own",
+            id="a queue with a name of its own",
+        ),
         pytest.param({"Fn::Sub": "${Stage}/${AWS::Partition}"}, "prod/aws", id="Sub of names"),
         pytest.param(
             {"Fn::Sub": "${Table.Arn}/index"},
@@ -96,7 +114,7 @@ def test_a_condition_is_evaluated(condition: str, *, expected: bool) -> None:
     ("value", "told"),
     [
         ({"Ref": "Nothing"}, "there is no parameter or resource 'Nothing'"),
-        ({"Ref": "Queue"}, "Ref of Queue, a AWS::SQS::Queue, is not known here"),
+        ({"Ref": "Topic"}, "Ref of Topic, a AWS::SNS::Topic, is not known here"),
         ({"Fn::GetAtt": ["Table", "StreamArn"]}, "StreamArn of Table"),
         ({"Fn::Sub": "${Nothing}"}, "there is no parameter or resource 'Nothing'"),
         ({"Fn::Sub": ["${A}", {"A": ["list"]}]}, "text was expected"),
@@ -119,4 +137,4 @@ def test_what_is_no_condition_is_refused() -> None:
 
 def test_a_reference_is_known_for_some_resources_only() -> None:
     assert RESOLVER.has_reference("Table")
-    assert not RESOLVER.has_reference("Queue")
+    assert not RESOLVER.has_reference("Topic")

@@ -1,0 +1,87 @@
+"""The control plane, as AWS's own client calls it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from local.authorization import AuthorizerResult
+from local.control_plane import control_plane
+from local.gateway import Gateway
+from local.server import bound, served, url_of
+from local.tables import local_client
+from tests.support import local_gateway
+from tests.support.local_gateway import small_stack
+
+if TYPE_CHECKING:
+    from keyscope.aws.clients import ApiGatewayClient, ApiGatewayV2Client
+
+RESULT: Final = AuthorizerResult("p", {}, {})
+
+
+@pytest.fixture
+def gateways(tmp_path: Path) -> list[Gateway]:
+    stack = small_stack(tmp_path)
+    gateways = [local_gateway.served(stack, api).gateway for api in ("Rest", "Http")]
+    for gateway in gateways:
+        gateway.cache.put("caller", RESULT, 300)
+    return gateways
+
+
+@pytest.fixture
+def url(gateways: list[Gateway]) -> Iterator[str]:
+    with bound(0) as listener, served(control_plane(gateways), listener):
+        yield url_of(listener)
+
+
+def cached(gateways: list[Gateway]) -> list[bool]:
+    return [gateway.cache.get("caller") is not None for gateway in gateways]
+
+
+def flush_rest(url: str, api_id: str, stage: str) -> int:
+    client = cast("ApiGatewayClient", local_client("apigateway", url))
+    answer = client.flush_stage_authorizers_cache(restApiId=api_id, stageName=stage)
+    return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def flush_http(url: str, api_id: str, stage: str) -> int:
+    client = cast("ApiGatewayV2Client", local_client("apigatewayv2", url))
+    answer = client.reset_authorizers_cache(ApiId=api_id, StageName=stage)
+    return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def test_a_rest_apis_flush_empties_its_cache_alone(url: str, gateways: list[Gateway]) -> None:
+    assert flush_rest(url, gateways[0].api.api_id, "prod") == 202
+    assert cached(gateways) == [False, True]
+
+
+def test_an_http_apis_flush_empties_its_cache_alone(url: str, gateways: list[Gateway]) -> None:
+    assert flush_http(url, gateways[1].api.api_id, "$default") == 204
+    assert cached(gateways) == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("api", "stage"), [(0, "other"), (1, "$default"), (1, "prod")], ids=["stage", "kind", "both"]
+)
+def test_a_stage_that_no_rest_api_has_is_not_found_and_nothing_is_flushed(
+    api: int, stage: str, url: str, gateways: list[Gateway]
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        flush_rest(url, gateways[api].api.api_id, stage)
+    assert refused.value.response["Error"]["Code"] == "NotFoundException"
+    assert cached(gateways) == [True, True]
+
+
+def test_an_api_that_is_not_there_is_not_found(url: str, gateways: list[Gateway]) -> None:
+    with pytest.raises(ClientError, match="NotFoundException"):
+        flush_http(url, "nothing", "$default")
+    assert cached(gateways) == [True, True]
+
+
+def test_only_a_delete_flushes(url: str, gateways: list[Gateway]) -> None:
+    path = f"/restapis/{gateways[0].api.api_id}/stages/prod/cache/authorizers"
+    assert httpx.get(url + path, trust_env=False).status_code == 405
+    assert cached(gateways) == [True, True]
