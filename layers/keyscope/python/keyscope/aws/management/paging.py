@@ -40,6 +40,7 @@ def read_apps_query(query: Mapping[str, str], own: str) -> AppsQuery:
         InvalidInput: with every fault that it has.
     """
     reader = _Reader()
+    reader.refuse_unknown(query, "page", "filter")
     page, criteria = reader.members(query, "page"), reader.members(query, "filter")
     found = AppsQuery(
         position=reader.position(page, own),
@@ -57,6 +58,7 @@ def read_offset_query(query: Mapping[str, str]) -> tuple[Offset, int]:
         InvalidInput: with every fault that it has.
     """
     reader = _Reader()
+    reader.refuse_unknown(query, "limit", "offset")
     offset = reader.number(query.get("offset", "0"), "offset", range(MAX_OFFSET + 1))
     limit = reader.number(query.get("limit", str(DEFAULT_SIZE)), "limit", range(1, MAX_SIZE + 1))
     reader.finish()
@@ -94,6 +96,11 @@ class _Reader:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+
+    def refuse_unknown(self, query: Mapping[str, str], *known: str) -> None:
+        for name in query:
+            if name.partition("[")[0] not in known:
+                self._fault(name, f"is unknown; known: {', '.join(known)}")
 
     def members(self, query: Mapping[str, str], name: str) -> dict[str, object]:
         """Return the members of `name[...]` and of the JSON object `name`."""
