@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,13 +24,11 @@ from local.template import load_stack
 
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 PARAMETERS: Final = {"AccessMapRoutes": "v2,v1.1", "KeyCacheSeconds": "0"}
-EXAMPLES: Final = 30
+EXAMPLES: Final = 10
 CURSORS: Final = {"page[after]", "page[before]"}
 SERVICE_ACCOUNT_PATHS: Final = "/v1.1/serviceaccounts/"
 
-FUTURE: Final = st.datetimes(datetime(2100, 1, 1), datetime(2999, 1, 1)).map(
-    lambda moment: f"{moment.isoformat()}Z"
-)
+FUTURE: Final = st.dates(date(2100, 1, 1), date(2999, 1, 1)).map("{}T12:00:00Z".format)
 NETWORKS: Final = st.one_of(
     st.ip_addresses(v=4).map(lambda address: f"{address}/32"),
     st.ip_addresses(v=6).map(lambda address: f"{address}/128"),
@@ -41,7 +39,7 @@ schemathesis.openapi.format("network", NETWORKS)
 
 def refined_document() -> dict[str, Any]:
     """Return the document with formats for what JSON Schema has no words for."""
-    document = json.loads(PATH.read_text("utf-8"))
+    document: dict[str, Any] = json.loads(PATH.read_text("utf-8"))
     for name in ("KeyCreateBody", "KeyUpdateBody", "KeyCreateBodyV11", "KeyUpdateBodyV11"):
         properties = document["components"]["schemas"][name]["properties"]
         properties["expiresAt"]["anyOf"][0]["format"] = "future"
@@ -91,15 +89,16 @@ def test_the_committed_document_is_that_of_the_code() -> None:
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_operation_answers_as_the_document_says(
-    case: schemathesis.Case, account: Account
+    case: schemathesis.Case[Any], account: Account
 ) -> None:
     given = case.path_parameters
     # Half of the cases are about what is there; the others keep the ids that were made up.
     if given and len("".join(map(str, given.values()))) % 2 == 0:
         fresh = account.fresh_ids(case.path)
         case.path_parameters = {name: fresh[name] for name in given}
-    for name in CURSORS & case.query.keys() if case.query else ():
-        # A cursor is one of the account's own ids.
+    listed = str(case.query.get("filter[serviceAccountId]", account.account_id))
+    for name in CURSORS & case.query.keys():
+        # A cursor is the id of an app that the same list can hold.
         if re.fullmatch("[0-9a-f]{24}", str(case.query[name])):
-            case.query[name] = account.account_id + case.query[name][len(account.account_id) :]
+            case.query[name] = listed + case.query[name][len(listed) :]
     case.call_and_validate(base_url=account.url, auth=account.auth)

@@ -73,7 +73,9 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
+# The bounds stand before the function: JSON Schema is made from what stands inside it.
+WholeNumber = Annotated[int, Field(ge=0, le=_MAX_WHOLE_NUMBER), BeforeValidator(_whole)]
+OverlapSeconds = Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS), BeforeValidator(_whole)]
 DisplayName = Annotated[
     str,
     AfterValidator(read_display_name),
@@ -142,9 +144,7 @@ class Body(BaseModel):
 class AppSettings(Body):
     """The settings of an app that the Sunshine API knows. Keyscope keeps them for the backend."""
 
-    conversation_retention_seconds: (
-        Annotated[WholeNumber, Field(ge=0, le=_MAX_WHOLE_NUMBER)] | None
-    ) = None
+    conversation_retention_seconds: WholeNumber | None = None
     mask_credit_card_numbers: bool | None = None
     use_animal_names: bool | None = None
     echo_postback: bool | None = None
@@ -226,9 +226,7 @@ class KeyUpdateBody(Body):
 class RotateBody(Body):
     """A rotation, and how long the secret before it is still accepted."""
 
-    overlap_seconds: Annotated[WholeNumber, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = (
-        DEFAULT_OVERLAP_SECONDS
-    )
+    overlap_seconds: OverlapSeconds = DEFAULT_OVERLAP_SECONDS
 
 
 class AppCreateBodyV11(AppCreateBody):

@@ -49,7 +49,9 @@ _FILTER: Final = {
     "schema": {
         "type": "object",
         "additionalProperties": False,
-        "properties": {"serviceAccountId": {"type": "string", "pattern": "^[0-9a-f]{16}$"}},
+        "properties": {
+            "serviceAccountId": {"type": "string", "pattern": "^[0-9a-f]{12}(?!0000)[0-9a-f]{4}$"}
+        },
     },
 }
 

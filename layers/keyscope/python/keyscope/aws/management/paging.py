@@ -42,10 +42,11 @@ def read_apps_query(query: Mapping[str, str], own: str) -> AppsQuery:
     reader = _Reader()
     reader.refuse_unknown(query, "page", "filter")
     page, criteria = reader.members(query, "page"), reader.members(query, "filter")
+    creator_id = reader.creator(criteria.get("serviceAccountId"))
     found = AppsQuery(
-        position=reader.position(page, own),
+        position=reader.position(page, creator_id or own),
         size=reader.number(page.get("size", DEFAULT_SIZE), "page[size]", range(1, MAX_SIZE + 1)),
-        creator_id=reader.creator(criteria.get("serviceAccountId")),
+        creator_id=creator_id,
     )
     reader.finish()
     return found
@@ -148,7 +149,7 @@ class _Reader:
     def _cursor(self, value: object, field: str, own: str) -> str:
         if isinstance(value, str) and is_app_id(value) and value.startswith(own):
             return value
-        self._fault(field, "must be a cursor from an earlier page")
+        self._fault(field, "must be a cursor from a page of the same list")
         return ""
 
     def _object(self, text: str | None, name: str) -> dict[str, object]:
