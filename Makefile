@@ -43,7 +43,7 @@ invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=
 events: .venv/installed ## Fill the events with the running local stack's credentials, for `sam local invoke`
 	@python -m local.events --output .local/events
 
-openapi: .venv/installed ## Write the management API's OpenAPI document, docs/openapi.json
+openapi: .venv/installed ## Write the management API's documents, docs/openapi.json and docs/endpoints.md
 	@python -m local.openapi
 
 clean: ## Remove everything that make has made

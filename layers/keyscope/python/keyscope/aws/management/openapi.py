@@ -124,6 +124,7 @@ _SERVER: Final = {
         "stage": {"default": "prod"},
     },
 }
+_DONE: Final = {"200": "Done", "201": "Created"}
 _POWERTOOLS_OWN: Final = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 """Schemas of answers that this API does not give."""
 
@@ -152,12 +153,15 @@ def openapi_document() -> Json:
 
 def _complete(path: str, operation: Json) -> None:
     """Add to an operation what Powertools does not know of."""
+    operation["x-keyscope-callers"] = _callers_of(path, operation["operationId"])
     query = _QUERIES.get(operation["operationId"], [])
     operation["parameters"] = [*operation.get("parameters", []), *query]
     responses = operation["responses"]
     del responses["422"]
+    for status, response in responses.items():
+        response["description"] = _DONE[status]
     own = "ErrorV11" if path.startswith(V11_PREFIX) else "Errors"
-    for status, description in _errors_of(operation):
+    for status, description in _errors_of(path, operation):
         # API Gateway answers for itself in the v2 shape, whatever the path.
         names = {"Errors"} if status in _BY_GATEWAY_ALONE else {own}
         names |= {"Errors"} if status in _BY_GATEWAY_TOO else set()
@@ -167,7 +171,19 @@ def _complete(path: str, operation: Json) -> None:
         responses[status] = {"description": description, "content": content}
 
 
-def _errors_of(operation: Json) -> Iterator[tuple[str, str]]:
+def _callers_of(path: str, operation_id: str) -> str:
+    if path.startswith(f"{V11_PREFIX}serviceaccounts"):
+        return "account, with a user account's key"
+    return "account, app" if operation_id in {"GetApp", "UpdateApp"} else "account"
+
+
+def _not_found_of(path: str) -> str:
+    if path.startswith(f"{V11_PREFIX}serviceaccounts"):
+        return "`not_found`"
+    return "`app_not_found`, `not_found`" if "{keyId}" in path else "`app_not_found`"
+
+
+def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
     """Yield the statuses of an operation's errors, with what they mean."""
     has_body = "requestBody" in operation
     places = {parameter["in"] for parameter in operation["parameters"]}
@@ -176,7 +192,7 @@ def _errors_of(operation: Json) -> Iterator[tuple[str, str]]:
     yield "401", "`unauthorized`: the credential is missing or refused"
     yield "403", "`forbidden`: the credential does not reach the path"
     if "path" in places:
-        yield "404", "`app_not_found`, `not_found`: it is not there, or not the caller's"
+        yield "404", f"{_not_found_of(path)}: it is not there, or not the caller's"
     if codes := _CONFLICTS.get(operation["operationId"]):
         yield "409", codes
     if has_body:
