@@ -132,7 +132,7 @@ def served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
         log_config=None,
         access_log=False,
         server_header=False,
-        # The source address is that of the connection, as API Gateway has it, and no caller's claim.
+        # As API Gateway has it: the source address is the connection's, whatever callers claim.
         proxy_headers=False,
         lifespan="off",
         ws="none",
