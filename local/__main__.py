@@ -30,13 +30,14 @@ from local.seed import USER_ID
 from local.server import PortTaken
 from local.session import Session, provision, write_session
 from local.template import Stack, load_stack
-from local.tour import plan, surprises, table_of, visit
+from local.tour import surprises, table_of, visit
+from local.tour_stops import plan
 
 LOG_FILE_NAME: Final = "functions.log"
 INTERRUPTED: Final = 130
 """The exit status that shells give to a program ended by Ctrl-C."""
 PACKAGED_ACCESS_MAP: Final = "scopes.toml"
-TABLE_WIDTH: Final = 110
+TABLE_WIDTH: Final = 120
 """Columns. A narrower terminal breaks the lines; folded cells would be harder to read."""
 
 
@@ -92,9 +93,8 @@ def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str],
     if not _has_packaged_routes(stack) or len(urls) == 1:
         console.print("No tour: it needs the packaged access map and both APIs.")
         return True
-    route_sets = stack.parameters["AccessMapRoutes"].split(",")
     caching = stack.parameters["AuthorizerCacheSeconds"] != "0"
-    visits = visit(plan(route_sets, caching=caching), session, urls, log)
+    visits = visit(plan(_route_sets(stack), caching=caching), session, urls, log)
     console.print(table_of(visits))
     console.print("\n".join(surprises(visits)), style="red", end="")
     expected = sum(one.as_expected for one in visits)
@@ -117,18 +117,27 @@ def _say_what_next(
     files = f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions)"
     if _has_packaged_routes(stack):
         console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
-        console.print("\n".join(_curl_lines(session, url)), markup=False)
+        version = "v2" if "v2" in _route_sets(stack) else "v1.1"
+        console.print("\n".join(_curl_lines(session, url, version)), markup=False)
     console.print(f"\nWritten: {files}.\nServing until Ctrl-C.", markup=False)
 
 
-def _curl_lines(session: Session, url: str) -> list[str]:
-    store = session.store
-    app = f"{url}/v2/apps/{store.app_id}"
+def _curl_lines(session: Session, url: str, version: str) -> list[str]:
+    store, apps = session.store, f"{url}/{version}/apps"
+    users, name = {"v2": ("users", "displayName"), "v1.1": ("appusers", "name")}[version]
+    user = f"{apps}/{store.app_id}/{users}/{USER_ID}"
+    account = f"-u {store.account_key.key_id}:{store.account_key.secret}"
+    body = f"""-H 'Content-Type: application/json' -d '{{"{name}":"My app"}}'"""
     return [
-        f"  curl -i {url}/v2/apps -u {store.account_key.key_id}:{store.account_key.secret}",
-        f"  curl -i {app}/users -H 'Authorization: {basic(store.app_key)}'",
-        f"  curl -i {app}/users/{USER_ID} -H 'Authorization: Bearer {session.app_user_token}'",
+        f"  curl -i {apps} {account}",
+        f"  curl -i {apps} {account} {body}",
+        f"  curl -i {user} -H 'Authorization: {basic(store.app_key)}'",
+        f"  curl -i {user} -H 'Authorization: Bearer {session.app_user_token}'",
     ]
+
+
+def _route_sets(stack: Stack) -> list[str]:
+    return stack.parameters["AccessMapRoutes"].split(",")
 
 
 def _has_packaged_routes(stack: Stack) -> bool:

@@ -93,7 +93,8 @@ def _rest_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
             "requestId": request.request_id,
             "resourcePath": route.template,
             "httpMethod": request.method,
-            "path": f"/{api.stage}{request.path}",
+            # As a custom domain has it: the URL that is called here holds no stage either.
+            "path": request.path,
             "protocol": "HTTP/1.1",
             "requestTimeEpoch": int(time.time() * 1_000),
             "identity": {

@@ -26,6 +26,8 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 """API Gateway's payload quota."""
 _FRAMING: Final = {"connection", "content-length", "transfer-encoding"}
 """Headers that are the server's to set; a function's would contradict them."""
+_FORWARDED_PROTO: Final = "x-forwarded-proto"
+"""The header that tells functions how the API was called; API Gateway sets it itself."""
 _BODILESS: Final = {204, 304}
 """Statuses that HTTP allows no body (RFC 9110, section 6.4.1)."""
 
@@ -48,13 +50,17 @@ def application(gateway: Gateway) -> ASGIApp:
 def read_request(request: Request, body: bytes, kind: ApiKind) -> GatewayRequest:
     """Read an HTTP request; a REST API keeps its path as sent, an HTTP API decodes it."""
     path = request.scope["raw_path"].decode("latin-1")
+    headers = [
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in request.scope["headers"]
+    ]
     return GatewayRequest(
         method=request.method,
         path=path if kind is ApiKind.REST else unquote(path),
         query=request.scope["query_string"].decode("latin-1"),
         headers=[
-            (name.decode("latin-1").lower(), value.decode("latin-1"))
-            for name, value in request.scope["headers"]
+            *(header for header in headers if header[0] != _FORWARDED_PROTO),
+            (_FORWARDED_PROTO, request.url.scheme),
         ],
         body=body,
         source_address=request.client.host if request.client else LOOPBACK,
@@ -122,7 +128,14 @@ def bound(port: int) -> socket.socket:
 def served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
     """Serve an application on a bound socket, from a thread of its own."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="none"
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # As API Gateway has it: the source address is the connection's, whatever callers claim.
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -1,56 +1,42 @@
 """A tour of requests that shows what each credential may and may not do.
 
 Nothing in it is played: each row is an HTTP request to the running gateway, and its reason comes
-from the backend's answer or from the authorizer's own decision log.
+from the answer or from the authorizer's own decision log.
 """
 
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from rich.table import Table
 
 from keyscope.errors import Reason
+from keyscope.ids import owner_type_of_key
+from keyscope.principal import SCOPE_OF_BASIC
 from keyscope.secret import new_secret
 from local.event_values import basic, bearer
 from local.gateway_request import CacheUse
-from local.seed import USER_ID
+from local.seed import USER_ID, IssuedKey
 from local.server import CACHE_HEADER, REQUEST_ID_HEADER
 from local.session import Session
+from local.tour_stops import OUTSIDE_SCOPE, Stop
 
-OUTSIDE_SCOPE: Final = "outside the scope"
-
-_ALLOWED, _REFUSED, _OUTSIDE = 200, 401, 403
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """One request of the tour and what must come of it.
-
-    `credential` names one of `credentials_of`; `request` is a method and a path, whose
-    placeholders are those of `ids_of`.
-    """
-
-    credential: str
-    request: str
-    status: int
-    reason: str
-    cache: CacheUse
-    on_http_api: bool = False
-
-    @property
-    def label(self) -> str:
-        """The request as a person would name it."""
-        return f"HTTP API: {self.request}" if self.on_http_api else self.request
+_PAUSE_SECONDS: Final = 0.1
+_EITHER: Final = "*"
+_ABOUT_EITHER: Final = (
+    f"{_EITHER} Hit or miss: what changes a key flushes the cache a second later."
+)
+_ABOUT_PATIENCE: Final = "A new secret is asked with until it is taken, which may be a second."
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A stop with what came of it."""
+    """A stop with what came of it; `milliseconds` are those of its last request."""
 
     stop: Stop
     status: int
@@ -61,57 +47,12 @@ class Visit:
     @property
     def as_expected(self) -> bool:
         """Whether status, reason and cache are what the stop says."""
-        expected = (self.stop.status, self.stop.reason, self.stop.cache)
+        expected = (self.stop.status, self.stop.reason, self.stop.cache or self.cache)
         return (self.status, self.reason, self.cache) == expected
 
 
-def _allowed(credential: str, request: str, scope: str, cache: CacheUse) -> Stop:
-    return Stop(credential, request, _ALLOWED, f"scope {scope}", cache)
-
-
-def _outside(credential: str, request: str) -> Stop:
-    return Stop(credential, request, _OUTSIDE, OUTSIDE_SCOPE, CacheUse.HIT)
-
-
-def _refused(credential: str, reason: Reason) -> Stop:
-    return Stop(credential, "GET /v2/apps/{app}/users", _REFUSED, reason, CacheUse.MISS)
-
-
-_HIT, _MISS = CacheUse.HIT, CacheUse.MISS
-_STOPS: Final = (
-    Stop("none", "GET /v2/apps", _REFUSED, Reason.NO_CREDENTIAL, CacheUse.NONE),
-    _allowed("account Basic", "GET /v2/apps", "account", _MISS),
-    _allowed("account Basic", "DELETE /v2/apps/{app}/keys/app_1", "account", _HIT),
-    _outside("account Basic", "GET /v2/apps/{strangersApp}"),
-    _allowed("account JWT", "POST /v2/apps", "account", _MISS),
-    _outside("account JWT", "GET /v2/apps/{strangersApp}/users"),
-    _allowed("app Basic", "GET /v2/apps/{app}/users", "app", _MISS),
-    _allowed("app Basic", "POST /v2/apps/{app}/conversations", "app", _HIT),
-    _outside("app Basic", "DELETE /v2/apps/{app}"),
-    _allowed("app JWT", "GET /v2/apps/{app}/conversations/c1", "app", _MISS),
-    _outside("app JWT", "GET /v2/apps/{svcApp}/users"),
-    _allowed("appUser JWT", "GET /v2/apps/{app}/users/{user}", "appUser", _MISS),
-    _allowed("appUser JWT", "GET /v1.1/apps/{app}/appusers/{user}", "appUser", _HIT),
-    _outside("appUser JWT", "GET /v2/apps/{app}/users/someone-else"),
-    _outside("appUser JWT", "DELETE /v2/apps/{app}/users/{user}"),
-    _allowed("svc account Basic", "PATCH /v2/apps/{svcApp}", "account", _MISS),
-    _outside("svc account Basic", "PATCH /v2/apps/{app}"),
-    _allowed("svc account JWT", "GET /v2/apps/{svcApp}/keys", "account", _MISS),
-    _outside("svc account JWT", "POST /v1.1/serviceaccounts"),
-    _refused("wrong secret", Reason.WRONG_SECRET),
-    _refused("revoked key", Reason.REVOKED_KEY),
-    _refused("expired key", Reason.EXPIRED_KEY),
-    _refused("wrong address", Reason.SOURCE_ADDRESS_NOT_ALLOWED),
-    _refused("expired JWT", Reason.EXPIRED_TOKEN),
-    _refused("app JWT, account", Reason.SCOPE_NOT_OF_OWNER),
-    _refused("Digest", Reason.UNSUPPORTED_SCHEME),
-    replace(_allowed("app Basic", "GET /v2/apps/{app}/users", "app", _MISS), on_http_api=True),
-    replace(_outside("app Basic", "DELETE /v2/apps/{app}"), on_http_api=True),
-)
-
-
-def credentials_of(session: Session) -> Mapping[str, str | None]:
-    """Return the `Authorization` value of each credential of the tour."""
+def credentials_of(session: Session) -> dict[str, str | None]:
+    """Return the `Authorization` value of each credential of the session."""
     store = session.store
     expired = {"scope": "app", "exp": int(time.time()) - 1}
     return {
@@ -133,7 +74,7 @@ def credentials_of(session: Session) -> Mapping[str, str | None]:
     }
 
 
-def ids_of(session: Session) -> Mapping[str, str]:
+def ids_of(session: Session) -> dict[str, str]:
     """Return what the placeholders in the tour's paths stand for."""
     return {
         "app": session.store.app_id,
@@ -143,21 +84,37 @@ def ids_of(session: Session) -> Mapping[str, str]:
     }
 
 
-def plan(route_sets: Sequence[str], *, caching: bool) -> list[Stop]:
-    """Return the stops of the tour.
-
-    `route_sets` are those of the access map that are selected: what needs another one is outside
-    every scope. `caching` tells whether API Gateway caches the authorizers' results.
-    """
-    stops = (_as_selected(stop, route_sets) for stop in _STOPS)
-    return [stop if caching else replace(stop, cache=CacheUse.NONE) for stop in stops]
+class _NotGiven(Exception):  # noqa: N818 - a state
+    """An earlier stop did not give what this one needs."""
 
 
-def _as_selected(stop: Stop, route_sets: Sequence[str]) -> Stop:
-    route_set = stop.request.split("/")[1]
-    if route_set in route_sets or stop.status != _ALLOWED:
-        return stop
-    return replace(stop, status=_OUTSIDE, reason=OUTSIDE_SCOPE)
+@dataclass(frozen=True, slots=True)
+class _Belongings:
+    """The ids and credentials that the tour has: the session's, and what its stops gave it."""
+
+    ids: dict[str, str]
+    credentials: dict[str, str | None] = field(repr=False)
+
+    def request(self, client: httpx.Client, stop: Stop, url: str) -> httpx.Request:
+        """Make a stop's request; raises `_NotGiven`."""
+        try:
+            method, path = stop.request.format_map(self.ids).split(" ")
+            authorization = self.credentials[stop.credential]
+        except KeyError as missing:
+            raise _NotGiven(missing.args[0]) from None
+        headers = {} if authorization is None else {"authorization": authorization}
+        return client.build_request(method, url + path, headers=headers, json=stop.body)
+
+    def keep(self, name: str, answer: Mapping[str, Any]) -> None:
+        """Keep what an answer gives: the id, and of a key its secret."""
+        (given,) = answer.values()
+        given_id = given.get("id") or given["_id"]
+        self.ids[name] = given_id
+        if "secret" in given:
+            key = IssuedKey(given_id, given["secret"])
+            self.credentials[f"{name} Basic"] = basic(key)
+            scope = SCOPE_OF_BASIC[owner_type_of_key(key.key_id)]
+            self.credentials[f"{name} JWT"] = bearer(key, {"scope": scope.value})
 
 
 def visit(
@@ -168,29 +125,68 @@ def visit(
     `urls` are those of the REST API and the HTTP API; `decision_log` is where the authorizers'
     standard output goes.
     """
-    credentials, ids = credentials_of(session), ids_of(session)
-    visits = []
+    belongings = _Belongings(ids_of(session), credentials_of(session))
     with httpx.Client(trust_env=False) as client:
-        for stop in stops:
-            method, path = stop.request.format_map(ids).split(" ")
-            authorization = credentials[stop.credential]
-            headers = {} if authorization is None else {"authorization": authorization}
-            started = time.perf_counter()
-            response = client.request(method, urls[stop.on_http_api] + path, headers=headers)
-            milliseconds = (time.perf_counter() - started) * 1_000
-            reason = _reason(response, decision_log)
-            cache = response.headers[CACHE_HEADER]
-            visits.append(Visit(stop, response.status_code, reason, cache, milliseconds))
-    return visits
+        return [
+            _visit(client, stop, urls[stop.on_http_api], belongings, decision_log) for stop in stops
+        ]
+
+
+def _visit(
+    client: httpx.Client, stop: Stop, url: str, belongings: _Belongings, decision_log: Path
+) -> Visit:
+    try:
+        request = belongings.request(client, stop, url)
+    except _NotGiven as missing:
+        return Visit(stop, 0, f"without {missing}", CacheUse.NONE, 0)
+    deadline = time.monotonic() + stop.patience_seconds
+    while True:
+        started = time.perf_counter()
+        response = client.send(request)
+        milliseconds = (time.perf_counter() - started) * 1_000
+        reason = _reason(response, decision_log)
+        visited = Visit(
+            stop, response.status_code, reason, response.headers[CACHE_HEADER], milliseconds
+        )
+        if visited.as_expected or time.monotonic() >= deadline:
+            break
+        time.sleep(_PAUSE_SECONDS)
+    if stop.gives is not None and response.is_success:
+        belongings.keep(stop.gives, response.json())
+    return visited
 
 
 def _reason(response: httpx.Response, decision_log: Path) -> str:
-    """Tell why a request was answered as it was, from what the backend or the log says."""
-    if response.status_code == _ALLOWED:
-        return f"scope {response.json()['context']['scope']}"
-    if response.status_code == _OUTSIDE:
-        return OUTSIDE_SCOPE
-    request_id = response.headers[REQUEST_ID_HEADER]
+    """Tell why a request was answered as it was, from what the answer or the log says."""
+    match response.status_code:
+        case HTTPStatus.CREATED:
+            return "created"
+        case HTTPStatus.OK:
+            return _reason_of_success(response.json())
+        case HTTPStatus.UNAUTHORIZED:
+            return _logged_reason(response.headers[REQUEST_ID_HEADER], decision_log)
+        case HTTPStatus.FORBIDDEN:
+            return OUTSIDE_SCOPE
+        case _:
+            return _error_code(response)
+
+
+def _reason_of_success(answer: Mapping[str, Any]) -> str:
+    match answer:
+        case {"context": {"scope": scope}}:
+            return f"scope {scope}"
+        case {"apps": apps}:
+            names = sorted(app.get("displayName") or app["name"] for app in apps)
+            return f"apps: {', '.join(names)}"
+        case {"keys": keys}:
+            return f"keys: {len(keys)}"
+        case {"key": {"secret": _}}:
+            return "new secret"
+        case _:
+            return "done"
+
+
+def _logged_reason(request_id: str, decision_log: Path) -> str:
     for line in reversed(decision_log.read_text("utf-8").splitlines()):
         if request_id in line and '"message":"decision"' in line:
             return str(json.loads(line)["reason"])
@@ -198,9 +194,24 @@ def _reason(response: httpx.Response, decision_log: Path) -> str:
     return Reason.NO_CREDENTIAL
 
 
+def _error_code(response: httpx.Response) -> str:
+    match response.json():
+        case {"errors": [{"code": str(code)}, *_]} | {"error": {"code": str(code)}}:
+            return code
+        case _:
+            return response.reason_phrase
+
+
 def table_of(visits: Sequence[Visit]) -> Table:
     """Return the tour as a table to print."""
-    table = Table(header_style="bold", pad_edge=False, box=None)
+    is_uncertain = any(one.stop.cache is None for one in visits)
+    table = Table(
+        header_style="bold",
+        pad_edge=False,
+        box=None,
+        caption=f"{_ABOUT_EITHER}\n{_ABOUT_PATIENCE}" if is_uncertain else _ABOUT_PATIENCE,
+        caption_justify="left",
+    )
     for name in ("", "Credential", "Request", "Status", "Reason", "Cache"):
         table.add_column(name, no_wrap=True)
     table.add_column("ms", justify="right")
@@ -211,7 +222,7 @@ def table_of(visits: Sequence[Visit]) -> Table:
             one.stop.label,
             str(one.status),
             one.reason,
-            one.cache,
+            one.cache if one.stop.cache else one.cache + _EITHER,
             f"{one.milliseconds:.1f}",
         )
     return table
@@ -221,7 +232,7 @@ def surprises(visits: Sequence[Visit]) -> list[str]:
     """Return a line for each row that was not as expected, telling what was."""
     return [
         f"{one.stop.credential}, {one.stop.label}: expected"
-        f" {one.stop.status} {one.stop.reason} {one.stop.cache}"
+        f" {one.stop.status} {one.stop.reason} {one.stop.cache or 'hit or miss'}"
         for one in visits
         if not one.as_expected
     ]

@@ -46,11 +46,21 @@ ALLOWED: Final = (
     ("jwt app", "GET", "/v2/apps/{app}/conversations/c1/messages"),
     ("jwt app_user", "GET", "/v2/apps/{app}/users/{user}"),
     ("jwt app_user", "POST", "/v2/apps/{app}/users/{user}/clients"),
-    ("basic account", "GET", "/v2/apps"),
-    ("basic account", "DELETE", "/v2/apps/{svcApp}"),
-    ("jwt account", "POST", "/v2/apps/{app}/keys"),
-    ("basic service_account", "PATCH", "/v2/apps/{svcApp}"),
+    ("basic account", "GET", "/v2/apps/{app}/integrations"),
+    ("basic account", "DELETE", "/v2/apps/{svcApp}/users/u1"),
+    ("jwt account", "POST", "/v2/apps/{app}/switchboards"),
+    ("basic service_account", "PATCH", "/v2/apps/{svcApp}/conversations/c1"),
     ("jwt service_account", "GET", "/v2/apps/{svcApp}/users"),
+)
+# A REST API answers these by the management API; the HTTP API has none, only its echo.
+MANAGED: Final = (
+    ("basic account", "GET", "/v2/apps", 200),
+    ("jwt account", "GET", "/v2/apps/{svcApp}", 200),
+    ("basic account", "DELETE", "/v2/apps/{app}/keys/app_1", 404),
+    ("jwt account", "POST", "/v2/apps/{app}/keys", 400),
+    ("basic service_account", "PATCH", "/v2/apps/{svcApp}", 400),
+    ("jwt service_account", "GET", "/v2/apps/{svcApp}/keys", 200),
+    ("basic app", "GET", "/v2/apps/{app}", 200),
 )
 OUTSIDE: Final = (
     ("basic app", "GET", "/v2/apps/{svcApp}/users"),
@@ -263,7 +273,36 @@ def test_a_rest_backend_is_told_who_asks_within_the_scope(
     )
 
 
-@pytest.mark.parametrize(("name", "method", "path"), ALLOWED)
+@pytest.mark.parametrize(("name", "method", "path", "status"), MANAGED)
+def test_a_rest_apis_apps_and_keys_are_answered_by_the_management_api(
+    name: str, method: str, path: str, status: int, shared: Running
+) -> None:
+    answer = shared.ask(name, method, path, REST)
+    assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
+    assert "context" not in answer.json()
+
+
+def app_ids(answer: httpx.Response) -> list[str]:
+    return [app["id"] for app in answer.json()["apps"]]
+
+
+def test_the_links_of_a_list_lead_through_every_page_and_back(running: Running) -> None:
+    store = running.store
+    created = [running.operations.create_app(store.account_id, f"App {n}") for n in range(5)]
+    ids = [store.app_id, store.service_account_app_id, *(app.owner_id for app in created)]
+    pages = [running.get("/v2/apps?page[size]=3", basic(store.account_key))]
+    for link in ("next", "next", "prev", "prev"):
+        url = pages[-1].json()["links"][link]
+        headers = {"authorization": basic(store.account_key)}
+        pages.append(httpx.get(url, headers=headers, trust_env=False))
+    first, second, third = (sorted(ids)[start : start + 3] for start in (0, 3, 6))
+    assert [app_ids(page) for page in pages] == [first, second, third, second, first]
+    assert "next" not in pages[2].json()["links"]
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path"), [*ALLOWED, *(managed[:3] for managed in MANAGED)]
+)
 def test_an_http_backend_is_told_who_asks_within_the_scope(
     name: str, method: str, path: str, shared: Running
 ) -> None:

@@ -21,6 +21,8 @@ from local import events
 
 ROOT: Final = Path(__file__).parents[2]
 COMMAND: Final = [sys.executable, "-m", "local"]
+SECRET: Final = re.compile(r"ks_[\w-]{40}|eyJ[\w-]+\.")
+"""A secret of any key, or a token."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,33 @@ def test_the_tour_shows_each_scope(scope: str, toured: subprocess.CompletedProce
     assert re.search(rf"200 +scope {scope} ", toured.stdout)
 
 
+def test_the_tour_makes_a_key_uses_it_and_ends_it(
+    toured: subprocess.CompletedProcess[str],
+) -> None:
+    rows = [line.split()[1:-2] for line in toured.stdout.splitlines() if line.startswith("ok ")]
+    used = "GET /v2/apps/{newApp}/users"
+    assert {
+        "account Basic POST /v2/apps 400 bad_request",
+        "account Basic POST /v2/apps 201 created",
+        "account Basic POST /v2/apps/{newApp}/keys 201 created",
+        *(f"newKey {kind} {used} 200 scope app" for kind in ("Basic", "JWT")),
+        "account Basic POST /v2/apps/{newApp}/keys/{newKey}/rotate 200 new secret",
+        *(f"rotated {kind} {used} 200 scope app" for kind in ("Basic", "JWT")),
+        "account Basic DELETE /v2/apps/{newApp} 200 done",
+        f"spareKey Basic {used} 401 revoked_key",
+    } <= {" ".join(row) for row in rows}
+
+
+def test_the_tour_shows_a_service_account_its_own_apps_only(
+    toured: subprocess.CompletedProcess[str],
+) -> None:
+    assert re.search(r"svc account Basic +GET /v2/apps +200 +apps: Staging +miss", toured.stdout)
+
+
+def test_the_tour_shows_no_secret(toured: subprocess.CompletedProcess[str]) -> None:
+    assert SECRET.search(toured.stdout) is None
+
+
 @pytest.mark.parametrize("routes", ["v1.1", "v2,v1.1"])
 def test_the_tour_follows_the_selected_route_sets(routes: str, tmp_path: Path) -> None:
     done = run(tmp_path, PARAMETERS=f"AccessMapRoutes={routes} AuthorizerCacheSeconds=0")
@@ -149,7 +178,12 @@ def test_the_printed_curl_lines_work_when_pasted(serving: Serving) -> None:
         subprocess.run(line, shell=True, check=True, capture_output=True, text=True)  # noqa: S602
         for line in curls
     ]
-    assert [answer.stdout.splitlines()[0] for answer in answers] == ["HTTP/1.1 200 OK"] * 3
+    assert [answer.stdout.splitlines()[0] for answer in answers] == [
+        "HTTP/1.1 200 OK",
+        "HTTP/1.1 201 Created",
+        "HTTP/1.1 200 OK",
+        "HTTP/1.1 200 OK",
+    ]
 
 
 def test_the_session_file_holds_credentials_that_work(serving: Serving) -> None:
@@ -169,6 +203,7 @@ def test_no_log_line_holds_a_secret(serving: Serving) -> None:
     assert len(keys) == 7
     assert [key["key_id"] for key in keys if key["secret"] in log] == []
     assert serving.session["app_user_token"] not in log
+    assert SECRET.search(log) is None
 
 
 def test_the_events_are_filled_for_the_running_store(serving: Serving, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_rest_request_context_holds_the_place_and_the_caller() -> None:
         "requestId": "id-1",
         "resourcePath": "/apps/{appId}",
         "httpMethod": "GET",
-        "path": "/prod/apps/a%201",
+        "path": "/apps/a%201",
         "protocol": "HTTP/1.1",
         "identity": {"sourceIp": "192.0.2.1", "userAgent": "test"},
     }

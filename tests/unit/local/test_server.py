@@ -72,6 +72,19 @@ def test_the_body_and_the_source_address_reach_the_backend(urls: list[str], rest
     assert context["identity"]["sourceIp"] == "127.0.0.1"
 
 
+@pytest.mark.parametrize("api", [0, 1], ids=["REST", "HTTP"])
+def test_how_and_from_where_it_was_called_is_no_callers_claim(
+    api: int, urls: list[str], rest: Served, http: Served
+) -> None:
+    claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+    httpx.get(f"{urls[api]}/v2/apps", headers={**HEADERS, **claims})
+    (event,) = (rest, http)[api].backend.events
+    headers = cast("Mapping[str, str]", event["headers"])
+    context = cast("Mapping[str, Mapping[str, str]]", event["requestContext"])
+    caller = context.get("identity") or context["http"]
+    assert (headers["x-forwarded-proto"], caller["sourceIp"]) == ("http", "127.0.0.1")
+
+
 @pytest.mark.parametrize(
     ("target", "path"),
     [
