@@ -1,0 +1,237 @@
+"""Changes of keys over real tables, and what an authorizer reads of a key afterwards."""
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from keyscope.directory import (
+    MAX_KEYS_PER_OWNER,
+    Key,
+    KeyNotFound,
+    KeyState,
+    OverlapRunning,
+    OwnerNotFound,
+)
+from keyscope.ids import OwnerType
+from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
+from keyscope.secret import hash_secret
+from tests.support.builders import NOW
+from tests.support.dynamodb_local import Store
+from tests.support.operations import key_item, operations_over, record_of
+from tests.support.stores import SteppedClock
+
+APP: Final = OwnerType.APP
+OVERLAP: Final = 60
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock(NOW)
+
+
+@pytest.fixture
+def operations(store: Store, clock: SteppedClock) -> Provisioning:
+    return operations_over(store, clock)
+
+
+@pytest.fixture
+def app_id(operations: Provisioning) -> str:
+    account, _ = operations.create_account("Acme", KeyRequest())
+    return operations.create_app(account.owner_id, "app").owner_id
+
+
+@pytest.fixture
+def created(operations: Provisioning, app_id: str) -> CreatedKey:
+    return operations.create_key(APP, app_id, KeyRequest("key"))
+
+
+def test_a_key_is_found_as_it_was_created(
+    operations: Provisioning, app_id: str, created: CreatedKey
+) -> None:
+    assert operations.get_key(app_id, created.key.key_id) == created.key
+
+
+def test_limits_and_state_reach_the_authorizers_record(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    cidrs = ("192.0.2.0/24",)
+    operations.update_key(
+        app_id,
+        created.key.key_id,
+        lambda key: replace(key, expires_at=NOW + 9, allowed_cidrs=cidrs, disabled_at=NOW),
+    )
+    record = record_of(store, created.key.key_id)
+    assert (record.expires_at, record.allowed_cidrs, record.disabled_at) == (NOW + 9, cidrs, NOW)
+    assert record.secret_hash == hash_secret(created.secret)
+
+
+def test_limits_that_are_taken_away_are_gone_from_the_record(
+    operations: Provisioning, app_id: str, store: Store
+) -> None:
+    request = KeyRequest("key", NOW + 9, ("192.0.2.0/24",))
+    key_id = operations.create_key(APP, app_id, request).key.key_id
+    operations.update_key(
+        app_id, key_id, lambda key: replace(key, expires_at=None, allowed_cidrs=())
+    )
+    record = record_of(store, key_id)
+    assert (record.expires_at, record.allowed_cidrs) == (None, ())
+
+
+def test_a_rotated_key_has_a_new_secret_and_keeps_the_old_one_for_the_overlap(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    before = record_of(store, created.key.key_id)
+    rotated = operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    record = record_of(store, created.key.key_id)
+    assert record.secret_hash == hash_secret(rotated.secret)
+    assert record.previous is not None
+    assert record.previous.secret_hash == before.secret_hash
+    assert record.previous.secret_ciphertext == before.secret_ciphertext
+    assert record.previous.ends_at == NOW + OVERLAP
+
+
+def test_a_rotated_key_tells_when_it_was_and_when_its_overlap_ends(
+    operations: Provisioning, app_id: str, created: CreatedKey
+) -> None:
+    rotated = operations.rotate_key(app_id, created.key.key_id, OVERLAP).key
+    expected = replace(created.key, rotated_at=NOW, previous_ends_at=NOW + OVERLAP)
+    assert rotated == expected
+    assert operations.list_keys(app_id) == [expected]
+
+
+def test_a_rotation_without_overlap_destroys_the_old_secret(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    operations.rotate_key(app_id, created.key.key_id, 0)
+    assert record_of(store, created.key.key_id).previous is None
+    names = {name for name in key_item(store, created.key.key_id) if "previous" in name}
+    assert names == set()
+
+
+def test_while_an_overlap_runs_another_one_is_refused_and_changes_nothing(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    before = key_item(store, created.key.key_id)
+    with pytest.raises(OverlapRunning):
+        operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    assert key_item(store, created.key.key_id) == before
+
+
+def test_when_an_overlap_is_over_another_one_may_begin(
+    operations: Provisioning, app_id: str, created: CreatedKey, clock: SteppedClock
+) -> None:
+    operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    clock.now += OVERLAP
+    again = operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    assert again.key.previous_ends_at == NOW + 2 * OVERLAP
+
+
+def test_a_leaked_secret_is_replaced_at_once_also_while_an_overlap_runs(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    replaced = operations.rotate_key(app_id, created.key.key_id, 0)
+    record = record_of(store, created.key.key_id)
+    assert (record.secret_hash, record.previous) == (hash_secret(replaced.secret), None)
+
+
+def test_an_overlap_can_be_ended_at_once(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    rotated = operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    assert operations.end_overlap(app_id, created.key.key_id).previous_ends_at is None
+    record = record_of(store, created.key.key_id)
+    assert (record.secret_hash, record.previous) == (hash_secret(rotated.secret), None)
+
+
+def test_another_change_keeps_the_overlap(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    before = record_of(store, created.key.key_id).previous
+    operations.update_key(app_id, created.key.key_id, lambda key: replace(key, display_name="new"))
+    assert record_of(store, created.key.key_id).previous == before
+
+
+def test_a_revoked_key_has_lost_both_secrets(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    operations.revoke_key(app_id, created.key.key_id)
+    names = {name for name in key_item(store, created.key.key_id) if "secret" in name}
+    assert names == set()
+
+
+def change(key: Key) -> Key:
+    return replace(key, display_name="new")
+
+
+def test_a_revoked_key_cannot_be_changed(
+    operations: Provisioning, app_id: str, created: CreatedKey
+) -> None:
+    key_id = created.key.key_id
+    operations.revoke_key(app_id, key_id)
+    for call in (
+        lambda: operations.get_key(app_id, key_id),
+        lambda: operations.update_key(app_id, key_id, change),
+        lambda: operations.rotate_key(app_id, key_id, 0),
+        lambda: operations.end_overlap(app_id, key_id),
+    ):
+        with pytest.raises(KeyNotFound):
+            call()
+
+
+def test_a_key_of_another_app_cannot_be_reached(
+    operations: Provisioning, app_id: str, created: CreatedKey
+) -> None:
+    other = operations.create_app(app_id[:12], "other").owner_id
+    key_id = created.key.key_id
+    for call in (
+        lambda: operations.get_key(other, key_id),
+        lambda: operations.update_key(other, key_id, change),
+        lambda: operations.rotate_key(other, key_id, 0),
+        lambda: operations.end_overlap(other, key_id),
+        lambda: operations.revoke_key(other, key_id),
+    ):
+        with pytest.raises(KeyNotFound):
+            call()
+    assert operations.get_key(app_id, key_id) == created.key
+
+
+def test_a_key_of_an_app_that_is_gone_is_told_by_the_app(operations: Provisioning) -> None:
+    with pytest.raises(OwnerNotFound):
+        operations.get_key("0" * 24, "app_" + "0" * 24)
+
+
+def test_an_expired_key_that_is_still_listed_can_be_prolonged(
+    operations: Provisioning, app_id: str, clock: SteppedClock
+) -> None:
+    key_id = operations.create_key(APP, app_id, KeyRequest(expires_at=NOW + 1)).key.key_id
+    clock.now += 2
+    assert operations.get_key(app_id, key_id).state(clock.now) is KeyState.EXPIRED
+    operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=NOW + 99))
+    assert operations.get_key(app_id, key_id).state(clock.now) is KeyState.ACTIVE
+
+
+def test_an_expired_key_whose_place_was_given_away_stays_expired(
+    operations: Provisioning, app_id: str, clock: SteppedClock
+) -> None:
+    key_id = operations.create_key(APP, app_id, KeyRequest(expires_at=NOW + 1)).key.key_id
+    clock.now += 2
+    for _ in range(MAX_KEYS_PER_OWNER):
+        operations.create_key(APP, app_id, KeyRequest())
+    with pytest.raises(KeyNotFound):
+        operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=None))
+    assert key_id not in {key.key_id for key in operations.list_keys(app_id)}
+    assert [key.key_id for key in operations.list_former_keys(app_id)] == [key_id]
+
+
+def test_no_stored_attribute_holds_a_secret_after_a_rotation(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    rotated = operations.rotate_key(app_id, created.key.key_id, OVERLAP)
+    item = str(key_item(store, created.key.key_id))
+    assert created.secret not in item
+    assert rotated.secret not in item
