@@ -1,10 +1,12 @@
 """Changes of keys over real tables, and what an authorizer reads of a key afterwards."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pytest
 
+from keyscope.aws.clients import DynamoDbClient
 from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
     Key,
@@ -12,13 +14,20 @@ from keyscope.directory import (
     KeyState,
     OverlapRunning,
     OwnerNotFound,
+    TooManyKeys,
 )
 from keyscope.ids import OwnerType
 from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
 from keyscope.secret import hash_secret
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
-from tests.support.operations import key_item, operations_over, record_of
+from tests.support.operations import (
+    dynamodb_of,
+    key_item,
+    operations_over,
+    over_client,
+    record_of,
+)
 from tests.support.stores import SteppedClock
 
 APP: Final = OwnerType.APP
@@ -226,6 +235,40 @@ def test_an_expired_key_whose_place_was_given_away_stays_expired(
         operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=None))
     assert key_id not in {key.key_id for key in operations.list_keys(app_id)}
     assert [key.key_id for key in operations.list_former_keys(app_id)] == [key_id]
+
+
+@dataclass
+class InterruptedClient:
+    """A DynamoDB client that lets something happen right before a place is given away."""
+
+    client: DynamoDbClient
+    happens: Callable[[], object]
+
+    def transact_write_items(self, **request: object) -> object:
+        if "DELETE key_ids :dead" in str(request):
+            self.happens()
+        return self.client.transact_write_items(**request)
+
+    def __getattr__(self, operation: str) -> object:
+        return getattr(self.client, operation)
+
+
+def test_a_key_that_is_prolonged_right_before_its_place_is_given_away_keeps_it(
+    operations: Provisioning, app_id: str, clock: SteppedClock, store: Store
+) -> None:
+    key_id = operations.create_key(APP, app_id, KeyRequest(expires_at=NOW + 1)).key.key_id
+    for _ in range(MAX_KEYS_PER_OWNER - 1):
+        operations.create_key(APP, app_id, KeyRequest())
+    clock.now += 2
+
+    def prolong() -> None:
+        operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=NOW + 99))
+
+    client = InterruptedClient(dynamodb_of(store), prolong)
+    with pytest.raises(TooManyKeys):
+        over_client(operations, store, client).create_key(APP, app_id, KeyRequest())
+    assert operations.get_key(app_id, key_id).state(clock.now) is KeyState.ACTIVE
+    assert len(operations.list_keys(app_id)) == MAX_KEYS_PER_OWNER
 
 
 def test_no_stored_attribute_holds_a_secret_after_a_rotation(
