@@ -9,7 +9,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format validate build invoke events clean
+.PHONY: help run test lint format validate build invoke events openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=
 
 events: .venv/installed ## Fill the events with the running local stack's credentials, for `sam local invoke`
 	@python -m local.events --output .local/events
+
+openapi: .venv/installed ## Write the management API's documents, docs/openapi.json and docs/endpoints.md
+	@python -m local.openapi
 
 clean: ## Remove everything that make has made
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

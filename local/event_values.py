@@ -90,6 +90,8 @@ VALUES: Final[Mapping[str, Callable[[SeededStore], str]]] = {
     "account_id": lambda store: store.account_id,
     "app_id": lambda store: store.app_id,
     "service_account_app_id": lambda store: store.service_account_app_id,
+    "account_key_id": lambda store: store.account_key.key_id,
+    "app_key_id": lambda store: store.app_key.key_id,
     "spare_key_id": lambda store: store.spare_key.key_id,
     "user_id": lambda _: USER_ID,
     "basic app": lambda store: basic(store.app_key),

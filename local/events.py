@@ -66,12 +66,19 @@ class Invalid:
 
 
 @dataclass(frozen=True, slots=True)
+class Responded:
+    """The management function returns an HTTP response of this status."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class SampleEvent:
     """One file in `events/`."""
 
     file_name: str
     function: str
-    expected: Allowed | Unauthorized | Answered | Invalid
+    expected: Allowed | Unauthorized | Answered | Invalid | Responded
 
     @property
     def path(self) -> Path:
@@ -137,6 +144,19 @@ _PROVISIONING: Mapping[str, Answered | Invalid] = {
         frozenset({"displayName", "key.expiresAt", "key.allowedCidrs[0]", "key.allowedCidrs[1]"})
     ),
 }
+_MANAGEMENT = {
+    "create_app": Responded(201),
+    "list_apps": Responded(200),
+    "update_app": Responded(200),
+    "delete_app": Responded(200),
+    "create_key": Responded(201),
+    "rotate_key": Responded(200),
+    "disable_key": Responded(200),
+    "create_service_account": Responded(201),
+    "invalid": Responded(400),
+    "not_yours": Responded(404),
+    "no_context": Responded(500),
+}
 
 
 def _authorizer_events(
@@ -159,6 +179,10 @@ EVENTS: Final[Sequence[SampleEvent]] = (
     *(
         SampleEvent(f"provisioning_{case}.json", "ProvisioningFunction", expected)
         for case, expected in _PROVISIONING.items()
+    ),
+    *(
+        SampleEvent(f"management_{case}.json", "ManagementFunction", expected)
+        for case, expected in _MANAGEMENT.items()
     ),
 )
 

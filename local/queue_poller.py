@@ -23,7 +23,7 @@ from local.tables import REGION, local_client
 from local.template import Stack
 
 MAPPING_TYPE: Final = "AWS::Lambda::EventSourceMapping"
-PAUSE_SECONDS: Final = 0.1
+PAUSE_SECONDS: Final = 0.2
 """Between two looks into an empty queue."""
 
 _SUPPORTED = {

@@ -16,6 +16,7 @@ from local.events import (
     Allowed,
     Answered,
     Invalid,
+    Responded,
     SampleEvent,
     Unauthorized,
 )
@@ -129,6 +130,16 @@ def test_a_provisioning_event_is_answered(sample: SampleEvent, functions: Functi
     expected = cast("Answered", sample.expected)
     assert not invocation.error, invocation.payload
     assert cast("Json", invocation.payload).keys() == expected.members
+
+
+@expecting(Responded)
+def test_a_management_event_is_answered_with_its_status(
+    sample: SampleEvent, functions: Functions
+) -> None:
+    _, invocation = functions.invoke(sample)
+    expected = cast("Responded", sample.expected)
+    assert not invocation.error, invocation.payload
+    assert cast("Json", invocation.payload)["statusCode"] == expected.status
 
 
 @expecting(Invalid)

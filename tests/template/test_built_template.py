@@ -16,6 +16,7 @@ from local.template import environment_of, load_stack
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "layers" / "keyscope" / "python" / "keyscope"
+MANAGEMENT_PACKAGES: Final = ("annotated_types", "pydantic", "pydantic_core", "typing_inspection")
 MAX_ZIPPED_BYTES: Final = 3 * 1024 * 1024
 
 pytestmark = pytest.mark.build
@@ -63,6 +64,17 @@ def test_the_dependencies_layer_holds_what_the_runtime_lacks(built: Path) -> Non
     }
 
 
+def test_the_management_layer_holds_what_the_management_function_needs_beside(built: Path) -> None:
+    packages = {path.name for path in (built / "ManagementDependenciesLayer" / "python").iterdir()}
+    assert {name for name in packages if not name.endswith(".dist-info")} == {*MANAGEMENT_PACKAGES}
+
+
+def test_the_management_layer_is_compiled_for_lambda(built: Path) -> None:
+    layer = files_in(built / "ManagementDependenciesLayer")
+    (compiled,) = [path for path in layer if path.endswith(".so")]
+    assert compiled.endswith(".cpython-313-aarch64-linux-gnu.so")
+
+
 def test_the_dependencies_layer_runs_on_any_processor(built: Path) -> None:
     assert [path for path in files_in(built / "DependenciesLayer") if path.endswith(".so")] == []
 
@@ -82,6 +94,7 @@ def test_the_layers_are_small(built: Path, tmp_path: Path) -> None:
         "RestAuthorizerFunction",
         "HttpAuthorizerFunction",
         "ProvisioningFunction",
+        "ManagementFunction",
         "CacheFlushFunction",
         "EchoFunction",
         "HttpEchoFunction",
@@ -107,6 +120,7 @@ def test_the_built_template_passes_cfn_lint(built: Path) -> None:
         "RestAuthorizerFunction",
         "HttpAuthorizerFunction",
         "ProvisioningFunction",
+        "ManagementFunction",
         "CacheFlushFunction",
     ],
 )
@@ -115,7 +129,11 @@ def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(
 ) -> None:
     # What the Lambda runtime brings, and nothing else that is installed here.
     site_packages = Path(botocore.__file__).parent.parent
-    for name in ("botocore", "urllib3", "dateutil", "six.py"):
+    names = ["botocore", "urllib3", "dateutil", "six.py"]
+    if function == "ManagementFunction":
+        # Its own layer's are compiled for Lambda's processor.
+        names += MANAGEMENT_PACKAGES
+    for name in names:
         (tmp_path / name).symlink_to(site_packages / name)
     layers = [built / layer / "python" for layer in ("KeyscopeLayer", "DependenciesLayer")]
     environment = {

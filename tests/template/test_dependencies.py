@@ -1,19 +1,34 @@
-"""The layer's requirements, held against the lock file."""
+"""The layers' requirements, held against the lock file."""
 
 import subprocess
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 ROOT: Final = Path(__file__).parents[2]
-REQUIREMENTS: Final = "layers/dependencies/requirements.txt"
-SCOPE: Final = ("--no-dev", "--no-emit-project", "--prune", "botocore")
-EXPORT: Final = ("export", "--locked", *SCOPE, "--no-header", "--no-annotate")
+OPTIONS: Final = ("--locked", "--no-emit-project", "--no-header", "--no-annotate")
+LAYERS: Final = {
+    "layers/dependencies": ("--no-dev", "--prune", "botocore"),
+    "layers/management_dependencies": (
+        "--only-group",
+        "management",
+        "--prune",
+        "typing-extensions",
+    ),
+}
+"""The layers, and what of the lock file each holds."""
 
 
-def test_the_layers_requirements_are_those_of_the_lock_file() -> None:
+@pytest.mark.parametrize(("layer", "scope"), LAYERS.items())
+def test_a_layers_requirements_are_those_of_the_lock_file(
+    layer: str, scope: tuple[str, ...]
+) -> None:
     uv = str(ROOT / ".venv" / "bin" / "uv")
+    export = ("export", *OPTIONS, *scope)
     done = subprocess.run(  # noqa: S603 - our own command
-        [uv, *EXPORT, "--quiet"], cwd=ROOT, capture_output=True, text=True, check=True
+        [uv, *export, "--quiet"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    command = f".venv/bin/uv {' '.join(EXPORT)} --output-file {REQUIREMENTS}"
-    assert (ROOT / REQUIREMENTS).read_text("utf-8") == done.stdout, f"run: {command}"
+    requirements = f"{layer}/requirements.txt"
+    command = f".venv/bin/uv {' '.join(export)} --output-file {requirements}"
+    assert (ROOT / requirements).read_text("utf-8") == done.stdout, f"run: {command}"

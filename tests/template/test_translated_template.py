@@ -9,13 +9,19 @@ from typing import Final, cast
 import pytest
 from samcli.yamlhelper import yaml_parse
 
+from keyscope.aws.audit_trail import EVENT_SOURCE
+from keyscope.aws.directory_items import KEY_ATTRIBUTES
+from keyscope.aws.management.openapi import openapi_document
 from keyscope.aws.stage_caches import HTTP_API_STAGE
 from keyscope.settings import (
     read_authorizer_settings,
     read_cache_flush_settings,
     read_provisioning_settings,
 )
+from local.api_definition import ApiKind, FunctionIntegration
+from local.api_reader import read_apis
 from local.intrinsics import PSEUDO_PARAMETERS, Json, TemplateError
+from local.route_table import find_route
 from local.template import (
     Stack,
     environment_of,
@@ -32,6 +38,7 @@ AUTHORIZERS: Final = ("RestAuthorizerFunction", "HttpAuthorizerFunction")
 FUNCTIONS: Final = (
     *AUTHORIZERS,
     "ProvisioningFunction",
+    "ManagementFunction",
     "CacheFlushFunction",
     "EchoFunction",
     "HttpEchoFunction",
@@ -41,6 +48,7 @@ ROLES: Final = {
     "RestAuthorizerFunction": ("RestAuthorizerRole", "rest_authorizer"),
     "HttpAuthorizerFunction": ("HttpAuthorizerRole", "http_authorizer"),
     "ProvisioningFunction": ("ProvisioningRole", "provisioning"),
+    "ManagementFunction": ("ManagementRole", "management"),
     "CacheFlushFunction": ("CacheFlushRole", "cache_flush"),
     "EchoFunction": ("EchoRole", "echo"),
     "HttpEchoFunction": ("EchoRole", "echo"),
@@ -146,14 +154,25 @@ def test_an_authorizer_may_read_keys_open_their_secrets_and_log_and_nothing_else
     ]
 
 
-def test_provisioning_may_keep_the_directory_and_seal_secrets_and_nothing_else(
-    stack: Stack,
+@pytest.mark.parametrize("function", ["ProvisioningFunction", "ManagementFunction"])
+def test_what_changes_keys_may_keep_the_directory_seal_secrets_tell_of_it_and_nothing_else(
+    function: str, stack: Stack
 ) -> None:
-    assert statements_of(stack, "ProvisioningRole") == [
+    role, group = ROLES[function]
+    assert statements_of(stack, role) == [
         {
             "Effect": "Allow",
-            "Action": ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+            "Action": ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
             "Resource": table_arn("KeysTable"),
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
+            "Resource": table_arn("KeysTable"),
+            "Condition": {
+                "ForAllValues:StringEquals": {"dynamodb:Attributes": [*KEY_ATTRIBUTES]},
+                "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+            },
         },
         {
             "Effect": "Allow",
@@ -164,8 +183,10 @@ def test_provisioning_may_keep_the_directory_and_seal_secrets_and_nothing_else(
             "Effect": "Allow",
             "Action": [
                 "dynamodb:ConditionCheckItem",
+                "dynamodb:DeleteItem",
                 "dynamodb:GetItem",
                 "dynamodb:PutItem",
+                "dynamodb:Query",
                 "dynamodb:UpdateItem",
             ],
             "Resource": table_arn("DirectoryTable"),
@@ -176,8 +197,49 @@ def test_provisioning_may_keep_the_directory_and_seal_secrets_and_nothing_else(
             "Resource": key_arn(stack),
             "Condition": SEALED_FOR_A_KEY,
         },
-        write_logs("provisioning"),
+        {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue_arn("FlushQueue")},
+        {
+            "Effect": "Allow",
+            "Action": "events:PutEvents",
+            "Resource": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default",
+            "Condition": {"ForAllValues:StringEquals": {"events:source": EVENT_SOURCE}},
+        },
+        write_logs(group),
     ]
+
+
+def test_no_secret_is_among_what_is_read_of_a_key() -> None:
+    assert [name for name in KEY_ATTRIBUTES if "secret" in name] == []
+
+
+def test_the_management_function_has_a_layer_of_its_own(stack: Stack) -> None:
+    layers = {name: properties_of(stack, name).get("Layers", []) for name in FUNCTIONS}
+    having = [name for name, used in layers.items() if "ManagementDependencies" in str(used)]
+    assert having == ["ManagementFunction"]
+
+
+def test_every_documented_path_is_the_management_functions(stack: Stack) -> None:
+    (api,) = [api for api in read_apis(stack) if api.kind is ApiKind.REST]
+    for template, item in openapi_document()["paths"].items():
+        path = re.sub(r"{\w+}", "x", template)
+        for method in item:
+            found = find_route(api.routes, api.kind, method.upper(), path)
+            assert found is not None
+            assert found[0].integration == FunctionIntegration("ManagementFunction"), template
+
+
+@pytest.mark.parametrize("path", ["/v2/apps/x/users", "/v2/apps/x/keysx", "/v1.1/apps/x/appusers"])
+def test_every_other_path_is_the_backends(path: str, stack: Stack) -> None:
+    (api,) = [api for api in read_apis(stack) if api.kind is ApiKind.REST]
+    found = find_route(api.routes, api.kind, "GET", path)
+    assert found is not None
+    assert found[0].integration == FunctionIntegration("EchoFunction")
+
+
+def test_every_route_of_the_rest_api_is_guarded(stack: Stack) -> None:
+    (api,) = [api for api in read_apis(stack) if api.kind is ApiKind.REST]
+    open_routes = [route for route in api.routes if route.authorizer is None]
+    assert {route.method for route in open_routes} == {"OPTIONS"}
 
 
 @pytest.mark.parametrize("with_http_api", ["true", "false"])

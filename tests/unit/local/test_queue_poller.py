@@ -100,13 +100,22 @@ def write_template(folder: Path, mapping: str = "") -> Path:
     return path
 
 
-@pytest.fixture
-def polled(tmp_path: Path) -> Iterator[Polled]:
-    stack = load_stack(write_template(tmp_path))
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    return load_stack(write_template(tmp_path_factory.mktemp("stack")))
+
+
+@pytest.fixture(scope="module")
+def aws(stack: Stack) -> Iterator[EmbeddedAws]:
     with embedded_aws(stack) as aws:
-        empty_queues(stack, aws.endpoint_url)
-        sqs = cast("_Sqs", local_client("sqs", aws.endpoint_url))
-        yield Polled(stack, aws, sqs, StubFunction(lambda _: None))
+        yield aws
+
+
+@pytest.fixture
+def polled(stack: Stack, aws: EmbeddedAws) -> Polled:
+    empty_queues(stack, aws.endpoint_url)
+    sqs = cast("_Sqs", local_client("sqs", aws.endpoint_url))
+    return Polled(stack, aws, sqs, StubFunction(lambda _: None))
 
 
 def test_a_message_reaches_the_function_as_lambda_shows_it(polled: Polled) -> None:
@@ -228,11 +237,14 @@ def test_a_queue_that_does_not_answer_is_logged_and_polled_on(
         until(lambda: caplog.text.count("Could not connect to the endpoint URL") > 1)
 
 
+def poller_threads() -> int:
+    return sum(thread.name == "queue poller" for thread in threading.enumerate())
+
+
 def test_no_thread_outlives_the_context(polled: Polled) -> None:
-    before = set(threading.enumerate())
     with polled.polling():
-        assert len(set(threading.enumerate()) - before) == 1
-    assert not {thread for thread in threading.enumerate() if thread.name == "queue poller"}
+        assert poller_threads() == 1
+    assert poller_threads() == 0
 
 
 def test_what_was_received_when_the_context_ends_is_still_handed_over(

@@ -11,9 +11,12 @@ class LifecycleTelemetry:
     """Writes to standard output, where Lambda collects it."""
 
     def __init__(self, function: str, metrics_namespace: str) -> None:
-        """Name the function (`service` in log and metrics) that makes the changes."""
-        # Audit lines are written whatever level the rest of the log has.
-        self._logger = Logger(service=function, level="INFO", location=None)
+        """Name the function (`service` in metrics, with `-audit` in the log) that changes things.
+
+        Audit lines are written whatever level the rest of the log has: Powertools has one level
+        for each `service`.
+        """
+        self._logger = Logger(service=f"{function}-audit", level="INFO", location=None)
         self._function = function
         self._metrics = EphemeralMetrics(service=function, namespace=metrics_namespace)
 

@@ -68,6 +68,14 @@ def _seconds(value: object) -> int:
     return read_expires_at(value, time.time())
 
 
+def _whole(value: object) -> object:
+    # JSON has one kind of number: 60.0 is 60 (JSON Schema 2020-12, section 4.2.3).
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# The bounds stand before the function: JSON Schema is made from what stands inside it.
+WholeNumber = Annotated[int, Field(ge=0, le=_MAX_WHOLE_NUMBER), BeforeValidator(_whole)]
+OverlapSeconds = Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS), BeforeValidator(_whole)]
 DisplayName = Annotated[
     str,
     AfterValidator(read_display_name),
@@ -136,7 +144,7 @@ class Body(BaseModel):
 class AppSettings(Body):
     """The settings of an app that the Sunshine API knows. Keyscope keeps them for the backend."""
 
-    conversation_retention_seconds: Annotated[int, Field(ge=0, le=_MAX_WHOLE_NUMBER)] | None = None
+    conversation_retention_seconds: WholeNumber | None = None
     mask_credit_card_numbers: bool | None = None
     use_animal_names: bool | None = None
     echo_postback: bool | None = None
@@ -218,7 +226,7 @@ class KeyUpdateBody(Body):
 class RotateBody(Body):
     """A rotation, and how long the secret before it is still accepted."""
 
-    overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = DEFAULT_OVERLAP_SECONDS
+    overlap_seconds: OverlapSeconds = DEFAULT_OVERLAP_SECONDS
 
 
 class AppCreateBodyV11(AppCreateBody):

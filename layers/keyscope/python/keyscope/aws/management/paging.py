@@ -40,11 +40,13 @@ def read_apps_query(query: Mapping[str, str], own: str) -> AppsQuery:
         InvalidInput: with every fault that it has.
     """
     reader = _Reader()
+    reader.refuse_unknown(query, "page", "filter")
     page, criteria = reader.members(query, "page"), reader.members(query, "filter")
+    creator_id = reader.creator(criteria.get("serviceAccountId"))
     found = AppsQuery(
-        position=reader.position(page, own),
+        position=reader.position(page, creator_id or own),
         size=reader.number(page.get("size", DEFAULT_SIZE), "page[size]", range(1, MAX_SIZE + 1)),
-        creator_id=reader.creator(criteria.get("serviceAccountId")),
+        creator_id=creator_id,
     )
     reader.finish()
     return found
@@ -57,6 +59,7 @@ def read_offset_query(query: Mapping[str, str]) -> tuple[Offset, int]:
         InvalidInput: with every fault that it has.
     """
     reader = _Reader()
+    reader.refuse_unknown(query, "limit", "offset")
     offset = reader.number(query.get("offset", "0"), "offset", range(MAX_OFFSET + 1))
     limit = reader.number(query.get("limit", str(DEFAULT_SIZE)), "limit", range(1, MAX_SIZE + 1))
     reader.finish()
@@ -94,6 +97,11 @@ class _Reader:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+
+    def refuse_unknown(self, query: Mapping[str, str], *known: str) -> None:
+        for name in query:
+            if name.partition("[")[0] not in known:
+                self._fault(name, f"is unknown; known: {', '.join(known)}")
 
     def members(self, query: Mapping[str, str], name: str) -> dict[str, object]:
         """Return the members of `name[...]` and of the JSON object `name`."""
@@ -141,7 +149,7 @@ class _Reader:
     def _cursor(self, value: object, field: str, own: str) -> str:
         if isinstance(value, str) and is_app_id(value) and value.startswith(own):
             return value
-        self._fault(field, "must be a cursor from an earlier page")
+        self._fault(field, "must be a cursor from a page of the same list")
         return ""
 
     def _object(self, text: str | None, name: str) -> dict[str, object]:

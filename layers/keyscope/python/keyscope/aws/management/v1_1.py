@@ -30,14 +30,23 @@ from keyscope.ids import OwnerType
 def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
     """Add the routes of apps."""
 
-    @api.post("/v1.1/apps", operation_id="CreateAppV11", tags=["Apps, v1.1"], status_code=201)
+    @api.post(
+        "/v1.1/apps",
+        operation_id="CreateAppV11",
+        tags=["Apps, v1.1"],
+        status_code=201,
+        summary="Create an app",
+    )
     def create_app(body: AppCreateBodyV11) -> AppAnswerV11:
-        """Create an app."""
         return {"app": app_v11(calls.management().create_app(body.request()))}
 
-    @api.get("/v1.1/apps", operation_id="ListAppsV11", tags=["Apps, v1.1"])
+    @api.get(
+        "/v1.1/apps",
+        operation_id="ListAppsV11",
+        tags=["Apps, v1.1"],
+        summary="List the apps of the account, or those that the calling service account created",
+    )
     def list_apps() -> AppsAnswerV11:
-        """List the apps of the account, or those that the calling service account created."""
         position, limit = read_offset_query(calls.query())
         page = calls.management().list_apps(position, limit)
         return {
@@ -46,19 +55,28 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
             "offset": position.skipped,
         }
 
-    @api.get("/v1.1/apps/<appId>", operation_id="GetAppV11", tags=["Apps, v1.1"])
+    @api.get(
+        "/v1.1/apps/<appId>", operation_id="GetAppV11", tags=["Apps, v1.1"], summary="Get an app"
+    )
     def get_app(app_id: AppId) -> AppAnswerV11:
-        """Get an app."""
         return {"app": app_v11(calls.management().get_app(app_id))}
 
-    @api.put("/v1.1/apps/<appId>", operation_id="UpdateAppV11", tags=["Apps, v1.1"])
+    @api.put(
+        "/v1.1/apps/<appId>",
+        operation_id="UpdateAppV11",
+        tags=["Apps, v1.1"],
+        summary="Change an app. Settings and metadata are merged; a null removes a member",
+    )
     def update_app(app_id: AppId, body: AppUpdateBodyV11) -> AppAnswerV11:
-        """Change an app. Settings and metadata are merged; a null removes a member."""
         return {"app": app_v11(calls.management().update_app(app_id, body.change()))}
 
-    @api.delete("/v1.1/apps/<appId>", operation_id="DeleteAppV11", tags=["Apps, v1.1"])
+    @api.delete(
+        "/v1.1/apps/<appId>",
+        operation_id="DeleteAppV11",
+        tags=["Apps, v1.1"],
+        summary="Delete an app and revoke its keys, all at once",
+    )
     def delete_app(app_id: AppId) -> Nothing:
-        """Delete an app and revoke its keys, all at once."""
         calls.management().delete_app(app_id)
         return {}
 
@@ -69,16 +87,23 @@ def add_service_accounts(api: APIGatewayRestResolver, calls: Calls) -> None:
     path = "/v1.1/serviceaccounts/<serviceAccountId>"
 
     @api.post(
-        "/v1.1/serviceaccounts", operation_id="CreateServiceAccount", tags=tags, status_code=201
+        "/v1.1/serviceaccounts",
+        operation_id="CreateServiceAccount",
+        tags=tags,
+        status_code=201,
+        summary="Create a service account, with a name of its own within the account",
     )
     def create_service_account(body: ServiceAccountBody) -> ServiceAccountAnswer:
-        """Create a service account, with a name of its own within the account."""
         created = calls.management().create_service_account(body.display_name)
         return {"serviceAccount": service_account(created)}
 
-    @api.get("/v1.1/serviceaccounts", operation_id="ListServiceAccounts", tags=tags)
+    @api.get(
+        "/v1.1/serviceaccounts",
+        operation_id="ListServiceAccounts",
+        tags=tags,
+        summary="List the service accounts of the account",
+    )
     def list_service_accounts() -> ServiceAccountsAnswer:
-        """List the service accounts of the account."""
         position, limit = read_offset_query(calls.query())
         page = calls.management().list_service_accounts(position, limit)
         return {
@@ -87,23 +112,27 @@ def add_service_accounts(api: APIGatewayRestResolver, calls: Calls) -> None:
             "offset": position.skipped,
         }
 
-    @api.get(path, operation_id="GetServiceAccount", tags=tags)
+    @api.get(path, operation_id="GetServiceAccount", tags=tags, summary="Get a service account")
     def get_service_account(service_account_id: ServiceAccountId) -> ServiceAccountAnswer:
-        """Get a service account."""
         found = calls.management().get_service_account(service_account_id)
         return {"serviceAccount": service_account(found)}
 
-    @api.put(path, operation_id="UpdateServiceAccount", tags=tags)
+    @api.put(
+        path, operation_id="UpdateServiceAccount", tags=tags, summary="Rename a service account"
+    )
     def update_service_account(
         service_account_id: ServiceAccountId, body: ServiceAccountBody
     ) -> ServiceAccountAnswer:
-        """Rename a service account."""
         renamed = calls.management().rename_service_account(service_account_id, body.display_name)
         return {"serviceAccount": service_account(renamed)}
 
-    @api.delete(path, operation_id="DeleteServiceAccount", tags=tags)
+    @api.delete(
+        path,
+        operation_id="DeleteServiceAccount",
+        tags=tags,
+        summary="Delete a service account that has no apps, and revoke its keys, all at once",
+    )
     def delete_service_account(service_account_id: ServiceAccountId) -> Nothing:
-        """Delete a service account that has no apps, and revoke its keys, all at once."""
         calls.management().delete_service_account(service_account_id)
         return {}
 
@@ -118,45 +147,66 @@ def add_keys(
     tags = [f"{name} keys, v1.1"]
     key_path = f"{path}/<keyId>"
 
-    @api.post(path, operation_id=f"Create{name}KeyV11", tags=tags, status_code=201)
+    @api.post(
+        path,
+        operation_id=f"Create{name}KeyV11",
+        tags=tags,
+        status_code=201,
+        summary="Create a key. Its secret is in this answer, and never again",
+    )
     def create_key(owner_id: OwnerId, body: KeyCreateBodyV11) -> KeyAnswerV11:
-        """Create a key. Its secret is in this answer, and never again."""
         created = calls.management().create_key(owner_type, owner_id, body.request())
         return {"key": key_v11(created.key, calls.now(), created.secret)}
 
-    @api.get(path, operation_id=f"List{name}KeysV11", tags=tags)
+    @api.get(
+        path,
+        operation_id=f"List{name}KeysV11",
+        tags=tags,
+        summary="List the keys, the oldest first",
+    )
     def list_keys(owner_id: OwnerId) -> KeysAnswerV11:
-        """List the keys, the oldest first."""
         keys = calls.management().list_keys(owner_type, owner_id)
         return {"keys": [key_v11(key, calls.now()) for key in keys]}
 
-    @api.get(key_path, operation_id=f"Get{name}KeyV11", tags=tags)
+    @api.get(key_path, operation_id=f"Get{name}KeyV11", tags=tags, summary="Get a key")
     def get_key(owner_id: OwnerId, key_id: KeyId) -> KeyAnswerV11:
-        """Get a key."""
         found = calls.management().get_key(owner_type, owner_id, key_id)
         return {"key": key_v11(found, calls.now())}
 
-    @api.patch(key_path, operation_id=f"Update{name}KeyV11", tags=tags)
+    @api.patch(
+        key_path,
+        operation_id=f"Update{name}KeyV11",
+        tags=tags,
+        summary="Rename, limit, disable or enable a key. A null takes a limit away",
+    )
     def update_key(owner_id: OwnerId, key_id: KeyId, body: KeyUpdateBodyV11) -> KeyAnswerV11:
-        """Rename, limit, disable or enable a key. A null takes a limit away."""
         key = calls.management().update_key(owner_type, owner_id, key_id, body.change())
         return {"key": key_v11(key, calls.now())}
 
-    @api.post(f"{key_path}/rotate", operation_id=f"Rotate{name}KeyV11", tags=tags)
+    @api.post(
+        f"{key_path}/rotate",
+        operation_id=f"Rotate{name}KeyV11",
+        tags=tags,
+        summary="Give a key a new secret, shown here only; the old one is accepted for the overlap",
+    )
     def rotate_key(owner_id: OwnerId, key_id: KeyId, body: RotateBody) -> KeyAnswerV11:
-        """Give a key a new secret, shown here only; the old one is accepted for the overlap."""
         management = calls.management()
         created = management.rotate_key(owner_type, owner_id, key_id, body.overlap_seconds)
         return {"key": key_v11(created.key, calls.now(), created.secret)}
 
-    @api.delete(f"{key_path}/overlap", operation_id=f"End{name}KeyOverlapV11", tags=tags)
+    @api.delete(
+        f"{key_path}/overlap",
+        operation_id=f"End{name}KeyOverlapV11",
+        tags=tags,
+        summary="Stop accepting the secret that the key had before its last rotation",
+    )
     def end_overlap(owner_id: OwnerId, key_id: KeyId) -> KeyAnswerV11:
-        """Stop accepting the secret that the key had before its last rotation."""
         key = calls.management().end_overlap(owner_type, owner_id, key_id)
         return {"key": key_v11(key, calls.now())}
 
-    @api.delete(key_path, operation_id=f"Delete{name}KeyV11", tags=tags)
+    @api.delete(
+        key_path, operation_id=f"Delete{name}KeyV11", tags=tags, summary="Revoke a key at once"
+    )
     def delete_key(owner_id: OwnerId, key_id: KeyId) -> Nothing:
-        """Revoke a key at once."""
         calls.management().delete_key(owner_type, owner_id, key_id)
         return {}

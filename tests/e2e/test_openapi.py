@@ -1,0 +1,106 @@
+"""The management API against its own OpenAPI document, by requests that schemathesis makes up."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from keyscope.provisioning import KeyRequest, Provisioning
+from local.embedded_aws import embedded_aws
+from local.invoke import provisioning_environment
+from local.openapi import DOCS, documents
+from local.running_stack import loaded_stack, served_stack
+from local.seed import local_provisioning
+from local.template import load_stack
+
+TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
+PARAMETERS: Final = {"AccessMapRoutes": "v2,v1.1", "KeyCacheSeconds": "0"}
+EXAMPLES: Final = 10
+CURSORS: Final = {"page[after]", "page[before]"}
+SERVICE_ACCOUNT_PATHS: Final = "/v1.1/serviceaccounts/"
+
+FUTURE: Final = st.dates(date(2100, 1, 1), date(2999, 1, 1)).map("{}T12:00:00Z".format)
+NETWORKS: Final = st.one_of(
+    st.ip_addresses(v=4).map(lambda address: f"{address}/32"),
+    st.ip_addresses(v=6).map(lambda address: f"{address}/128"),
+)
+schemathesis.openapi.format("future", FUTURE)
+schemathesis.openapi.format("network", NETWORKS)
+
+
+def refined_document() -> dict[str, Any]:
+    """Return the document with formats for what JSON Schema has no words for."""
+    document: dict[str, Any] = json.loads((DOCS / "openapi.json").read_text("utf-8"))
+    for name in ("KeyCreateBody", "KeyUpdateBody", "KeyCreateBodyV11", "KeyUpdateBodyV11"):
+        properties = document["components"]["schemas"][name]["properties"]
+        properties["expiresAt"]["anyOf"][0]["format"] = "future"
+        properties["allowedCidrs"]["anyOf"][0]["items"]["format"] = "network"
+    return document
+
+
+schema = schemathesis.openapi.from_dict(refined_document())
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account behind the running gateway, and the operations to fill it with."""
+
+    url: str
+    account_id: str
+    auth: tuple[str, str]
+    operations: Provisioning
+
+    def fresh_ids(self, path: str) -> dict[str, str]:
+        """Make an owner of the kind that a path names, with a key; return their ids."""
+        if path.startswith(SERVICE_ACCOUNT_PATHS):
+            name = secrets.token_hex(8)
+            owner = self.operations.create_service_account(self.account_id, name)
+        else:
+            owner = self.operations.create_app(self.account_id, "App")
+        created = self.operations.create_key(owner.owner_type, owner.owner_id, KeyRequest())
+        names = ("appId", "serviceAccountId", "ownerId")
+        return {**dict.fromkeys(names, owner.owner_id), "keyId": created.key.key_id}
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Account]:
+    stack = load_stack(TEMPLATE, PARAMETERS)
+    with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
+        operations = local_provisioning(provisioning_environment(stack, aws))
+        owner, created = operations.create_account("Acme", KeyRequest())
+        with served_stack(loaded, 0) as served:
+            auth = (created.key.key_id, created.secret)
+            yield Account(served.urls[0], owner.owner_id, auth, operations)
+
+
+def test_the_committed_documents_are_those_that_the_code_makes() -> None:
+    made = documents()
+    committed = {path: path.read_text("utf-8") for path in made}
+    assert committed == made, "run: make openapi"
+
+
+@schema.parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_operation_answers_as_the_document_says(
+    case: schemathesis.Case[Any], account: Account
+) -> None:
+    given = case.path_parameters
+    # Half of the cases are about what is there; the others keep the ids that were made up.
+    if given and len("".join(map(str, given.values()))) % 2 == 0:
+        fresh = account.fresh_ids(case.path)
+        case.path_parameters = {name: fresh[name] for name in given}
+    listed = str(case.query.get("filter[serviceAccountId]", account.account_id))
+    for name in CURSORS & case.query.keys():
+        # A cursor is the id of an app that the same list can hold.
+        if re.fullmatch("[0-9a-f]{24}", str(case.query[name])):
+            case.query[name] = listed + case.query[name][len(listed) :]
+    case.call_and_validate(base_url=account.url, auth=account.auth)

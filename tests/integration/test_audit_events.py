@@ -1,0 +1,92 @@
+"""Audit events of a whole life, held against the schema that is documented."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema_rs
+import pytest
+
+from keyscope.audit import Action, Actor, AuditEvent
+from keyscope.ids import OwnerType
+from keyscope.provisioning import KeyRequest, Provisioning
+from local.seed import local_provisioning
+from tests.support.dynamodb_local import Store
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+SCHEMA: Final = json.loads((DOCS / "audit-event.schema.json").read_text("utf-8"))
+CALLER: Final = Actor(
+    request_id="request-1",
+    source_address="192.0.2.7",
+    key_id="svc_" + "0" * 24,
+    scope="account",
+    account_id="0" * 12,
+    service_account_id="0" * 15 + "1",
+)
+IAM: Final = Actor(request_id="invocation-1")
+
+
+@dataclass
+class Recorded:
+    """An audit trail to look at."""
+
+    events: list[AuditEvent] = field(default_factory=list)
+
+    def record(self, events: Sequence[AuditEvent], /) -> None:
+        self.events += events
+
+
+def live(operations: Provisioning) -> None:
+    """Do everything once that leaves an event."""
+    account, _ = operations.create_account("Acme", KeyRequest("first", 4_000_000_000))
+    robot = operations.create_service_account(account.owner_id, "robot")
+    operations.update_owner(robot.owner_id, lambda owner: replace(owner, display_name="r2"))
+    app = operations.create_app(
+        account.owner_id, "Shop", settings={"echoPostback": True}, metadata={"token": "hush"}
+    )
+    operations.update_owner(app.owner_id, lambda owner: replace(owner, display_name="Shop 2"))
+    request = KeyRequest("key", allowed_cidrs=("192.0.2.0/24",))
+    key_id = operations.create_key(OwnerType.APP, app.owner_id, request).key.key_id
+    operations.update_key(app.owner_id, key_id, lambda key: replace(key, disabled_at=1))
+    operations.rotate_key(app.owner_id, key_id, 60)
+    operations.end_overlap(app.owner_id, key_id)
+    operations.delete_owner(app.owner_id)
+    operations.delete_owner(robot.owner_id)
+
+
+@pytest.fixture(params=[CALLER, IAM], ids=["an API key", "IAM"])
+def details(request: pytest.FixtureRequest, moto_store: Store) -> list[Mapping[str, Any]]:
+    environment = {
+        **moto_store.environment,
+        "KEYSCOPE_KEYS_TABLE": moto_store.keys_table,
+        "KEYSCOPE_DIRECTORY_TABLE": moto_store.directory_table,
+        "KEYSCOPE_KMS_KEY_ARN": moto_store.kms_key_arn,
+    }
+    trail = Recorded()
+    live(replace(local_provisioning(environment), audit_trail=trail, actor=request.param))
+    return [event.detail() for event in trail.events]
+
+
+def test_every_action_leaves_its_event(details: list[Mapping[str, Any]]) -> None:
+    assert {detail["action"] for detail in details} == {action.value for action in Action}
+
+
+def test_every_event_fits_the_documented_schema(details: list[Mapping[str, Any]]) -> None:
+    validator = jsonschema_rs.validator_for(SCHEMA)
+    assert [str(error) for detail in details for error in validator.iter_errors(detail)] == []
+
+
+def test_the_documented_example_fits_the_schema() -> None:
+    text = (DOCS / "audit-events.md").read_text("utf-8")
+    example = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    jsonschema_rs.validator_for(SCHEMA).validate(example)
+
+
+def test_no_event_holds_what_the_metadata_say(details: list[Mapping[str, Any]]) -> None:
+    assert "hush" not in json.dumps(details)
+
+
+def test_events_have_ids_of_their_own(details: list[Mapping[str, Any]]) -> None:
+    assert len({detail["id"] for detail in details}) == len(details)

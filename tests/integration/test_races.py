@@ -1,0 +1,255 @@
+"""What holds when callers race. On DynamoDB Local only: moto is not honest under concurrency."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final, TypeVar
+
+import pytest
+
+from keyscope.directory import (
+    MAX_KEYS_PER_OWNER,
+    After,
+    Key,
+    KeyState,
+    Owner,
+)
+from keyscope.errors import KeyscopeError
+from keyscope.ids import OwnerType
+from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
+from keyscope.secret import hash_secret
+from tests.support.dynamodb_local import Store
+from tests.support.operations import operations_over, owner_item, record_of, usable_keys
+
+ROUNDS: Final = 30
+APP: Final = OwnerType.APP
+
+_T = TypeVar("_T")
+
+
+@pytest.fixture
+def store(dynamodb_local_store: Store) -> Store:
+    return dynamodb_local_store
+
+
+@pytest.fixture
+def operations(store: Store) -> Provisioning:
+    return operations_over(store, time.time)
+
+
+@pytest.fixture
+def account_id(operations: Provisioning) -> str:
+    account, _ = operations.create_account("Acme", KeyRequest())
+    return account.owner_id
+
+
+def race(*calls: Callable[[], _T]) -> list[_T | KeyscopeError]:
+    """Start all calls at once; return what each returned or raised."""
+
+    def outcome(call: Callable[[], _T]) -> _T | KeyscopeError:
+        try:
+            return call()
+        except KeyscopeError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=len(calls)) as pool:
+        return list(pool.map(outcome, calls))
+
+
+def kinds(outcomes: Sequence[object]) -> list[str]:
+    return sorted(type(outcome).__name__ for outcome in outcomes)
+
+
+def made(outcomes: Sequence[object]) -> list[CreatedKey]:
+    return [outcome for outcome in outcomes if isinstance(outcome, CreatedKey)]
+
+
+def test_of_twenty_keys_that_are_created_at_once_ten_come_to_be(
+    operations: Provisioning, account_id: str, store: Store
+) -> None:
+    app_id = operations.create_app(account_id, "app").owner_id
+    outcomes = race(*[lambda: operations.create_key(APP, app_id, KeyRequest())] * 20)
+    assert kinds(outcomes) == ["CreatedKey"] * 10 + ["TooManyKeys"] * 10
+    assert usable_keys(store, app_id) == {created.key.key_id for created in made(outcomes)}
+
+
+def test_of_service_accounts_that_take_a_name_at_once_one_has_it(
+    operations: Provisioning, account_id: str
+) -> None:
+    for number in range(ROUNDS):
+        name = f"robot {number}"
+        other = operations.create_service_account(account_id, f"other {number}").owner_id
+
+        def create(name: str = name) -> Owner:
+            return operations.create_service_account(account_id, name)
+
+        def rename(name: str = name, other: str = other) -> Owner:
+            return operations.update_owner(other, lambda owner: replace(owner, display_name=name))
+
+        outcomes = race(create, rename, create, create)
+        assert kinds(outcomes) == ["NameTaken"] * 3 + ["Owner"]
+    listed = operations.list_service_accounts(account_id, After(), 100).owners
+    names = [owner.display_name for owner in listed]
+    assert len(set(names)) == len(names)
+
+
+def test_no_key_that_is_created_while_its_app_is_deleted_stays_usable(
+    operations: Provisioning, account_id: str, store: Store
+) -> None:
+    for _ in range(ROUNDS):
+        app_id = operations.create_app(account_id, "app").owner_id
+        for _ in range(3):
+            operations.create_key(APP, app_id, KeyRequest())
+
+        def create(app_id: str = app_id) -> object:
+            return operations.create_key(APP, app_id, KeyRequest())
+
+        def delete(app_id: str = app_id) -> str:
+            operations.delete_owner(app_id)
+            return "deleted"
+
+        *_, deleted = race(create, create, create, delete)
+        assert deleted == "deleted"
+        assert usable_keys(store, app_id) == set()
+
+
+def test_no_app_outlives_the_service_account_that_creates_it(
+    operations: Provisioning, account_id: str, store: Store
+) -> None:
+    for number in range(ROUNDS):
+        robot = operations.create_service_account(account_id, f"r{number}").owner_id
+
+        def create(robot: str = robot) -> object:
+            return operations.create_app(account_id, "app", robot)
+
+        def delete(robot: str = robot) -> None:
+            operations.delete_owner(robot)
+
+        race(create, delete, create)
+        apps = operations.list_apps(robot, After(), 100).owners
+        item = owner_item(store, account_id, f"serviceaccount#{robot}")
+        assert (len(apps) if item is None else int(item.get("app_count", {"N": "0"})["N"])) == len(
+            apps
+        )
+        assert item is not None or not apps
+
+
+def test_of_rotations_at_once_with_an_overlap_one_wins_and_its_secret_works(
+    operations: Provisioning, account_id: str, store: Store
+) -> None:
+    app_id = operations.create_app(account_id, "app").owner_id
+    for _ in range(ROUNDS):
+        old = operations.create_key(APP, app_id, KeyRequest())
+        key_id = old.key.key_id
+
+        def rotate(key_id: str = key_id) -> object:
+            return operations.rotate_key(app_id, key_id, 60)
+
+        outcomes = race(rotate, rotate, rotate)
+        (winner,) = made(outcomes)
+        assert {*kinds(outcomes)} <= {"CreatedKey", "ChangedMeanwhile", "OverlapRunning"}
+        record = record_of(store, key_id)
+        assert record.secret_hash == hash_secret(winner.secret)
+        assert record.previous is not None
+        assert record.previous.secret_hash == hash_secret(old.secret)
+        operations.revoke_key(app_id, key_id)
+
+
+def test_a_deleted_key_is_not_revived_by_a_change_at_the_same_time(
+    operations: Provisioning, account_id: str, store: Store
+) -> None:
+    app_id = operations.create_app(account_id, "app").owner_id
+    for _ in range(ROUNDS):
+        key_id = operations.create_key(APP, app_id, KeyRequest()).key.key_id
+
+        def enable(key: Key) -> Key:
+            return replace(key, disabled_at=None, display_name="enabled")
+
+        def update(key_id: str = key_id) -> object:
+            return operations.update_key(app_id, key_id, enable)
+
+        def rotate(key_id: str = key_id) -> object:
+            return operations.rotate_key(app_id, key_id, 60)
+
+        def revoke(key_id: str = key_id) -> str:
+            operations.revoke_key(app_id, key_id)
+            return "revoked"
+
+        *_, revoked = race(update, rotate, revoke)
+        assert revoked == "revoked"
+        assert usable_keys(store, app_id) == set()
+
+
+def test_a_key_that_is_prolonged_while_its_place_is_given_away_never_lives_without_a_place(
+    operations: Provisioning, account_id: str
+) -> None:
+    now = int(time.time())
+    past = replace(operations, clock=lambda: now - 60)
+
+    def prolonged(key: Key) -> Key:
+        return replace(key, expires_at=now + 3_600)
+
+    for _ in range(ROUNDS):
+        app_id = operations.create_app(account_id, "app").owner_id
+        expired = past.create_key(APP, app_id, KeyRequest(expires_at=now - 1)).key.key_id
+        for _ in range(MAX_KEYS_PER_OWNER - 1):
+            operations.create_key(APP, app_id, KeyRequest())
+
+        def create(app_id: str = app_id) -> object:
+            return operations.create_key(APP, app_id, KeyRequest())
+
+        def prolong(app_id: str = app_id, key_id: str = expired) -> object:
+            return operations.update_key(app_id, key_id, prolonged)
+
+        outcomes = race(create, prolong)
+        assert len({"TooManyKeys", "KeyNotFound"} & {*kinds(outcomes)}) == 1
+        states = [key.state(now) for key in operations.list_keys(app_id)]
+        assert states == [KeyState.ACTIVE] * MAX_KEYS_PER_OWNER
+
+
+def test_changes_to_different_members_at_once_are_all_kept(
+    operations: Provisioning, account_id: str
+) -> None:
+    app_id = operations.create_app(account_id, "app").owner_id
+
+    def add(name: str) -> Callable[[], Owner]:
+        return lambda: operations.update_owner(
+            app_id, lambda app: replace(app, metadata={**app.metadata, name: True})
+        )
+
+    names = [f"m{number}" for number in range(5)]
+    race(*map(add, names))
+    assert sorted(operations.get_owner(app_id).metadata) == names
+
+
+def test_whoever_pages_sees_every_app_that_was_there_all_the_time_once(
+    operations: Provisioning, account_id: str
+) -> None:
+    lasting = {operations.create_app(account_id, "lasting").owner_id for _ in range(40)}
+    stop = False
+
+    def come_and_go() -> None:
+        while not stop:
+            operations.delete_owner(operations.create_app(account_id, "passing").owner_id)
+
+    def page_through() -> list[str]:
+        seen: list[str] = []
+        position = After()
+        while True:
+            page = operations.list_apps(account_id, position, 7)
+            seen += [app.owner_id for app in page.owners]
+            if not page.has_more:
+                return seen
+            position = After(seen[-1])
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        others = [pool.submit(come_and_go) for _ in range(2)]
+        try:
+            for _ in range(ROUNDS):
+                seen = page_through()
+                assert len(set(seen)) == len(seen)
+                assert lasting <= {*seen}
+        finally:
+            stop = True
+    assert [other.result() for other in others] == [None, None]

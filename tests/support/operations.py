@@ -1,0 +1,86 @@
+"""The operations over a store of the integration tests, and what the store holds afterwards."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any, cast
+
+from keyscope.aws.clients import DynamoDbClient
+from keyscope.aws.directory_table import DirectoryTable
+from keyscope.aws.key_table import KeyTable
+from keyscope.aws.transactions import Database
+from keyscope.key_record import KeyRecord
+from keyscope.provisioning import Provisioning
+from local.seed import local_provisioning
+from local.tables import local_client
+from tests.support.dynamodb_local import Store
+
+
+def operations_over(store: Store, clock: Callable[[], float]) -> Provisioning:
+    """Return the operations; nothing is cached and nobody audits."""
+    environment = {
+        **store.environment,
+        "KEYSCOPE_KEYS_TABLE": store.keys_table,
+        "KEYSCOPE_DIRECTORY_TABLE": store.directory_table,
+        "KEYSCOPE_KMS_KEY_ARN": store.kms_key_arn,
+    }
+    return replace(local_provisioning(environment), clock=clock)
+
+
+def over_client(
+    operations: Provisioning, store: Store, client: object, waits: list[float] | None = None
+) -> Provisioning:
+    """Return the same operations over another client of the same tables."""
+    sleep = (lambda _: None) if waits is None else waits.append
+    database = Database(cast("DynamoDbClient", client), sleep)
+    directory = DirectoryTable(database, store.directory_table, store.keys_table)
+    return replace(operations, directory=directory)
+
+
+def dynamodb_of(store: Store) -> DynamoDbClient:
+    return _dynamodb_at(store.dynamodb_url)
+
+
+@cache
+def _dynamodb_at(url: str) -> DynamoDbClient:
+    return cast("DynamoDbClient", local_client("dynamodb", url))
+
+
+def record_of(store: Store, key_id: str) -> KeyRecord:
+    """Return a key's record as an authorizer reads it."""
+    record = KeyTable(dynamodb_of(store), store.keys_table).get(key_id).record
+    assert record is not None
+    return record
+
+
+def usable_keys(store: Store, owner_id: str) -> set[str]:
+    """Return the ids of an owner's keys whose records still hold a secret, by reading them all."""
+    query = {
+        "TableName": store.keys_table,
+        "IndexName": "owner-index",
+        "KeyConditionExpression": "owner_id = :owner",
+        "ExpressionAttributeValues": {":owner": {"S": owner_id}},
+    }
+    items = dynamodb_of(store).query(**query)["Items"]
+    key_ids = [str(item["key_id"]["S"]) for item in items]
+    return {key_id for key_id in key_ids if record_of(store, key_id).secret_hash}
+
+
+def owner_item(store: Store, account_id: str, entity: str) -> Mapping[str, Any] | None:
+    """Return an item of DirectoryTable as it is stored."""
+    response = dynamodb_of(store).get_item(
+        TableName=store.directory_table,
+        Key={"account_id": {"S": account_id}, "entity": {"S": entity}},
+        ConsistentRead=True,
+    )
+    item: Mapping[str, Any] | None = response.get("Item")
+    return item
+
+
+def key_item(store: Store, key_id: str) -> Mapping[str, Any]:
+    """Return an item of KeysTable as it is stored."""
+    response = dynamodb_of(store).get_item(
+        TableName=store.keys_table, Key={"key_id": {"S": key_id}}, ConsistentRead=True
+    )
+    item: Mapping[str, Any] = response["Item"]
+    return item
