@@ -60,8 +60,10 @@ def toured(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
 
 
 @contextmanager
-def served(folder: Path, *wrapper: str) -> Iterator[tuple[subprocess.Popen[str], Serving]]:
-    environment = {**os.environ, "PORT": "0", "STATE_FOLDER": str(folder)}
+def served(
+    folder: Path, *wrapper: str, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], Serving]]:
+    environment = {**os.environ, "PORT": "0", "STATE_FOLDER": str(folder), **settings}
     with subprocess.Popen(  # noqa: S603 - our own module
         [*wrapper, *COMMAND], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -172,12 +174,14 @@ def test_a_wrong_setting_is_told_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
-def test_the_printed_curl_lines_work_when_pasted(serving: Serving) -> None:
-    curls = [line for line in serving.lines if line.startswith("  curl ")]
-    answers = [
-        subprocess.run(line, shell=True, check=True, capture_output=True, text=True)  # noqa: S602
-        for line in curls
-    ]
+@pytest.mark.parametrize("routes", ["v2", "v1.1"])
+def test_the_printed_curl_lines_work_when_pasted(routes: str, tmp_path: Path) -> None:
+    with served(tmp_path, PARAMETERS=f"AccessMapRoutes={routes}") as (_, running):
+        curls = [line for line in running.lines if line.startswith("  curl ")]
+        answers = [
+            subprocess.run(line, shell=True, check=True, capture_output=True, text=True)  # noqa: S602
+            for line in curls
+        ]
     assert [answer.stdout.splitlines()[0] for answer in answers] == [
         "HTTP/1.1 200 OK",
         "HTTP/1.1 201 Created",

@@ -1,8 +1,6 @@
 """The Sunshine Conversations client from PyPI, unmodified, against the local gateway over HTTP."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -32,17 +30,11 @@ from sunshine_conversations_client.model.page import Page
 
 from keyscope.ids import owner_type_of_key
 from keyscope.principal import SCOPE_OF_BASIC
-from keyscope.provisioning import Provisioning
 from keyscope.secret import new_secret
-from local.embedded_aws import embedded_aws
 from local.event_values import bearer
-from local.invoke import provisioning_environment
-from local.running_stack import loaded_stack, served_stack
-from local.seed import IssuedKey, SeededStore, local_provisioning, seed
-from local.template import load_stack
+from local.seed import IssuedKey, SeededStore, seed
+from tests.support.served_template import ServedTemplate, served_template
 
-TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
-PARAMETERS: Final = {"KeyCacheSeconds": "0"}
 SETTINGS: Final = AppSettings(
     conversationRetentionSeconds=86_400,
     maskCreditCardNumbers=True,
@@ -55,23 +47,14 @@ SETTINGS: Final = AppSettings(
 METADATA: Final = {"team": "blue", "floor": 3, "share": 0.5, "open": True}
 
 
-@dataclass(frozen=True)
-class Running:
-    url: str
-    operations: Provisioning
-
-
 @pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    stack = load_stack(TEMPLATE, PARAMETERS)
-    with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
-        operations = local_provisioning(provisioning_environment(stack, aws))
-        with served_stack(loaded, 0) as served:
-            yield Running(served.urls[0], operations)
+def running() -> Iterator[ServedTemplate]:
+    with served_template({"KeyCacheSeconds": "0"}) as running:
+        yield running
 
 
 @pytest.fixture
-def store(running: Running) -> SeededStore:
+def store(running: ServedTemplate) -> SeededStore:
     """An account of the test's own."""
     return seed(running.operations)
 
@@ -90,12 +73,12 @@ def configured_with_token(url: str, key: IssuedKey) -> Configuration:
 
 
 @pytest.fixture(params=[configured_with_basic, configured_with_token], ids=["Basic", "JWT"])
-def connect(request: pytest.FixtureRequest, running: Running) -> Iterator[Connect]:
+def connect(request: pytest.FixtureRequest, running: ServedTemplate) -> Iterator[Connect]:
     """Make clients that send a key by one of the two schemes."""
     clients: list[ApiClient] = []
 
     def connect_with(key: IssuedKey) -> ApiClient:
-        clients.append(ApiClient(request.param(running.url, key)))
+        clients.append(ApiClient(request.param(running.urls[0], key)))
         return clients[-1]
 
     yield connect_with
@@ -176,7 +159,7 @@ def test_a_deleted_app_is_gone(apps: AppsApi, store: SeededStore) -> None:
 
 
 def test_a_list_is_paged_to_its_end_and_back(
-    apps: AppsApi, store: SeededStore, running: Running
+    apps: AppsApi, store: SeededStore, running: ServedTemplate
 ) -> None:
     created = [running.operations.create_app(store.account_id, f"App {n}") for n in range(5)]
     ids = sorted([store.app_id, store.service_account_app_id, *(app.owner_id for app in created)])

@@ -1,0 +1,209 @@
+"""What a key could do ends everywhere once the key has ended, whatever was cached before."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from local.event_values import basic, bearer
+from local.gateway_request import CacheUse
+from local.seed import USER_ID, IssuedKey, SeededStore, seed
+from local.server import CACHE_HEADER
+from tests.support.served_template import ServedTemplate, served_template
+
+PARAMETERS: Final = {
+    "HttpApiEnabled": "true",
+    "AccessMapRoutes": "v2,v1.1",
+    "KeyCacheSeconds": "1",
+    "AuthorizerCacheSeconds": "300",
+}
+PATIENCE_SECONDS: Final = 25
+"""Less than the flush takes that comes in any case: it would hide that no other was asked for."""
+PAUSE_SECONDS: Final = 0.02
+FLUSHES: Final = 2
+"""One at once, and one when no container serves the old record any more."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """A credential at work at one of the APIs."""
+
+    api_url: str
+    path: str
+    authorization: str = field(repr=False)
+
+    def send(self) -> httpx.Response:
+        headers = {"authorization": self.authorization}
+        return httpx.get(self.api_url + self.path, headers=headers, trust_env=False)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The account's user, who manages keys over the REST API."""
+
+    url: str
+    key: IssuedKey
+
+    def call(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        auth = (self.key.key_id, self.key.secret)
+        url = self.url + path
+        answer = httpx.request(method, url, auth=auth, json=body, trust_env=False)
+        assert answer.is_success
+        answered: dict[str, Any] = answer.json()
+        return answered
+
+    def create_key(self, owner: str, name: str) -> IssuedKey:
+        key = self.call("POST", f"{owner}/keys", {name: "Key"})["key"]
+        return IssuedKey(key.get("id") or key["_id"], key["secret"])
+
+
+@pytest.fixture
+def running() -> Iterator[ServedTemplate]:
+    # One for each test: a flush that is due from another one would hide that it was not asked for.
+    with served_template(PARAMETERS, polled=True) as running:
+        yield running
+
+
+@pytest.fixture
+def store(running: ServedTemplate) -> SeededStore:
+    return seed(running.operations)
+
+
+@pytest.fixture
+def account(running: ServedTemplate, store: SeededStore) -> Caller:
+    return Caller(running.urls[0], store.account_key)
+
+
+@pytest.fixture
+def bystander(running: ServedTemplate, store: SeededStore) -> Use:
+    """A credential that goes on working, whose cached policy shows when the cache is flushed."""
+    return Use(running.urls[0], "/v2/apps", basic(store.spare_key))
+
+
+def uses_of_app_key(running: ServedTemplate, app_id: str, *keys: IssuedKey) -> list[Use]:
+    """Return every kind of credential of the keys, at each API."""
+    users = f"/v2/apps/{app_id}/users"
+    of_user = {"scope": "appUser", "userId": USER_ID}
+    credentials = [
+        credential
+        for key in keys
+        for credential in (
+            (users, basic(key)),
+            (users, bearer(key, {"scope": "app"})),
+            (f"{users}/{USER_ID}", bearer(key, of_user)),
+        )
+    ]
+    return [Use(url, *credential) for url, credential in product(running.urls, credentials)]
+
+
+def get_cached(*uses: Use) -> None:
+    """Use credentials until each is answered from the cache."""
+    for use in uses:
+        answers = [use.send() for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert answers[-1].headers[CACHE_HEADER] == CacheUse.HIT
+
+
+def assert_all_end(
+    uses: list[Use], bystander: Use, refusals: frozenset[int] = frozenset({401})
+) -> None:
+    """Use credentials until all are refused and all flushes have come.
+
+    None may be accepted again after its first refusal, and the bystander is never refused.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    ended: set[Use] = set()
+    flushes = 0
+    while flushes < FLUSHES or len(ended) < len(uses):
+        assert time.monotonic() < deadline, (flushes, set(uses) - ended)
+        witness = bystander.send()
+        assert witness.status_code == 200
+        flushes += witness.headers[CACHE_HEADER] == CacheUse.MISS
+        for use in uses:
+            status = use.send().status_code
+            assert status in (refusals if use in ended else {200, *refusals})
+            if status in refusals:
+                ended.add(use)
+        time.sleep(PAUSE_SECONDS)
+
+
+def test_a_deleted_key_is_refused_though_its_policies_were_cached(
+    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use
+) -> None:
+    uses = uses_of_app_key(running, store.app_id, store.app_key)
+    get_cached(bystander, *uses)
+    account.call("DELETE", f"/v2/apps/{store.app_id}/keys/{store.app_key.key_id}")
+    assert_all_end(uses, bystander)
+
+
+def test_every_key_of_a_deleted_app_is_refused(
+    running: ServedTemplate, account: Caller, bystander: Use
+) -> None:
+    app_id = account.call("POST", "/v2/apps", {"displayName": "Shop"})["app"]["id"]
+    keys = [account.create_key(f"/v2/apps/{app_id}", "displayName") for _ in range(3)]
+    uses = uses_of_app_key(running, app_id, *keys)
+    get_cached(bystander, *uses)
+    account.call("DELETE", f"/v2/apps/{app_id}")
+    assert_all_end(uses, bystander)
+
+
+def test_every_key_of_a_deleted_service_account_is_refused(
+    running: ServedTemplate, account: Caller, bystander: Use
+) -> None:
+    created = account.call("POST", "/v1.1/serviceaccounts", {"name": "Robot"})
+    path = f"/v1.1/serviceaccounts/{created['serviceAccount']['_id']}"
+    keys = [account.create_key(path, "name") for _ in range(2)]
+    credentials = [*map(basic, keys), *(bearer(key, {"scope": "account"}) for key in keys)]
+    uses = [Use(url, "/v2/apps", value) for url, value in product(running.urls, credentials)]
+    get_cached(bystander, *uses)
+    account.call("DELETE", path)
+    assert_all_end(uses, bystander)
+
+
+def test_a_disabled_key_is_refused_until_it_is_enabled(
+    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use
+) -> None:
+    path = f"/v2/apps/{store.app_id}/keys/{store.app_key.key_id}"
+    uses = uses_of_app_key(running, store.app_id, store.app_key)
+    get_cached(bystander, *uses)
+    account.call("PATCH", path, {"disabled": True})
+    assert_all_end(uses, bystander)
+
+    account.call("PATCH", path, {"disabled": False})
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while [use.send().status_code for use in uses] != [200] * len(uses):
+        assert time.monotonic() < deadline
+        time.sleep(PAUSE_SECONDS)
+
+
+def test_a_previous_secret_is_refused_once_its_overlap_was_ended(
+    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use
+) -> None:
+    path = f"/v2/apps/{store.app_id}/keys/{store.app_key.key_id}"
+    uses = uses_of_app_key(running, store.app_id, store.app_key)
+    get_cached(bystander)
+    account.call("POST", f"{path}/rotate", {"overlapSeconds": 3_600})
+    # The rotation's own flushes come first, so that they are not taken for the others.
+    assert_all_end([], bystander)
+    get_cached(bystander, *uses)
+    account.call("DELETE", f"{path}/overlap")
+    assert_all_end(uses, bystander)
+
+
+def test_a_previous_secret_is_refused_once_its_overlap_is_over(
+    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use
+) -> None:
+    path = f"/v2/apps/{store.app_id}/keys/{store.app_key.key_id}"
+    uses = uses_of_app_key(running, store.app_id, store.app_key)
+    get_cached(bystander, *uses)
+    key = account.call("POST", f"{path}/rotate", {"overlapSeconds": 2})["key"]
+    # While a policy is cached that ends with the overlap, API Gateway refuses by itself: 403.
+    assert_all_end(uses, bystander, frozenset({401, 403}))
+    rotated = IssuedKey(key["id"], key["secret"])
+    get_cached(*uses_of_app_key(running, store.app_id, rotated))
