@@ -50,7 +50,8 @@ def principal_of_context(context: object) -> Principal:
     for other in sorted(others & members.keys()):
         raise Unavailable(Reason.MALFORMED_CONTEXT, other)
     user_id = members.get("userId")
-    if isinstance(user_id, str) != (scopes[scope] is Scope.APP_USER):
+    is_user = scopes[scope] is Scope.APP_USER
+    if is_user != ("userId" in members) or (is_user and not (isinstance(user_id, str) and user_id)):
         raise Unavailable(Reason.MALFORMED_CONTEXT, "userId")
     return Principal(
         scope=scopes[scope],

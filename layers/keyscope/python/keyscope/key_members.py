@@ -4,6 +4,7 @@ The provisioning function and the management API share these rules. A reader rai
 with a text that follows the member's name in a sentence.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,12 @@ Json = dict[str, object]
 
 _UNPRINTABLE = {"Cc", "Cs"}
 """Control characters, and halves of surrogate pairs, which UTF-8 cannot hold."""
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
+"""RFC 3339, section 5.6; `fromisoformat` reads much more than that."""
+_LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+"""The last time that RFC 3339 can tell in UTC."""
+_CIDR = re.compile(r"[0-9A-Fa-f.:]+(/[0-9]{1,3})?")
+"""`ip_network` reads masks and IPv6 zones, too; a zone is any text, and would stand in a policy."""
 
 
 def read_display_name(value: object) -> str:
@@ -39,12 +46,12 @@ def read_display_name(value: object) -> str:
 
 def read_expires_at(value: object, now: float) -> int:
     """Read an expiry, RFC 3339 with a zone; return seconds since the epoch, after `now`."""
+    text = value if isinstance(value, str) and _DATE_TIME.fullmatch(value) else ""
     try:
-        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
-        seconds = int(moment.timestamp()) if moment.tzinfo is not None else None
+        seconds = int(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):
         seconds = None
-    if seconds is None:
+    if seconds is None or seconds > _LAST_SECOND:
         message = "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z"
         raise ValueError(message)
     if seconds <= now:
@@ -55,8 +62,9 @@ def read_expires_at(value: object, now: float) -> int:
 
 def read_cidr(value: object) -> str:
     """Read a network in CIDR notation, IPv4 or IPv6; return its canonical form."""
+    text = value if isinstance(value, str) and _CIDR.fullmatch(value) else ""
     try:
-        return str(ip_network(value if isinstance(value, str) else ""))
+        return str(ip_network(text))
     except ValueError:
         message = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, no host bits set"
         raise ValueError(message) from None

@@ -228,7 +228,11 @@ class Provisioning:
         return [key for key in former if key.state(now) in over]
 
     def update_key(self, owner_id: str, key_id: str, change: Callable[[Key], Key]) -> Key:
-        """Change name, expiry, networks or state of a key; raises `KeyNotFound`."""
+        """Change name, expiry, networks or state of a key.
+
+        Raises `OwnerNotFound`, `KeyNotFound`.
+        """
+        self.directory.get_key(owner_id, key_id)
         self.policies.flush_in_any_case()
         before, after = self.directory.update_key(owner_id, key_id, change)
         if after != before:
@@ -261,7 +265,11 @@ class Provisioning:
         return CreatedKey(after, secret)
 
     def end_overlap(self, owner_id: str, key_id: str) -> Key:
-        """End at once what the key's previous secret can still do; raises `KeyNotFound`."""
+        """End at once what the key's previous secret can still do.
+
+        Raises `OwnerNotFound`, `KeyNotFound`.
+        """
+        self.directory.get_key(owner_id, key_id)
         self.policies.flush_in_any_case()
         before, after = self.directory.update_key(
             owner_id, key_id, lambda key: replace(key, previous_ends_at=None)

@@ -1,5 +1,6 @@
 """What callers may send: strict, with every fault at once, and unknown members refused."""
 
+import json
 import math
 import time
 from typing import Annotated, Any
@@ -38,6 +39,7 @@ DEFAULT_OVERLAP_SECONDS = 24 * 3_600
 _MAX_WHOLE_NUMBER = 2**53 - 1
 """The largest whole number that every JSON reader gives back exactly (RFC 8259, section 6)."""
 _SCALARS = ("string", "boolean", "number", "null")
+_NOT_TEXT = "must be text that UTF-8 can hold: no half of a surrogate pair"
 _NOT_SCALAR = "must be a string, a finite number, a boolean or null"
 
 
@@ -46,6 +48,10 @@ def _drop_default(schema: dict[str, Any]) -> None:
 
 
 def _metadata_in_bounds(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(metadata, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(_NOT_TEXT) from None
     if is_too_large(merged(metadata, {})):
         raise ValueError(METADATA_TOO_LARGE)
     return metadata

@@ -1,15 +1,15 @@
 """Settings -> the management function's handler."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from keyscope.aws.lifecycle_bootstrap import provisioning
 from keyscope.aws.management.api import management_api
-from keyscope.aws.management.faults import Refusal, body_of
-from keyscope.aws.management.requests import Event, NotTaken, checked
+from keyscope.aws.management.faults import INTERNAL, Refusal, body_of
+from keyscope.aws.management.requests import Event, NotTaken, checked, member
 from keyscope.errors import Reason, Unavailable
 from keyscope.settings import read_provisioning_settings
 
@@ -38,6 +38,9 @@ def management_handler(environment: Mapping[str, str]) -> ManagementHandler:
             answer = api.resolve(checked(event), context)
         except NotTaken as not_taken:
             answer = _refused(not_taken.refused, str(event.get("path", "")))
+        except Exception as error:  # noqa: BLE001 - beside the routes, a bug is answered as in them
+            _report(logger, error)
+            answer = _refused(INTERNAL, str(event.get("path", "")))
         # Some answers hold a secret.
         answer["multiValueHeaders"]["Cache-Control"] = ["no-store"]
         logger.info("answered", extra={"status": answer["statusCode"]})
@@ -57,8 +60,8 @@ def _refused(refused: Refusal, path: str) -> ProxyAnswer:
 
 def _names_of(event: Event) -> dict[str, object]:
     """Return what names the request and its caller in the log."""
-    context = cast("Mapping[str, Any]", event.get("requestContext") or {})
-    authorizer = context.get("authorizer") or {}
+    context = member(event, "requestContext")
+    authorizer = member(context, "authorizer")
     return {
         "request_id": context.get("requestId"),
         "key_id": authorizer.get("keyId"),

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from keyscope.audit import Actor
+from keyscope.aws.management.requests import member
 from keyscope.context import principal_of_context
 from keyscope.management import Management
 from keyscope.principal import Principal
@@ -32,7 +33,7 @@ class Calls:
         Raises:
             Unavailable: `MALFORMED_CONTEXT`, when the authorizer's context does not tell of one.
         """
-        context = _member(self._event(), "requestContext")
+        context = member(self._event(), "requestContext")
         principal = principal_of_context(context.get("authorizer"))
         actor = _actor(principal, context)
         return Management(self.provisioning().acting_for(actor), principal)
@@ -43,13 +44,13 @@ class Calls:
 
     def query(self) -> Mapping[str, str]:
         """Return the query's parameters; of several with one name, the last."""
-        return cast("Mapping[str, str]", _member(self._event(), "queryStringParameters"))
+        return cast("Mapping[str, str]", member(self._event(), "queryStringParameters"))
 
     def url(self) -> str:
         """Return the URL that was asked, without its query."""
-        headers = {name.lower(): value for name, value in _member(self._event(), "headers").items()}
+        headers = {name.lower(): value for name, value in member(self._event(), "headers").items()}
         scheme = headers.get("x-forwarded-proto", "https")
-        path = _member(self._event(), "requestContext").get("path", "")
+        path = member(self._event(), "requestContext").get("path", "")
         return f"{scheme}://{headers.get('host', '')}{path}"
 
     def _event(self) -> Mapping[str, object]:
@@ -57,7 +58,7 @@ class Calls:
 
 
 def _actor(principal: Principal, context: Mapping[str, object]) -> Actor:
-    source_address = _member(context, "identity").get("sourceIp")
+    source_address = member(context, "identity").get("sourceIp")
     request_id = context.get("requestId")
     return Actor(
         request_id=request_id if isinstance(request_id, str) else None,
@@ -68,8 +69,3 @@ def _actor(principal: Principal, context: Mapping[str, object]) -> Actor:
         service_account_id=principal.service_account_id,
         app_id=principal.app_id,
     )
-
-
-def _member(value: Mapping[str, object], name: str) -> Mapping[str, object]:
-    member = value.get(name)
-    return member if isinstance(member, Mapping) else {}

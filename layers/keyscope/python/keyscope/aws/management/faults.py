@@ -125,11 +125,9 @@ def _title(error: Mapping[str, Any]) -> str:
             return "is required"
         case "extra_forbidden":
             return "is unknown"
-        case "json_invalid":
-            return "must be valid JSON"
         case "model_attributes_type" | "model_type" | "dict_type":
             return "must be an object"
-        case "value_error":
+        case "value_error" | "json_invalid":
             return str(error["ctx"]["error"])
         case _:
             return str(error["msg"]).replace("Input should", "must")

@@ -6,10 +6,12 @@ the caller was shown: it opens nothing, because a page never leaves what the cal
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from keyscope.aws.management.requests import read_json
 from keyscope.aws.management.shapes import Links, Meta
 from keyscope.directory import After, Before, Offset, Page, Position
 from keyscope.errors import Fault, InvalidInput
@@ -22,6 +24,7 @@ MAX_OFFSET = 10_000
 
 _MAX_DIGITS = 9
 _KNOWN = {"page": {"size", "after", "before"}, "filter": {"serviceAccountId"}}
+_MEMBER = re.compile(rf"({'|'.join(_KNOWN)})\[.*\]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def read_apps_query(query: Mapping[str, str], own: str) -> AppsQuery:
         InvalidInput: with every fault that it has.
     """
     reader = _Reader()
-    reader.refuse_unknown(query, "page", "filter")
+    reader.refuse_unknown([name for name in query if not _MEMBER.fullmatch(name)], *_KNOWN)
     page, criteria = reader.members(query, "page"), reader.members(query, "filter")
     creator_id = reader.creator(criteria.get("serviceAccountId"))
     found = AppsQuery(
@@ -98,9 +101,9 @@ class _Reader:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
-    def refuse_unknown(self, query: Mapping[str, str], *known: str) -> None:
-        for name in query:
-            if name.partition("[")[0] not in known:
+    def refuse_unknown(self, names: Iterable[str], *known: str) -> None:
+        for name in names:
+            if name not in known:
                 self._fault(name, f"is unknown; known: {', '.join(known)}")
 
     def members(self, query: Mapping[str, str], name: str) -> dict[str, object]:
@@ -111,7 +114,7 @@ class _Reader:
             if parameter.startswith(f"{name}[") and parameter.endswith("]")
         }
         members = {**self._object(query.get(name), name), **bracketed}
-        for member in members.keys() - _KNOWN[name]:
+        for member in sorted(members.keys() - _KNOWN[name]):
             self._fault(
                 f"{name}[{member}]", f"is unknown; known: {', '.join(sorted(_KNOWN[name]))}"
             )
@@ -156,8 +159,8 @@ class _Reader:
         if text is None:
             return {}
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
+            value = read_json(text)
+        except json.JSONDecodeError:
             value = None
         if isinstance(value, dict):
             return value

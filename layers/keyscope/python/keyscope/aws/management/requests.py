@@ -35,11 +35,16 @@ _NOT_JSON = refusal(
     "unsupported_media_type",
     "The body must be JSON, with the content type application/json",
 )
+_INVALID = "must be valid JSON"
+_NO_OBJECT = "must be an object"
+_REPEATED = "must not have a member twice"
 _NOT_TEXT = Refusal(HTTPStatus.BAD_REQUEST, (Fault("bad_request", "", "must be valid UTF-8"),))
 
 
 def checked(event: Event) -> Event:
-    """Return the event with its body as text, empty where there is none.
+    """Return the event with its body as text, empty where there is none, and without its type.
+
+    Powertools reads types by its own rules: case-sensitively, and forms as well.
 
     Raises:
         NotTaken: the body is too large, not JSON by its type, or not text.
@@ -50,23 +55,37 @@ def checked(event: Event) -> Event:
     text = _decoded(body) if event.get("isBase64Encoded") is True else body
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BODY_BYTES:
         raise NotTaken(_TOO_LARGE)
-    if text and not _is_json(event):
+    headers = member(event, "headers")
+    if text and not _is_json(headers):
         raise NotTaken(_NOT_JSON)
-    return {**event, "body": text, "isBase64Encoded": False}
+    untyped = {name: value for name, value in headers.items() if not _is_content_type(name)}
+    return {**event, "headers": untyped, "body": text, "isBase64Encoded": False}
+
+
+def member(event: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """Return a member that is an object; empty where there is none."""
+    value = event.get(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - as `json.loads` has it
-    """Read JSON as RFC 8259 has it.
+    """Read a JSON object, or null, as RFC 8259 has it; its text then says what is wrong.
 
     Raises:
-        json.JSONDecodeError: also for numbers that are none, and for what is nested too deep.
+        json.JSONDecodeError: also for numbers that are none, for what is nested too deep, for a
+            member that stands twice, and for a list, of which Powertools would take the first.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise json.JSONDecodeError(type(error).__name__, "", 0) from None
+        value = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=_without_repetition
+        )
+    except _RepeatedMemberError:
+        raise json.JSONDecodeError(_REPEATED, "", 0) from None
+    except (ValueError, RecursionError):
+        raise json.JSONDecodeError(_INVALID, "", 0) from None
+    if value is None or isinstance(value, dict):
+        return value
+    raise json.JSONDecodeError(_NO_OBJECT, "", 0)
 
 
 def _decoded(body: str) -> str:
@@ -76,12 +95,25 @@ def _decoded(body: str) -> str:
         raise NotTaken(_NOT_TEXT) from None
 
 
-def _is_json(event: Event) -> bool:
-    headers = event.get("headers")
-    named = headers if isinstance(headers, Mapping) else {}
-    values = [value for name, value in named.items() if str(name).lower() == "content-type"]
+def _is_content_type(name: str) -> bool:
+    return name.lower() == "content-type"
+
+
+def _is_json(headers: Mapping[str, object]) -> bool:
+    values = [value for name, value in headers.items() if _is_content_type(name)]
     essence = str(values[0]).partition(";")[0].strip().lower() if values else ""
     return essence in ("", "application/json")
+
+
+class _RepeatedMemberError(Exception):
+    """A member stands twice in its object."""
+
+
+def _without_repetition(members: list[tuple[str, object]]) -> dict[str, object]:
+    names = {name for name, _ in members}
+    if len(names) < len(members):
+        raise _RepeatedMemberError
+    return dict(members)
 
 
 def _refuse_constant(name: str) -> NoReturn:
