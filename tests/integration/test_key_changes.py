@@ -24,7 +24,6 @@ from tests.support.dynamodb_local import Store
 from tests.support.operations import (
     dynamodb_of,
     key_item,
-    operations_over,
     over_client,
     record_of,
 )
@@ -32,16 +31,6 @@ from tests.support.stores import SteppedClock
 
 APP: Final = OwnerType.APP
 OVERLAP: Final = 60
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock(NOW)
-
-
-@pytest.fixture
-def operations(store: Store, clock: SteppedClock) -> Provisioning:
-    return operations_over(store, clock)
 
 
 @pytest.fixture

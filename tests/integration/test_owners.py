@@ -24,7 +24,6 @@ from tests.support.dynamodb_local import Store
 from tests.support.operations import (
     dynamodb_of,
     key_item,
-    operations_over,
     owner_item,
     record_of,
 )
@@ -39,16 +38,6 @@ METADATA: Final[dict[str, Any]] = {
     "yes": True,
     "": "empty name",
 }
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock(NOW)
-
-
-@pytest.fixture
-def operations(store: Store, clock: SteppedClock) -> Provisioning:
-    return operations_over(store, clock)
 
 
 @pytest.fixture
