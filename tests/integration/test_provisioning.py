@@ -27,10 +27,9 @@ from keyscope.ids import OwnerType
 from keyscope.key_record import KeyRecord, Lookup, RecordSource
 from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
 from keyscope.secret import hash_secret
-from local.seed import local_provisioning
-from local.tables import local_client
 from tests.support.builders import NOW, make_key
 from tests.support.dynamodb_local import Store
+from tests.support.operations import dynamodb_of, operations_over
 from tests.support.stores import SteppedClock
 
 NO_REQUEST = KeyRequest()
@@ -49,20 +48,6 @@ def provisioning(store: Store, clock: SteppedClock) -> Provisioning:
 @pytest.fixture
 def keys(store: Store) -> KeyTable:
     return KeyTable(dynamodb_of(store), store.keys_table)
-
-
-def operations_over(store: Store, clock: SteppedClock) -> Provisioning:
-    environment = {
-        **store.environment,
-        "KEYSCOPE_KEYS_TABLE": store.keys_table,
-        "KEYSCOPE_DIRECTORY_TABLE": store.directory_table,
-        "KEYSCOPE_KMS_KEY_ARN": store.kms_key_arn,
-    }
-    return replace(local_provisioning(environment), clock=clock)
-
-
-def dynamodb_of(store: Store) -> DynamoDbClient:
-    return cast("DynamoDbClient", local_client("dynamodb", store.dynamodb_url))
 
 
 def found(keys: KeyTable, key_id: str) -> KeyRecord:
