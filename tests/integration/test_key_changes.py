@@ -1,12 +1,11 @@
 """Changes of keys over real tables, and what an authorizer reads of a key afterwards."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
-from keyscope.aws.clients import DynamoDbClient
 from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
     Key,
@@ -22,6 +21,7 @@ from keyscope.secret import hash_secret
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
+    InterruptedClient,
     dynamodb_of,
     key_item,
     over_client,
@@ -226,20 +226,8 @@ def test_an_expired_key_whose_place_was_given_away_stays_expired(
     assert [key.key_id for key in operations.list_former_keys(app_id)] == [key_id]
 
 
-@dataclass
-class InterruptedClient:
-    """A DynamoDB client that lets something happen right before a place is given away."""
-
-    client: DynamoDbClient
-    happens: Callable[[], object]
-
-    def transact_write_items(self, **request: object) -> object:
-        if "DELETE key_ids :dead" in str(request):
-            self.happens()
-        return self.client.transact_write_items(**request)
-
-    def __getattr__(self, operation: str) -> object:
-        return getattr(self.client, operation)
+def gives_places_away(_: str, request: Mapping[str, object]) -> bool:
+    return "DELETE key_ids :dead" in str(request)
 
 
 def test_a_key_that_is_prolonged_right_before_its_place_is_given_away_keeps_it(
@@ -253,7 +241,7 @@ def test_a_key_that_is_prolonged_right_before_its_place_is_given_away_keeps_it(
     def prolong() -> None:
         operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=NOW + 99))
 
-    client = InterruptedClient(dynamodb_of(store), prolong)
+    client = InterruptedClient(dynamodb_of(store), gives_places_away, prolong)
     with pytest.raises(TooManyKeys):
         over_client(operations, store, client).create_key(APP, app_id, KeyRequest())
     assert operations.get_key(app_id, key_id).state(clock.now) is KeyState.ACTIVE

@@ -1,7 +1,7 @@
 """The operations over a store of the integration tests, and what the store holds afterwards."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, cast
 
@@ -24,17 +24,40 @@ def operations_over(store: Store, clock: Callable[[], float]) -> Provisioning:
         "KEYSCOPE_DIRECTORY_TABLE": store.directory_table,
         "KEYSCOPE_KMS_KEY_ARN": store.kms_key_arn,
     }
-    return replace(local_provisioning(environment), clock=clock)
+    return replace(_operations_in(frozenset(environment.items())), clock=clock)
 
 
-def over_client(
-    operations: Provisioning, store: Store, client: object, waits: list[float] | None = None
-) -> Provisioning:
-    """Return the same operations over another client of the same tables."""
-    sleep = (lambda _: None) if waits is None else waits.append
-    database = Database(cast("DynamoDbClient", client), sleep)
+@cache
+def _operations_in(environment: frozenset[tuple[str, str]]) -> Provisioning:
+    # To make clients costs more than most tests.
+    return local_provisioning(dict(environment))
+
+
+def over_client(operations: Provisioning, store: Store, client: object) -> Provisioning:
+    """Return the same operations over another client of the same tables; they never pause."""
+    database = Database(cast("DynamoDbClient", client), lambda _: None)
     directory = DirectoryTable(database, store.directory_table, store.keys_table)
     return replace(operations, directory=directory)
+
+
+@dataclass
+class InterruptedClient:
+    """A DynamoDB client that lets something happen once, right before the call that is named."""
+
+    client: DynamoDbClient
+    is_call: Callable[[str, Mapping[str, object]], bool]
+    happens: Callable[[], object]
+    happened: bool = False
+
+    def __getattr__(self, operation: str) -> Callable[..., object]:
+        def call(**request: object) -> object:
+            if not self.happened and self.is_call(operation, request):
+                self.happened = True
+                self.happens()
+            answer: object = getattr(self.client, operation)(**request)
+            return answer
+
+        return call
 
 
 def dynamodb_of(store: Store) -> DynamoDbClient:

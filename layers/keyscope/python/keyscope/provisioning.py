@@ -26,12 +26,14 @@ from keyscope.directory import (
     NewSecret,
     OverlapRunning,
     Owner,
+    OwnerNotFound,
     Page,
     Position,
 )
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import (
     OwnerType,
+    is_account_id,
     new_account_id,
     new_app_id,
     new_key_id,
@@ -175,6 +177,7 @@ class Provisioning:
 
     def update_owner(self, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
         """Change an app or a service account; raises `OwnerNotFound`, `NameTaken`."""
+        _refuse_account(owner_id)
         before, after = self.directory.update_owner(owner_id, change)
         if after != before:
             self._record(Change(_UPDATED[after.owner_type], owner_id, before, after))
@@ -185,6 +188,8 @@ class Provisioning:
 
         Raises `OwnerNotFound`, `OwnsApps`.
         """
+        _refuse_account(owner_id)
+        self.directory.get_owner(owner_id)
         self.policies.flush_in_any_case()
         now = self._now()
         owner, keys = self.directory.delete_owner(owner_id, now)
@@ -321,6 +326,12 @@ def _key_change(action: Action, owner_id: str, before: Key | None, after: Key) -
 
 def _revocation(owner_id: str, key: Key, now: int) -> Change:
     return _key_change(Action.KEY_REVOKED, owner_id, key, replace(key, revoked_at=now))
+
+
+def _refuse_account(owner_id: str) -> None:
+    """Raise `OwnerNotFound` for an account: it is neither changed nor deleted."""
+    if is_account_id(owner_id):
+        raise OwnerNotFound
 
 
 def _with_free_id(attempt: Callable[[], _T]) -> _T:

@@ -54,9 +54,6 @@ from keyscope.key_record import KeyRecord
 
 OWNER_INDEX = "owner-index"
 
-_MAX_ATTEMPTS = 8
-"""How often a change is begun again because another caller's came first."""
-
 
 @dataclass(frozen=True, slots=True)
 class DirectoryTable:
@@ -132,7 +129,7 @@ class DirectoryTable:
         self, owner_id: str, change: Callable[[Owner], Owner], /
     ) -> tuple[Owner, Owner]:
         """Change an owner; return it before and after; raises `OwnerNotFound`, `NameTaken`."""
-        for _ in range(_MAX_ATTEMPTS):
+        for _ in self.database.attempts():
             item = self._owner_item(owner_id)
             before = owner_of_item(item)
             after = change(before)
@@ -148,13 +145,14 @@ class DirectoryTable:
             failed = self.database.write(writes)
             if not failed:
                 return before, after
-            if "name" in failed:
+            # An owner that changed meanwhile may have taken the name itself: look again.
+            if "name" in failed and "owner" not in failed:
                 raise NameTaken
         raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
 
     def delete_owner(self, owner_id: str, now: int, /) -> tuple[Owner, Sequence[Key]]:
         """Delete an owner and revoke its keys, all in one; raises `OwnerNotFound`, `OwnsApps`."""
-        for _ in range(_MAX_ATTEMPTS):
+        for _ in self.database.attempts():
             item = self._owner_item(owner_id)
             owner = owner_of_item(item)
             if _app_count(item):
@@ -173,13 +171,16 @@ class DirectoryTable:
 
     def add_key(self, key: Key, record: KeyRecord, /) -> None:
         """Add a key; raises `OwnerNotFound`, `TooManyKeys`, `IdTaken`."""
-        try:
-            self._add_key(key, record)
-        except TooManyKeys:
-            # Keys that expired, or that DynamoDB has deleted since, hold their places until here.
-            if not self._free_places(record.owner_id, key.created_at):
-                raise
-            self._add_key(key, record)
+        for _ in self.database.attempts():
+            try:
+                self._add_key(key, record)
+            except TooManyKeys:
+                # Keys that expired, or that DynamoDB has deleted since, hold places until here.
+                if not self._free_places(record.owner_id, key.created_at):
+                    raise
+            else:
+                return
+        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
 
     def get_key(self, owner_id: str, key_id: str, /) -> Key:
         """Return a key that counts among an owner's ten; raises `OwnerNotFound`, `KeyNotFound`."""
@@ -212,7 +213,7 @@ class DirectoryTable:
         /,
     ) -> tuple[Key, Key]:
         """Change a key; raises `KeyNotFound`, and with a new secret `ChangedMeanwhile`."""
-        for _ in range(_MAX_ATTEMPTS):
+        for _ in self.database.attempts():
             item = self._key_item(owner_id, key_id)
             before = key_of_item(item)
             after = change(before)
@@ -233,9 +234,6 @@ class DirectoryTable:
 
     def revoke_key(self, owner_id: str, key_id: str, now: int, /) -> Key:
         """End a key at once and destroy its secrets; raises `KeyNotFound`."""
-        item = self._item_of_key(key_id)
-        if item is None or AttributeReader(item).text("owner_id") != owner_id:
-            raise KeyNotFound
         free_place: Write = {
             "Update": {
                 "TableName": self.directory_table,
@@ -246,9 +244,19 @@ class DirectoryTable:
             }
         }
         end_key = self._end_key(owner_id, key_id, now)
-        if self.database.write({"key": end_key, "place": free_place}):
-            raise KeyNotFound
-        return key_of_item(item)
+        for _ in self.database.attempts():
+            item = self._item_of_key(key_id)
+            if item is None or AttributeReader(item).text("owner_id") != owner_id:
+                raise KeyNotFound
+            before = key_of_item(item)
+            if before.revoked_at is not None:
+                return before
+            failed = self.database.write({"key": end_key, "place": free_place})
+            if not failed:
+                return before
+            if "key" not in failed:
+                raise KeyNotFound
+        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
 
     def _add_key(self, key: Key, record: KeyRecord) -> None:
         take_place: Write = {
@@ -274,13 +282,11 @@ class DirectoryTable:
             raise IdTaken
 
     def _free_places(self, owner_id: str, now: int) -> bool:
-        """Take keys that can never be used again out of the owner's set; tell whether any was."""
+        """Take the keys that are over out of the owner's set; tell whether any was found."""
         held = _key_ids(self._owner_item(owner_id))
-        over = {KeyState.EXPIRED, KeyState.REVOKED}
-        usable = {
-            key.key_id for key in self._read_keys(owner_id, held) if key.state(now) not in over
-        }
-        dead = sorted(held - usable)
+        keys = self._read_keys(owner_id, held)
+        alive = {key.key_id for key in keys if key.state(now) is not KeyState.EXPIRED}
+        dead = sorted(held - alive)
         if not dead:
             return False
         free_places: Write = {
@@ -288,6 +294,8 @@ class DirectoryTable:
                 "TableName": self.directory_table,
                 "Key": owner_key(owner_id),
                 "UpdateExpression": "DELETE key_ids :dead",
+                # An update would make the item of an owner that was deleted meanwhile anew.
+                "ConditionExpression": "attribute_exists(entity)",
                 "ExpressionAttributeValues": {":dead": {"SS": dead}},
             }
         }
@@ -329,7 +337,7 @@ class DirectoryTable:
         return item
 
     def _read_keys(self, owner_id: str, key_ids: set[str]) -> Sequence[Key]:
-        """Return those of the keys that are there and the owner's, the oldest first."""
+        """Return those of an owner's keys that are there and not revoked, the oldest first."""
         if not key_ids:
             return []
         response = self.database.call(
@@ -348,7 +356,9 @@ class DirectoryTable:
         items: list[Item] = response["Responses"][self.keys_table]
         if any(AttributeReader(item).text("owner_id") != owner_id for item in items):
             raise Unavailable(Reason.DAMAGED_RECORD, "attribute key_ids")
-        return _oldest_first(key_of_item(item) for item in items)
+        keys = (key_of_item(item) for item in items)
+        # One may have been revoked since the ids were read.
+        return _oldest_first(key for key in keys if key.revoked_at is None)
 
     def _query(
         self,
@@ -402,7 +412,7 @@ class DirectoryTable:
                 "ExpressionAttributeValues": {
                     **{f":{name}": value for name, value in attributes.items()},
                     ":one": {"N": "1"},
-                    ":seen": item["revision"],
+                    ":seen": {"N": str(AttributeReader(item).number("revision"))},
                 },
             }
         }
@@ -490,7 +500,7 @@ class DirectoryTable:
                 "ExpressionAttributeValues": {
                     **values,
                     ":one": {"N": "1"},
-                    ":seen": item["revision"],
+                    ":seen": {"N": str(AttributeReader(item).number("revision"))},
                 },
             }
         }
@@ -524,12 +534,12 @@ class DirectoryTable:
                 "TableName": self.keys_table,
                 "Key": {"key_id": {"S": key_id}},
                 "UpdateExpression": (
-                    "SET revoked_at = if_not_exists(revoked_at, :now), expires_at = :purge,"
-                    " revision = revision + :one"
+                    "SET revoked_at = :now, expires_at = :purge"
                     " REMOVE secret_hash, secret_ciphertext,"
                     " previous_secret_hash, previous_secret_ciphertext, previous_ends_at"
+                    " ADD revision :one"
                 ),
-                "ConditionExpression": "owner_id = :owner",
+                "ConditionExpression": "owner_id = :owner AND attribute_not_exists(revoked_at)",
                 "ExpressionAttributeValues": {
                     ":now": {"N": str(now)},
                     ":purge": {"N": str(now + REVOKED_RECORD_SECONDS)},

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +15,24 @@ from keyscope.errors import Reason, Unavailable
 Write = dict[str, Any]
 CONDITION_FAILED = "ConditionalCheckFailed"
 
-_MAX_CONFLICTS = 12
-_CONFLICT_BASE_SECONDS = 0.02
+_MAX_ATTEMPTS = 12
+_PAUSE_BASE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """DynamoDB; `sleep` waits between conflicting transactions."""
+    """DynamoDB; `sleep` waits before what others hindered is tried again."""
 
     client: DynamoDbClient
     sleep: Callable[[float], None] = time.sleep
+
+    def attempts(self) -> Iterator[int]:
+        """Yield a number for each attempt, the later ones after a pause with jitter."""
+        for attempt in range(_MAX_ATTEMPTS):
+            if attempt:
+                ceiling = _PAUSE_BASE_SECONDS * 2 ** min(attempt - 1, 4)
+                self.sleep(random.uniform(0, ceiling))  # noqa: S311 - jitter, not a secret
+            yield attempt
 
     def call(self, operation: Callable[..., dict[str, Any]], **arguments: object) -> dict[str, Any]:
         """Call an operation of the client; raises `Unavailable`."""
@@ -38,7 +46,7 @@ class Database:
 
         A conflict with another transaction is tried again. Raises `Unavailable`.
         """
-        for attempt in range(_MAX_CONFLICTS):
+        for _ in self.attempts():
             try:
                 self.client.transact_write_items(TransactItems=list(writes.values()))
             except ClientError as error:
@@ -54,8 +62,6 @@ class Database:
                 raise _unavailable(error) from None
             else:
                 return set()
-            ceiling = _CONFLICT_BASE_SECONDS * 2 ** min(attempt, 4)
-            self.sleep(random.uniform(0, ceiling))  # noqa: S311 - jitter, not a secret
         raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "TransactionConflict")
 
 
