@@ -901,7 +901,7 @@ def test_a_change_is_told_with_who_made_it(caller: Caller, log: Callable[[], Lin
     }
 
 
-@pytest.mark.parametrize("developing", ["", "true"])
+@pytest.mark.parametrize("developing", ["false", "true"])
 def test_no_log_line_holds_a_secret_or_a_credential(
     developing: str, caller: Caller, moto_store: Store, capsys: Captured
 ) -> None:

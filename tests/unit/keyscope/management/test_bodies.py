@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -346,6 +346,7 @@ MEMBERS = st.sampled_from(
 
 
 @pytest.mark.parametrize("body", BODIES)
+@settings(deadline=None)
 @given(members=st.dictionaries(MEMBERS, JSON, max_size=4))
 def test_any_object_is_taken_or_told_its_faults_in_words(
     body: type[Body], members: dict[str, object]
@@ -355,6 +356,7 @@ def test_any_object_is_taken_or_told_its_faults_in_words(
         assert json.dumps({field: title})
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(st.characters()), JSON, max_size=4))
 def test_metadata_that_are_taken_come_back_as_they_were_sent(metadata: dict[str, Any]) -> None:
     if faults_of(AppUpdateBody, {"metadata": metadata}):
