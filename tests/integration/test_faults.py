@@ -15,8 +15,11 @@ from botocore.exceptions import ReadTimeoutError
 from keyscope.audit import AuditEvent
 from keyscope.aws.clients import DynamoDbClient
 from keyscope.directory import (
+    MAX_KEYS_PER_OWNER,
     After,
+    KeyState,
     NameTaken,
+    OverlapRunning,
     OwnerNotFound,
 )
 from keyscope.errors import KeyscopeError, Reason, Unavailable
@@ -30,6 +33,7 @@ from tests.support.operations import (
     operations_over,
     over_client,
     owner_item,
+    record_of,
     usable_keys,
 )
 from tests.support.stores import SteppedClock
@@ -52,10 +56,13 @@ class FailingClient:
             self.calls += 1
             if self.calls == self.failing and not self.carried_out:
                 raise LOST
-            answer: object = getattr(self.client, operation)(**request)
-            if self.calls == self.failing:
-                raise LOST
-            return answer
+            try:
+                answer: object = getattr(self.client, operation)(**request)
+                return answer
+            finally:
+                # A refusal is an answer, too.
+                if self.calls == self.failing:
+                    raise LOST
 
         return call
 
@@ -245,6 +252,51 @@ def test_no_key_of_an_app_lives_on_once_its_deletion_is_repeated(
 
 
 @pytest.mark.parametrize("carried_out", [False, True])
+def test_a_key_that_takes_an_expired_ones_place_has_it_or_can_be_created_again(
+    new_world: Callable[[], World], clock: SteppedClock, *, carried_out: bool
+) -> None:
+    def crowded() -> World:
+        clock.now = NOW
+        world = new_world()
+        app_id = world.operations.create_app(world.account_id, "crowded").owner_id
+        for _ in range(MAX_KEYS_PER_OWNER):
+            world.operations.create_key(APP, app_id, KeyRequest(expires_at=NOW + 1))
+        clock.now += 1
+        return replace(world, app_id=app_id)
+
+    for world, _ in failures(CHANGES["create key"], crowded, carried_out=carried_out):
+        listed = [key.state(clock.now) for key in world.operations.list_keys(world.app_id)]
+        made = listed.count(KeyState.ACTIVE)
+        world.operations.create_key(APP, world.app_id, KeyRequest())
+        listed = [key.state(clock.now) for key in world.operations.list_keys(world.app_id)]
+        assert listed.count(KeyState.ACTIVE) == made + 1
+        assert len(listed) <= MAX_KEYS_PER_OWNER
+
+
+def test_a_rotation_whose_new_secret_was_lost_leaves_the_old_one_for_the_overlap(
+    new_world: Callable[[], World],
+) -> None:
+    rotate = Change(lambda to, at: to.rotate_key(at.app_id, at.key_id, 60))
+
+    def rested() -> World:
+        world = new_world()
+        world.operations.end_overlap(world.app_id, world.key_id)
+        return world
+
+    for world, before in failures(rotate, rested, carried_out=True):
+        record = record_of(world.store, world.key_id)
+        if world.seen() == before:
+            assert record.previous is None
+        else:
+            assert record.previous is not None
+            assert record.previous.ends_at == NOW + 60
+            with pytest.raises(OverlapRunning):
+                rotate.make(world.operations, world)
+        world.operations.rotate_key(world.app_id, world.key_id, 0)
+        assert record_of(world.store, world.key_id).previous is None
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
 def test_a_service_account_goes_with_its_keys_and_its_name_or_stays_with_both(
     new_world: Callable[[], World], *, carried_out: bool
 ) -> None:
@@ -298,6 +350,16 @@ def test_without_the_promise_of_a_flush_nothing_is_written(
     with pytest.raises(Unavailable, match="flush_queue_unavailable"):
         CHANGES[name].make(operations, world)
     assert world.seen() == before
+
+
+@pytest.mark.parametrize("owner_id", ["0" * 16, "0" * 24])
+def test_no_flush_is_promised_for_an_owner_that_is_not_there(
+    owner_id: str, new_world: Callable[[], World]
+) -> None:
+    policies = Policies()
+    with pytest.raises(OwnerNotFound):
+        replace(new_world().operations, policies=policies).delete_owner(owner_id)
+    assert policies.asked == []
 
 
 @pytest.mark.parametrize("name", ENDING)

@@ -1,11 +1,12 @@
 """Changes of keys over real tables, and what an authorizer reads of a key afterwards."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pytest
 
+from keyscope.audit import AuditEvent
 from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
     Key,
@@ -15,6 +16,7 @@ from keyscope.directory import (
     OwnerNotFound,
     TooManyKeys,
 )
+from keyscope.errors import Unavailable
 from keyscope.ids import OwnerType
 from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
 from keyscope.secret import hash_secret
@@ -246,6 +248,109 @@ def test_a_key_that_is_prolonged_right_before_its_place_is_given_away_keeps_it(
         over_client(operations, store, client).create_key(APP, app_id, KeyRequest())
     assert operations.get_key(app_id, key_id).state(clock.now) is KeyState.ACTIVE
     assert len(operations.list_keys(app_id)) == MAX_KEYS_PER_OWNER
+
+
+def test_an_expired_key_makes_room_although_another_one_is_prolonged_right_before(
+    operations: Provisioning, app_id: str, clock: SteppedClock, store: Store
+) -> None:
+    request = KeyRequest(expires_at=NOW + 1)
+    prolonged, expired = (operations.create_key(APP, app_id, request).key.key_id for _ in range(2))
+    for _ in range(MAX_KEYS_PER_OWNER - 2):
+        operations.create_key(APP, app_id, KeyRequest())
+    clock.now += 2
+
+    def prolong() -> None:
+        operations.update_key(app_id, prolonged, lambda key: replace(key, expires_at=None))
+
+    client = InterruptedClient(dynamodb_of(store), gives_places_away, prolong)
+    created = over_client(operations, store, client).create_key(APP, app_id, KeyRequest())
+    listed = {key.key_id for key in operations.list_keys(app_id)}
+    assert {prolonged, created.key.key_id} <= listed
+    assert expired not in listed
+
+
+def test_a_key_that_is_revoked_while_keys_are_listed_is_not_listed(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    client = InterruptedClient(
+        dynamodb_of(store),
+        lambda operation, _: operation == "batch_get_item",
+        lambda: operations.revoke_key(app_id, created.key.key_id),
+    )
+    assert over_client(operations, store, client).list_keys(app_id) == []
+
+
+@dataclass
+class Trail:
+    """An audit trail to look at."""
+
+    events: list[AuditEvent] = field(default_factory=list)
+
+    def record(self, events: Sequence[AuditEvent], /) -> None:
+        self.events += events
+
+
+def test_of_two_who_revoke_a_key_at_once_one_is_audited(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    trail = Trail()
+    audited = replace(operations, audit_trail=trail)
+    client = InterruptedClient(
+        dynamodb_of(store),
+        lambda operation, _: operation == "transact_write_items",
+        lambda: audited.revoke_key(app_id, created.key.key_id),
+    )
+    over_client(audited, store, client).revoke_key(app_id, created.key.key_id)
+    assert len(trail.events) == 1
+
+
+def test_to_revoke_a_key_again_changes_nothing(
+    operations: Provisioning,
+    app_id: str,
+    created: CreatedKey,
+    clock: SteppedClock,
+    store: Store,
+) -> None:
+    operations.revoke_key(app_id, created.key.key_id)
+    before = key_item(store, created.key.key_id)
+    clock.now += 99
+    operations.revoke_key(app_id, created.key.key_id)
+    assert key_item(store, created.key.key_id) == before
+
+
+def lose_revision(store: Store, key_id: str) -> None:
+    update = {
+        "TableName": store.keys_table,
+        "Key": {"key_id": {"S": key_id}},
+        "UpdateExpression": "REMOVE revision",
+    }
+    dynamodb_of(store).transact_write_items(TransactItems=[{"Update": update}])
+
+
+def test_a_damaged_key_is_not_changed(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    lose_revision(store, created.key.key_id)
+    with pytest.raises(Unavailable, match="damaged_record: attribute revision"):
+        operations.update_key(app_id, created.key.key_id, change)
+    with pytest.raises(Unavailable, match="damaged_record: attribute revision"):
+        operations.rotate_key(app_id, created.key.key_id, 0)
+
+
+def test_a_damaged_key_can_be_revoked(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    lose_revision(store, created.key.key_id)
+    operations.revoke_key(app_id, created.key.key_id)
+    assert record_of(store, created.key.key_id).revoked_at == NOW
+
+
+def test_a_damaged_key_goes_with_its_app(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    lose_revision(store, created.key.key_id)
+    operations.delete_owner(app_id)
+    assert record_of(store, created.key.key_id).revoked_at == NOW
 
 
 def test_no_stored_attribute_holds_a_secret_after_a_rotation(

@@ -22,8 +22,10 @@ from keyscope.provisioning import KeyRequest, Provisioning
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
+    InterruptedClient,
     dynamodb_of,
     key_item,
+    over_client,
     owner_item,
     record_of,
 )
@@ -222,6 +224,30 @@ def test_a_name_that_is_taken_cannot_be_given(operations: Provisioning, account_
 def test_a_service_account_may_keep_its_name(operations: Provisioning, account_id: str) -> None:
     robot = operations.create_service_account(account_id, "robot")
     assert renamed(operations, robot, "robot") == robot
+
+
+def test_a_name_that_another_caller_gives_the_same_service_account_is_not_called_taken(
+    operations: Provisioning, account_id: str, store: Store
+) -> None:
+    robot = operations.create_service_account(account_id, "robot")
+    client = InterruptedClient(
+        dynamodb_of(store),
+        lambda operation, _: operation == "transact_write_items",
+        lambda: renamed(operations, robot, "android"),
+    )
+    after = renamed(over_client(operations, store, client), robot, "android")
+    assert after.display_name == "android"
+
+
+def test_an_account_is_neither_changed_nor_deleted(
+    operations: Provisioning, account_id: str
+) -> None:
+    before = operations.get_owner(account_id)
+    with pytest.raises(OwnerNotFound):
+        renamed(operations, before, "new")
+    with pytest.raises(OwnerNotFound):
+        operations.delete_owner(account_id)
+    assert operations.get_owner(account_id) == before
 
 
 def test_a_deleted_app_takes_its_keys_with_it(

@@ -114,6 +114,28 @@ def test_no_key_that_is_created_while_its_app_is_deleted_stays_usable(
         assert usable_keys(store, app_id) == set()
 
 
+def test_an_app_that_is_deleted_while_keys_take_the_places_of_expired_ones_stays_deleted(
+    operations: Provisioning, account_id: str, store: Store
+) -> None:
+    now = int(time.time())
+    past = replace(operations, clock=lambda: now - 60)
+    for _ in range(ROUNDS):
+        app_id = operations.create_app(account_id, "app").owner_id
+        for _ in range(MAX_KEYS_PER_OWNER):
+            past.create_key(APP, app_id, KeyRequest(expires_at=now - 1))
+
+        def create(app_id: str = app_id) -> object:
+            return operations.create_key(APP, app_id, KeyRequest())
+
+        def delete(app_id: str = app_id) -> None:
+            operations.delete_owner(app_id)
+
+        race(create, delete, create)
+        assert owner_item(store, account_id, f"app#{app_id}") is None
+        keys = [record_of(store, key_id) for key_id in usable_keys(store, app_id)]
+        assert all(key.expires_at is not None for key in keys)
+
+
 def test_no_app_outlives_the_service_account_that_creates_it(
     operations: Provisioning, account_id: str, store: Store
 ) -> None:
@@ -218,8 +240,8 @@ def test_changes_to_different_members_at_once_are_all_kept(
             app_id, lambda app: replace(app, metadata={**app.metadata, name: True})
         )
 
-    names = [f"m{number}" for number in range(5)]
-    race(*map(add, names))
+    names = [f"m{number:02}" for number in range(20)]
+    assert kinds(race(*map(add, names))) == ["Owner"] * len(names)
     assert sorted(operations.get_owner(app_id).metadata) == names
 
 
