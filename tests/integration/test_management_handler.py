@@ -799,11 +799,8 @@ def test_a_bug_is_500_and_its_text_is_told_to_nobody(
     refused = caller.call("GET", f"{V2}/x")
     assert (refused.status, refused.json) == (500, INTERNAL_ERROR)
     lines = log()
-    assert (lines[0]["level"], lines[0]["reason"], lines[0]["detail"]) == (
-        "ERROR",
-        "internal_error",
-        "RuntimeError",
-    )
+    assert (lines[0]["level"], lines[0]["reason"]) == ("ERROR", "internal_error")
+    assert lines[0]["detail"].startswith("RuntimeError in test_management_handler.py:")
     assert "hush" not in str(lines)
 
 
@@ -813,7 +810,8 @@ def test_an_answer_that_does_not_fit_its_shape_is_500(
     monkeypatch.setattr("keyscope.aws.management.v2.app_v2", lambda _: {"id": 5})
     refused = caller.call("POST", V2, {"displayName": "Shop"})
     assert (refused.status, refused.json) == (500, INTERNAL_ERROR)
-    assert "RequestValidationError" in {line.get("detail") for line in log()}
+    (failed,) = [line for line in log() if line["level"] == "ERROR"]
+    assert failed["detail"].startswith("RequestValidationError in ")
 
 
 @pytest.mark.parametrize(
