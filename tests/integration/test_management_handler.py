@@ -788,6 +788,16 @@ def test_an_event_bus_that_does_not_answer_holds_nothing_up(
     assert {"audit", "audit event undelivered", "answered"} <= set(messages)
 
 
+def test_behind_a_custom_domains_base_path_routes_and_errors_are_right(
+    caller: Caller,
+) -> None:
+    app_id = app_of(caller)
+    there = caller.call("GET", f"/chat{V2}/{app_id}", resource="/v2/apps/{appId}")
+    absent = caller.call("GET", "/chat/v1.1/apps/x", resource="/v1.1/apps/{appId}")
+    assert (there.status, absent.status) == (200, 404)
+    assert "error" in absent.json
+
+
 def test_a_bug_is_500_and_its_text_is_told_to_nobody(
     caller: Caller, monkeypatch: pytest.MonkeyPatch, log: Callable[[], Lines]
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from keyscope.aws.management.requests import MAX_BODY_BYTES, Event, NotTaken, checked, read_json
 
 JSON_HEADERS: Final = {"Content-Type": "application/json"}
+V11_KEYS: Final = "/v1.1/serviceaccounts/s/keys"
 OK: Final = HTTPStatus.OK
 BAD: Final = HTTPStatus.BAD_REQUEST
 TOO_LARGE: Final = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -49,6 +50,26 @@ def status_of(event: Event) -> HTTPStatus:
 def test_a_body_becomes_text(event: Event, text: str) -> None:
     taken = checked({**event, "headers": JSON_HEADERS})
     assert (taken["body"], taken["isBase64Encoded"]) == (text, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "resource", "expected"),
+    [
+        ("/v2/apps", "/v2/apps", "/v2/apps"),
+        ("/chat/v2/apps", "/v2/apps", "/v2/apps"),
+        ("/chat/eu/v2/apps/a1", "/v2/apps/{appId}", "/v2/apps/a1"),
+        ("/v2/v2/apps/a1/keys", "/v2/apps/{appId}/keys", "/v2/apps/a1/keys"),
+        ("/x/v1.1/serviceaccounts/s/keys", "/v1.1/serviceaccounts/{proxy+}", V11_KEYS),
+        ("/v2/apps/a1", "/{proxy+}", "/v2/apps/a1"),
+        ("/else", "/v2/apps", "/else"),
+        ("/v2/apps", None, "/v2/apps"),
+        (None, "/v2/apps", None),
+    ],
+)
+def test_the_base_path_of_a_custom_domain_is_taken_off(
+    path: str | None, resource: str | None, expected: str | None
+) -> None:
+    assert checked({"path": path, "resource": resource})["path"] == expected
 
 
 def test_the_rest_of_the_event_stays_as_it_is() -> None:

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from keyscope.aws.lifecycle_bootstrap import provisioning
 from keyscope.aws.management.api import management_api
 from keyscope.aws.management.faults import INTERNAL, Refusal, body_of
-from keyscope.aws.management.requests import Event, NotTaken, checked, member
+from keyscope.aws.management.requests import Event, NotTaken, checked, member, path_of
 from keyscope.errors import Reason, Unavailable, type_and_place
 from keyscope.settings import read_provisioning_settings
 
@@ -37,10 +37,10 @@ def management_handler(environment: Mapping[str, str]) -> ManagementHandler:
         try:
             answer = api.resolve(checked(event), context)
         except NotTaken as not_taken:
-            answer = _refused(not_taken.refused, str(event.get("path", "")))
+            answer = _refused(not_taken.refused, str(path_of(event)))
         except Exception as error:  # noqa: BLE001 - beside the routes, a bug is answered as in them
             _report(logger, error)
-            answer = _refused(INTERNAL, str(event.get("path", "")))
+            answer = _refused(INTERNAL, str(path_of(event)))
         # Some answers hold a secret.
         answer["multiValueHeaders"]["Cache-Control"] = ["no-store"]
         logger.info("answered", extra={"status": answer["statusCode"]})

@@ -44,6 +44,8 @@ _NOT_TEXT = Refusal(HTTPStatus.BAD_REQUEST, (Fault("bad_request", "", "must be v
 def checked(event: Event) -> Event:
     """Return the event with its body as text, empty where there is none, and without its type.
 
+    Its path is without the base path of a custom domain.
+
     Powertools reads types by its own rules: case-sensitively, and forms as well.
 
     Raises:
@@ -59,7 +61,21 @@ def checked(event: Event) -> Event:
     if text and not _is_json(headers):
         raise NotTaken(_NOT_JSON)
     untyped = {name: value for name, value in headers.items() if not _is_content_type(name)}
-    return {**event, "headers": untyped, "body": text, "isBase64Encoded": False}
+    found = {"path": path_of(event)} if "path" in event else {}
+    return {**event, **found, "headers": untyped, "body": text, "isBase64Encoded": False}
+
+
+def path_of(event: Event) -> object:
+    """Return the path that was asked for, without the base path of a custom domain.
+
+    The event's `path` holds it, its `resource` does not (REST APIs, "Use API Gateway custom domain
+    names").
+    """
+    path, resource = event.get("path"), event.get("resource")
+    if not isinstance(path, str) or not isinstance(resource, str):
+        return path
+    literal, _, _ = resource.partition("/{")
+    return path[max(path.find(literal), 0) :]
 
 
 def member(event: Mapping[str, object], name: str) -> Mapping[str, object]:
