@@ -9,9 +9,7 @@ functions' log go there), and `PARAMETERS`, the template's parameters, as in
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +27,7 @@ from local.running_stack import loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID
 from local.server import PortTaken
 from local.session import Session, provision, write_session
+from local.stop_signals import interrupt_on_signals, noted_signals
 from local.template import Stack, load_stack
 from local.tour import surprises, table_of, visit
 from local.tour_stops import plan
@@ -47,9 +46,7 @@ class UsageError(Exception):
 
 def main(environment: Mapping[str, str]) -> int:
     """Run until Ctrl-C or SIGTERM; return the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Set, not inherited: what a script starts in the background has SIGINT ignored.
-        signal.signal(number, signal.default_int_handler)
+    interrupt_on_signals()
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     console.width = max(console.width, TABLE_WIDTH)
     try:
@@ -82,9 +79,9 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
             succeeded = _tour(console, stack, session, urls, log)
             if once:
                 return 0 if succeeded else 1
-            with contextlib.suppress(KeyboardInterrupt):
+            with noted_signals() as wait_for_signal:
                 _say_what_next(console, stack, session, urls[0], folder)
-                threading.Event().wait()
+                wait_for_signal()
             console.print("\nStopped. The store was in memory and is gone.")
     return 0
 

@@ -8,10 +8,14 @@ from typing import Final
 
 import pytest
 
+from keyscope.provisioning import Provisioning
 from local.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, EmbeddedAws, embedded_aws
 from local.tables import create_tables
 from local.template import Stack, load_stack, physical_id_of
+from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store, start_or_skip
+from tests.support.operations import operations_over
+from tests.support.stores import SteppedClock
 
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 
@@ -67,3 +71,13 @@ def _store(stack: Stack, moto: EmbeddedAws, dynamodb_url: str) -> Store:
         flush_queue_url=physical_id_of(stack, "FlushQueue"),
         environment={**moto.environment, DYNAMODB_ENDPOINT_VARIABLE: dynamodb_url},
     )
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock(NOW)
+
+
+@pytest.fixture
+def operations(store: Store, clock: SteppedClock) -> Provisioning:
+    return operations_over(store, clock)

@@ -12,8 +12,10 @@ import pytest
 from keyscope.audit import Action, Actor, AuditEvent
 from keyscope.ids import OwnerType
 from keyscope.provisioning import KeyRequest, Provisioning
-from local.seed import local_provisioning
+from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
+from tests.support.operations import operations_over
+from tests.support.stores import SteppedClock
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 SCHEMA: Final = json.loads((DOCS / "audit-event.schema.json").read_text("utf-8"))
@@ -58,14 +60,9 @@ def live(operations: Provisioning) -> None:
 
 @pytest.fixture(params=[CALLER, IAM], ids=["an API key", "IAM"])
 def details(request: pytest.FixtureRequest, moto_store: Store) -> list[Mapping[str, Any]]:
-    environment = {
-        **moto_store.environment,
-        "KEYSCOPE_KEYS_TABLE": moto_store.keys_table,
-        "KEYSCOPE_DIRECTORY_TABLE": moto_store.directory_table,
-        "KEYSCOPE_KMS_KEY_ARN": moto_store.kms_key_arn,
-    }
     trail = Recorded()
-    live(replace(local_provisioning(environment), audit_trail=trail, actor=request.param))
+    operations = operations_over(moto_store, SteppedClock(NOW))
+    live(replace(operations, audit_trail=trail, actor=request.param))
     return [event.detail() for event in trail.events]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from keyscope.answer import Answer, AuthorizerFailed, Unauthorized
 from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
-from keyscope.aws.clients import DynamoDbClient, KmsClient
+from keyscope.aws.clients import KmsClient
 from keyscope.aws.secret_box import SecretSealingBox
 from keyscope.errors import Misconfigured
 from keyscope.event import read_http_event, read_rest_event
@@ -26,6 +26,7 @@ from local.seed import IssuedKey, SeededStore, local_provisioning, seed
 from local.tables import local_client
 from tests.support.builders import http_event, rest_request_event
 from tests.support.dynamodb_local import Store
+from tests.support.operations import dynamodb_of
 
 Event = Mapping[str, object]
 NOWHERE = "http://127.0.0.1:{}"
@@ -259,10 +260,6 @@ def test_a_key_revoked_after_its_first_use_is_refused_once_the_container_cache_i
     operations.revoke_key(account.owner_id, created.key.key_id)
     with pytest.raises(Unauthorized):
         handler(event, Context())
-
-
-def dynamodb_of(store: Store) -> DynamoDbClient:
-    return cast("DynamoDbClient", local_client("dynamodb", store.dynamodb_url))
 
 
 def kms_of(store: Store) -> KmsClient:

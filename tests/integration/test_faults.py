@@ -143,11 +143,6 @@ CHANGES: Final = {
 
 
 @pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock(NOW)
-
-
-@pytest.fixture
 def store(dynamodb_local_store: Store) -> Store:
     return dynamodb_local_store
 

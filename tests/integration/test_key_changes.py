@@ -26,7 +26,6 @@ from tests.support.operations import (
     InterruptedClient,
     dynamodb_of,
     key_item,
-    operations_over,
     over_client,
     record_of,
 )
@@ -34,16 +33,6 @@ from tests.support.stores import SteppedClock
 
 APP: Final = OwnerType.APP
 OVERLAP: Final = 60
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock(NOW)
-
-
-@pytest.fixture
-def operations(store: Store, clock: SteppedClock) -> Provisioning:
-    return operations_over(store, clock)
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from tests.support.operations import (
     InterruptedClient,
     dynamodb_of,
     key_item,
-    operations_over,
     over_client,
     owner_item,
     record_of,
@@ -41,16 +40,6 @@ METADATA: Final[dict[str, Any]] = {
     "yes": True,
     "": "empty name",
 }
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock(NOW)
-
-
-@pytest.fixture
-def operations(store: Store, clock: SteppedClock) -> Provisioning:
-    return operations_over(store, clock)
 
 
 @pytest.fixture

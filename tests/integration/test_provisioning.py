@@ -36,13 +36,8 @@ NO_REQUEST = KeyRequest()
 
 
 @pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock(NOW)
-
-
-@pytest.fixture
-def provisioning(store: Store, clock: SteppedClock) -> Provisioning:
-    return operations_over(store, clock)
+def provisioning(operations: Provisioning) -> Provisioning:
+    return operations
 
 
 @pytest.fixture

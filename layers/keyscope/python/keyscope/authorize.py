@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from traceback import extract_tb
 
 from keyscope.credential import Basic, Credential, parse_credential
 from keyscope.decision import Decision, Outcome, Scheme
-from keyscope.errors import Reason, Refused, Unavailable
+from keyscope.errors import Reason, Refused, Unavailable, type_and_place
 from keyscope.event import AuthorizerRequest
 from keyscope.key_record import KeyMemory, KeyRecord, Lookup, RecordSource, SecretOpener
 from keyscope.policy import Policies, PolicyDocument, policy_document, websocket_policy_document
@@ -50,7 +48,9 @@ def authorize(
     except Unavailable as unavailable:
         return steps.decision(Outcome.FAILED, reason=unavailable.reason, detail=unavailable.detail)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not become an allow
-        return steps.decision(Outcome.FAILED, reason=Reason.INTERNAL_ERROR, detail=_where(error))
+        return steps.decision(
+            Outcome.FAILED, reason=Reason.INTERNAL_ERROR, detail=type_and_place(error)
+        )
     return steps.decision(Outcome.ALLOWED, principal=principal, policy=policy)
 
 
@@ -143,9 +143,3 @@ class _Steps:
 
     def _ms_since(self, started: float) -> float:
         return (self._authorizer.timer() - started) * 1_000
-
-
-def _where(error: Exception) -> str:
-    """Tell an unexpected error's type and place, never its text: that may quote a credential."""
-    place = extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno} {place.name}"

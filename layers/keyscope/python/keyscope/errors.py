@@ -13,6 +13,8 @@ Any other exception is a bug; the authorizers answer it with 500.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from traceback import extract_tb
 
 
 class Reason(StrEnum):
@@ -114,3 +116,9 @@ class Forbidden(KeyscopeError):  # noqa: N818 - a state, named as in the answer
 
 class Misconfigured(KeyscopeError):  # noqa: N818 - a state, named as in the log
     """A setting or the access map is wrong; the text says which and what to do."""
+
+
+def type_and_place(error: Exception) -> str:
+    """Tell an unexpected error's type and place, never its text: that may quote a credential."""
+    place = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno} {place.name}"

@@ -48,7 +48,8 @@ def read_expires_at(value: object, now: float) -> int:
     """Read an expiry, RFC 3339 with a zone; return seconds since the epoch, after `now`."""
     text = value if isinstance(value, str) and _DATE_TIME.fullmatch(value) else ""
     try:
-        seconds = int(datetime.fromisoformat(text).timestamp())
+        # Without its fraction, which a float would round up to the next second.
+        seconds = int(datetime.fromisoformat(text).replace(microsecond=0).timestamp())
     except (ValueError, OverflowError):
         seconds = None
     if seconds is None or seconds > _LAST_SECOND:

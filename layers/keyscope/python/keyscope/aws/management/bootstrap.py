@@ -10,7 +10,7 @@ from keyscope.aws.lifecycle_bootstrap import provisioning
 from keyscope.aws.management.api import management_api
 from keyscope.aws.management.faults import INTERNAL, Refusal, body_of
 from keyscope.aws.management.requests import Event, NotTaken, checked, member
-from keyscope.errors import Reason, Unavailable
+from keyscope.errors import Reason, Unavailable, type_and_place
 from keyscope.settings import read_provisioning_settings
 
 FUNCTION = "management"
@@ -75,5 +75,5 @@ def _report(logger: Logger, error: Exception) -> None:
     if isinstance(error, Unavailable):
         members: dict[str, object] = {"reason": error.reason, "detail": error.detail}
     else:
-        members = {"reason": Reason.INTERNAL_ERROR, "detail": type(error).__name__}
+        members = {"reason": Reason.INTERNAL_ERROR, "detail": type_and_place(error)}
     logger.error("failed", extra=members)

@@ -1,0 +1,958 @@
+"""The management function's handler: events of a REST API in, answers out, over moto."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import replace
+from io import StringIO
+from typing import Any, Final
+from unittest.mock import ANY
+
+import pytest
+
+from keyscope.aws.management.bootstrap import ManagementHandler, management_handler
+from keyscope.errors import Misconfigured
+from keyscope.ids import OwnerType, new_key_id
+from keyscope.management import Management
+from keyscope.principal import Principal, Scope
+from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.secret import check_secret
+from local.listening_program import free_ports
+from local.seed import local_provisioning
+from tests.support.builders import ACCOUNT, OTHER_APP, USER
+from tests.support.dynamodb_local import Store
+from tests.support.logs import functions_log_here
+from tests.support.management import Answer, Caller, answer_of, proxy_event
+
+V2: Final = "/v2/apps"
+V1_1: Final = "/v1.1/apps"
+SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
+INTERNAL_ERROR: Final = {
+    "errors": [{"code": "internal_error", "title": "The request could not be answered now"}]
+}
+NAME_TITLE: Final = (
+    "must be a string of 1 to 100 characters, not blank and without control characters"
+)
+Captured = pytest.CaptureFixture[str]
+Lines = list[dict[str, Any]]
+
+
+def variables_of(store: Store) -> dict[str, str]:
+    return {
+        "KEYSCOPE_KEYS_TABLE": store.keys_table,
+        "KEYSCOPE_DIRECTORY_TABLE": store.directory_table,
+        "KEYSCOPE_KMS_KEY_ARN": store.kms_key_arn,
+        "KEYSCOPE_FLUSH_QUEUE_URL": store.flush_queue_url,
+    }
+
+
+def handler_over(store: Store, **endpoints: str) -> ManagementHandler:
+    """Make the handler; its clients take their endpoints from the environment, once."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in {**store.environment, **endpoints}.items():
+            patched.setenv(name, value)
+        return management_handler(variables_of(store))
+
+
+@pytest.fixture(scope="module")
+def handler(moto_store: Store) -> ManagementHandler:
+    return handler_over(moto_store)
+
+
+@pytest.fixture(scope="module")
+def provisioning(moto_store: Store) -> Provisioning:
+    return local_provisioning({**moto_store.environment, **variables_of(moto_store)})
+
+
+@pytest.fixture
+def caller(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
+    """An account of its own for each test."""
+    account, created = provisioning.create_account("Acme", KeyRequest())
+    key_id = created.key.key_id
+    return Caller(handler, Principal(Scope.ACCOUNT, key_id, OwnerType.ACCOUNT, account.owner_id))
+
+
+@pytest.fixture
+def other(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
+    account, created = provisioning.create_account("Other", KeyRequest())
+    key_id = created.key.key_id
+    return Caller(handler, Principal(Scope.ACCOUNT, key_id, OwnerType.ACCOUNT, account.owner_id))
+
+
+@pytest.fixture
+def log(handler: ManagementHandler) -> Iterator[Callable[[], Lines]]:
+    """What was logged since it was last asked for."""
+    del handler  # Its loggers are there by now.
+    output = StringIO()
+
+    def lines() -> Lines:
+        text = output.getvalue()
+        output.seek(0)
+        output.truncate()
+        return [json.loads(line) for line in text.splitlines()]
+
+    with redirect_stdout(output), functions_log_here("management", "management-audit"):
+        yield lines
+
+
+def app_of(caller: Caller, **members: object) -> str:
+    return str(caller.call("POST", V2, {"displayName": "Shop", **members}).json["app"]["id"])
+
+
+def key_of(caller: Caller, app_id: str) -> dict[str, Any]:
+    created = caller.call("POST", f"{V2}/{app_id}/keys", {"displayName": "Server"})
+    key: dict[str, Any] = created.json["key"]
+    return key
+
+
+def service_account_of(caller: Caller) -> tuple[str, Caller]:
+    """Create a service account, and become it."""
+    created = caller.call("POST", SERVICE_ACCOUNTS, {"name": "robot"})
+    owner_id = str(created.json["serviceAccount"]["_id"])
+    robot = Principal(
+        Scope.ACCOUNT,
+        new_key_id(OwnerType.SERVICE_ACCOUNT),
+        OwnerType.SERVICE_ACCOUNT,
+        caller.principal.account_id,
+        service_account_id=owner_id,
+    )
+    return owner_id, replace(caller, principal=robot)
+
+
+def as_app(caller: Caller, app_id: str, user_id: str | None = None) -> Caller:
+    principal = Principal(
+        Scope.APP if user_id is None else Scope.APP_USER,
+        new_key_id(OwnerType.APP),
+        OwnerType.APP,
+        caller.principal.account_id,
+        app_id=app_id,
+        user_id=user_id,
+    )
+    return replace(caller, principal=principal)
+
+
+def test_an_app_lives(caller: Caller) -> None:
+    body = {
+        "displayName": "Shop",
+        "settings": {"echoPostback": True},
+        "metadata": {"plan": "gold", "a": 1.5},
+    }
+    created = caller.call("POST", V2, body)
+    assert created.status == 201
+    app_id = created.json["app"]["id"]
+    app = {"id": app_id, **body}
+    assert created.json == {"app": app}
+    got = caller.call("GET", f"{V2}/{app_id}")
+    assert (got.status, got.json) == (200, {"app": app})
+    change = {"displayName": "Shop 2", "settings": {"echoPostback": None}, "metadata": {"a": None}}
+    changed = caller.call("PATCH", f"{V2}/{app_id}", change)
+    after = {"id": app_id, "displayName": "Shop 2", "settings": {}, "metadata": {"plan": "gold"}}
+    assert (changed.status, changed.json) == (200, {"app": after})
+    listed = caller.call("GET", V2)
+    assert (listed.status, listed.json) == (
+        200,
+        {"apps": [after], "meta": {"hasMore": False}, "links": {}},
+    )
+    deleted = caller.call("DELETE", f"{V2}/{app_id}")
+    assert (deleted.status, deleted.text) == (200, "{}")
+    assert caller.call("GET", f"{V2}/{app_id}").status == 404
+
+
+def test_an_app_key_lives(caller: Caller) -> None:
+    path = f"{V2}/{app_of(caller)}/keys"
+    body = {
+        "displayName": "Server",
+        "expiresAt": "2099-01-01T01:00:00+01:00",
+        "allowedCidrs": ["2001:DB8::/32"],
+    }
+    created = caller.call("POST", path, body)
+    assert created.status == 201
+    key = created.json["key"]
+    secret = key.pop("secret")
+    check_secret(secret)
+    assert key == {
+        "id": ANY,
+        "displayName": "Server",
+        "state": "active",
+        "createdAt": ANY,
+        "expiresAt": "2099-01-01T00:00:00Z",
+        "allowedCidrs": ["2001:db8::/32"],
+    }
+    one = f"{path}/{key['id']}"
+    got, listed = caller.call("GET", one), caller.call("GET", path)
+    assert (got.status, got.json) == (200, {"key": key})
+    assert (listed.status, listed.json) == (200, {"keys": [key]})
+    changed = caller.call("PATCH", one, {"disabled": True, "expiresAt": None, "allowedCidrs": None})
+    assert (changed.status, changed.json["key"]) == (
+        200,
+        {
+            "id": key["id"],
+            "displayName": "Server",
+            "state": "disabled",
+            "createdAt": ANY,
+            "disabledAt": ANY,
+        },
+    )
+    rotated = caller.call("POST", f"{one}/rotate", {"overlapSeconds": 60})
+    assert rotated.status == 200
+    check_secret(rotated.json["key"]["secret"])
+    assert rotated.json["key"]["secret"] != secret
+    assert {"rotatedAt", "previousSecretEndsAt"} < rotated.json["key"].keys()
+    ended = caller.call("DELETE", f"{one}/overlap")
+    assert ended.status == 200
+    assert "previousSecretEndsAt" not in ended.json["key"]
+    assert "secret" not in ended.json["key"]
+    deleted = caller.call("DELETE", one)
+    assert (deleted.status, deleted.text) == (200, "{}")
+    assert caller.call("GET", path).json == {"keys": []}
+
+
+def test_an_app_and_its_keys_live_in_v1_1(caller: Caller) -> None:
+    created = caller.call("POST", V1_1, {"name": "Shop", "metadata": {"plan": "gold"}})
+    assert created.status == 201
+    app = created.json["app"]
+    assert app == {"_id": ANY, "name": "Shop", "settings": {}, "metadata": {"plan": "gold"}}
+    one = f"{V1_1}/{app['_id']}"
+    changed = caller.call("PUT", one, {"name": "Shop 2"})
+    assert (changed.status, changed.json) == (200, {"app": {**app, "name": "Shop 2"}})
+    assert caller.call("GET", one).json == changed.json
+    assert caller.call("GET", V1_1, query={"limit": "1"}).json == {
+        "apps": [changed.json["app"]],
+        "hasMore": False,
+        "offset": 0,
+    }
+    key = caller.call("POST", f"{one}/keys", {"name": "Server"})
+    assert (key.status, key.json["key"].keys()) == (
+        201,
+        {"_id", "name", "state", "createdAt", "secret"},
+    )
+    key_id = key.json["key"]["_id"]
+    shown = {name: value for name, value in key.json["key"].items() if name != "secret"}
+    assert caller.call("GET", f"{one}/keys").json == {"keys": [shown]}
+    assert caller.call("GET", f"{one}/keys/{key_id}").json == {"key": shown}
+    renamed = caller.call("PATCH", f"{one}/keys/{key_id}", {"name": "Server 2"})
+    assert renamed.json == {"key": {**shown, "name": "Server 2"}}
+    rotated = caller.call("POST", f"{one}/keys/{key_id}/rotate", {})
+    assert "secret" in rotated.json["key"]
+    assert caller.call("DELETE", f"{one}/keys/{key_id}/overlap").status == 200
+    assert caller.call("DELETE", f"{one}/keys/{key_id}").text == "{}"
+    assert caller.call("DELETE", one).text == "{}"
+
+
+def test_a_service_account_and_its_keys_live(caller: Caller) -> None:
+    created = caller.call("POST", SERVICE_ACCOUNTS, {"name": "robot"})
+    assert created.status == 201
+    robot = created.json["serviceAccount"]
+    assert robot == {"_id": ANY, "name": "robot"}
+    one = f"{SERVICE_ACCOUNTS}/{robot['_id']}"
+    assert caller.call("GET", one).json == created.json
+    assert caller.call("GET", SERVICE_ACCOUNTS).json == {
+        "serviceAccounts": [robot],
+        "hasMore": False,
+        "offset": 0,
+    }
+    renamed = caller.call("PUT", one, {"name": "r2"})
+    assert (renamed.status, renamed.json) == (200, {"serviceAccount": {**robot, "name": "r2"}})
+    key = caller.call("POST", f"{one}/keys", {"name": "CI"})
+    assert key.status == 201
+    assert key.json["key"]["_id"].startswith("svc_")
+    check_secret(key.json["key"]["secret"])
+    assert [listed["name"] for listed in caller.call("GET", f"{one}/keys").json["keys"]] == ["CI"]
+    assert caller.call("DELETE", f"{one}/keys/{key.json['key']['_id']}").text == "{}"
+    assert caller.call("DELETE", one).text == "{}"
+    assert caller.call("GET", one).status == 404
+
+
+def test_pages_are_linked_by_the_url_that_was_called(caller: Caller) -> None:
+    ids = sorted(app_of(caller) for _ in range(3))
+    first = caller.call("GET", V2, query={"page[size]": "2"}).json
+    assert [app["id"] for app in first["apps"]] == ids[:2]
+    assert first["meta"] == {"hasMore": True, "afterCursor": ids[1]}
+    url = "https://api.example/prod/v2/apps"
+    assert first["links"] == {"next": f"{url}?page%5Bafter%5D={ids[1]}&page%5Bsize%5D=2"}
+    second = caller.call("GET", V2, query={"page": json.dumps({"size": 2, "after": ids[1]})}).json
+    assert [app["id"] for app in second["apps"]] == ids[2:]
+    assert second["meta"] == {"hasMore": False, "beforeCursor": ids[2]}
+
+
+def test_a_service_account_sees_its_own_apps_only(caller: Caller) -> None:
+    app_of(caller)
+    owner_id, robot = service_account_of(caller)
+    own = app_of(robot)
+    assert own.startswith(owner_id)
+    assert [app["id"] for app in robot.call("GET", V2).json["apps"]] == [own]
+    by_filter = caller.call("GET", V2, query={"filter[serviceAccountId]": owner_id}).json
+    assert [app["id"] for app in by_filter["apps"]] == [own]
+
+
+@pytest.mark.parametrize(
+    ("method", "rest", "body"),
+    [
+        ("GET", "", None),
+        ("PATCH", "", {"displayName": "x"}),
+        ("DELETE", "", None),
+        ("GET", "/keys", None),
+        ("POST", "/keys", {"displayName": "x"}),
+        ("GET", "/keys/{key}", None),
+        ("PATCH", "/keys/{key}", {"displayName": "x"}),
+        ("POST", "/keys/{key}/rotate", {}),
+        ("DELETE", "/keys/{key}/overlap", None),
+        ("DELETE", "/keys/{key}", None),
+    ],
+)
+def test_what_is_not_yours_is_answered_as_what_is_not_there(
+    method: str, rest: str, body: object, caller: Caller, other: Caller
+) -> None:
+    theirs = app_of(other)
+    key_id = key_of(other, theirs)["id"]
+    gone = app_of(caller)
+    caller.call("DELETE", f"{V2}/{gone}")
+    answers = [
+        caller.call(method, f"{V2}/{app_id}{rest.format(key=key_id)}", body)
+        for app_id in (theirs, gone, OTHER_APP, "x", caller.principal.account_id)
+    ]
+    assert {answer.text for answer in answers} == {
+        '{"errors": [{"code": "app_not_found", "title": "There is no such app"}]}'
+    }
+    assert {answer.status for answer in answers} == {404}
+    assert len({str(answer.headers) for answer in answers}) == 1
+    assert other.call("GET", f"{V2}/{theirs}/keys/{key_id}").json["key"]["displayName"] == "Server"
+
+
+@pytest.mark.parametrize("rest", ["", "/keys", "/keys/{key}"])
+def test_a_service_account_of_others_is_answered_as_none(
+    rest: str, caller: Caller, other: Caller
+) -> None:
+    theirs, _ = service_account_of(other)
+    answers = [
+        caller.call("GET", f"{SERVICE_ACCOUNTS}/{owner_id}{rest.format(key='svc_' + '0' * 24)}")
+        for owner_id in (theirs, caller.principal.account_id + "ffff", "x")
+    ]
+    assert {(answer.status, answer.text) for answer in answers} == {
+        (404, '{"error": {"code": "not_found", "description": "There is no such service account"}}')
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "rest", "body"),
+    [
+        ("GET", "", None),
+        ("PATCH", "", {"displayName": "x"}),
+        ("POST", "/rotate", {}),
+        ("DELETE", "/overlap", None),
+        ("DELETE", "", None),
+    ],
+)
+def test_a_key_of_another_owner_is_answered_as_none(
+    method: str, rest: str, body: object, caller: Caller
+) -> None:
+    app_id, sibling = app_of(caller), app_of(caller)
+    siblings_key = key_of(caller, sibling)["id"]
+    own_account_key = caller.principal.key_id
+    answers = [
+        caller.call(method, f"{V2}/{app_id}/keys/{key_id}{rest}", body)
+        for key_id in (siblings_key, own_account_key, "app_" + "0" * 24, "x", "x" * 3_000)
+    ]
+    assert {(answer.status, answer.text) for answer in answers} == {
+        (404, '{"errors": [{"code": "not_found", "title": "There is no such key"}]}')
+    }
+    assert caller.call("GET", f"{V2}/{sibling}/keys/{siblings_key}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", V2, {"displayName": "x"}),
+        ("GET", V2, None),
+        ("DELETE", f"{V2}/{{app}}", None),
+        ("GET", f"{V2}/{{app}}/keys", None),
+        ("POST", f"{V2}/{{app}}/keys", {"displayName": "x"}),
+        ("GET", V1_1, None),
+        ("GET", SERVICE_ACCOUNTS, None),
+        ("POST", SERVICE_ACCOUNTS, {"name": "x"}),
+    ],
+)
+def test_an_apps_key_manages_nothing(method: str, path: str, body: object, caller: Caller) -> None:
+    app_id = app_of(caller)
+    for one in (as_app(caller, app_id), as_app(caller, app_id, USER)):
+        refused = one.call(method, path.format(app=app_id), body)
+        assert refused.status == 403
+        assert "forbidden" in refused.text
+
+
+def test_an_apps_key_may_get_and_change_its_app(caller: Caller) -> None:
+    app_id = app_of(caller)
+    own = as_app(caller, app_id)
+    assert own.call("PATCH", f"{V2}/{app_id}", {"displayName": "New"}).status == 200
+    assert own.call("GET", f"{V2}/{app_id}").json["app"]["displayName"] == "New"
+    assert own.call("GET", f"{V2}/{app_of(caller)}").status == 404
+    assert as_app(caller, app_id, USER).call("GET", f"{V2}/{app_id}").status == 403
+
+
+def test_a_service_accounts_key_manages_no_service_accounts(caller: Caller) -> None:
+    owner_id, robot = service_account_of(caller)
+    for path in (SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}/{owner_id}"):
+        refused = robot.call("GET", path)
+        assert (refused.status, refused.json["error"]["code"]) == (403, "forbidden")
+
+
+def test_conflicts_are_told(caller: Caller) -> None:
+    owner_id, robot = service_account_of(caller)
+    app_id = app_of(robot)
+    key_id = key_of(caller, app_id)["id"]
+    for _ in range(9):
+        key_of(caller, app_id)
+    keys = f"{V2}/{app_id}/keys"
+    assert caller.call("POST", keys, {"displayName": "11"}).codes == ["too_many_keys"]
+    caller.call("POST", f"{keys}/{key_id}/rotate", {"overlapSeconds": 60})
+    again = caller.call("POST", f"{keys}/{key_id}/rotate", {"overlapSeconds": 60})
+    assert (again.status, again.codes) == (409, ["overlap_running"])
+    taken = caller.call("POST", SERVICE_ACCOUNTS, {"name": "robot"})
+    assert (taken.status, taken.json["error"]["code"]) == (409, "name_taken")
+    owner = caller.call("DELETE", f"{SERVICE_ACCOUNTS}/{owner_id}")
+    assert (owner.status, owner.json["error"]["code"]) == (409, "owns_apps")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (V2, "GET, POST"),
+        (f"{V2}/x", "GET, PATCH, DELETE"),
+        (f"{V2}/x/", "GET, PATCH, DELETE"),
+        (f"{V2}/x/keys", "GET, POST"),
+        (f"{V2}/x/keys/y", "GET, PATCH, DELETE"),
+        (f"{V2}/x/keys/y/rotate", "POST"),
+        (f"{V2}/x/keys/y/overlap", "DELETE"),
+        (V1_1, "GET, POST"),
+        (f"{V1_1}/x", "GET, PUT, DELETE"),
+        (SERVICE_ACCOUNTS, "GET, POST"),
+        (f"{SERVICE_ACCOUNTS}/x", "GET, PUT, DELETE"),
+        (f"{SERVICE_ACCOUNTS}/x/keys/y/rotate", "POST"),
+    ],
+)
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "x"])
+def test_another_method_is_405_with_those_that_there_are(
+    method: str, path: str, allowed: str, caller: Caller
+) -> None:
+    refused = caller.call(method, path)
+    assert (refused.status, refused.headers["Allow"]) == (405, [allowed])
+    assert "method_not_allowed" in refused.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/v2",
+        "/v2/",
+        "/v2/app",
+        "/v2/appss",
+        "/V2/apps",
+        "/v2//apps",
+        "/v1.1",
+        "/v2/serviceaccounts",
+        "/v2/apps/x/users",
+        "/v2/apps/x/keys/y/z",
+        "/prod/v2/apps",
+        "/v2/apps/x/keys/y/jwt",
+    ],
+)
+def test_another_path_is_404(path: str, caller: Caller) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        refused = caller.call(method, path)
+        assert (refused.status, refused.json) == (
+            404,
+            {"errors": [{"code": "not_found", "title": "There is no such resource"}]},
+        )
+
+
+@pytest.mark.parametrize(
+    "app_id",
+    [
+        "%",
+        "%2F",
+        "%2e%2e",
+        "..",
+        "*",
+        '"',
+        "€",
+        "é",
+        "🙂",
+        "a\\b",
+        "a?b",
+        "a#b",
+        "`",
+        "\x00",
+        "a b",
+    ],
+    ids=ascii,
+)
+def test_an_id_of_odd_characters_is_404(app_id: str, caller: Caller) -> None:
+    for rest in ("", "/keys", f"/keys/{app_id}"):
+        assert caller.call("GET", f"{V2}/{app_id}{rest}").status == 404
+
+
+@pytest.mark.parametrize("stage", ["v2", "v2/apps", "prod", "$default", ""])
+def test_a_stage_whose_name_a_path_begins_with_changes_nothing(stage: str, caller: Caller) -> None:
+    app_id = app_of(caller)
+    path = f"{V2}/{app_id}"
+    event = proxy_event("GET", path, caller.principal.context())
+    request_context = {
+        "stage": stage,
+        "path": f"/{stage}{path}",
+        "authorizer": caller.principal.context(),
+    }
+    answer = answer_of(caller.handler, {**event, "requestContext": request_context})
+    assert (answer.status, answer.json["app"]["id"]) == (200, app_id)
+
+
+def test_a_body_in_base64_is_read(caller: Caller) -> None:
+    text = base64.b64encode('{"displayName": "Café 🙂"}'.encode()).decode()
+    created = caller.call("POST", V2, text, isBase64Encoded=True)
+    assert created.json["app"]["displayName"] == "Café 🙂"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        {},
+        {"content-type": "Application/JSON; charset=utf-8"},
+        {"CONTENT-TYPE": "application/json"},
+    ],
+)
+def test_json_is_taken_by_any_name_of_its_type(headers: object, caller: Caller) -> None:
+    created = caller.call(
+        "POST", V2, {"displayName": "Shop"}, headers=headers, multiValueHeaders=None
+    )
+    assert created.status == 201
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "multipart/form-data; boundary=x",
+        "application/json-patch+json",
+    ],
+)
+def test_another_type_is_415_and_without_a_body_it_is_the_body_that_is_missing(
+    content_type: str, caller: Caller
+) -> None:
+    headers = {"Content-Type": content_type}
+    refused = caller.call("POST", V2, {"displayName": "Shop"}, headers=headers)
+    assert (refused.status, refused.codes) == (415, ["unsupported_media_type"])
+    missing = caller.call("POST", V2, headers=headers)
+    assert (missing.status, missing.titles) == (400, ["The body is required"])
+
+
+def test_a_body_that_is_too_large_is_413(caller: Caller) -> None:
+    room = 102_400 - len('{"displayName":"Shop"}')
+    fits = caller.call("POST", V2, '{"displayName":"Shop"}' + " " * room)
+    assert fits.status == 201
+    refused = caller.call("POST", V2, '{"displayName":"Shop"}' + " " * (room + 1))
+    assert (refused.status, refused.codes) == (413, ["body_too_large"])
+    in_v1_1 = caller.call("POST", V1_1, "x" * 102_401)
+    assert (in_v1_1.status, in_v1_1.json["error"]["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        ("", "The body is required"),
+        ("null", "The body is required"),
+        ("{", "The body must be valid JSON"),
+        ("\ufeff{}", "The body must be valid JSON"),
+        ('{"displayName": NaN}', "The body must be valid JSON"),
+        ("[" * 100_000, "The body must be valid JSON"),
+        ('{"a":' * 15_000 + "1" + "}" * 15_000, "The body must be valid JSON"),
+        ('{"displayName": "x", "a": ' + "9" * 5_000 + "}", "The body must be valid JSON"),
+        ('{"displayName": "x", "displayName": "y"}', "The body must not have a member twice"),
+        ("[]", "The body must be an object"),
+        ('[{"displayName": "x"}]', "The body must be an object"),
+        ('"x"', "The body must be an object"),
+        ("5", "The body must be an object"),
+        ("{}", "displayName is required"),
+        (
+            '{"displayName": "x", "metadata": {"a": 1e999}}',
+            "metadata.a must be a string, a finite number, a boolean or null",
+        ),
+        (
+            '{"displayName": "x", "metadata": {"a": ' + "[" * 400 + "]" * 400 + "}}",
+            "metadata.a must be a string, a finite number, a boolean or null",
+        ),
+        (
+            '{"displayName": "x", "metadata": {"\\ud800": 1}}',
+            "metadata must be text that UTF-8 can hold: no half of a surrogate pair",
+        ),
+        (
+            '{"displayName": "\\ud800"}',
+            f"displayName {NAME_TITLE}",
+        ),
+        (
+            '{"displayName": "x", "settings": {"conversationRetentionSeconds": 1e308}}',
+            "settings.conversationRetentionSeconds must be less than or equal to 9007199254740991",
+        ),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_a_body_that_is_wrong_is_told_and_nothing_is_made(
+    body: str, title: str, caller: Caller
+) -> None:
+    refused = caller.call("POST", V2, body)
+    assert (refused.status, refused.codes, refused.titles) == (400, ["bad_request"], [title])
+    assert caller.call("GET", V2).json["apps"] == []
+
+
+def test_a_member_named_by_a_surrogate_is_told(caller: Caller) -> None:
+    assert caller.call("POST", V2, '{"displayName": "x", "\\ud800": 1}').status == 400
+
+
+def test_every_fault_of_a_body_is_told_at_once(caller: Caller) -> None:
+    app_id = app_of(caller)
+    body = {
+        "displayName": "",
+        "expiresAt": "9999-12-31T23:59:59-01:00",
+        "allowedCidrs": ["::/0", "fe80::1%eth0"],
+        "name": "x",
+    }
+    refused = caller.call("POST", f"{V2}/{app_id}/keys", body)
+    assert refused.status == 400
+    assert [title.partition(" ")[0] for title in refused.titles] == [
+        "displayName",
+        "expiresAt",
+        "allowedCidrs[1]",
+        "name",
+    ]
+    in_v1_1 = caller.call("POST", f"{V1_1}/{app_id}/keys", {"displayName": "x"})
+    assert in_v1_1.json == {
+        "error": {
+            "code": "bad_request",
+            "description": "name is required; displayName is unknown",
+        }
+    }
+
+
+def test_every_fault_of_a_query_is_told_at_once(caller: Caller) -> None:
+    query = {"page[size]": "0", "filter[serviceAccountId": "x", "page[after]": OTHER_APP}
+    refused = caller.call("GET", V2, query=query)
+    assert (refused.status, refused.titles) == (
+        400,
+        [
+            "filter[serviceAccountId is unknown; known: page, filter",
+            "page[after] must be a cursor from a page of the same list",
+            "page[size] must be a whole number from 1 to 100",
+        ],
+    )
+
+
+def test_the_last_second_of_9999_can_be_listed(caller: Caller) -> None:
+    keys = f"{V2}/{app_of(caller)}/keys"
+    last = "9999-12-31T23:59:59Z"
+    caller.call("POST", keys, {"displayName": "x", "expiresAt": last})
+    assert caller.call("GET", keys).json["keys"][0]["expiresAt"] == last
+
+
+CONTEXT: Final = {
+    "keyId": "act_" + "0" * 24,
+    "scope": "account",
+    "ownerType": "account",
+    "accountId": ACCOUNT,
+}
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        pytest.param(None, id="no authorizer"),
+        pytest.param({}, id="empty"),
+        pytest.param("account", id="text"),
+        pytest.param([CONTEXT], id="list"),
+        pytest.param({"principalId": f"account/{ACCOUNT}"}, id="principalId only"),
+        pytest.param({**CONTEXT, "keyId": "app_" + "0" * 24}, id="another owner's key"),
+        pytest.param({**CONTEXT, "scope": "app"}, id="another scope"),
+        pytest.param({**CONTEXT, "appId": OTHER_APP}, id="an app beside"),
+        pytest.param({**CONTEXT, "userId": 5}, id="a user beside"),
+        pytest.param({**CONTEXT, "keyId": 5}, id="a number"),
+        pytest.param({"claims": CONTEXT}, id="another authorizer's"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "rest", "body"),
+    [
+        ("POST", "", '{"displayName": "forged"}'),
+        ("GET", "", None),
+        ("DELETE", "/{app}", None),
+        ("PATCH", "/{app}", '{"displayName": "forged"}'),
+        ("POST", "/{app}/keys", '{"displayName": "forged"}'),
+    ],
+)
+def test_without_a_sound_context_nothing_is_done(  # noqa: PLR0913, PLR0917 - a table and fixtures
+    method: str,
+    rest: str,
+    body: str | None,
+    context: object,
+    caller: Caller,
+    log: Callable[[], Lines],
+) -> None:
+    app_id = app_of(caller)
+    log()
+    told = context
+    if isinstance(context, dict) and "accountId" in context:
+        told = {**context, "accountId": caller.principal.account_id}
+    event = proxy_event(method, V2 + rest.format(app=app_id), told, body)
+    refused = answer_of(caller.handler, event)
+    assert (refused.status, refused.json) == (500, INTERNAL_ERROR)
+    failed, answered = log()
+    assert (failed["message"], failed["reason"]) == ("failed", "malformed_context")
+    assert (answered["message"], answered["status"]) == ("answered", 500)
+    left = caller.call("GET", V2).json["apps"]
+    assert [(app["id"], app["displayName"]) for app in left] == [(app_id, "Shop")]
+    assert caller.call("GET", f"{V2}/{app_id}/keys").json["keys"] == []
+
+
+def test_a_caller_is_forgotten_after_its_request(caller: Caller, log: Callable[[], Lines]) -> None:
+    caller.call("GET", V2)
+    answer_of(caller.handler, proxy_event("GET", V2, None))
+    known, failed, unknown = log()
+    assert known["key_id"] == caller.principal.key_id
+    assert "key_id" not in failed
+    assert "key_id" not in unknown
+
+
+def closed(service: str) -> dict[str, str]:
+    """Return the variable that points a service's client at a port where nothing listens."""
+    (port,) = free_ports(1)
+    return {f"AWS_ENDPOINT_URL_{service}": f"http://127.0.0.1:{port}"}
+
+
+@pytest.mark.parametrize(
+    ("service", "reason"),
+    [
+        ("DYNAMODB", "key_store_unavailable"),
+        ("KMS", "kms_unavailable"),
+        ("SQS", "flush_queue_unavailable"),
+    ],
+)
+def test_a_service_that_does_not_answer_is_500_and_nothing_is_changed(
+    service: str,
+    reason: str,
+    caller: Caller,
+    moto_store: Store,
+    log: Callable[[], Lines],
+) -> None:
+    app_id = app_of(caller)
+    key = key_of(caller, app_id)
+    before = caller.call("GET", f"{V2}/{app_id}/keys").text
+    failing = replace(caller, handler=handler_over(moto_store, **closed(service)))
+    log()
+    answers = [failing.call(*request) for request in requests_that_need(service, app_id, key["id"])]
+    assert {answer.status for answer in answers} == {500}
+    assert all(answer.json == INTERNAL_ERROR for answer in answers)
+    failures = [line for line in log() if line["level"] == "ERROR"]
+    assert [line["reason"] for line in failures] == [reason] * len(answers)
+    assert {line["detail"] for line in failures} == {"EndpointConnectionError"}
+    assert caller.call("GET", f"{V2}/{app_id}/keys").text == before
+
+
+def requests_that_need(service: str, app_id: str, key_id: str) -> list[tuple[str, str, object]]:
+    key = f"{V2}/{app_id}/keys/{key_id}"
+    create = ("POST", f"{V2}/{app_id}/keys", {"displayName": "x"})
+    rotate: tuple[str, str, object] = ("POST", f"{key}/rotate", {})
+    match service:
+        case "KMS":
+            return [create, rotate]
+        case "SQS":
+            return [
+                rotate,
+                ("PATCH", key, {"disabled": True}),
+                ("DELETE", f"{key}/overlap", None),
+                ("DELETE", key, None),
+                ("DELETE", f"{V2}/{app_id}", None),
+            ]
+        case _:
+            return [("GET", V2, None), ("POST", V2, {"displayName": "x"}), create]
+
+
+def test_an_event_bus_that_does_not_answer_holds_nothing_up(
+    caller: Caller, moto_store: Store, log: Callable[[], Lines]
+) -> None:
+    failing = replace(caller, handler=handler_over(moto_store, **closed("EVENTBRIDGE")))
+    log()
+    assert failing.call("POST", V2, {"displayName": "Shop"}).status == 201
+    messages = [line.get("message") for line in log()]
+    assert {"audit", "audit event undelivered", "answered"} <= set(messages)
+
+
+def test_a_bug_is_500_and_its_text_is_told_to_nobody(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, log: Callable[[], Lines]
+) -> None:
+    def fail(*_: object) -> None:
+        message = "hush"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(Management, "get_app", fail)
+    refused = caller.call("GET", f"{V2}/x")
+    assert (refused.status, refused.json) == (500, INTERNAL_ERROR)
+    lines = log()
+    assert (lines[0]["level"], lines[0]["reason"]) == ("ERROR", "internal_error")
+    assert str(lines[0]["detail"]).startswith("RuntimeError in test_management_handler.py:")
+    assert "hush" not in str(lines)
+
+
+def test_an_answer_that_does_not_fit_its_shape_is_500(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, log: Callable[[], Lines]
+) -> None:
+    monkeypatch.setattr("keyscope.aws.management.v2.app_v2", lambda _: {"id": 5})
+    refused = caller.call("POST", V2, {"displayName": "Shop"})
+    assert (refused.status, refused.json) == (500, INTERNAL_ERROR)
+    (failure,) = [line for line in log() if line["message"] == "failed"]
+    assert str(failure["detail"]).startswith("RequestValidationError in ")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param({"httpMethod": None}, id="no method"),
+        pytest.param({"path": None}, id="no path"),
+        pytest.param({"requestContext": None}, id="no context"),
+        pytest.param({"requestContext": [1]}, id="a list for the context"),
+        pytest.param({"requestContext": {"authorizer": "x", "identity": 5}}, id="odd context"),
+    ],
+)
+def test_an_event_that_no_gateway_sends_is_500(
+    broken: Mapping[str, object], caller: Caller, log: Callable[[], Lines]
+) -> None:
+    event = proxy_event("GET", V2, caller.principal.context())
+    refused = answer_of(caller.handler, {**event, **broken})
+    assert (refused.status, refused.json) == (500, INTERNAL_ERROR)
+    assert [line["level"] for line in log()] == ["ERROR", "INFO"]
+
+
+def test_an_empty_event_is_500(handler: ManagementHandler) -> None:
+    assert answer_of(handler, {}).status == 500
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(("GET", V2), id="200"),
+        pytest.param(("POST", V2, {"displayName": "Shop"}), id="201"),
+        pytest.param(("POST", V2, {}), id="400"),
+        pytest.param(("GET", f"{V2}/x"), id="404"),
+        pytest.param(("PUT", V2), id="405"),
+        pytest.param(("POST", V2, "x" * 102_401), id="413"),
+    ],
+)
+def test_no_answer_may_be_stored_and_every_one_is_json(
+    request_: tuple[str, str], caller: Caller, request: pytest.FixtureRequest
+) -> None:
+    answer = caller.call(*request_)
+    assert f"[{answer.status}]" in request.node.name
+    assert answer.headers["Cache-Control"] == ["no-store"]
+    assert answer.headers["Content-Type"] == ["application/json"]
+
+
+def test_an_answer_is_not_packed(caller: Caller) -> None:
+    headers = {"Accept-Encoding": "gzip", "Origin": "https://elsewhere.example"}
+    answer = caller.call("GET", V2, headers=headers)
+    assert set(answer.headers) == {"Content-Type", "Cache-Control"}
+
+
+def test_every_request_leaves_its_line(caller: Caller, log: Callable[[], Lines]) -> None:
+    caller.call("GET", V2)
+    caller.call("GET", f"{V2}/x")
+    lines = log()
+    assert [(line["message"], line["status"]) for line in lines] == [
+        ("answered", 200),
+        ("answered", 404),
+    ]
+    assert {
+        "level": "INFO",
+        "service": "management",
+        "request_id": "request-1",
+        "invocation_id": "invocation-1",
+        "key_id": caller.principal.key_id,
+        "method": "GET",
+        "path": f"{V2}/x",
+    }.items() <= lines[1].items()
+
+
+def test_a_change_is_told_with_who_made_it(caller: Caller, log: Callable[[], Lines]) -> None:
+    app_id = app_of(caller)
+    audit, _ = log()
+    assert (audit["message"], audit["audit"]["resource"]) == (
+        "audit",
+        {"type": "app", "id": app_id},
+    )
+    assert audit["audit"]["actor"] == {
+        "type": "apiKey",
+        "keyId": caller.principal.key_id,
+        "scope": "account",
+        "accountId": caller.principal.account_id,
+        "sourceAddress": "192.0.2.7",
+        "requestId": "request-1",
+    }
+
+
+@pytest.mark.parametrize("developing", ["false", "true"])
+def test_no_log_line_holds_a_secret_or_a_credential(
+    developing: str, caller: Caller, moto_store: Store, capsys: Captured
+) -> None:
+    with ExitStack() as stack:
+        patched = stack.enter_context(pytest.MonkeyPatch.context())
+        patched.setenv("POWERTOOLS_DEV", developing)
+        patched.setenv("KEYSCOPE_LOG_LEVEL", "DEBUG")
+        stack.enter_context(functions_log_here("management", "management-audit"))
+        own = replace(caller, handler=handler_over(moto_store))
+        credential = "Basic " + base64.b64encode(b"act_x:ks_hush").decode()
+        headers = {"Authorization": credential, "Content-Type": "application/json"}
+        app_id = app_of(own, metadata={"token": "hush-hush"})
+        keys = f"{V2}/{app_id}/keys"
+        created = own.call("POST", keys, {"displayName": "x"}, headers=headers)
+        one = f"{keys}/{created.json['key']['id']}"
+        rotated = own.call("POST", f"{one}/rotate", {}, headers=headers)
+        own.call("PATCH", one, {"secret": "ks_hush", "displayName": 5}, headers=headers)
+        own.call("DELETE", f"{V2}/{app_id}", headers=headers)
+    logged = capsys.readouterr()
+    text = logged.out + logged.err
+    assert "audit" in text
+    secrets = [answer.json["key"]["secret"] for answer in (created, rotated)]
+    hidden = [*secrets, "ks_", "hush", credential.partition(" ")[2]]
+    assert [each for each in hidden if each in text] == []
+
+
+def test_a_secret_is_in_the_answer_that_makes_it_only(caller: Caller) -> None:
+    app_id = app_of(caller)
+    key = key_of(caller, app_id)
+    one = f"{V2}/{app_id}/keys/{key['id']}"
+    later: list[Answer] = [
+        caller.call("GET", one),
+        caller.call("GET", f"{V2}/{app_id}/keys"),
+        caller.call("PATCH", one, {"displayName": "New"}),
+        caller.call("POST", f"{one}/rotate", {}),
+        caller.call("DELETE", f"{one}/overlap"),
+        caller.call("DELETE", one),
+    ]
+    assert {answer.status for answer in later} == {200}
+    assert not [answer.text for answer in later if key["secret"] in answer.text]
+    assert ["ks_" in answer.text for answer in later] == [False, False, False, True, False, False]
+
+
+def test_two_functions_in_one_process_answer_each_for_itself(
+    caller: Caller, moto_store: Store
+) -> None:
+    second = replace(caller, handler=handler_over(moto_store))
+    app_id = app_of(caller)
+    assert second.call("GET", f"{V2}/{app_id}").status == 200
+    assert caller.call("GET", f"{V2}/{app_id}").status == 200
+
+
+def test_a_function_with_a_missing_setting_does_not_start(moto_store: Store) -> None:
+    variables = {**variables_of(moto_store), "KEYSCOPE_KEYS_TABLE": ""}
+    with pytest.raises(Misconfigured, match="KEYSCOPE_KEYS_TABLE is not set"):
+        management_handler(variables)
