@@ -313,8 +313,14 @@ def pairs(acts: Mapping[str, Act], events: Mapping[str, Act]) -> list[Any]:
     ]
 
 
+SUBSUMED: Final = {"update key", "rotate key at once"}
+"""Changes that another one stands for, as an event."""
+KEY_EVENTS: Final[Mapping[str, Act]] = {
+    **{name: event for name, event in KEYS.items() if name not in SUBSUMED},
+    "purge": purge,
+}
 PAIRS: Final = [
-    *pairs({**KEYS, **KEY_READS}, {**KEYS, "purge": purge}),
+    *pairs({**KEYS, **KEY_READS}, KEY_EVENTS),
     *pairs({**ROBOTS, **ROBOT_READS}, ROBOTS),
 ]
 
