@@ -1,11 +1,13 @@
 """Create the template's own DynamoDB tables at any endpoint, so that schemas never diverge."""
 
 from collections.abc import Mapping
+from functools import cache
+from threading import Lock
 from typing import Final, Protocol, cast
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.session import Session
 from botocore.waiter import Waiter
 
 from local.template import Stack, physical_id_of
@@ -22,6 +24,10 @@ _SCHEMA_PROPERTIES = (
     "GlobalSecondaryIndexes",
     "LocalSecondaryIndexes",
 )
+
+
+_turn = Lock()
+"""A session is not made for several threads."""
 
 
 class _TableClient(Protocol):
@@ -52,14 +58,21 @@ def create_tables(stack: Stack, endpoint_url: str) -> None:
 
 def local_client(service: str, endpoint_url: str) -> object:
     """Make a botocore client of an AWS emulator, with dummy credentials and bounded waits."""
-    return botocore.session.get_session().create_client(
-        service,
-        region_name=REGION,
-        endpoint_url=endpoint_url,
-        aws_access_key_id=DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        config=Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3}),
-    )
+    with _turn:
+        return _session().create_client(
+            service,
+            region_name=REGION,
+            endpoint_url=endpoint_url,
+            aws_access_key_id=DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=DUMMY_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 3}),
+        )
+
+
+@cache
+def _session() -> Session:
+    """Return the one session: each reads the list of AWS's endpoints anew."""
+    return Session()
 
 
 def _create_table(client: _TableClient, name: str, properties: Mapping[str, object]) -> None:

@@ -1,5 +1,7 @@
 """Clients of AWS, made once per container, with bounded waits."""
 
+from functools import cache
+from threading import Lock
 from typing import Any, Protocol, cast
 
 from botocore.config import Config
@@ -30,6 +32,9 @@ _CONTROL_PLANE_CONFIG = Config(
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
+
+
+_turn = Lock()
 
 
 class DynamoDbClient(Protocol):
@@ -100,38 +105,50 @@ class ApiGatewayV2Client(Protocol):
         ...
 
 
+@cache
+def _session() -> Session:
+    """Return the container's one session: each reads the list of AWS's endpoints anew."""
+    return Session()
+
+
+def _client(service: str, config: Config) -> object:
+    # A session is not made for several threads, and KMS's client is made when it is first needed.
+    with _turn:
+        return _session().create_client(service, config=config)
+
+
 def dynamodb_client() -> DynamoDbClient:
     """Make a DynamoDB client; region, credentials and endpoint come from the environment."""
-    return cast("DynamoDbClient", Session().create_client("dynamodb", config=_CONFIG))
+    return cast("DynamoDbClient", _client("dynamodb", _CONFIG))
 
 
 def writing_dynamodb_client() -> DynamoDbClient:
     """Make a DynamoDB client that gives up later."""
-    return cast("DynamoDbClient", Session().create_client("dynamodb", config=_WRITER_CONFIG))
+    return cast("DynamoDbClient", _client("dynamodb", _WRITER_CONFIG))
 
 
 def kms_client() -> KmsClient:
     """Make a KMS client; region, credentials and endpoint come from the environment."""
-    return cast("KmsClient", Session().create_client("kms", config=_CONFIG))
+    return cast("KmsClient", _client("kms", _CONFIG))
 
 
 def sqs_client() -> SqsClient:
     """Make an SQS client; region, credentials and endpoint come from the environment."""
-    return cast("SqsClient", Session().create_client("sqs", config=_CONFIG))
+    return cast("SqsClient", _client("sqs", _CONFIG))
 
 
 def events_client() -> EventsClient:
     """Make an EventBridge client; region, credentials and endpoint come from the environment."""
-    return cast("EventsClient", Session().create_client("events", config=_CONFIG))
+    return cast("EventsClient", _client("events", _CONFIG))
 
 
 def api_gateway_client() -> ApiGatewayClient:
     """Make a client of REST APIs' control plane, which waits longer and tries more often."""
-    client = Session().create_client("apigateway", config=_CONTROL_PLANE_CONFIG)
+    client = _client("apigateway", _CONTROL_PLANE_CONFIG)
     return cast("ApiGatewayClient", client)
 
 
 def api_gateway_v2_client() -> ApiGatewayV2Client:
     """Make a client of HTTP APIs' control plane, which waits longer and tries more often."""
-    client = Session().create_client("apigatewayv2", config=_CONTROL_PLANE_CONFIG)
+    client = _client("apigatewayv2", _CONTROL_PLANE_CONFIG)
     return cast("ApiGatewayV2Client", client)
