@@ -82,7 +82,7 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
             "KEYSCOPE_POLICY_CONDITIONS", "true", {"true": True, "false": False}
         ),
         log_level=reader.log_level(),
-        metrics_namespace=reader.text("KEYSCOPE_METRICS_NAMESPACE", "Keyscope"),
+        metrics_namespace=reader.metrics_namespace(),
     )
     reader.finish()
     return settings
@@ -103,7 +103,7 @@ def read_provisioning_settings(environment: Mapping[str, str]) -> ProvisioningSe
         key_cache_seconds=reader.key_cache_seconds(),
         event_bus=reader.text("KEYSCOPE_EVENT_BUS", "default"),
         log_level=reader.log_level(),
-        metrics_namespace=reader.text("KEYSCOPE_METRICS_NAMESPACE", "Keyscope"),
+        metrics_namespace=reader.metrics_namespace(),
     )
     reader.finish()
     return settings
@@ -121,7 +121,7 @@ def read_cache_flush_settings(environment: Mapping[str, str]) -> CacheFlushSetti
         stage_name=reader.text("KEYSCOPE_STAGE_NAME"),
         http_api_id=environment.get("KEYSCOPE_HTTP_API_ID", ""),
         log_level=reader.log_level(),
-        metrics_namespace=reader.text("KEYSCOPE_METRICS_NAMESPACE", "Keyscope"),
+        metrics_namespace=reader.metrics_namespace(),
     )
     reader.finish()
     return settings
@@ -161,6 +161,9 @@ class _Reader:
     def log_level(self) -> str:
         levels = ("DEBUG", "INFO", "WARNING", "ERROR")
         return self.choice("KEYSCOPE_LOG_LEVEL", "INFO", {level: level for level in levels})
+
+    def metrics_namespace(self) -> str:
+        return self.text("KEYSCOPE_METRICS_NAMESPACE", "Keyscope")
 
     def key_cache_seconds(self) -> int:
         return self.whole_number("KEYSCOPE_KEY_CACHE_SECONDS", 30, range(301))

@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from keyscope.aws.bootstrap import LambdaContext
 from keyscope.aws.clients import api_gateway_client, api_gateway_v2_client
-from keyscope.aws.stage_caches import HTTP_API_STAGE, HttpStageCache, RestStageCache, StageCache
+from keyscope.aws.stage_caches import StageCache, http_stage_cache, rest_stage_cache
 from keyscope.errors import Reason, Unavailable
 from keyscope.settings import CacheFlushSettings, read_cache_flush_settings
 
@@ -49,10 +49,10 @@ def cache_flush_handler(environment: Mapping[str, str]) -> CacheFlushHandler:
 
 
 def _stage_caches(settings: CacheFlushSettings) -> Sequence[StageCache]:
-    rest = RestStageCache(api_gateway_client(), settings.rest_api_id, settings.stage_name)
+    rest = rest_stage_cache(api_gateway_client(), settings.rest_api_id, settings.stage_name)
     if not settings.http_api_id:
         return [rest]
-    return [rest, HttpStageCache(api_gateway_v2_client(), settings.http_api_id, HTTP_API_STAGE)]
+    return [rest, http_stage_cache(api_gateway_v2_client(), settings.http_api_id)]
 
 
 def _flush(caches: Sequence[StageCache]) -> tuple[list[str], list[str]]:
