@@ -1,0 +1,71 @@
+"""Each promise can be broken, and a test sees it: faults put into the package turn tests red.
+
+`make test-hostile` runs the tests that a fault names on a copy of the package with the fault in it;
+every other run proves that each fault still has its place in the code.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.profile import FULL
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGE: Final = ROOT / "layers/keyscope/python/keyscope"
+TESTS_FAILED: Final = 1
+"""Pytest's exit status when tests ran and some failed; others tell of tests that could not run."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault: in `file`, `old` becomes `new`, and each of `tests` must fail."""
+
+    breaks: str
+    file: str
+    old: str
+    new: str
+    tests: list[str]
+
+
+MUTANTS: Final = [
+    pytest.param(Mutant(**mutant), id=f"{path.stem}: {mutant['breaks']}")
+    for path in sorted(Path(__file__).with_name("mutants").glob("*.toml"))
+    for mutant in tomllib.loads(path.read_text("utf-8"))["mutant"]
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_fault_has_one_place_in_the_code(mutant: Mutant) -> None:
+    assert (PACKAGE / mutant.file).read_text("utf-8").count(mutant.old) == 1
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_tests_of_the_fault_are_there(mutant: Mutant) -> None:
+    for test in mutant.tests:
+        path, _, name = test.partition("::")
+        function = name.partition("[")[0].rpartition("::")[2]
+        assert f"def {function}" in (ROOT / path).read_text("utf-8")
+
+
+@pytest.mark.skipif(not FULL, reason="takes minutes; `make test-hostile` runs it")
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_the_fault_is_seen(mutant: Mutant, tmp_path: Path) -> None:
+    package = tmp_path / "keyscope"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    code = (package / mutant.file).read_text("utf-8")
+    (package / mutant.file).write_text(code.replace(mutant.old, mutant.new), "utf-8")
+    for test in mutant.tests:
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        del environment["KEYSCOPE_TEST_PROFILE"]
+        ended = subprocess.run(  # noqa: S603 - our own tests
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == TESTS_FAILED, f"{test} does not see it:\n{ended.stdout}"
