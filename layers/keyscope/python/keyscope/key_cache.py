@@ -1,17 +1,21 @@
 """A key store in front of a key store: the container's memory of key records."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import TIMEOUT_MAX, Lock
 
 from keyscope.errors import Reason, Unavailable
 from keyscope.key_record import KeyRecord, KeyStore, Lookup, RecordSource
+from keyscope.single_flight import SingleFlight, WaitedTooLong
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     record: KeyRecord | None
     read_at: float
+    timer_at: float
 
 
 RECHECK_SECONDS = 1
@@ -25,11 +29,17 @@ class KeyCache:
     A record younger than `fresh_seconds` is served without a read. When the store behind cannot
     answer, a record younger than `stale_seconds` is served still; an unknown key never is. Both
     memories hold at most `max_entries` each, so that a flood of unknown ids evicts no known key.
+
+    Threads that miss the same key at the same time share one read, unless `fresh_seconds` is 0: a
+    read that began earlier is a short memory, too. `wait_seconds` tells how long a thread may wait
+    for the read of another.
+
     `clock` gives seconds since the epoch: a monotonic clock may stand still while Lambda freezes
-    the container.
+    the container. `timer` is monotonic: the time of day may be set back. A record is as old as the
+    one says that makes it older.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         store: KeyStore,
         clock: Callable[[], float],
@@ -37,15 +47,20 @@ class KeyCache:
         fresh_seconds: int,
         stale_seconds: int,
         max_entries: int,
+        timer: Callable[[], float] = time.monotonic,
+        wait_seconds: Callable[[], float] = lambda: TIMEOUT_MAX,
     ) -> None:
         """Start with nothing remembered."""
         self._store = store
         self._clock = clock
+        self._timer = timer
         self._fresh_seconds = fresh_seconds
         self._stale_seconds = stale_seconds
         self._max_entries = max_entries
         self._known: OrderedDict[str, _Entry] = OrderedDict()
         self._unknown: OrderedDict[str, _Entry] = OrderedDict()
+        self._turn = Lock()
+        self._reads: SingleFlight[str, Lookup | Unavailable] = SingleFlight(wait_seconds)
 
     def get(self, key_id: str, /) -> Lookup:
         """Return the record of a key from memory, else from the store behind.
@@ -64,34 +79,63 @@ class KeyCache:
         return self._get(key_id, min(RECHECK_SECONDS, self._fresh_seconds))
 
     def _get(self, key_id: str, fresh_seconds: int) -> Lookup:
-        now = self._clock()
+        remembered = self._remembered(key_id, fresh_seconds)
+        if remembered is not None:
+            return Lookup(remembered.record, RecordSource.CACHE)
+        answer = self._read_once(key_id, fresh_seconds)
+        if isinstance(answer, Lookup):
+            return answer
+        if answer.reason is Reason.KEY_STORE_UNAVAILABLE:
+            remembered = self._remembered(key_id, self._stale_seconds)
+            if remembered is not None and remembered.record is not None:
+                return Lookup(remembered.record, RecordSource.STALE)
+        # An error of its own for each thread: raising adds to it.
+        raise Unavailable(answer.reason, answer.detail)
+
+    def _remembered(self, key_id: str, seconds: int) -> _Entry | None:
+        """Return what is remembered of a key, if it is younger than that."""
         entry = self._known.get(key_id) or self._unknown.get(key_id)
-        if entry is not None and _is_younger(entry, fresh_seconds, now):
-            return Lookup(entry.record, RecordSource.CACHE)
+        if entry is None:
+            return None
+        age = self._clock() - entry.read_at
+        # An entry from the future was made before the clock was set back; its age is unknown.
+        if 0 <= age < seconds and self._timer() - entry.timer_at < seconds:
+            return entry
+        return None
+
+    def _read_once(self, key_id: str, fresh_seconds: int) -> Lookup | Unavailable:
+        if self._fresh_seconds == 0:
+            return self._read(key_id)
+
+        def read() -> Lookup | Unavailable:
+            # Another read may have ended since this thread looked.
+            remembered = self._remembered(key_id, fresh_seconds)
+            if remembered is not None:
+                return Lookup(remembered.record, RecordSource.CACHE)
+            return self._read(key_id)
+
+        try:
+            return self._reads.run(key_id, read)
+        except WaitedTooLong:
+            return Unavailable(Reason.KEY_STORE_UNAVAILABLE, WaitedTooLong.__name__)
+
+    def _read(self, key_id: str) -> Lookup | Unavailable:
+        # Dated before the read: what it finds may change while the answer is on its way.
+        read_at, timer_at = self._clock(), self._timer()
         try:
             lookup = self._store.get(key_id)
         except Unavailable as unavailable:
-            if unavailable.reason is not Reason.KEY_STORE_UNAVAILABLE:
-                raise
-            if entry is None or entry.record is None:
-                raise
-            if not _is_younger(entry, self._stale_seconds, now):
-                raise
-            return Lookup(entry.record, RecordSource.STALE)
-        self._remember(key_id, _Entry(lookup.record, now))
+            return unavailable
+        self._remember(key_id, _Entry(lookup.record, read_at, timer_at))
         return lookup
 
     def _remember(self, key_id: str, entry: _Entry) -> None:
-        memory, other = self._known, self._unknown
-        if entry.record is None:
-            memory, other = other, memory
-        other.pop(key_id, None)
-        memory[key_id] = entry
-        memory.move_to_end(key_id)
-        if len(memory) > self._max_entries:
-            memory.popitem(last=False)
-
-
-def _is_younger(entry: _Entry, seconds: int, now: float) -> bool:
-    # An entry from the future was made before the clock was set back; its age is unknown.
-    return 0 <= now - entry.read_at < seconds
+        with self._turn:
+            memory, other = self._known, self._unknown
+            if entry.record is None:
+                memory, other = other, memory
+            memory[key_id] = entry
+            memory.move_to_end(key_id)
+            other.pop(key_id, None)
+            if len(memory) > self._max_entries:
+                memory.popitem(last=False)

@@ -8,6 +8,7 @@ from keyscope.access_map import read_access_map
 from keyscope.answer import Answer, answer
 from keyscope.authorize import Authorizer, authorize
 from keyscope.aws.clients import dynamodb_client, kms_client
+from keyscope.aws.deadline import BoundedDynamoDb, BoundedKms, Deadlines
 from keyscope.aws.key_table import KeyTable
 from keyscope.aws.secret_box import SecretOpeningBox
 from keyscope.aws.telemetry import Telemetry
@@ -40,10 +41,12 @@ def authorizer_handler(
         Misconfigured: when a setting or the access map is wrong; the function does not start.
     """
     settings = read_authorizer_settings(environment)
-    authorizer = _authorizer(settings)
+    deadlines = Deadlines()
+    authorizer = _authorizer(settings, deadlines)
     telemetry = Telemetry(function, settings.log_level, settings.metrics_namespace)
 
     def handler(event: object, context: LambdaContext) -> Answer:
+        deadlines.begin_request()
         decision = authorize(event, read_event, authorizer)
         telemetry.record(decision, request_id_of(event), context.aws_request_id)
         return answer(decision)
@@ -51,17 +54,24 @@ def authorizer_handler(
     return handler
 
 
-def _authorizer(settings: AuthorizerSettings) -> Authorizer:
+def _authorizer(settings: AuthorizerSettings, deadlines: Deadlines) -> Authorizer:
     access_map = read_access_map(settings.access_map, settings.route_sets)
     return Authorizer(
         keys=KeyCache(
-            KeyTable(dynamodb_client(), settings.keys_table),
+            KeyTable(BoundedDynamoDb(dynamodb_client(), deadlines), settings.keys_table),
             time.time,
             fresh_seconds=settings.key_cache_seconds,
             stale_seconds=settings.stale_seconds,
             max_entries=settings.key_cache_entries,
+            timer=time.monotonic,
+            wait_seconds=deadlines.remaining_seconds,
         ),
-        secrets=SecretOpeningBox(kms_client, settings.kms_key_arn, settings.key_cache_entries),
+        secrets=SecretOpeningBox(
+            lambda: BoundedKms(kms_client(), deadlines),
+            settings.kms_key_arn,
+            settings.key_cache_entries,
+            deadlines.remaining_seconds,
+        ),
         policies=prepare_policies(
             access_map, settings.max_stage_length, conditions=settings.policy_conditions
         ),

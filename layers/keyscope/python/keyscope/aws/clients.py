@@ -1,14 +1,18 @@
 """Clients of AWS, made once per container, with bounded waits."""
 
+import json
+from binascii import crc32
+from collections.abc import Mapping
 from functools import cache
 from threading import Lock
 from typing import Any, Protocol, cast
 
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
-# An authorizer must answer before API Gateway gives up on it (10 s for an HTTP API): two attempts
-# at most, of at most 0.5 s to connect and 1 s for each read.
+# Two attempts at most, of at most 0.5 s to connect and 1 s for each read of the socket. For the
+# authorizers deadline.py bounds the whole call.
 _CONFIG = Config(
     connect_timeout=0.5,
     read_timeout=1,
@@ -34,15 +38,21 @@ _CONTROL_PLANE_CONFIG = Config(
 )
 
 
+_FIRST_STATUS_OF_NO_SUCCESS = 300
+
 _turn = Lock()
 
 
-class DynamoDbClient(Protocol):
-    """The operations of DynamoDB that are used; botocore ships no types."""
+class ItemReader(Protocol):
+    """What the authorizers use of DynamoDB; botocore ships no types."""
 
     def get_item(self, **kwargs: object) -> dict[str, Any]:
         """Read one item."""
         ...
+
+
+class DynamoDbClient(ItemReader, Protocol):
+    """The operations of DynamoDB that are used."""
 
     def query(self, **kwargs: object) -> dict[str, Any]:
         """Read the items of one partition."""
@@ -57,15 +67,19 @@ class DynamoDbClient(Protocol):
         ...
 
 
-class KmsClient(Protocol):
+class Decrypter(Protocol):
+    """What the authorizers use of KMS."""
+
+    def decrypt(self, **kwargs: object) -> dict[str, Any]:
+        """Decrypt what `encrypt` returned."""
+        ...
+
+
+class KmsClient(Decrypter, Protocol):
     """The operations of KMS that are used."""
 
     def encrypt(self, **kwargs: object) -> dict[str, Any]:
         """Encrypt up to 4,096 bytes."""
-        ...
-
-    def decrypt(self, **kwargs: object) -> dict[str, Any]:
-        """Decrypt what `encrypt` returned."""
         ...
 
 
@@ -111,35 +125,73 @@ def _session() -> Session:
     return Session()
 
 
-def _client(service: str, config: Config) -> object:
+class UnreadableAnswer(BotoCoreError):  # noqa: N818 - botocore has no types
+    """AWS's answer says success, and is not what AWS answers."""
+
+    fmt = "The answer is not what AWS answers"
+
+
+def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - botocore ships no types
     # A session is not made for several threads, and KMS's client is made when it is first needed.
     with _turn:
         return _session().create_client(service, config=config)
 
 
+def _json_client(service: str, config: Config) -> object:
+    client = _client(service, config)
+    client.meta.events.register(f"before-parse.{service}", _refuse_unreadable)
+    return client
+
+
+def _refuse_unreadable(
+    operation_model: Any,  # noqa: ANN401 - botocore ships no types
+    response_dict: Mapping[str, Any],
+    **_: object,
+) -> None:
+    """Refuse a successful answer that is no whole JSON object, which botocore takes for `{}`.
+
+    A page of HTML or a body that was cut off would else say that a key does not exist, or that a
+    write was done. DynamoDB says nothing at all of an item that is not there, and sends a checksum
+    that botocore does not look at (`x-amz-crc32`, "DynamoDB low-level API").
+    """
+    if response_dict["status_code"] >= _FIRST_STATUS_OF_NO_SUCCESS:
+        return
+    body, checksum = response_dict["body"], response_dict["headers"].get("x-amz-crc32")
+    if checksum is not None and checksum != str(crc32(body)):
+        raise UnreadableAnswer
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        raise UnreadableAnswer from None
+    if not isinstance(answer, dict):
+        raise UnreadableAnswer
+    if operation_model.name == "GetItem" and answer and not isinstance(answer.get("Item"), dict):
+        raise UnreadableAnswer
+
+
 def dynamodb_client() -> DynamoDbClient:
     """Make a DynamoDB client; region, credentials and endpoint come from the environment."""
-    return cast("DynamoDbClient", _client("dynamodb", _CONFIG))
+    return cast("DynamoDbClient", _json_client("dynamodb", _CONFIG))
 
 
 def writing_dynamodb_client() -> DynamoDbClient:
     """Make a DynamoDB client that gives up later."""
-    return cast("DynamoDbClient", _client("dynamodb", _WRITER_CONFIG))
+    return cast("DynamoDbClient", _json_client("dynamodb", _WRITER_CONFIG))
 
 
 def kms_client() -> KmsClient:
     """Make a KMS client; region, credentials and endpoint come from the environment."""
-    return cast("KmsClient", _client("kms", _CONFIG))
+    return cast("KmsClient", _json_client("kms", _CONFIG))
 
 
 def sqs_client() -> SqsClient:
     """Make an SQS client; region, credentials and endpoint come from the environment."""
-    return cast("SqsClient", _client("sqs", _CONFIG))
+    return cast("SqsClient", _json_client("sqs", _CONFIG))
 
 
 def events_client() -> EventsClient:
     """Make an EventBridge client; region, credentials and endpoint come from the environment."""
-    return cast("EventsClient", _client("events", _CONFIG))
+    return cast("EventsClient", _json_client("events", _CONFIG))
 
 
 def api_gateway_client() -> ApiGatewayClient:

@@ -1,11 +1,12 @@
 """The key store of the authorizers: one strongly consistent `GetItem` per key."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from keyscope.aws.clients import DynamoDbClient
-from keyscope.aws.key_items import record_of_item
+from keyscope.aws.clients import ItemReader
+from keyscope.aws.key_items import Item, record_of_item
 from keyscope.errors import Reason, Unavailable
 from keyscope.key_record import Lookup, RecordSource
 
@@ -14,7 +15,7 @@ from keyscope.key_record import Lookup, RecordSource
 class KeyTable:
     """KeysTable as a key store."""
 
-    client: DynamoDbClient
+    client: ItemReader
     table_name: str
 
     def get(self, key_id: str, /) -> Lookup:
@@ -30,17 +31,25 @@ class KeyTable:
                 # A revocation must not be missed by a replica that lags behind.
                 ConsistentRead=True,
             )
-        except (BotoCoreError, ClientError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
             raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, error_code(error)) from None
         item = response.get("Item")
-        record = None if item is None else record_of_item(item)
+        record = None if item is None else record_of_item(_attributes(item))
         if record is not None and record.key_id != key_id:
             raise Unavailable(Reason.DAMAGED_RECORD, "attribute key_id")
         return Lookup(record, RecordSource.TABLE)
 
 
-def error_code(error: BotoCoreError | ClientError) -> str:
-    """Return AWS's code of an error, for the operator; the text may quote the request."""
+def error_code(error: Exception) -> str:
+    """Return AWS's code of an error, else its type; the text may quote the request."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "unknown"))
     return type(error).__name__
+
+
+def _attributes(item: object) -> Item:
+    if not isinstance(item, Mapping) or not all(isinstance(it, Mapping) for it in item.values()):
+        raise Unavailable(Reason.DAMAGED_RECORD, "attributes without a type")
+    return item
