@@ -10,6 +10,7 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 
 from keyscope.aws.audit_trail import EVENT_SOURCE
+from keyscope.aws.deadline import CALL_SECONDS, REQUEST_SECONDS
 from keyscope.aws.directory_items import KEY_ATTRIBUTES
 from keyscope.aws.management.openapi import openapi_document
 from keyscope.aws.stage_caches import HTTP_API_STAGE
@@ -387,6 +388,23 @@ def test_every_log_group_keeps_its_lines_for_a_time(stack: Stack) -> None:
 @pytest.mark.parametrize("function", AUTHORIZERS)
 def test_an_authorizer_answers_before_an_http_api_gives_up(function: str, stack: Stack) -> None:
     assert int(str(properties_of(stack, function)["Timeout"])) < 10
+
+
+@pytest.mark.parametrize("function", AUTHORIZERS)
+def test_an_authorizers_calls_of_aws_leave_it_two_seconds_of_its_time(
+    function: str, stack: Stack
+) -> None:
+    timeout = int(str(properties_of(stack, function)["Timeout"]))
+    assert CALL_SECONDS < REQUEST_SECONDS <= timeout - 2
+
+
+@pytest.mark.parametrize("function", AUTHORIZERS)
+@pytest.mark.parametrize("memory", ["128", "512"])
+def test_the_key_cache_of_the_template_fits_the_least_memory(
+    function: str, memory: str, stack: Stack
+) -> None:
+    variables = {name: str(value) for name, value in environment_of(stack, function).items()}
+    read_authorizer_settings({**variables, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory})
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,14 @@ _T = TypeVar("_T")
 
 DEFAULT_MAX_STAGE_LENGTH = 16
 """Characters. With it the policies of both Sunshine route sets together fit their budget."""
+
+CONTAINER_MB = 90
+"""Memory that an authorizer needs beside its cache, in MB."""
+CACHE_ENTRY_BYTES = 3_000
+"""The most that one of `KEYSCOPE_KEY_CACHE_ENTRIES` takes: a rotated key with all the CIDRs that it
+may have, an id that does not exist, and an opened secret."""
+_MB = 1_048_576
+_UNKNOWN_MEMORY_MB = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +82,7 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
             "KEYSCOPE_MAX_STAGE_LENGTH", DEFAULT_MAX_STAGE_LENGTH, range(1, MAX_STAGE_LENGTH + 1)
         ),
         key_cache_seconds=reader.key_cache_seconds(),
-        key_cache_entries=reader.whole_number(
-            "KEYSCOPE_KEY_CACHE_ENTRIES", 10_000, range(1, 100_001)
-        ),
+        key_cache_entries=reader.key_cache_entries(),
         stale_seconds=reader.whole_number("KEYSCOPE_STALE_SECONDS", 900, range(3_601)),
         leeway_seconds=reader.whole_number("KEYSCOPE_LEEWAY_SECONDS", 0, range(61)),
         policy_conditions=reader.choice(
@@ -167,6 +174,24 @@ class _Reader:
 
     def key_cache_seconds(self) -> int:
         return self.whole_number("KEYSCOPE_KEY_CACHE_SECONDS", 30, range(301))
+
+    def key_cache_entries(self) -> int:
+        """Read how many keys may be remembered, if the function's memory can hold them.
+
+        Lambda sets `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB; without it nothing is compared.
+        """
+        entries = self.whole_number("KEYSCOPE_KEY_CACHE_ENTRIES", 10_000, range(1, 100_001))
+        memory_mb = self.whole_number(
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _UNKNOWN_MEMORY_MB, range(1, _UNKNOWN_MEMORY_MB + 1)
+        )
+        needed_mb = CONTAINER_MB + ceil(entries * CACHE_ENTRY_BYTES / _MB)
+        if needed_mb > memory_mb:
+            self._faults.append(
+                f"KEYSCOPE_KEY_CACHE_ENTRIES is {entries}, which may take {needed_mb} MB, and"
+                f" AWS_LAMBDA_FUNCTION_MEMORY_SIZE is {memory_mb}: lower KeyCacheEntries or raise"
+                " AuthorizerMemorySize"
+            )
+        return entries
 
     def packaged_file(self, name: str, default: str) -> str:
         """Read a file that is named relative to the package, or by an absolute path."""
