@@ -230,6 +230,11 @@ class FaultyService:
             self._listener = None
         self.hang_up()
 
+    def recover(self) -> None:
+        """Listen again, if the port was closed; what hung goes on hanging."""
+        if self._listener is None:
+            self.listen()
+
     def hang_up(self) -> None:
         """Close all connections, idle ones included."""
         for connection in list(self._connections):

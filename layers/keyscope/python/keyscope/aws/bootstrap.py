@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Protocol
 
 from keyscope.access_map import read_access_map
@@ -44,11 +45,14 @@ def authorizer_handler(
     deadlines = Deadlines()
     authorizer = _authorizer(settings, deadlines)
     telemetry = Telemetry(function, settings.log_level, settings.metrics_namespace)
+    # Powertools gathers a decision's metrics in one place, whatever the thread.
+    turn = Lock()
 
     def handler(event: object, context: LambdaContext) -> Answer:
         deadlines.begin_request()
         decision = authorize(event, read_event, authorizer)
-        telemetry.record(decision, request_id_of(event), context.aws_request_id)
+        with turn:
+            telemetry.record(decision, request_id_of(event), context.aws_request_id)
         return answer(decision)
 
     return handler

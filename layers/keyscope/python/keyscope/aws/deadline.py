@@ -24,7 +24,7 @@ REQUEST_SECONDS = 6.0
 """How long all the calls of one request may take together. The functions' `Timeout` in
 template.yaml leaves 2 s beside it for all else, on a container with the least memory and so the
 least CPU, too."""
-MAX_GIVEN_UP = 8
+MAX_GIVEN_UP = 32
 """Calls that were given up and still run, from which on no other is made."""
 
 
