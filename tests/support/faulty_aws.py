@@ -103,6 +103,18 @@ def dripping_body(exchange: Exchange) -> None:
     exchange.drip(exchange.answer.body)
 
 
+def dripping_for(seconds: float) -> Fault:
+    """Send a byte now and then, for so long, and then the rest."""
+
+    def act(exchange: Exchange) -> None:
+        octets = exchange.answer.head() + exchange.answer.body
+        few = int(seconds / DRIP_SECONDS)
+        exchange.drip(octets[:few])
+        exchange.connection.sendall(octets[few:])
+
+    return act
+
+
 def silent(exchange: Exchange) -> None:
     exchange.stopping.wait()
     raise HangUp
@@ -208,6 +220,7 @@ class FaultyService:
         self._answer = answer
         self._stopping = threading.Event()
         self._connections: set[socket.socket] = set()
+        self._stranded: set[socket.socket] = set()
         self._port = 0
         self._listener: socket.socket | None = None
         self.listen()
@@ -235,6 +248,10 @@ class FaultyService:
         if self._listener is None:
             self.listen()
 
+    def strand(self) -> None:
+        """Answer nothing any more on the connections that are open now."""
+        self._stranded |= self._connections
+
     def hang_up(self) -> None:
         """Close all connections, idle ones included."""
         for connection in list(self._connections):
@@ -258,6 +275,8 @@ class FaultyService:
         try:
             with connection, suppress(OSError, HangUp), connection.makefile("rb") as reader:
                 while request := _read_request(reader):
+                    if connection in self._stranded:
+                        self._stopping.wait()
                     self.requests.append(request)
                     self.fault(Exchange(connection, request, self._answer(request), self._stopping))
         finally:
