@@ -7,9 +7,20 @@ from typing import Final
 
 import pytest
 
+from keyscope.aws.clients import writing_dynamodb_client
+from keyscope.aws.transactions import Database
 from keyscope.decision import Outcome
+from keyscope.errors import Unavailable
 from tests.support.builders import MadeKey, basic, make_key, rotated
-from tests.support.faulty_aws import FaultyAws, failing, faulty_aws, silent, with_attribute
+from tests.support.faulty_aws import (
+    FaultyAws,
+    answering,
+    failing,
+    faulty_aws,
+    raw_reply,
+    silent,
+    with_attribute,
+)
 from tests.support.handlers import Asked, rest_authorizer
 
 ALLOWED, REFUSED, FAILED = Outcome.ALLOWED, Outcome.REFUSED, Outcome.FAILED
@@ -90,6 +101,23 @@ def test_a_key_that_is_unknown_for_a_while_is_refused_without_a_read_in_an_outag
     asked.outcome(UNKNOWN.basic())
     aws.dynamodb.fault = failing("AccessDeniedException")
     assert asked.outcome(UNKNOWN.basic()) is REFUSED
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"", b"[]", b'{"Responses"'], ids=["HTML", "nothing", "list", "cut off"]
+)
+def test_an_answer_that_is_none_does_not_say_that_a_write_was_done(
+    body: bytes, aws: FaultyAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    database = Database(writing_dynamodb_client())
+    put = {"Put": {"TableName": "keys", "Item": {"key_id": {"S": GOOD.key_id}}}}
+    assert database.write({"key": put}) == set()
+    aws.dynamodb.fault = answering(raw_reply(body))
+    with pytest.raises(Unavailable) as unavailable:
+        database.write({"key": put})
+    assert unavailable.value.detail == "UnreadableAnswer"
 
 
 def test_kms_is_not_asked_again_for_a_secret_that_is_remembered(

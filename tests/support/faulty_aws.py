@@ -335,6 +335,8 @@ class FaultyAws:
         self.kms.stop()
 
     def _get_item(self, request: Json) -> Reply:
+        if "Key" not in request:
+            return json_reply({})
         made = self.keys.get(request["Key"]["key_id"]["S"])
         return json_reply({} if made is None else {"Item": item_of(made.record)})
 
