@@ -176,6 +176,13 @@ def test_no_call_is_left_behind_by_a_server_that_drips(
     assert asked.outcome(KEY.basic()) is Outcome.ALLOWED
 
 
+@pytest.mark.parametrize("service", ["dynamodb", "kms"])
+def test_a_call_that_drags_on_is_given_up(service: str, aws: FaultyAws) -> None:
+    asked = rest_authorizer(aws)
+    getattr(aws, service).fault = dripping_for(CALL_SECONDS + 1)
+    assert asked.outcome(KEY.bearer(scope="app")) is Outcome.FAILED
+
+
 def test_a_request_that_needs_three_slow_calls_is_answered_in_the_functions_time(
     aws: FaultyAws,
 ) -> None:
