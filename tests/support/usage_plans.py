@@ -23,6 +23,9 @@ GOLD_BURST: Final = 4
 TIN_BURST: Final = 2
 METERED: Final = "/v2/apps"
 FREE: Final = "/v2/apps/{appId}"
+POLICIES: Final = prepare_policies(
+    read_access_map((files("keyscope") / "scopes.toml").read_text("utf-8"), ["v2"]), 16
+)
 TEMPLATE: Final = """
 Transform: AWS::Serverless-2016-10-31
 Globals: {Function: {Runtime: python3.13, Handler: app.handler}}
@@ -92,11 +95,10 @@ class MeteredApi:
 
 
 def authorizer_over(store: MemoryKeyStore, clock: SteppedClock) -> Authorizer:
-    source = (files("keyscope") / "scopes.toml").read_text("utf-8")
     return Authorizer(
         keys=KeyCache(store, clock, fresh_seconds=30, stale_seconds=900, max_entries=10),
         secrets=MemorySecretOpener(),
-        policies=prepare_policies(read_access_map(source, ["v2"]), 16),
+        policies=POLICIES,
         clock=clock,
         timer=clock,
     )
