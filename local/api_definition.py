@@ -1,7 +1,7 @@
 """What the local gateway knows of an API: routes, authorizers, identity sources, own answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -67,12 +67,16 @@ class MockIntegration:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path template with a method, or `ANY`; `authorizer` names one of the API's."""
+    """A path template with a method, or `ANY`; `authorizer` names one of the API's.
+
+    With `api_key_required` the authorizer must name an API Gateway key of a usage plan.
+    """
 
     method: str
     template: str
     integration: FunctionIntegration | MockIntegration
     authorizer: str | None
+    api_key_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,39 @@ class GatewayResponse:
     status: int | None
     headers: Mapping[str, str]
     template: str | None
+
+
+class QuotaPeriod(StrEnum):
+    """How long a quota lasts; each begins at midnight UTC."""
+
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Requests a second in the long run, and at once."""
+
+    rate_limit: float
+    burst_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Requests in a period."""
+
+    limit: int
+    period: QuotaPeriod
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePlan:
+    """What one API Gateway key may use; `name` is the plan's logical id."""
+
+    name: str
+    throttle: Throttle | None
+    quota: Quota | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +135,7 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One API with its one stage."""
+    """One API with its one stage; `usage_plans` by the values of their API Gateway keys."""
 
     kind: ApiKind
     logical_id: str
@@ -108,3 +145,4 @@ class Api:
     authorizers: Mapping[str, Authorizer]
     gateway_responses: Mapping[str, GatewayResponse]
     cors: Cors | None = None
+    usage_plans: Mapping[str, UsagePlan] = field(default_factory=dict, repr=False)

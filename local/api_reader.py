@@ -5,6 +5,7 @@ What the local gateway does not support is refused here, by name, before it serv
 
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final, cast
 
 from local.api_definition import (
@@ -22,6 +23,7 @@ from local.authorizer_reader import function_of, read_authorizer
 from local.gateway_responses import VARIABLE, VARIABLES
 from local.intrinsics import Json, TemplateError
 from local.template import Stack, physical_id_of, properties_of
+from local.usage_plan_reader import read_usage_plans
 
 _EXTENSION: Final = "x-amazon-apigateway-"
 _ANY_METHOD: Final = f"{_EXTENSION}any-method"
@@ -66,21 +68,26 @@ def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
         "Mapping[str, Json]", components.get("securitySchemes", body.get("securityDefinitions", {}))
     )
     authorizers = {
-        name: read_authorizer(stack, kind, name, scheme) for name, scheme in schemes.items()
+        name: read_authorizer(stack, kind, name, scheme)
+        for name, scheme in schemes.items()
+        if not _is_api_gateway_key(scheme)
     }
+    key_schemes = schemes.keys() - authorizers.keys()
+    stage = _stage_of(stack, logical_id)
     responses = cast("Mapping[str, Json]", body.get(_GATEWAY_RESPONSES, {}))
     cors = body.get(_CORS)
     return Api(
         kind=kind,
         logical_id=logical_id,
         api_id=physical_id_of(stack, logical_id),
-        stage=_stage_of(stack, logical_id),
-        routes=list(_read_routes(stack, body, authorizers)),
+        stage=stage,
+        routes=_read_routes(stack, body, authorizers, key_schemes, logical_id),
         authorizers=authorizers,
         gateway_responses={
             name: _read_gateway_response(name, response) for name, response in responses.items()
         },
         cors=_read_cors(cast("Json", cors)) if cors else None,
+        usage_plans=read_usage_plans(stack, logical_id, stage) if kind is ApiKind.REST else {},
     )
 
 
@@ -120,7 +127,22 @@ def _stage_of(stack: Stack, api: str) -> str:
 
 
 def _read_routes(
-    stack: Stack, body: Json, authorizers: Mapping[str, Authorizer]
+    stack: Stack,
+    body: Json,
+    authorizers: Mapping[str, Authorizer],
+    keys: AbstractSet[str],
+    api: str,
+) -> list[Route]:
+    routes = list(_each_route(stack, body, authorizers, keys))
+    source = properties_of(stack, api).get("ApiKeySourceType", "HEADER")
+    if source != "AUTHORIZER" and any(route.api_key_required for route in routes):
+        message = f"{api}: ApiKeySourceType {source} is not supported here, only AUTHORIZER"
+        raise TemplateError(message)
+    return routes
+
+
+def _each_route(
+    stack: Stack, body: Json, authorizers: Mapping[str, Authorizer], keys: AbstractSet[str]
 ) -> Iterator[Route]:
     for template, methods in cast("Mapping[str, Json]", body["paths"]).items():
         for key, operation in cast("Mapping[str, Json]", methods).items():
@@ -130,7 +152,8 @@ def _read_routes(
                 method=_method_of(key, template),
                 template=template,
                 integration=_read_integration(stack, cast("Json", operation[_INTEGRATION]), where),
-                authorizer=_authorizer_of(operation, authorizers, where),
+                authorizer=_authorizer_of(operation, authorizers, keys, where),
+                api_key_required=not keys.isdisjoint(_guards_of(operation)),
             )
 
 
@@ -141,11 +164,20 @@ def _method_of(key: str, template: str) -> str:
     return ANY_METHOD if key == _ANY_METHOD else key.upper()
 
 
-def _authorizer_of(
-    operation: Json, authorizers: Mapping[str, Authorizer], where: str
-) -> str | None:
+def _is_api_gateway_key(scheme: Json) -> bool:
+    """Tell whether a security scheme is API Gateway's own key, as SAM writes it."""
+    return scheme.get("name") == "x-api-key" and "x-amazon-apigateway-authorizer" not in scheme
+
+
+def _guards_of(operation: Json) -> list[str]:
     security = cast("list[Json]", operation.get("security", []))
-    names = [name for requirement in security for name in requirement if name != "NONE"]
+    return [name for requirement in security for name in requirement if name != "NONE"]
+
+
+def _authorizer_of(
+    operation: Json, authorizers: Mapping[str, Authorizer], keys: AbstractSet[str], where: str
+) -> str | None:
+    names = [name for name in _guards_of(operation) if name not in keys]
     if not names:
         return None
     if len(names) > 1 or names[0] not in authorizers:

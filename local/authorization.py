@@ -7,7 +7,7 @@ Amazon API Gateway developer guide.
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, assert_never
 
 from local.api_definition import (
@@ -31,11 +31,15 @@ UNAUTHORIZED_MESSAGE = "Unauthorized"
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerResult:
-    """What an authorizer returned: a policy for every path, so that it can be cached."""
+    """What an authorizer returned: a policy for every path, so that it can be cached.
+
+    `usage_identifier_key` is the value of the API Gateway key whose usage plan counts the request.
+    """
 
     principal_id: str
     policy: object
     context: Mapping[str, str]
+    usage_identifier_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,10 @@ def read_result(answer: object, cache: CacheUse = CacheUse.NONE) -> AuthorizerRe
     ):
         _misconfigured("the context holds more than strings, numbers and booleans", cache)
     texts = {name: _context_text(value) for name, value in context.items()}
-    return AuthorizerResult(principal_id, members["policyDocument"], texts)
+    usage_identifier_key = members.get("usageIdentifierKey")
+    if not isinstance(usage_identifier_key, str | None):
+        _misconfigured("usageIdentifierKey is not a string", cache)
+    return AuthorizerResult(principal_id, members["policyDocument"], texts, usage_identifier_key)
 
 
 def _identity(

@@ -140,6 +140,7 @@ _PROVISIONING: Mapping[str, Answered | Invalid] = {
     "create_key": Answered(frozenset({"key"})),
     "list_keys": Answered(frozenset({"keys"})),
     "revoke_key": Answered(frozenset()),
+    "set_usage_identifier_key": Answered(frozenset({"key"})),
     "invalid": Invalid(
         frozenset({"displayName", "key.expiresAt", "key.allowedCidrs[0]", "key.allowedCidrs[1]"})
     ),

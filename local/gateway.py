@@ -15,6 +15,7 @@ from local.gateway_responses import NotAnswered, ResponseType, error_answer
 from local.proxy_answer import read_proxy_answer
 from local.result_cache import ResultCache
 from local.route_table import find_route
+from local.usage_plans import UsageMeter
 
 _log = logging.getLogger("keyscope.local.gateway")
 
@@ -30,10 +31,12 @@ class Gateway:
     functions: Mapping[str, LocalFunction]
     clock: Callable[[], float] = time.time
     cache: ResultCache[AuthorizerResult] = field(init=False)
+    usage: UsageMeter = field(init=False)
 
     def __post_init__(self) -> None:
-        """Give the API a result cache of its own."""
+        """Give the API a result cache and a usage meter of its own."""
         object.__setattr__(self, "cache", ResultCache(self.clock))
+        object.__setattr__(self, "usage", UsageMeter(self.api.usage_plans, self.clock))
 
     def answer(self, request: GatewayRequest) -> GatewayAnswer:
         """Answer a request as API Gateway would."""
@@ -57,9 +60,15 @@ class Gateway:
         if route.authorizer is not None:
             authorization = Authorization(self.api, self.functions, self.cache, self.clock)
             authorized = authorization.authorize(route.authorizer, request, matched)
+        if route.api_key_required:
+            self._count_usage(authorized)
         if isinstance(route.integration, MockIntegration):
             return GatewayAnswer(route.integration.status, [*route.integration.headers.items()])
         return self._call(route.integration.function, request, matched, authorized)
+
+    def _count_usage(self, authorized: Authorized | None) -> None:
+        key = authorized.result.usage_identifier_key if authorized else None
+        self.usage.count(key, authorized.cache if authorized else CacheUse.NONE)
 
     def _call(
         self,

@@ -35,6 +35,9 @@ class ResponseType(StrEnum):
     AUTHORIZER_CONFIGURATION_ERROR = "AUTHORIZER_CONFIGURATION_ERROR"
     NO_ROUTE = "MISSING_AUTHENTICATION_TOKEN"
     INTEGRATION_FAILURE = "INTEGRATION_FAILURE"
+    INVALID_API_KEY = "INVALID_API_KEY"
+    THROTTLED = "THROTTLED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
 
 
 class NotAnswered(Exception):  # noqa: N818 - a state
@@ -72,6 +75,10 @@ _DEFAULTS = {
     ResponseType.INTEGRATION_FAILURE: _Default(
         502, "Internal server error", 500, "Internal Server Error"
     ),
+    # HTTP APIs have no usage plans.
+    ResponseType.INVALID_API_KEY: _Default(403, "Forbidden", 403, "Forbidden"),
+    ResponseType.THROTTLED: _Default(429, "Too Many Requests", 429, "Too Many Requests"),
+    ResponseType.QUOTA_EXCEEDED: _Default(429, "Limit Exceeded", 429, "Too Many Requests"),
 }
 
 

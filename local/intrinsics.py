@@ -240,9 +240,14 @@ def _api_id(name: str, _properties: Json, _resolver: Resolver) -> str:
 
 
 _ATTRIBUTES: Final[Mapping[tuple[str, str], Callable[[str, Json, Resolver], str]]] = {
+    ("AWS::ApiGateway::ApiKey", "APIKeyId"): _api_id,
+    ("AWS::ApiGateway::ApiKey", "Ref"): _api_id,
     ("AWS::ApiGateway::Deployment", "Ref"): _named("{name}"),
     ("AWS::ApiGateway::RestApi", "Ref"): _api_id,
     ("AWS::ApiGateway::Stage", "Ref"): _property("StageName"),
+    ("AWS::ApiGateway::UsagePlan", "Id"): _api_id,
+    ("AWS::ApiGateway::UsagePlan", "Ref"): _api_id,
+    ("AWS::ApiGateway::UsagePlanKey", "Ref"): _api_id,
     ("AWS::ApiGatewayV2::Api", "Ref"): _api_id,
     ("AWS::DynamoDB::Table", "Arn"): _named(f"arn:aws:dynamodb:{_ACCOUNT}:table/{_STACK}-{{name}}"),
     ("AWS::DynamoDB::Table", "Ref"): _named(f"{_STACK}-{{name}}"),

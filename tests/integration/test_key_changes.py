@@ -1,6 +1,6 @@
 """Changes of keys over real tables, and what an authorizer reads of a key afterwards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -50,6 +50,40 @@ def test_a_key_is_found_as_it_was_created(
     operations: Provisioning, app_id: str, created: CreatedKey
 ) -> None:
     assert operations.get_key(app_id, created.key.key_id) == created.key
+
+
+def test_a_usage_plan_is_chosen_kept_by_other_changes_and_left(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    key_id = created.key.key_id
+    operations.set_usage_identifier_key(key_id, "gold" * 5)
+    operations.update_key(app_id, key_id, lambda key: replace(key, disabled_at=NOW))
+    operations.rotate_key(app_id, key_id, OVERLAP)
+    assert record_of(store, key_id).usage_identifier_key == "gold" * 5
+    operations.set_usage_identifier_key(key_id, None)
+    assert "usage_identifier_key" not in key_item(store, key_id)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda to, app_id, key_id: to.revoke_key(app_id, key_id), id="revoked"),
+        pytest.param(lambda to, app_id, _: to.delete_owner(app_id), id="its app deleted"),
+    ],
+)
+def test_a_key_that_ends_leaves_its_usage_plan(
+    end: Callable[[Provisioning, str, str], None],
+    operations: Provisioning,
+    app_id: str,
+    created: CreatedKey,
+    store: Store,
+) -> None:
+    key_id = created.key.key_id
+    operations.set_usage_identifier_key(key_id, "gold" * 5)
+    end(operations, app_id, key_id)
+    assert "usage_identifier_key" not in key_item(store, key_id)
+    with pytest.raises(KeyNotFound):
+        operations.set_usage_identifier_key(key_id, "gold" * 5)
 
 
 def test_limits_and_state_reach_the_authorizers_record(

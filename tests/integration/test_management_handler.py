@@ -110,9 +110,10 @@ def service_account_of(caller: Caller) -> tuple[str, Caller]:
     """Create a service account, and become it."""
     created = caller.call("POST", SERVICE_ACCOUNTS, {"name": "robot"})
     owner_id = str(created.json["serviceAccount"]["_id"])
+    key = caller.call("POST", f"{SERVICE_ACCOUNTS}/{owner_id}/keys", {"name": "own"}).json["key"]
     robot = Principal(
         Scope.ACCOUNT,
-        new_key_id(OwnerType.SERVICE_ACCOUNT),
+        str(key["_id"]),
         OwnerType.SERVICE_ACCOUNT,
         caller.principal.account_id,
         service_account_id=owner_id,

@@ -71,6 +71,10 @@ def make_key(
     )
 
 
+def in_usage_plan(key: MadeKey, usage_identifier_key: str) -> MadeKey:
+    return replace(key, record=replace(key.record, usage_identifier_key=usage_identifier_key))
+
+
 def rotated(old: MadeKey, ends_at: int) -> MadeKey:
     """Return the key with a new secret; its record takes the old one until `ends_at`."""
     secret = new_secret()

@@ -86,6 +86,13 @@ class MemoryDirectory:
         self._owner(owner_id)
         return self._key(owner_id, key_id)
 
+    def find_key(self, key_id: str, /) -> tuple[str, Key]:
+        self.asked.append("find_key")
+        for owner_id, keys in self.keys.items():
+            if key_id in keys and keys[key_id].revoked_at is None:
+                return owner_id, keys[key_id]
+        raise KeyNotFound
+
     def list_keys(self, owner_id: str, /) -> Sequence[Key]:
         self.asked.append("list_keys")
         self._owner(owner_id)

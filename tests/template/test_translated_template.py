@@ -578,6 +578,8 @@ def test_there_is_no_http_api_unless_it_is_asked_for() -> None:
         ("AUTHORIZER_CONFIGURATION_ERROR", "500", "internal_error"),
         ("MISSING_AUTHENTICATION_TOKEN", "404", "not_found"),
         ("THROTTLED", "429", "too_many_requests"),
+        ("QUOTA_EXCEEDED", "429", "too_many_requests"),
+        ("INVALID_API_KEY", "403", "forbidden"),
     ],
 )
 def test_a_gateway_response_has_the_error_shape_and_cors(kind: str, status: str, code: str) -> None:
@@ -590,6 +592,10 @@ def test_a_gateway_response_has_the_error_shape_and_cors(kind: str, status: str,
     assert (
         headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'https://app.example.com'"
     )
+
+
+def test_the_authorizer_names_the_api_gateway_key_and_no_header_does(stack: Stack) -> None:
+    assert properties_of(stack, "RestApi")["ApiKeySourceType"] == "AUTHORIZER"
 
 
 def test_a_401_names_both_schemes(stack: Stack) -> None:

@@ -102,6 +102,17 @@ ROBOT_RESOURCE: Final = {"type": "serviceAccount", "id": SERVICE_ACCOUNT}
             id="key updated",
         ),
         pytest.param(
+            lambda to: to.set_usage_identifier_key(KEY_ID, "gold" * 5),
+            {
+                "action": "key.updated",
+                "resource": KEY_RESOURCE,
+                "before": KEY_SEEN,
+                # printf goldgoldgoldgoldgold | sha256sum | head -c 12
+                "after": {**KEY_SEEN, "usageIdentifierKeyHash": "ea9247b175cb"},
+            },
+            id="usage plan chosen",
+        ),
+        pytest.param(
             lambda to: to.rotate_key(APP, KEY_ID, 60),
             {
                 "action": "key.rotated",
@@ -205,6 +216,7 @@ def test_an_overlap_that_is_ended_is_told(operations: Operations) -> None:
         pytest.param(lambda to: to.update_owner(APP, lambda app: app), id="an app as it was"),
         pytest.param(lambda to: to.update_key(APP, KEY_ID, lambda key: key), id="a key as it was"),
         pytest.param(lambda to: to.end_overlap(APP, KEY_ID), id="no overlap"),
+        pytest.param(lambda to: to.set_usage_identifier_key(KEY_ID, None), id="no usage plan"),
         pytest.param(lambda to: to.get_owner(APP), id="a look at an app"),
         pytest.param(lambda to: to.list_keys(APP), id="a look at keys"),
     ],

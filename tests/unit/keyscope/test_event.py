@@ -16,11 +16,13 @@ def websocket_event(**members: object) -> dict[str, object]:
 
 
 def test_a_token_event_tells_no_source_address() -> None:
-    assert read_rest_event(TOKEN_EVENT) == AuthorizerRequest("Basic x", STAGE, None)
+    assert read_rest_event(TOKEN_EVENT) == AuthorizerRequest(
+        "Basic x", STAGE, None, has_usage_plans=True
+    )
 
 
 def test_a_request_event_tells_the_source_address() -> None:
-    expected = AuthorizerRequest("Basic x", STAGE, "192.0.2.7")
+    expected = AuthorizerRequest("Basic x", STAGE, "192.0.2.7", has_usage_plans=True)
     assert read_rest_event(rest_request_event("Basic x")) == expected
 
 

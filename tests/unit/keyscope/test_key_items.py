@@ -109,6 +109,37 @@ def test_a_part_of_a_previous_secret_of_another_shape_is_damage(
     assert unavailable.value.detail == f"attribute {name}"
 
 
+@pytest.mark.parametrize("value", ["a" * 20, "Z9" * 64])
+def test_a_key_may_name_the_api_gateway_key_of_its_usage_plan(value: str) -> None:
+    record = record_of_item({**ITEM, "usage_identifier_key": {"S": value}})
+    assert record.usage_identifier_key == value
+    assert value not in repr(record)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"S": "a" * 19}, id="too short"),
+        pytest.param({"S": "a" * 129}, id="too long"),
+        pytest.param({"S": "a" * 20 + "\n"}, id="a line feed after"),
+        pytest.param({"S": "a-" * 10}, id="hyphens"),
+        pytest.param({"S": "é" * 20}, id="not ASCII"),
+        pytest.param({"N": "1" * 20}, id="a number"),
+        pytest.param({"NULL": True}, id="null"),
+    ],
+)
+def test_a_usage_identifier_key_of_another_shape_is_damage(value: Mapping[str, object]) -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        record_of_item({**ITEM, "usage_identifier_key": value})
+    assert unavailable.value.reason is Reason.DAMAGED_RECORD
+    assert unavailable.value.detail == "attribute usage_identifier_key"
+
+
+def test_a_revoked_record_is_in_no_usage_plan_whatever_the_item_holds() -> None:
+    rest: Item = {"revoked_at": {"N": "7"}, "usage_identifier_key": {"S": "short"}}
+    assert record_of_item({**ITEM, **rest}).usage_identifier_key is None
+
+
 def test_a_revoked_record_needs_no_secret() -> None:
     item = {**without("secret_hash"), "revoked_at": {"N": "7"}}
     assert record_of_item(item).revoked_at == 7

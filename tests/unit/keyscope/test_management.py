@@ -114,6 +114,10 @@ def key_id_of(owner_type: OwnerType) -> str:
     return KEY_ID_PREFIXES[owner_type] + "0" * 24
 
 
+def caller_key_id_of(owner_type: OwnerType) -> str:
+    return KEY_ID_PREFIXES[owner_type] + "1" * 24
+
+
 def key_operations(owner_type: OwnerType) -> dict[str, Operation]:
     key_id = key_id_of(owner_type)
     change = KeyChange(frozenset({"disabled"}), disabled=True)
@@ -173,7 +177,8 @@ def operations() -> Operations:
         (ACCOUNT, SERVICE_ACCOUNT, PEER),
         (OTHER_ACCOUNT, OTHER_SERVICE_ACCOUNT),
     ):
-        made.directory.hold(Owner(OwnerType.ACCOUNT, account_id, "account", NOW))
+        key = Key(PRINCIPALS["user account"].key_id, NOW)
+        made.directory.hold(Owner(OwnerType.ACCOUNT, account_id, "account", NOW), key)
         for owner_id in service_accounts:
             hold(made, OwnerType.SERVICE_ACCOUNT, owner_id)
     for app_id in (APP, APP_OF_SERVICE_ACCOUNT, APP_OF_PEER, OTHER_APP, APP_OF_OTHERS):
@@ -182,8 +187,8 @@ def operations() -> Operations:
 
 
 def hold(operations: Operations, owner_type: OwnerType, owner_id: str) -> None:
-    key = Key(key_id_of(owner_type), NOW)
-    operations.directory.hold(Owner(owner_type, owner_id, "name", NOW), key)
+    keys = [Key(key_id, NOW) for key_id in (key_id_of(owner_type), caller_key_id_of(owner_type))]
+    operations.directory.hold(Owner(owner_type, owner_id, "name", NOW), *keys)
 
 
 def management(operations: Operations, kind: str = "user account") -> Management:
@@ -300,6 +305,31 @@ def test_an_unknown_key_is_told_and_has_nothing_flushed(
     with pytest.raises(KeyNotFound):
         operation(management(operations, kind), APP_OF_SERVICE_ACCOUNT)
     assert operations.flushes.promised == 0
+
+
+@pytest.mark.parametrize("owner", [(OwnerType.APP, APP), (OwnerType.SERVICE_ACCOUNT, PEER)])
+def test_a_new_key_is_in_the_usage_plan_of_the_callers_key(
+    owner: tuple[OwnerType, str], operations: Operations
+) -> None:
+    own = management(operations)
+    own_keys = operations.directory.keys[ACCOUNT]
+    own_keys[own.principal.key_id] = Key(own.principal.key_id, NOW, usage_identifier_key="g" * 20)
+    assert own.create_key(*owner, KeyRequest()).key.usage_identifier_key == "g" * 20
+
+
+def test_a_callers_key_without_a_usage_plan_makes_keys_without_one(operations: Operations) -> None:
+    created = management(operations).create_key(OwnerType.APP, APP, KeyRequest())
+    assert created.key.usage_identifier_key is None
+
+
+@pytest.mark.parametrize("kind", ["user account", "service account"])
+def test_a_key_that_was_revoked_meanwhile_makes_no_other(kind: str, operations: Operations) -> None:
+    own = management(operations, kind)
+    for key_ids in operations.directory.keys.values():
+        key_ids.pop(own.principal.key_id, None)
+    with pytest.raises(Forbidden):
+        own.create_key(OwnerType.APP, APP_OF_SERVICE_ACCOUNT, KeyRequest())
+    assert "add_key" not in operations.directory.asked
 
 
 @pytest.mark.parametrize("name", MANAGED_APP_OPERATIONS)

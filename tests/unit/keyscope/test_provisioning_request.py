@@ -8,12 +8,14 @@ from keyscope.provisioning_request import (
     ListKeys,
     Operation,
     RevokeKey,
+    SetUsageIdentifierKey,
     read_operation,
     shown_faults,
 )
 from tests.support.builders import ACCOUNT, NOW
 
 KEY_ID = "act_" + "0" * 24
+USAGE_KEY = "gold" * 5
 
 
 def faults_of(event: object) -> list[str]:
@@ -55,6 +57,18 @@ def faults_of(event: object) -> list[str]:
             {"operation": "revokeKey", "accountId": ACCOUNT, "keyId": KEY_ID},
             RevokeKey(ACCOUNT, KEY_ID),
         ),
+        (
+            {"operation": "createKey", "accountId": ACCOUNT, "usageIdentifierKey": USAGE_KEY},
+            CreateKey(ACCOUNT, KeyRequest(usage_identifier_key=USAGE_KEY)),
+        ),
+        *(
+            (
+                {"operation": "setUsageIdentifierKey", "keyId": key_id, "usageIdentifierKey": to},
+                SetUsageIdentifierKey(key_id, to),
+            )
+            for key_id in (KEY_ID, "app_" + "0" * 24, "svc_" + "0" * 24)
+            for to in (USAGE_KEY, None)
+        ),
     ],
 )
 def test_a_request_is_read_as_its_operation(event: object, operation: Operation) -> None:
@@ -79,6 +93,12 @@ def test_a_request_is_read_as_its_operation(event: object, operation: Operation)
         ({"operation": "createKey", "accountId": ACCOUNT.upper()}, ["accountId"]),
         ({"operation": "revokeKey", "accountId": ACCOUNT}, ["keyId"]),
         ({"operation": "revokeKey", "accountId": ACCOUNT, "keyId": "app_" + "0" * 24}, ["keyId"]),
+        ({"operation": "setUsageIdentifierKey"}, ["keyId", "usageIdentifierKey"]),
+        ({"operation": "setUsageIdentifierKey", "keyId": KEY_ID}, ["usageIdentifierKey"]),
+        (
+            {"operation": "setUsageIdentifierKey", "keyId": "act_1", "usageIdentifierKey": None},
+            ["keyId"],
+        ),
     ],
 )
 def test_a_fault_is_named_by_its_field(event: object, fields: list[str]) -> None:
@@ -114,6 +134,21 @@ def test_an_expiry_is_in_the_future() -> None:
 def test_cidrs_are_networks(cidrs: object, fields: list[str]) -> None:
     event = {"operation": "createKey", "accountId": ACCOUNT, "allowedCidrs": cidrs}
     assert faults_of(event) == fields
+
+
+@pytest.mark.parametrize("value", ["", "short", "x" * 129, "with-hyphens-in-it-x", 7, ["gold" * 5]])
+def test_a_usage_identifier_key_is_20_to_128_letters_and_digits(value: object) -> None:
+    members = {"displayName": "Acme", "key": {"usageIdentifierKey": value}}
+    assert faults_of({"operation": "createAccount", **members}) == ["key.usageIdentifierKey"]
+    to_set = {"keyId": KEY_ID, "usageIdentifierKey": value}
+    assert faults_of({"operation": "setUsageIdentifierKey", **to_set}) == ["usageIdentifierKey"]
+
+
+def test_an_operation_does_not_print_the_usage_identifier_key() -> None:
+    members = {"keyId": KEY_ID, "usageIdentifierKey": USAGE_KEY}
+    assert USAGE_KEY not in repr(
+        read_operation({"operation": "setUsageIdentifierKey"} | members, 0)
+    )
 
 
 def test_every_fault_is_told_at_once() -> None:

@@ -252,8 +252,8 @@ def test_gateway_responses_are_read(tmp_path: Path) -> None:
                     "DefaultAuthorizer: Guard\n        Add", "ApiKeyRequired: true\n        Add"
                 )
             },
-            "api_key is not a Lambda authorizer",
-            id="usage plans' keys",
+            "Rest: ApiKeySourceType HEADER is not supported",
+            id="API Gateway keys from a header",
         ),
         pytest.param(
             {

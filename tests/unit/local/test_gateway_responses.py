@@ -36,6 +36,9 @@ def answered(api: Api, response_type: ResponseType = ResponseType.UNAUTHORIZED) 
         (ResponseType.AUTHORIZER_FAILURE, 500, "Internal server error"),
         (ResponseType.AUTHORIZER_CONFIGURATION_ERROR, 500, "Internal server error"),
         (ResponseType.INTEGRATION_FAILURE, 502, "Internal server error"),
+        (ResponseType.INVALID_API_KEY, 403, "Forbidden"),
+        (ResponseType.THROTTLED, 429, "Too Many Requests"),
+        (ResponseType.QUOTA_EXCEEDED, 429, "Limit Exceeded"),
     ],
 )
 def test_a_rest_api_has_defaults(response_type: ResponseType, status: int, message: str) -> None:

@@ -1,6 +1,6 @@
 """A decision -> what API Gateway is given. The same shape answers REST, WebSocket and HTTP APIs."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from keyscope.decision import Decision, Outcome
 from keyscope.policy import PolicyDocument
@@ -12,6 +12,7 @@ class Answer(TypedDict):
     principalId: str
     policyDocument: PolicyDocument
     context: dict[str, str]
+    usageIdentifierKey: NotRequired[str]
 
 
 class Unauthorized(Exception):  # noqa: N818 - the name is what API Gateway is told
@@ -38,8 +39,11 @@ def answer(decision: Decision) -> Answer:
     if decision.principal is None or decision.policy is None:
         # The text reaches Lambda's own error log; API Gateway does not pass it on.
         raise AuthorizerFailed(decision.reason)
-    return {
+    given: Answer = {
         "principalId": decision.principal.name,
         "policyDocument": decision.policy,
         "context": decision.principal.context(),
     }
+    if decision.usage_identifier_key is not None:
+        given["usageIdentifierKey"] = decision.usage_identifier_key
+    return given

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from keyscope.directory import Key, Owner
 from keyscope.ids import OwnerType, account_id_of
-from keyscope.key_members import Json, present, rfc3339, shown_key
+from keyscope.key_members import Json, present, rfc3339, shown_key, shown_usage
 
 EVENT_VERSION = 1
 
@@ -98,7 +98,8 @@ class AuditEvent:
     def detail(self) -> Json:
         """Return the event as JSON, absent members left out.
 
-        It holds neither secrets nor what the members of an app's metadata hold.
+        It holds neither secrets nor what the members of an app's metadata hold, and of a usage
+        identifier key a hash.
         """
         return present(
             {
@@ -132,7 +133,8 @@ def _seen(one: Owner | Key | None, now: int) -> Json | None:
         case None:
             return None
         case Key():
-            return present({"displayName": one.display_name}) | shown_key(one, now)
+            named = present({"displayName": one.display_name})
+            return named | shown_key(one, now) | shown_usage(one)
         case Owner():
             seen: Json = {"displayName": one.display_name}
             if one.owner_type is OwnerType.APP:

@@ -66,6 +66,7 @@ class _Steps:
         self._lookup_ms: float | None = None
         self._secret_from_cache: bool | None = None
         self._open_ms: float | None = None
+        self._usage_identifier_key: str | None = None
 
     def run(self, request: AuthorizerRequest) -> tuple[Principal, PolicyDocument]:
         authorizer = self._authorizer
@@ -75,6 +76,8 @@ class _Steps:
         self._key_id = credential.key_id
         circumstances = Circumstances(now, request.source_address, authorizer.leeway_seconds)
         principal = self._prove(credential, circumstances)
+        if request.has_usage_plans:
+            self._usage_identifier_key = principal.usage_identifier_key
         render = websocket_policy_document if request.opens_websocket else policy_document
         return principal, render(principal, request.api_stage, authorizer.policies, now)
 
@@ -100,6 +103,7 @@ class _Steps:
             open_ms=self._open_ms,
             principal=principal,
             policy=policy,
+            usage_identifier_key=self._usage_identifier_key,
         )
 
     def _prove(self, credential: Credential, circumstances: Circumstances) -> Principal:

@@ -1,6 +1,6 @@
 """The outcome of one authorizer invocation; what feeds the answer, the log line and the metrics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keyscope.errors import Reason
@@ -31,7 +31,8 @@ class Decision:
     `reason` and `detail` tell why it was not allowed; `key_id` is what the caller named, proven
     only when `principal` is there. Durations are milliseconds; `None` where the step did not run.
     `secret_from_cache` is `None` when no secret was opened, and `False` when KMS was called for the
-    current secret or the previous one.
+    current secret or the previous one. `usage_identifier_key` selects the usage plan, where the
+    API has such plans and the key one of them.
     """
 
     outcome: Outcome
@@ -46,3 +47,4 @@ class Decision:
     open_ms: float | None = None
     principal: Principal | None = None
     policy: PolicyDocument | None = None
+    usage_identifier_key: str | None = field(default=None, repr=False)

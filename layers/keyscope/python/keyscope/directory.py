@@ -78,6 +78,7 @@ class Key:
     """A key without its secret. Times are seconds since the epoch.
 
     Until `previous_ends_at` the secret before the last rotation is accepted as well.
+    `usage_identifier_key` is the operator's affair: it is never shown.
     """
 
     key_id: str
@@ -89,6 +90,7 @@ class Key:
     rotated_at: int | None = None
     previous_ends_at: int | None = None
     revoked_at: int | None = None
+    usage_identifier_key: str | None = field(default=None, repr=False)
 
     def state(self, now: float) -> KeyState:
         """Tell whether the key can be used; `now` is in seconds since the epoch."""
@@ -195,6 +197,13 @@ class Directory(Protocol):
         """Return a key that counts among an owner's ten.
 
         Raises `OwnerNotFound`, `KeyNotFound`.
+        """
+        ...
+
+    def find_key(self, key_id: str, /) -> tuple[str, Key]:
+        """Return the owner's id and the key, of any key that is there and not revoked.
+
+        Raises `KeyNotFound`.
         """
         ...
 

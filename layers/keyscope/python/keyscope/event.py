@@ -17,12 +17,18 @@ WEBSOCKET_QUERY_PARAMETER = "authorization"
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerRequest:
-    """What an authorizer is asked, common to all API types."""
+    """What an authorizer is asked, common to all API types.
+
+    `has_usage_plans` tells that API Gateway can throttle the request by what the answer names: a
+    REST API's. An HTTP API has no usage plans, and a WebSocket API would take the name from the
+    context, which its backend is told.
+    """
 
     authorization: str | None = field(repr=False)
     api_stage: ApiStage
     source_address: str | None
     opens_websocket: bool = False
+    has_usage_plans: bool = False
 
 
 def request_id_of(event: object) -> str | None:
@@ -44,7 +50,7 @@ def read_rest_event(event: object) -> AuthorizerRequest:
     match members.get("type"):
         case "TOKEN":
             token = _optional_text(members.get("authorizationToken"), "authorizationToken")
-            return AuthorizerRequest(token, api_stage, source_address=None)
+            return AuthorizerRequest(token, api_stage, source_address=None, has_usage_plans=True)
         case "REQUEST":
             return _read_request_event(members, api_stage)
         case _:
@@ -81,6 +87,7 @@ def _read_request_event(members: Mapping[object, object], api_stage: ApiStage) -
         api_stage=api_stage,
         source_address=_optional_text(identity.get("sourceIp"), "sourceIp"),
         opens_websocket=opens_websocket,
+        has_usage_plans=not opens_websocket,
     )
 
 

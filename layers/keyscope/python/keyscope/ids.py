@@ -25,6 +25,7 @@ _ACCOUNT_ID = re.compile(f"{_HEX}{{{ACCOUNT_ID_LENGTH}}}")
 _SERVICE_ACCOUNT_ID = re.compile(f"{_HEX}{{{ACCOUNT_ID_LENGTH}}}(?!0000){_HEX}{{4}}")
 _APP_ID = re.compile(f"{_HEX}{{{APP_ID_LENGTH}}}")
 _KEY_ID = re.compile(f"(?:app|act|svc)_{_HEX}{{24}}")
+_USAGE_IDENTIFIER_KEY = re.compile("[0-9A-Za-z]{20,128}")
 
 
 class OwnerType(StrEnum):
@@ -64,6 +65,14 @@ def is_app_id(text: str) -> bool:
 def is_key_id(text: str) -> bool:
     """Tell whether the text has the shape of a key id."""
     return _KEY_ID.fullmatch(text) is not None
+
+
+def is_usage_identifier_key(text: str) -> bool:
+    """Tell whether the text can be the value of an API Gateway key: 20 to 128 letters and digits.
+
+    Source: "Usage plans and API keys for REST APIs" in the API Gateway developer guide.
+    """
+    return _USAGE_IDENTIFIER_KEY.fullmatch(text) is not None
 
 
 def owner_type_of_key(key_id: str) -> OwnerType:

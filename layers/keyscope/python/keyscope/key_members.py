@@ -8,9 +8,11 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from ipaddress import ip_network
 
 from keyscope.directory import Key
+from keyscope.ids import is_usage_identifier_key
 from keyscope.policy import MAX_ALLOWED_CIDRS
 
 MAX_DISPLAY_NAME_LENGTH = 100
@@ -24,6 +26,7 @@ _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2
 """RFC 3339, section 5.6; `fromisoformat` reads much more than that."""
 _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 """The last time that RFC 3339 can tell in UTC."""
+_SHOWN_HASH_LENGTH = 12
 _CIDR = re.compile(r"[0-9A-Fa-f.:]+(/[0-9]{1,3})?")
 """`ip_network` reads masks and IPv6 zones, too; a zone is any text, and would stand in a policy."""
 
@@ -78,6 +81,14 @@ def check_number_of_cidrs(number: int) -> None:
         raise ValueError(message)
 
 
+def read_usage_identifier_key(value: object) -> str:
+    """Read the value of an API Gateway key."""
+    if isinstance(value, str) and is_usage_identifier_key(value):
+        return value
+    message = "must be the value of an API Gateway key: 20 to 128 letters and digits"
+    raise ValueError(message)
+
+
 def shown_key(key: Key, now: float) -> Json:
     """Return what may be shown of a key beside its id and name; what does not apply is left out.
 
@@ -95,6 +106,18 @@ def shown_key(key: Key, now: float) -> Json:
             "revokedAt": rfc3339(key.revoked_at),
         }
     )
+
+
+def shown_usage(key: Key) -> Json:
+    """Return what the operator is shown of a key's usage plan: a hash, to tell one from another.
+
+    The first 12 hex digits of the SHA-256 of its usage identifier key; that itself stays unshown,
+    because an API whose keys come from a header would take it as a credential.
+    """
+    if key.usage_identifier_key is None:
+        return {}
+    digest = sha256(key.usage_identifier_key.encode()).hexdigest()
+    return {"usageIdentifierKeyHash": digest[:_SHOWN_HASH_LENGTH]}
 
 
 def present(members: Mapping[str, object]) -> Json:

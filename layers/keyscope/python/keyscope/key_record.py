@@ -31,7 +31,8 @@ class KeyRecord:
     tokens. `previous` is what the last rotation replaced; it stays after its end, so that its use
     is told apart from a wrong secret. A key with `disabled_at` is refused until it is enabled. A
     revoked key keeps its record for a while, without any secret, so that its use is told apart
-    from a key that never was.
+    from a key that never was. `usage_identifier_key` is the value of the API Gateway key whose
+    usage plan throttles this key's requests.
     """
 
     key_id: str
@@ -44,6 +45,7 @@ class KeyRecord:
     revoked_at: int | None = None
     previous: PreviousSecret | None = None
     disabled_at: int | None = None
+    usage_identifier_key: str | None = field(default=None, repr=False)
 
 
 class RecordSource(StrEnum):

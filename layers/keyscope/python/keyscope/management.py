@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from keyscope.directory import (
     Key,
+    KeyNotFound,
     Members,
     Owner,
     OwnerNotFound,
@@ -173,9 +174,11 @@ class Management:
         self.provisioning.delete_owner(service_account_id)
 
     def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
-        """Create a key of an app or a service account."""
+        """Create a key of an app or a service account, in the usage plan of the caller's key."""
         self._require_managed(owner_type, owner_id)
-        return self.provisioning.create_key(owner_type, owner_id, request)
+        own = self._own_key()
+        planned = replace(request, usage_identifier_key=own.usage_identifier_key)
+        return self.provisioning.create_key(owner_type, owner_id, planned)
 
     def list_keys(self, owner_type: OwnerType, owner_id: str) -> Sequence[Key]:
         """Return the keys of an app or a service account that were not revoked."""
@@ -212,6 +215,13 @@ class Management:
         self._require_managed(owner_type, owner_id)
         self.provisioning.get_key(owner_id, key_id)
         self.provisioning.revoke_key(owner_id, key_id)
+
+    def _own_key(self) -> Key:
+        try:
+            return self.provisioning.find_key(self.principal.key_id)
+        except KeyNotFound:
+            # It was revoked while it was still known to a cache.
+            raise Forbidden from None
 
     def _require_account(self) -> None:
         if self.principal.scope is not Scope.ACCOUNT:

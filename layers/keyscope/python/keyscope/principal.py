@@ -1,6 +1,6 @@
 """Who a credential was proven to be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keyscope.ids import OwnerType
@@ -43,6 +43,7 @@ class Principal:
     `expires_at` is the earliest of the token's `exp`, the key's expiry and, for a previous secret,
     the overlap's end, in seconds since the epoch; `allowed_cidrs` are the key's CIDRs, empty when
     any source address will do. `secret` is for the operator: who still uses the previous one.
+    `usage_identifier_key` is for API Gateway alone, which throttles by it.
     """
 
     scope: Scope
@@ -55,6 +56,7 @@ class Principal:
     expires_at: int | None = None
     allowed_cidrs: tuple[str, ...] = ()
     secret: ProvenSecret = ProvenSecret.CURRENT
+    usage_identifier_key: str | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:

@@ -21,6 +21,7 @@ from keyscope.directory import (
     Directory,
     IdTaken,
     Key,
+    KeyNotFound,
     KeyState,
     Members,
     NewSecret,
@@ -57,11 +58,15 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """What may be chosen of a new key. `expires_at` is in seconds since the epoch."""
+    """What may be chosen of a new key. `expires_at` is in seconds since the epoch.
+
+    Only the operator chooses `usage_identifier_key`.
+    """
 
     display_name: str | None = None
     expires_at: int | None = None
     allowed_cidrs: tuple[str, ...] = ()
+    usage_identifier_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,11 @@ class Provisioning:
         """
         return self.directory.get_key(owner_id, key_id)
 
+    def find_key(self, key_id: str) -> Key:
+        """Return a key that was not revoked, whoever owns it; raises `KeyNotFound`."""
+        _, key = self.directory.find_key(key_id)
+        return key
+
     def list_keys(self, owner_id: str) -> Sequence[Key]:
         """Return the keys that count among an owner's ten, the oldest first.
 
@@ -244,6 +254,22 @@ class Provisioning:
             self.policies.flush()
             self._record(_key_change(Action.KEY_UPDATED, owner_id, before, after))
         return after
+
+    def set_usage_identifier_key(self, key_id: str, usage_identifier_key: str | None) -> Key:
+        """Choose the API Gateway key whose usage plan throttles a key, whoever owns it.
+
+        `None` takes the key out of its plan. Raises `KeyNotFound`.
+        """
+        owner_id, _ = self.directory.find_key(key_id)
+        try:
+            return self.update_key(
+                owner_id,
+                key_id,
+                lambda key: replace(key, usage_identifier_key=usage_identifier_key),
+            )
+        except OwnerNotFound:
+            # The owner was deleted in between, and its keys with it.
+            raise KeyNotFound from None
 
     def rotate_key(self, owner_id: str, key_id: str, overlap_seconds: int) -> CreatedKey:
         """Give a key a new secret; the old one is accepted for the overlap, 0 seconds or more.
@@ -299,7 +325,12 @@ class Provisioning:
         key_id = new_key_id(owner_type)
         secret = new_secret()
         key = Key(
-            key_id, self._now(), request.display_name, request.expires_at, request.allowed_cidrs
+            key_id,
+            self._now(),
+            request.display_name,
+            request.expires_at,
+            request.allowed_cidrs,
+            usage_identifier_key=request.usage_identifier_key,
         )
         record = KeyRecord(
             key_id=key_id,
@@ -309,6 +340,7 @@ class Provisioning:
             secret_ciphertext=self.sealer.seal(key_id, secret),
             expires_at=request.expires_at,
             allowed_cidrs=request.allowed_cidrs,
+            usage_identifier_key=request.usage_identifier_key,
         )
         return CreatedKey(key, secret), record
 
@@ -325,7 +357,8 @@ def _key_change(action: Action, owner_id: str, before: Key | None, after: Key) -
 
 
 def _revocation(owner_id: str, key: Key, now: int) -> Change:
-    return _key_change(Action.KEY_REVOKED, owner_id, key, replace(key, revoked_at=now))
+    after = replace(key, revoked_at=now, usage_identifier_key=None)
+    return _key_change(Action.KEY_REVOKED, owner_id, key, after)
 
 
 def _refuse_account(owner_id: str) -> None:

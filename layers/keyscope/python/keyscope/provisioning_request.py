@@ -1,7 +1,7 @@
 """The provisioning function's JSON: request in, operation, answer out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, assert_never
 
 from keyscope.directory import (
@@ -12,7 +12,7 @@ from keyscope.directory import (
     TooManyKeys,
 )
 from keyscope.errors import Fault, InvalidInput
-from keyscope.ids import OwnerType, is_account_id, is_key_id, owner_type_of_key
+from keyscope.ids import KEY_ID_PREFIXES, OwnerType, is_account_id, is_key_id, owner_type_of_key
 from keyscope.key_members import (
     Json,
     check_number_of_cidrs,
@@ -20,7 +20,9 @@ from keyscope.key_members import (
     read_cidr,
     read_display_name,
     read_expires_at,
+    read_usage_identifier_key,
     shown_key,
+    shown_usage,
 )
 from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
 
@@ -59,14 +61,23 @@ class RevokeKey:
     key_id: str
 
 
-Operation = CreateAccount | CreateKey | ListKeys | RevokeKey
+@dataclass(frozen=True, slots=True)
+class SetUsageIdentifierKey:
+    """Choose the API Gateway key whose usage plan throttles a key of any kind; `None` for none."""
 
-_KEY_MEMBERS = {"displayName", "expiresAt", "allowedCidrs"}
+    key_id: str
+    usage_identifier_key: str | None = field(repr=False)
+
+
+Operation = CreateAccount | CreateKey | ListKeys | RevokeKey | SetUsageIdentifierKey
+
+_KEY_MEMBERS = {"displayName", "expiresAt", "allowedCidrs", "usageIdentifierKey"}
 _MEMBERS = {
     "createAccount": {"displayName", "key"},
     "createKey": {"accountId", *_KEY_MEMBERS},
     "listKeys": {"accountId"},
     "revokeKey": {"accountId", "keyId"},
+    "setUsageIdentifierKey": {"keyId", "usageIdentifierKey"},
 }
 
 
@@ -111,12 +122,15 @@ def carry_out(operation: Operation, provisioning: Provisioning, now: float) -> J
             case RevokeKey(account_id, key_id):
                 provisioning.revoke_key(account_id, key_id)
                 return {}
+            case SetUsageIdentifierKey(key_id, usage_identifier_key):
+                changed = provisioning.set_usage_identifier_key(key_id, usage_identifier_key)
+                return {"key": _shown(changed, now)}
             case _:
                 assert_never(operation)
     except OwnerNotFound:
         raise InvalidInput([Fault("not_found", "accountId", "there is no such account")]) from None
     except KeyNotFound:
-        raise InvalidInput([Fault("not_found", "keyId", "the account has no such key")]) from None
+        raise InvalidInput([Fault("not_found", "keyId", "there is no such key")]) from None
     except TooManyKeys:
         title = f"the account has {MAX_KEYS_PER_OWNER} live keys already; revoke one first"
         raise InvalidInput([Fault("too_many_keys", "accountId", title)]) from None
@@ -145,6 +159,7 @@ def _shown(key: Key, now: float) -> Json:
         "id": key.key_id,
         **present({"displayName": key.display_name}),
         **shown_key(key, now),
+        **shown_usage(key),
     }
 
 
@@ -171,8 +186,10 @@ class _Reader:
                 return CreateKey(self._account_id(event), self._key(event, ""))
             case "listKeys":
                 return ListKeys(self._account_id(event))
+            case "revokeKey":
+                return RevokeKey(self._account_id(event), self._account_key_id(event))
             case _:
-                return RevokeKey(self._account_id(event), self._key_id(event))
+                return SetUsageIdentifierKey(self._key_id(event), self._chosen_usage(event))
 
     def _nested_key(self, value: object) -> KeyRequest:
         if value is None:
@@ -188,6 +205,7 @@ class _Reader:
             display_name=self._display_name(members, prefix),
             expires_at=self._expires_at(members.get("expiresAt"), f"{prefix}expiresAt"),
             allowed_cidrs=self._cidrs(members.get("allowedCidrs"), f"{prefix}allowedCidrs"),
+            usage_identifier_key=self._usage_identifier_key(members, prefix),
         )
 
     def _display_name(self, members: Mapping[object, object], prefix: str) -> str | None:
@@ -210,12 +228,29 @@ class _Reader:
     def _key_id(self, members: Mapping[object, object]) -> str:
         value = members.get("keyId")
         if isinstance(value, str) and is_key_id(value):
-            if owner_type_of_key(value) is OwnerType.ACCOUNT:
-                return value
-            self.faults.append(_bad("keyId", "must be an account's key: it begins with act_"))
-            return ""
-        self.faults.append(_bad("keyId", "must be a key id: act_ and 24 hex characters"))
+            return value
+        prefixes = ", ".join(KEY_ID_PREFIXES.values())
+        title = f"must be a key id: one of {prefixes} and 24 hex characters"
+        self.faults.append(_bad("keyId", title))
         return ""
+
+    def _account_key_id(self, members: Mapping[object, object]) -> str:
+        key_id = self._key_id(members)
+        if key_id and owner_type_of_key(key_id) is not OwnerType.ACCOUNT:
+            self.faults.append(_bad("keyId", "must be an account's key: it begins with act_"))
+        return key_id
+
+    def _chosen_usage(self, members: Mapping[object, object]) -> str | None:
+        # A null takes the key out of its plan; to forget the member must not do so.
+        if "usageIdentifierKey" not in members:
+            self._missing("usageIdentifierKey")
+        return self._usage_identifier_key(members, "")
+
+    def _usage_identifier_key(self, members: Mapping[object, object], prefix: str) -> str | None:
+        value = members.get("usageIdentifierKey")
+        if value is None:
+            return None
+        return self._read(read_usage_identifier_key, value, f"{prefix}usageIdentifierKey")
 
     def _expires_at(self, value: object, field: str) -> int | None:
         if value is None:

@@ -205,6 +205,7 @@ def _principal(
         expires_at=_earliest(possession.ends_at, token_ends),
         allowed_cidrs=record.allowed_cidrs,
         secret=possession.secret,
+        usage_identifier_key=record.usage_identifier_key,
     )
 
 

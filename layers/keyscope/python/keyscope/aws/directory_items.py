@@ -30,6 +30,7 @@ KEY_ATTRIBUTES = (
     "previous_ends_at",
     "revoked_at",
     "revision",
+    "usage_identifier_key",
 )
 """What is read of a key: all of it but its secrets, hashed or sealed."""
 
@@ -135,6 +136,9 @@ def optional_attributes(key: Key) -> dict[str, Mapping[str, Any] | None]:
         "disabled_at": _number(key.disabled_at),
         "rotated_at": _number(key.rotated_at),
         "previous_ends_at": _number(key.previous_ends_at),
+        "usage_identifier_key": (
+            None if key.usage_identifier_key is None else {"S": key.usage_identifier_key}
+        ),
     }
 
 
@@ -149,7 +153,7 @@ def key_of_item(item: Item) -> Key:
     return Key(
         key_id=reader.text("key_id"),
         created_at=reader.number("created_at"),
-        display_name=reader.text("display_name") if "display_name" in item else None,
+        display_name=reader.optional_text("display_name"),
         # A revoked key's record only expires to be cleared away.
         expires_at=None if revoked_at is not None else reader.optional_number("expires_at"),
         allowed_cidrs=reader.texts("allowed_cidrs"),
@@ -157,6 +161,8 @@ def key_of_item(item: Item) -> Key:
         rotated_at=reader.optional_number("rotated_at"),
         previous_ends_at=reader.optional_number("previous_ends_at"),
         revoked_at=revoked_at,
+        # Its form is the authorizers' concern: here one that is damaged can still be replaced.
+        usage_identifier_key=reader.optional_text("usage_identifier_key"),
     )
 
 

@@ -188,6 +188,11 @@ class DirectoryTable:
             raise KeyNotFound
         return key_of_item(self._key_item(owner_id, key_id))
 
+    def find_key(self, key_id: str, /) -> tuple[str, Key]:
+        """Return the owner's id and the key, unless it was revoked; raises `KeyNotFound`."""
+        item = self._live_item(key_id)
+        return AttributeReader(item).text("owner_id"), key_of_item(item)
+
     def list_keys(self, owner_id: str, /) -> Sequence[Key]:
         """Return the keys that count among an owner's ten; raises `OwnerNotFound`."""
         return self._read_keys(owner_id, _key_ids(self._owner_item(owner_id)))
@@ -318,10 +323,15 @@ class DirectoryTable:
 
     def _key_item(self, owner_id: str, key_id: str) -> Item:
         """Return a key that counts among the owner's ten; raises `KeyNotFound`."""
+        item = self._live_item(key_id)
+        if AttributeReader(item).text("owner_id") != owner_id:
+            raise KeyNotFound
+        return item
+
+    def _live_item(self, key_id: str) -> Item:
+        """Return a key that was not revoked; raises `KeyNotFound`."""
         item = self._item_of_key(key_id)
         if item is None or "revoked_at" in item:
-            raise KeyNotFound
-        if AttributeReader(item).text("owner_id") != owner_id:
             raise KeyNotFound
         return item
 
@@ -536,7 +546,8 @@ class DirectoryTable:
                 "UpdateExpression": (
                     "SET revoked_at = :now, expires_at = :purge"
                     " REMOVE secret_hash, secret_ciphertext,"
-                    " previous_secret_hash, previous_secret_ciphertext, previous_ends_at"
+                    " previous_secret_hash, previous_secret_ciphertext, previous_ends_at,"
+                    " usage_identifier_key"
                     " ADD revision :one"
                 ),
                 "ConditionExpression": "owner_id = :owner AND attribute_not_exists(revoked_at)",

@@ -13,6 +13,7 @@ from keyscope.ids import (
     is_app_id,
     is_key_id,
     is_service_account_id,
+    is_usage_identifier_key,
     owner_type_of_key,
 )
 from keyscope.key_record import RECORD_FORMAT, KeyRecord, PreviousSecret
@@ -58,6 +59,7 @@ def record_of_item(item: Item) -> KeyRecord:
         revoked_at=revoked_at,
         previous=None if revoked_at is not None else _previous_secret(reader),
         disabled_at=reader.optional_number("disabled_at"),
+        usage_identifier_key=None if revoked_at is not None else _usage_identifier_key(reader),
     )
 
 
@@ -77,6 +79,10 @@ class AttributeReader:
         if not isinstance(value, str):
             _damaged(name)
         return value
+
+    def optional_text(self, name: str) -> str | None:
+        """Return a string, or nothing where the attribute is absent."""
+        return self.text(name) if name in self._item else None
 
     def number(self, name: str) -> int:
         """Return a whole number."""
@@ -126,6 +132,13 @@ def _previous_secret(reader: AttributeReader) -> PreviousSecret | None:
         secret_ciphertext=reader.octets("previous_secret_ciphertext"),
         ends_at=reader.number("previous_ends_at"),
     )
+
+
+def _usage_identifier_key(reader: AttributeReader) -> str | None:
+    value = reader.optional_text("usage_identifier_key")
+    if value is not None and not is_usage_identifier_key(value):
+        _damaged("usage_identifier_key")
+    return value
 
 
 def _damaged(name: str) -> NoReturn:

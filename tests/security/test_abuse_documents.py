@@ -1,0 +1,39 @@
+"""The templates that the documents tell operators to use against abuse."""
+
+import re
+from pathlib import Path
+from textwrap import dedent
+from typing import Final
+
+import pytest
+from cfnlint.api import lint_all
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+HEADER: Final = "AWSTemplateFormatVersion: '2010-09-09'\n"
+
+
+def template_of(page: str) -> str:
+    """Return the last template of a page, or of its section on abuse."""
+    text = (DOCS / page).read_text("utf-8").partition("## Load\n")[0]
+    *_, block = re.findall(r"^ *```yaml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return HEADER + dedent(block)
+
+
+@pytest.mark.parametrize(
+    ("page", "resources"),
+    [
+        ("usage-plans.md", ["ApiGateway::ApiKey", "ApiGateway::UsagePlan", "UsagePlanKey"]),
+        ("security.md", ["WAFv2::WebACL", "WAFv2::WebACLAssociation"]),
+    ],
+)
+def test_a_template_passes_cfn_lint(page: str, resources: list[str]) -> None:
+    template = template_of(page)
+    assert [name for name in resources if f"{name}\n" not in template] == []
+    found = lint_all(template)
+    assert [match for match in found if match.rule.severity != "informational"] == []
+
+
+def test_each_credential_has_a_limit_of_its_own_and_none_is_sampled() -> None:
+    template = template_of("security.md")
+    assert "Header: {Name: authorization" in template
+    assert set(re.findall(r"SampledRequestsEnabled: (\w+)", template)) == {"false"}
