@@ -64,10 +64,8 @@ def test_a_container_decides_rightly_for_many_callers_and_nothing_leaks(
     with sampled(container.process_id) as samples:
         done = ask(container, LOAD_SECONDS)
     trend = trend_of(samples)
-    name = request.node.callspec.id
-    report.row(
-        "Load on one container in the runtime emulator", settings=name, **figures(done, trend)
-    )
+    cells = {"settings": request.node.callspec.id, **figures(done, trend, LOAD_SECONDS)}
+    report.row("Load on one container in the runtime emulator", **cells)
     assert (warm_up.wrong, done.wrong) == ([], [])
     assert growth_of(trend) == []
 
