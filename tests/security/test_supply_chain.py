@@ -172,7 +172,7 @@ def test_the_table_of_shipped_packages_is_right(built: Path) -> None:
         for each in shipped
     }
     table = (ROOT / "docs/security.md").read_text("utf-8").splitlines()
-    told = {line.partition(" <!--")[0] for line in table if re.match(r"\| [\w-]+ \| \d+\.", line)}
+    told = {line for line in table if re.match(r"\| [\w-]+ \| \d+\.", line)}
     assert told == rows
 
 
