@@ -2,14 +2,13 @@
 
 PYTHON ?= python3
 PORT ?= 3000
-UV_VERSION := 0.13.9
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile lint format validate build invoke events openapi clean
+.PHONY: help run test test-hostile lint format validate audit build invoke events openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -37,6 +36,9 @@ format: .venv/installed ## Format the code and apply safe fixes
 validate: .venv/installed ## Validate the SAM template
 	sam validate --lint
 
+audit: .venv/installed ## Look up what uv.lock pins among the known vulnerabilities (OSV=URL of another database)
+	uv audit --locked --preview-features audit-command $(if $(OSV),--service-url $(OSV))
+
 build: .venv/installed ## Build what `sam deploy` uploads into .aws-sam (no Docker, no Python 3.13 needed)
 	sam build
 
@@ -52,8 +54,8 @@ openapi: .venv/installed ## Write the management API's documents, docs/openapi.j
 clean: ## Remove everything that make has made
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
-.venv/installed: uv.lock pyproject.toml
+.venv/installed: uv.lock pyproject.toml uv-requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; PYTHON=... names another")'
-	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --requirement uv-requirements.txt; }
 	@.venv/bin/uv sync --locked --quiet
 	@touch $@

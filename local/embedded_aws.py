@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeVar, cast
 
 import httpx
+from moto.core.common_models import BaseModel
 from moto.server import ThreadedMotoServer
 
 from local.listening_program import LOOPBACK
@@ -25,6 +26,7 @@ from local.template import Stack
 DYNAMODB_ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL_DYNAMODB"
 KMS_KEY_VARIABLE: Final = "KEYSCOPE_KMS_KEY_ARN"
 
+_T = TypeVar("_T")
 _running: list[ThreadedMotoServer] = []
 _turn = Lock()
 
@@ -74,8 +76,15 @@ def embedded_aws(stack: Stack) -> Iterator[EmbeddedAws]:
         )
 
 
+def _untracked(cls: type[_T], *_: object, **__: object) -> _T:
+    return object.__new__(cls)
+
+
 @contextmanager
 def _moto_server() -> Iterator[str]:
+    # moto keeps a reference to every model ever made, for its dashboard: each item that a query
+    # returns would stay in memory until the run ends.
+    BaseModel.__new__ = _untracked  # type: ignore[method-assign]
     # The server would print every request among the run's own lines.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)

@@ -96,6 +96,15 @@ def test_every_file_that_the_documents_link_to_exists() -> None:
     assert [link for path, link in links if not path.exists()] == []
 
 
+def test_every_test_that_the_documents_name_exists() -> None:
+    named = {
+        name
+        for document in DOCUMENTS
+        for name in re.findall(r"`(tests/[\w/.]+)", document.read_text("utf-8"))
+    }
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_every_reason_code_is_explained() -> None:
     text = (ROOT / "docs" / "decision-log.md").read_text("utf-8")
     assert [reason for reason in Reason if f"`{reason}`" not in text] == []
