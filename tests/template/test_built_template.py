@@ -48,15 +48,23 @@ def files_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+def packages_in(layer: Path) -> set[str]:
+    names = {path.name for path in (layer / "python").iterdir()}
+    return {name for name in names if not name.endswith(".dist-info") and name != "__pycache__"}
+
+
+def sources_in(folder: Path) -> set[str]:
+    return {path for path in files_in(folder) if "__pycache__" not in path}
+
+
 def test_the_keyscope_layer_holds_the_package_and_nothing_else(built: Path) -> None:
-    sources = {path for path in files_in(PACKAGE) if "__pycache__" not in path}
-    assert files_in(built / "KeyscopeLayer") == {f"python/keyscope/{path}" for path in sources}
+    sources = sources_in(PACKAGE)
+    assert sources_in(built / "KeyscopeLayer") == {f"python/keyscope/{path}" for path in sources}
     assert {Path(path).suffix for path in sources} == {".py", ".toml", ".typed"}
 
 
 def test_the_dependencies_layer_holds_what_the_runtime_lacks(built: Path) -> None:
-    packages = {path.name for path in (built / "DependenciesLayer" / "python").iterdir()}
-    assert {name for name in packages if not name.endswith(".dist-info")} == {
+    assert packages_in(built / "DependenciesLayer") == {
         "aws_lambda_powertools",
         "jmespath",
         "jwt",
@@ -65,8 +73,7 @@ def test_the_dependencies_layer_holds_what_the_runtime_lacks(built: Path) -> Non
 
 
 def test_the_management_layer_holds_what_the_management_function_needs_beside(built: Path) -> None:
-    packages = {path.name for path in (built / "ManagementDependenciesLayer" / "python").iterdir()}
-    assert {name for name in packages if not name.endswith(".dist-info")} == {*MANAGEMENT_PACKAGES}
+    assert packages_in(built / "ManagementDependenciesLayer") == {*MANAGEMENT_PACKAGES}
 
 
 def test_the_management_layer_is_compiled_for_lambda(built: Path) -> None:
