@@ -10,6 +10,7 @@ ROOT: Final = Path(__file__).parents[2]
 OPTIONS: Final = ("--locked", "--no-emit-project", "--no-header", "--no-annotate")
 LAYERS: Final = {
     "layers/dependencies": ("--no-dev", "--prune", "botocore"),
+    "layers/authorizer_dependencies": ("--no-dev", "--prune", "aws-lambda-powertools"),
     "layers/management_dependencies": (
         "--only-group",
         "management",
