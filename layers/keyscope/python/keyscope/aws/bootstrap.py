@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Protocol
 
 from keyscope.access_map import read_access_map
 from keyscope.answer import Answer, answer
 from keyscope.authorize import Authorizer, authorize
-from keyscope.aws.clients import dynamodb_client, kms_client
+from keyscope.aws import snapshot
+from keyscope.aws.clients import DynamoDbClient, KmsClient, dynamodb_client, kms_client
 from keyscope.aws.key_table import KeyTable
 from keyscope.aws.secret_box import SecretOpeningBox
 from keyscope.aws.telemetry import Telemetry
@@ -40,8 +42,16 @@ def authorizer_handler(
         Misconfigured: when a setting or the access map is wrong; the function does not start.
     """
     settings = read_authorizer_settings(environment)
-    authorizer = _authorizer(settings)
+    dynamodb, make_kms = dynamodb_client(), cache(kms_client)
+    authorizer = _authorizer(settings, dynamodb, make_kms)
     telemetry = Telemetry(function, settings.log_level, settings.metrics_namespace)
+    if snapshot.is_taken(environment):
+        kms = make_kms()
+        snapshot.before_snapshot(
+            lambda: snapshot.prepare(
+                dynamodb, settings.keys_table, kms, settings.kms_key_arn, telemetry
+            )
+        )
 
     def handler(event: object, context: LambdaContext) -> Answer:
         decision = authorize(event, read_event, authorizer)
@@ -51,17 +61,19 @@ def authorizer_handler(
     return handler
 
 
-def _authorizer(settings: AuthorizerSettings) -> Authorizer:
+def _authorizer(
+    settings: AuthorizerSettings, dynamodb: DynamoDbClient, make_kms: Callable[[], KmsClient]
+) -> Authorizer:
     access_map = read_access_map(settings.access_map, settings.route_sets)
     return Authorizer(
         keys=KeyCache(
-            KeyTable(dynamodb_client(), settings.keys_table),
+            KeyTable(dynamodb, settings.keys_table),
             time.time,
             fresh_seconds=settings.key_cache_seconds,
             stale_seconds=settings.stale_seconds,
             max_entries=settings.key_cache_entries,
         ),
-        secrets=SecretOpeningBox(kms_client, settings.kms_key_arn, settings.key_cache_entries),
+        secrets=SecretOpeningBox(make_kms, settings.kms_key_arn, settings.key_cache_entries),
         policies=prepare_policies(
             access_map, settings.max_stage_length, conditions=settings.policy_conditions
         ),

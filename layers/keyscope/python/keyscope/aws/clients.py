@@ -40,6 +40,10 @@ _turn = Lock()
 class DynamoDbClient(Protocol):
     """The operations of DynamoDB that are used; botocore ships no types."""
 
+    def close(self) -> None:
+        """Close the connections; the next call opens another."""
+        ...
+
     def get_item(self, **kwargs: object) -> dict[str, Any]:
         """Read one item."""
         ...
@@ -59,6 +63,10 @@ class DynamoDbClient(Protocol):
 
 class KmsClient(Protocol):
     """The operations of KMS that are used."""
+
+    def close(self) -> None:
+        """Close the connections; the next call opens another."""
+        ...
 
     def encrypt(self, **kwargs: object) -> dict[str, Any]:
         """Encrypt up to 4,096 bytes."""
