@@ -478,7 +478,7 @@ def test_an_authorizer_is_published_with_snapstart_behind_an_alias(
     assert (alias["Name"], alias["FunctionVersion"]) == ("live", "1")
 
 
-@pytest.mark.parametrize("layer", ["KeyscopeLayer", "DependenciesLayer"])
+@pytest.mark.parametrize("layer", ["KeyscopeLayer", "AuthorizerDependenciesLayer"])
 @pytest.mark.parametrize("function", AUTHORIZERS)
 def test_a_changed_layer_publishes_a_new_version(function: str, layer: str, stack: Stack) -> None:
     changed = cast("dict[str, dict[str, dict[str, Json]]]", yaml_parse(TEMPLATE.read_text("utf-8")))
