@@ -1,6 +1,7 @@
 """Clients of AWS, made once per container, with bounded waits."""
 
 from functools import cache
+from logging import INFO, getLogger
 from threading import Lock
 from typing import Any, Protocol, cast
 
@@ -35,6 +36,10 @@ _CONTROL_PLANE_CONFIG = Config(
 
 
 _turn = Lock()
+
+# At DEBUG botocore logs requests and answers whole, with what KMS seals and opens. It would follow
+# the root logger, whose level is Lambda's log level (AWS_LAMBDA_LOG_LEVEL).
+getLogger("botocore").setLevel(INFO)
 
 
 class DynamoDbClient(Protocol):
