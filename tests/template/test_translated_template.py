@@ -577,7 +577,7 @@ def test_a_gateway_response_has_the_error_shape_and_cors(kind: str, status: str,
 def test_a_401_names_both_schemes(stack: Stack) -> None:
     headers = cast("Json", gateway_response(stack, "UNAUTHORIZED")["responseParameters"])
     assert headers["gatewayresponse.header.WWW-Authenticate"] == (
-        '\'Basic realm="keyscope", charset="UTF-8", Bearer\''
+        '\'Basic realm="keyscope", charset="UTF-8", Bearer realm="keyscope"\''
     )
 
 
