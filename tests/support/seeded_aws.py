@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from keyscope.provisioning import Provisioning
 from local.embedded_aws import embedded_aws
 from local.seed import SeededStore, local_provisioning, seed
 from local.template import load_stack, physical_id_of
@@ -27,6 +28,7 @@ class SeededAws:
     """`variables` are those of the functions' settings; botocore's are in the environment."""
 
     variables: Mapping[str, str]
+    operations: Provisioning
     keys: SeededStore = field(repr=False)
 
 
@@ -43,4 +45,5 @@ def seeded_aws() -> Iterator[SeededAws]:
             "KEYSCOPE_FLUSH_QUEUE_URL": physical_id_of(stack, "FlushQueue"),
             "KEYSCOPE_KMS_KEY_ARN": aws.kms_key_arn,
         }
-        yield SeededAws(variables, seed(local_provisioning({**aws.environment, **variables})))
+        operations = local_provisioning({**aws.environment, **variables})
+        yield SeededAws(variables, operations, seed(operations))
