@@ -133,11 +133,11 @@ def _secret_proven_by_token(
     # A token that nobody of the key signed costs two signatures, whatever there is of the key; what
     # a stand-in proves is nothing. There is none for KMS, which is asked only when it must be.
     is_current = _is_signed_with(_NO_SECRET if record is None else open_secret(record), token)
-    if record is not None and is_current:
+    if is_current and record is not None:
         return ProvenSecret.CURRENT
     replaced = None if record is None else _before_rotation(record)
     is_previous = _is_signed_with(_NO_SECRET if replaced is None else open_secret(replaced), token)
-    if replaced is not None and is_previous:
+    if is_previous and replaced is not None:
         return ProvenSecret.PREVIOUS
     return None
 
