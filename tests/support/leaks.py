@@ -5,12 +5,31 @@ import io
 import logging
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from typing import Any, Final
 
-from keyscope.secret import hash_secret
+from botocore.exceptions import ClientError, ParamValidationError
+
+from keyscope.answer import AuthorizerFailed, Unauthorized
+from keyscope.errors import Unavailable
+from keyscope.secret import hash_secret, new_secret
 from tests.support.logs import functions_log_here
+from tests.support.seeded_aws import Context, SeededAws
+
+_URL_SAFE = str.maketrans("+/", "-_")
+_SHORTEST_PART = 30
+CANARY: Final = new_secret()
+ERRORS: Final[Mapping[str, Exception]] = {
+    "a bug": RuntimeError(f"it was {CANARY}"),
+    "a missing member": KeyError(CANARY),
+    "text that is not UTF-8": UnicodeDecodeError(
+        "utf-8", CANARY.encode() + b"\xff", 52, 53, CANARY
+    ),
+    "an error of AWS": ClientError({"Error": {"Code": "Oops", "Message": CANARY}}, "Decrypt"),
+    "an error of botocore": ParamValidationError(report=CANARY),
+}
 
 
 def forms_of(secret: str, *values: str) -> Mapping[str, str]:
@@ -38,10 +57,6 @@ def forms_of(secret: str, *values: str) -> Mapping[str, str]:
         parts = [part for part in credentials.split(".") if len(part) > _SHORTEST_PART]
         forms |= {f"value {number}, part {place}": part for place, part in enumerate(parts)}
     return forms
-
-
-_URL_SAFE = str.maketrans("+/", "-_")
-_SHORTEST_PART = 30
 
 
 def found(forms: Mapping[str, str], text: str) -> list[str]:
@@ -101,3 +116,28 @@ def told_by(error: BaseException | None) -> str:
         told += traceback.format_list(traceback.extract_tb(error.__traceback__))
         error = error.__cause__ or error.__context__
     return "\n".join(told)
+
+
+@dataclass(frozen=True)
+class Raising:
+    """Whatever is asked of it, it raises."""
+
+    error: Exception
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        return self
+
+    def __call__(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - stands for anything
+        raise self.error
+
+
+def verbose(aws: SeededAws) -> dict[str, str]:
+    return {**aws.variables, "KEYSCOPE_LOG_LEVEL": "DEBUG"}
+
+
+def outcome(handler: Callable[[Any, Any], object], event: object) -> str:
+    """Return all that an invocation tells its caller or raises."""
+    try:
+        return repr(handler(event, Context()))
+    except (Unauthorized, AuthorizerFailed, Unavailable) as error:
+        return told_by(error)
