@@ -8,10 +8,10 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile lint format validate audit build invoke events openapi clean
+.PHONY: help run test test-hostile bench-hostile lint format validate audit build invoke events openapi clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
 	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" python -m local
@@ -21,6 +21,10 @@ test: .venv/installed ## Run every test; T=path and K=words select some, then wi
 
 test-hostile: .venv/installed ## Run tests/security in full: 10,000 examples a property, 60 s a load, every mutant
 	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10
+
+bench-hostile: .venv/installed ## Measure what hostile credentials cost, and what answers tell apart
+	@python -m benchmarks.hostile_input
+	@python -m benchmarks.side_channels
 
 lint: .venv/installed ## Check style, types, import directions and the template; changes nothing
 	ruff check .

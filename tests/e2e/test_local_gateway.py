@@ -338,7 +338,9 @@ def test_a_refused_credential_is_401_on_a_rest_api_and_the_reason_is_not_told(
 ) -> None:
     answer = shared.ask(name, "GET", "/v2/apps/{app}/users", REST)
     assert (answer.status_code, answer.json()) == (401, UNAUTHORIZED)
-    assert answer.headers["www-authenticate"] == 'Basic realm="keyscope", charset="UTF-8", Bearer'
+    assert answer.headers["www-authenticate"] == (
+        'Basic realm="keyscope", charset="UTF-8", Bearer realm="keyscope"'
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)

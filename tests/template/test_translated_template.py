@@ -601,7 +601,7 @@ def test_the_authorizer_names_the_api_gateway_key_and_no_header_does(stack: Stac
 def test_a_401_names_both_schemes(stack: Stack) -> None:
     headers = cast("Json", gateway_response(stack, "UNAUTHORIZED")["responseParameters"])
     assert headers["gatewayresponse.header.WWW-Authenticate"] == (
-        '\'Basic realm="keyscope", charset="UTF-8", Bearer\''
+        '\'Basic realm="keyscope", charset="UTF-8", Bearer realm="keyscope"\''
     )
 
 

@@ -13,16 +13,16 @@ class Sent(Exception):  # noqa: N818 - a state
 
 def user_agent_of(client: Any, call: Callable[[Any], object]) -> bytes:  # noqa: ANN401 - untyped
     """Return the name that a call is made in; Powertools, where it is loaded, adds its own."""
-    agents: list[bytes] = []
+    agents: list[Any] = []
 
     def stop(request: AWSPreparedRequest, **_: object) -> None:
-        agents.append(bytes(request.headers["User-Agent"]))
+        agents.append(request.headers["User-Agent"])
         raise Sent
 
     client.meta.events.register("before-send", stop)
     with pytest.raises(Sent):
         call(client)
-    return agents[0].partition(b" PT")[0]
+    return bytes(agents[0]).partition(b" PT")[0]
 
 
 @pytest.fixture(autouse=True)

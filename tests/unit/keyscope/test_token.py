@@ -181,7 +181,7 @@ def test_a_claim_changed_after_signing_is_refused() -> None:
 
 def test_the_claims_that_pyjwt_would_judge_are_left_alone() -> None:
     text = jwt.encode(
-        {"scope": "app", "aud": "x", "iat": 9e9}, KEY.secret, headers={"kid": KEY.key_id}
+        {"scope": "app", "aud": "x", "iat": 9_000_000_000}, KEY.secret, headers={"kid": KEY.key_id}
     )
     verify_signature(read_token(text), KEY.secret)
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Protocol
 
 from keyscope.access_map import read_access_map
-from keyscope.answer import Answer, answer
+from keyscope.answer import Answer, AuthorizerFailed, answer
 from keyscope.authorize import Authorizer, authorize
 from keyscope.aws import snapshot
 from keyscope.aws.clients import DynamoDbClient, KmsClient, dynamodb_client, kms_client
@@ -14,6 +14,7 @@ from keyscope.aws.deadline import BoundedDynamoDb, BoundedKms, Deadlines
 from keyscope.aws.key_table import KeyTable
 from keyscope.aws.secret_box import SecretOpeningBox
 from keyscope.aws.telemetry import Telemetry
+from keyscope.errors import Reason, type_and_place
 from keyscope.event import AuthorizerRequest, request_id_of
 from keyscope.key_cache import KeyCache
 from keyscope.policy import prepare_policies
@@ -57,9 +58,14 @@ def authorizer_handler(
 
     def handler(event: object, context: LambdaContext) -> Answer:
         deadlines.begin_request()
-        decision = authorize(event, read_event, authorizer)
-        telemetry.record(decision, request_id_of(event), context.aws_request_id)
-        return answer(decision)
+        try:
+            decision = authorize(event, read_event, authorizer)
+            telemetry.record(decision, request_id_of(event), context.aws_request_id)
+        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+            failure = f"{Reason.INTERNAL_ERROR}: {type_and_place(error)}"
+        else:
+            return answer(decision)
+        raise AuthorizerFailed(failure)
 
     return handler
 

@@ -4,6 +4,7 @@ import json
 from binascii import crc32
 from collections.abc import Mapping
 from functools import cache
+from logging import INFO, getLogger
 from threading import Lock
 from typing import Any, Protocol, cast
 
@@ -44,6 +45,10 @@ _LEAN = Config(parameter_validation=False, user_agent="keyscope")
 _FIRST_STATUS_OF_NO_SUCCESS = 300
 
 _turn = Lock()
+
+# At DEBUG botocore logs requests and answers whole, with what KMS seals and opens. It would follow
+# the root logger, whose level is Lambda's log level (AWS_LAMBDA_LOG_LEVEL).
+getLogger("botocore").setLevel(INFO)
 
 
 class ItemReader(Protocol):
