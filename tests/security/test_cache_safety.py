@@ -29,28 +29,23 @@ from tests.support.builders import (
     rest_request_event,
     rotated,
 )
-from tests.support.local_gateway import NOW, Served, served, small_stack
+from tests.support.local_gateway import (
+    HTTP_AUTHORIZER,
+    NOW,
+    REQUEST_AUTHORIZER,
+    Served,
+    served,
+    small_stack,
+)
 from tests.support.profile import EXAMPLES
 from tests.support.route_tables import ROWS, V1_1, V2
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
 from tests.support.tenants import policies_of
 
 AUTHORIZERS: Final = {
-    "REST REQUEST": (
-        "Rest",
-        "{FunctionArn: !GetAtt Guard.Arn, FunctionPayloadType: REQUEST,"
-        " Identity: {Headers: [Authorization], ReauthorizeEvery: 3600}}",
-    ),
-    "REST TOKEN": (
-        "Rest",
-        "{FunctionArn: !GetAtt Guard.Arn, Identity: {ReauthorizeEvery: 3600}}",
-    ),
-    "HTTP": (
-        "Http",
-        "{FunctionArn: !GetAtt Guard.Arn, EnableFunctionDefaultPermissions: true,"
-        ' AuthorizerPayloadFormatVersion: "2.0",'
-        " Identity: {Headers: [Authorization], ReauthorizeEvery: 3600}}",
-    ),
+    "REST REQUEST": ("Rest", REQUEST_AUTHORIZER.replace("60", "3600")),
+    "REST TOKEN": ("Rest", "{FunctionArn: !GetAtt Guard.Arn, Identity: {ReauthorizeEvery: 3600}}"),
+    "HTTP": ("Http", HTTP_AUTHORIZER.replace("60", "3600")),
 }
 """Each kind of authorizer, with the longest time that API Gateway may cache for."""
 WITH_ADDRESS: Final = ("REST REQUEST", "HTTP")

@@ -95,6 +95,7 @@ def test_a_set_that_is_not_selected_grants_nothing() -> None:
         ("userAccount", "GET /a/{serviceAccountId}/{appId}/*", "stands for many ids"),
         ("never", "GET /apps/{userId}", "{userId} is no placeholder of never"),
         ("app", "GET /apps/{appId}/..things", "is no path segment"),
+        ("account", "GET /apps/{appId}/{appId}/*", "a placeholder stands twice"),
         ("app", "GET /apps/0a1b2c3d4e5f-report", "begins like an id"),
         ("account", "GET /0a1b2c3d4e5f000012345678/*", "begins like an id"),
         ("appUser", "GET /users/{userId}", "the path needs {appId}"),

@@ -192,6 +192,9 @@ def _read_rule(line: _Line) -> Rule:
         del segments[-1]
     for segment in segments:
         _check_segment(line, segment)
+    placeholders = [segment for segment in segments if segment.startswith("{")]
+    if len(set(placeholders)) != len(placeholders):
+        line.refuse("a placeholder stands twice")
     open_ended = _ends_open(line, segments, subtree=subtree)
     tail: Literal["", "/*", "*"] = "*" if open_ended else "/*" if subtree else ""
     return Rule(methods, tuple(segments), tail)
