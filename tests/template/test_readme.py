@@ -113,4 +113,4 @@ def test_every_reason_code_is_explained() -> None:
 def test_the_access_map_of_the_guide_loads_and_fits() -> None:
     (source,) = blocks((ROOT / "docs" / "access-map.md").read_text("utf-8"), "toml")
     names = list(tomllib.loads(source))
-    assert prepare_policies(read_access_map(source, names), max_stage_length=16).grants
+    assert prepare_policies(read_access_map(source, names), max_stage_length=10).grants
