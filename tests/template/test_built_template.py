@@ -95,6 +95,7 @@ def test_the_layers_are_small(built: Path, tmp_path: Path) -> None:
         "HttpAuthorizerFunction",
         "ProvisioningFunction",
         "ManagementFunction",
+        "ExplanationFunction",
         "CacheFlushFunction",
         "EchoFunction",
         "HttpEchoFunction",
@@ -121,6 +122,7 @@ def test_the_built_template_passes_cfn_lint(built: Path) -> None:
         "HttpAuthorizerFunction",
         "ProvisioningFunction",
         "ManagementFunction",
+        "ExplanationFunction",
         "CacheFlushFunction",
     ],
 )
@@ -130,8 +132,8 @@ def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(
     # What the Lambda runtime brings, and nothing else that is installed here.
     site_packages = Path(botocore.__file__).parent.parent
     names = ["botocore", "urllib3", "dateutil", "six.py"]
-    if function == "ManagementFunction":
-        # Its own layer's are compiled for Lambda's processor.
+    if function in {"ManagementFunction", "ExplanationFunction"}:
+        # The management layer's are compiled for Lambda's processor.
         names += MANAGEMENT_PACKAGES
     for name in names:
         (tmp_path / name).symlink_to(site_packages / name)
