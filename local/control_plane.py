@@ -39,11 +39,7 @@ def control_plane(
         routes=[
             Route(f"/restapis/{cache}", _flush(gateways, ApiKind.REST, 202), methods=["DELETE"]),
             Route(f"/v2/apis/{cache}", _flush(gateways, ApiKind.HTTP, 204), methods=["DELETE"]),
-            Route(
-                "/2015-03-31/functions/{name}/invocations",
-                _invoke(functions or {}),
-                methods=["POST"],
-            ),
+            Route(invocations, _invoke(functions or {}), methods=["POST"]),
         ],
         # Else a page could reach it under a name of its own that leads to this machine.
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK])],
