@@ -21,6 +21,7 @@ AUTHORIZATION_VARIABLE: Final = "KEYSCOPE_AUTHORIZATION"
 _SECRET: Final = re.compile(
     r"ks_[A-Za-z0-9_-]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|\b(basic|bearer)\s+\S{16,}", re.IGNORECASE
 )
+_BARE_TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ def held_key(file: Path | None, key_id: str | None) -> HeldKey | None:
 def authorization(file: Path | None) -> str | None:
     """Return the `Authorization` value of a file (`-` is standard input), else the environment's.
 
-    A file holds the value itself, or a key as `--secret-file` writes it, which is sent with Basic.
+    A file holds the value itself, a token alone, which is sent as Bearer, or a key as
+    `--secret-file` writes it, which is sent with Basic.
     A person in a terminal is asked; `None` when nobody is there to ask.
 
     Raises:
@@ -90,7 +92,9 @@ def authorization(file: Path | None) -> str | None:
     text = sys.stdin.read() if str(file) == "-" else _text_of(file)
     if text.lstrip().startswith("{"):
         return _key_of_text(text, file).basic()
-    return text.strip("\r\n")
+    value = text.strip("\r\n")
+    # What `keyscope token` prints.
+    return f"Bearer {value}" if _BARE_TOKEN.fullmatch(value) else value
 
 
 def _prompted(question: str) -> str | None:
