@@ -1,5 +1,6 @@
 """AWS as the person who runs a command may use it, or the emulated AWS of a local run."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class Aws:
             Failure: no region is set.
         """
         local = self.variables
-        settings: dict[str, Any] = {}
+        # botocore alone reads AWS_DEFAULT_REGION only; the other SDKs read this one, too.
+        settings: dict[str, Any] = {"region_name": os.environ.get("AWS_REGION")}
         if local:
             settings = {
                 "region_name": local["AWS_REGION"],

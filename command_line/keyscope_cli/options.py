@@ -89,6 +89,7 @@ class ManagementOptions(TargetOptions):
     def client(self) -> ManagementClient:
         """Return a client of the management API, with the caller's key."""
         target = self.target()
+        target.check_named()
         key = self.own_key(target)
         return ManagementClient(target.management_url(), key.basic())
 

@@ -64,15 +64,23 @@ class Target:
         stack = self.described_stack()
         return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 
+    def check_named(self) -> None:
+        """Refuse a command that does not say which Keyscope is meant.
+
+        Raises:
+            Failure: no stack, no local run and no URL is named.
+        """
+        if self.stack_name is None and self.session is None and self.url is None:
+            advice = "Give --stack NAME (or set KEYSCOPE_STACK), or --local while `make run` runs."
+            raise Failure(ExitStatus.USAGE, "It is not said which Keyscope is meant.", advice)
+
     def described_stack(self) -> Mapping[str, Any]:
         """Return what CloudFormation tells of the stack.
 
         Raises:
             Failure: no stack is named, or AWS does not tell.
         """
-        if self.stack_name is None:
-            advice = "Give --stack NAME (or set KEYSCOPE_STACK), or --local while `make run` runs."
-            raise Failure(ExitStatus.USAGE, "It is not said which Keyscope is meant.", advice)
+        self.check_named()
         client = self.aws.client("cloudformation")
         with told_failures():
             try:

@@ -43,11 +43,11 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "TERM": "xterm-256color", "COLUMNS": "120", **variables}
 
 
-def keyscope(*arguments: str, text: str = "", cwd: Path = ROOT, **variables: str) -> Ended:
+def keyscope(*arguments: str, text: str = "", **variables: str) -> Ended:
     """Run the program where no terminal is."""
     done = subprocess.run(  # noqa: S603 - our own program
         [PROGRAM, *arguments],
-        cwd=cwd,
+        cwd=ROOT,
         env=environment(**variables),
         input=text,
         capture_output=True,
@@ -104,7 +104,7 @@ class LocalRun:
     def keyscope(self, *arguments: str, text: str = "", **variables: str) -> Ended:
         """Run the program with this run as the local stack."""
         given = (*arguments, "--local", "--session", str(self.file))
-        return keyscope(*given, text=text, cwd=ROOT, **variables)
+        return keyscope(*given, text=text, **variables)
 
 
 @contextmanager
