@@ -15,6 +15,10 @@ from keyscope_cli.failures import ExitStatus, Failure
 _CONFIG = Config(
     connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 3}
 )
+# A second attempt at creating something would create two: what is invoked is invoked once.
+_ONCE = Config(
+    connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}
+)
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 
 
@@ -43,12 +47,16 @@ class Aws:
                 or local["AWS_ENDPOINT_URL"],
             }
         with told_failures():
-            return cast("Any", self._session.create_client(name, config=_CONFIG, **settings))
+            config = _ONCE if name == "lambda" else _CONFIG
+            return cast("Any", self._session.create_client(name, config=config, **settings))
 
 
 @contextmanager
-def told_failures() -> Iterator[None]:
-    """Turn an error of AWS's into a `Failure` that says what to do."""
+def told_failures(unanswered: str = "") -> Iterator[None]:
+    """Turn an error of AWS's into a `Failure` that says what to do.
+
+    `unanswered` is what to do, first of all, when no answer came.
+    """
     try:
         yield
     except NoCredentialsError:
@@ -69,6 +77,7 @@ def told_failures() -> Iterator[None]:
     except BotoCoreError as error:
         message = f"AWS could not be asked: {type(error).__name__}."
         advice = "Look at the network, AWS_PROFILE and AWS_REGION; with --local, at `make run`."
+        advice = f"{unanswered} {advice}".lstrip()
         raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
 
 

@@ -69,8 +69,9 @@ def explain(
         found = _as_operator(target, _read_event(event, target))
     else:
         asked = _asked(method, path, authorization_file, source_address, api)
-        by_api = via_api or options.url is not None
-        found = _by_api(options, asked) if by_api else _as_operator(options.target(), asked.event())
+        target = options.target()
+        by_api = via_api or target.url is not None
+        found = _by_api(options, asked) if by_api else _as_operator(target, asked.event())
     if options.as_json:
         options.output.json(found)
     else:

@@ -1,6 +1,7 @@
 """The options that many commands share, and how a command gets them as one value."""
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +19,9 @@ from keyscope_cli.target import Target, local_target
 ORIGIN = "Which Keyscope"
 OWN = "Your own key"
 
+STACK_VARIABLE = "KEYSCOPE_STACK"
+URL_VARIABLE = "KEYSCOPE_URL"
+
 SecretFile = Annotated[
     Path | None,
     typer.Option(
@@ -31,7 +35,7 @@ class TargetOptions:
     """Which Keyscope is meant, and how to answer."""
 
     stack: Annotated[
-        str | None, typer.Option(envvar="KEYSCOPE_STACK", help="The deployed stack's name.")
+        str | None, typer.Option(help="The deployed stack's name; else KEYSCOPE_STACK.")
     ] = None
     local: Annotated[bool, typer.Option("--local", help="The stack that `make run` serves.")] = (
         False
@@ -56,7 +60,7 @@ class TargetOptions:
             return local_target(self.session)
         if self.local:
             raise Failure(ExitStatus.USAGE, "Both --local and a stack are given; give one.")
-        return Target(Aws(), stack_name=self.stack)
+        return Target(Aws(), stack_name=self.stack or os.environ.get(STACK_VARIABLE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,7 @@ class ManagementOptions(TargetOptions):
 
     url: Annotated[
         str | None,
-        typer.Option(envvar="KEYSCOPE_URL", help="The management API's base URL, without a stack."),
+        typer.Option(help="The management API's base URL; else KEYSCOPE_URL, without a stack."),
     ] = None
     credential_file: Annotated[
         Path | None, typer.Option(help="A file with your key, as --secret-file writes it.")
@@ -80,11 +84,11 @@ class ManagementOptions(TargetOptions):
 
     def target(self) -> Target:
         """Return the Keyscope that is meant; nothing is asked of it yet."""
-        if self.url is None:
-            return super().target()
-        if self.local or self.stack is not None:
+        names_a_stack = self.local or self.stack is not None
+        if self.url is not None and names_a_stack:
             raise Failure(ExitStatus.USAGE, "Both --url and a stack are given; give one.")
-        return Target(Aws(), url=self.url)
+        url = self.url or (None if names_a_stack else os.environ.get(URL_VARIABLE))
+        return super().target() if url is None else Target(Aws(), url=url)
 
     def client(self) -> ManagementClient:
         """Return a client of the management API, with the caller's key."""

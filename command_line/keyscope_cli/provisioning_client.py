@@ -17,7 +17,7 @@ def provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any
     """
     client = target.aws.client("lambda")
     name = target.provisioning_function()
-    with told_failures():
+    with told_failures("Look at the account's keys before you try again: it may have been done."):
         response = client.invoke(FunctionName=name, Payload=json.dumps(request).encode())
         payload = response["Payload"].read()
     if "FunctionError" in response:

@@ -71,8 +71,7 @@ class Target:
             Failure: no stack, no local run and no URL is named.
         """
         if self.stack_name is None and self.session is None and self.url is None:
-            advice = "Give --stack NAME (or set KEYSCOPE_STACK), or --local while `make run` runs."
-            raise Failure(ExitStatus.USAGE, "It is not said which Keyscope is meant.", advice)
+            raise _not_named()
 
     def described_stack(self) -> Mapping[str, Any]:
         """Return what CloudFormation tells of the stack.
@@ -80,7 +79,8 @@ class Target:
         Raises:
             Failure: no stack is named, or AWS does not tell.
         """
-        self.check_named()
+        if self.stack_name is None:
+            raise _not_named()
         client = self.aws.client("cloudformation")
         with told_failures():
             try:
@@ -156,6 +156,11 @@ def local_target(file: Path | None) -> Target:
     except (OSError, ValueError, KeyError, TypeError):
         advice = "Start `make run` anew."
         raise Failure(ExitStatus.UNAVAILABLE, f"{path} cannot be used.", advice) from None
+
+
+def _not_named() -> Failure:
+    advice = "Give --stack NAME (or set KEYSCOPE_STACK), or --local while `make run` runs."
+    return Failure(ExitStatus.USAGE, "It is not said which Keyscope is meant.", advice)
 
 
 def _output(outputs: Mapping[str, str], name: str) -> str:

@@ -225,9 +225,15 @@ def test_an_account_asks_the_api_and_learns_nothing_of_others(run: LocalRun, acc
 
 
 def test_the_url_is_enough_for_who_has_a_key(run: LocalRun, account: Path) -> None:
+    own = ("--credential-file", str(account))
     url = run.session["rest_api"]
-    done = keyscope("app", "list", "--url", url, "--credential-file", str(account))
-    assert done.status == 0
+    assert keyscope("app", "list", "--url", url, *own).status == 0
+    asked = ("explain", "GET", "/v2/apps", "--authorization-file", str(account), *own)
+    assert keyscope(*asked, KEYSCOPE_URL=url).status == 0
+
+
+def test_a_stack_in_the_environment_stands_back_for_the_local_one(run: LocalRun) -> None:
+    assert run.keyscope("app", "list", KEYSCOPE_STACK="other", KEYSCOPE_URL="x").status == 0
 
 
 def test_the_doctor_finds_a_local_run_sound(run: LocalRun) -> None:

@@ -29,5 +29,7 @@ def test_an_authorizer_loads_neither_boto3_nor_what_only_provisioning_needs() ->
         "boto3",
         "keyscope.aws.directory_table",
         "keyscope.aws.flush_queue",
+        "keyscope.explanation",
+        "keyscope.policy_evaluation",
         "keyscope.provisioning_request",
     }
