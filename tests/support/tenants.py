@@ -15,8 +15,8 @@ from keyscope.access_map import read_access_map
 from keyscope.ids import OwnerType
 from keyscope.method_arn import ApiStage
 from keyscope.policy import Policies, PolicyDocument, policy_document, prepare_policies
+from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.principal import Principal, Scope
-from local.policy_evaluation import AccessRequest, Verdict, evaluate
 from tests.support.builders import NOW
 from tests.support.route_tables import ROWS, V1_1, V2
 

@@ -68,6 +68,7 @@ def test_the_dependencies_layers_run_on_any_processor(layer: str, built: Path) -
         "HttpAuthorizerFunction",
         "ProvisioningFunction",
         "ManagementFunction",
+        "ExplanationFunction",
         "CacheFlushFunction",
         "EchoFunction",
         "HttpEchoFunction",
@@ -112,7 +113,8 @@ def path_of(*folders: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "function", ["ProvisioningFunction", "ManagementFunction", "CacheFlushFunction"]
+    "function",
+    ["ProvisioningFunction", "ManagementFunction", "ExplanationFunction", "CacheFlushFunction"],
 )
 def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(
     function: str, built: Path, tmp_path: Path

@@ -40,6 +40,7 @@ FUNCTIONS: Final = (
     *AUTHORIZERS,
     "ProvisioningFunction",
     "ManagementFunction",
+    "ExplanationFunction",
     "CacheFlushFunction",
     "EchoFunction",
     "HttpEchoFunction",
@@ -50,6 +51,7 @@ ROLES: Final = {
     "HttpAuthorizerFunction": ("HttpAuthorizerRole", "http_authorizer"),
     "ProvisioningFunction": ("ProvisioningRole", "provisioning"),
     "ManagementFunction": ("ManagementRole", "management"),
+    "ExplanationFunction": ("ExplanationRole", "explanation"),
     "CacheFlushFunction": ("CacheFlushRole", "cache_flush"),
     "EchoFunction": ("EchoRole", "echo"),
     "HttpEchoFunction": ("EchoRole", "echo"),
@@ -138,8 +140,8 @@ def gateway_response(stack: Stack, kind: str) -> Json:
     return cast("Json", responses[kind])
 
 
-@pytest.mark.parametrize("function", AUTHORIZERS)
-def test_an_authorizer_may_read_keys_open_their_secrets_and_log_and_nothing_else(
+@pytest.mark.parametrize("function", [*AUTHORIZERS, "ExplanationFunction"])
+def test_what_decides_or_explains_may_read_keys_open_secrets_and_log_and_nothing_else(
     function: str, stack: Stack
 ) -> None:
     role, group = ROLES[function]
@@ -213,20 +215,29 @@ def test_no_secret_is_among_what_is_read_of_a_key() -> None:
     assert [name for name in KEY_ATTRIBUTES if "secret" in name] == []
 
 
-def test_the_management_function_has_a_layer_of_its_own(stack: Stack) -> None:
+def test_the_management_api_has_a_layer_of_its_own(stack: Stack) -> None:
     layers = {name: properties_of(stack, name).get("Layers", []) for name in FUNCTIONS}
     having = [name for name, used in layers.items() if "ManagementDependencies" in str(used)]
-    assert having == ["ManagementFunction"]
+    assert having == ["ManagementFunction", "ExplanationFunction"]
 
 
-def test_every_documented_path_is_the_management_functions(stack: Stack) -> None:
+def test_every_documented_path_is_of_the_management_api(
+    stack: Stack,
+) -> None:
     (api,) = [api for api in read_apis(stack) if api.kind is ApiKind.REST]
     for template, item in openapi_document()["paths"].items():
         path = re.sub(r"{\w+}", "x", template)
         for method in item:
             found = find_route(api.routes, api.kind, method.upper(), path)
             assert found is not None
-            assert found[0].integration == FunctionIntegration("ManagementFunction"), template
+            name = "ExplanationFunction" if path == "/v2/explain" else "ManagementFunction"
+            assert found[0].integration == FunctionIntegration(name), template
+
+
+def test_explanations_have_the_settings_of_the_authorizers(stack: Stack) -> None:
+    assert environment_of(stack, "ExplanationFunction") == environment_of(
+        stack, "RestAuthorizerFunction"
+    )
 
 
 @pytest.mark.parametrize("path", ["/v2/apps/x/users", "/v2/apps/x/keysx", "/v1.1/apps/x/appusers"])

@@ -123,7 +123,7 @@ def test_a_user_id_that_clients_encode_is_granted_in_both_forms() -> None:
 
 
 def test_an_account_policy_has_one_size_whatever_the_number_of_apps() -> None:
-    assert len(resources(OF_ACCOUNT, V2)) == 6
+    assert len(resources(OF_ACCOUNT, V2)) == 7
 
 
 @pytest.mark.parametrize("principal", EVERYONE, ids=lambda principal: principal.name)
