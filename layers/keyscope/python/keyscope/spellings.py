@@ -32,7 +32,7 @@ def spellings_of(segments: Sequence[str], bound: int, *, subtree: bool) -> list[
     """
     head = "/".join(["", *segments[:bound]])
     whole = "?".join([head, *segments[bound:]]) + ("?*" if subtree else "*")
-    encoded = ["/".join([head, *segments[bound:end]]) + "%*" for end in range(bound, len(segments))]
+    encoded = ["?".join([head, *segments[bound:end]]) + "%*" for end in range(bound, len(segments))]
     return [whole, *encoded]
 
 
