@@ -132,6 +132,10 @@ def _say_what_next(
         console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
         version = "v2" if "v2" in _route_sets(stack) else "v1.1"
         console.print("\n".join(_curl_lines(session, url, version)), markup=False)
+    if _has_console(stack):
+        key = session.store.account_key
+        console.print("\nOr open the key console in a browser, and sign in with this key:\n")
+        console.print(f"  {url}/console\n  {key.key_id}\n  {key.secret}", markup=False)
     console.print(f"\nWritten: {files}.\nServing until Ctrl-C.", markup=False)
 
 
@@ -151,6 +155,10 @@ def _curl_lines(session: Session, url: str, version: str) -> list[str]:
 
 def _route_sets(stack: Stack) -> list[str]:
     return stack.parameters["AccessMapRoutes"].split(",")
+
+
+def _has_console(stack: Stack) -> bool:
+    return stack.parameters["ConsoleEnabled"] == "true"
 
 
 def _has_packaged_routes(stack: Stack) -> bool:

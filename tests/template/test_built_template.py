@@ -78,6 +78,14 @@ def test_a_function_holds_its_handler_and_nothing_else(function: str, built: Pat
     assert files_in(built / function) == {"app.py"}
 
 
+def test_the_console_function_holds_its_handler_and_the_pages_files(built: Path) -> None:
+    static = ROOT / "functions/console/static"
+    assert files_in(built / "ConsoleFunction") == {
+        "app.py",
+        *(f"static/{path.name}" for path in static.iterdir()),
+    }
+
+
 def test_the_built_template_has_no_aliases_which_cloudformation_refuses(built: Path) -> None:
     text = (built / "template.yaml").read_text("utf-8")
     assert re.findall(r"^\s*[\w.-]+: [&*]\w+", text, re.MULTILINE) == []

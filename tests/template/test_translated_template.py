@@ -44,6 +44,7 @@ FUNCTIONS: Final = (
     "CacheFlushFunction",
     "EchoFunction",
     "HttpEchoFunction",
+    "ConsoleFunction",
 )
 TABLES: Final = ("KeysTable", "DirectoryTable")
 ROLES: Final = {
@@ -55,6 +56,7 @@ ROLES: Final = {
     "CacheFlushFunction": ("CacheFlushRole", "cache_flush"),
     "EchoFunction": ("EchoRole", "echo"),
     "HttpEchoFunction": ("EchoRole", "echo"),
+    "ConsoleFunction": ("ConsoleRole", "console"),
 }
 OTHER_VALUES: Final = {
     "AccessMap": "other.toml",
@@ -248,10 +250,20 @@ def test_every_other_path_is_the_backends(path: str, stack: Stack) -> None:
     assert found[0].integration == FunctionIntegration("EchoFunction")
 
 
-def test_every_route_of_the_rest_api_is_guarded(stack: Stack) -> None:
+def open_routes(stack: Stack) -> set[str]:
     (api,) = [api for api in read_apis(stack) if api.kind is ApiKind.REST]
-    open_routes = [route for route in api.routes if route.authorizer is None]
-    assert {route.method for route in open_routes} == {"OPTIONS"}
+    unguarded = [route for route in api.routes if route.authorizer is None]
+    return {f"{each.method} {each.template}" for each in unguarded if each.method != "OPTIONS"}
+
+
+def test_every_route_of_the_rest_api_but_the_consoles_files_is_guarded(stack: Stack) -> None:
+    assert open_routes(stack) == {"GET /console", "GET /console/{file}"}
+
+
+def test_without_the_console_every_route_of_the_rest_api_is_guarded() -> None:
+    stack = load_stack(TEMPLATE, {"ConsoleEnabled": "false"})
+    assert open_routes(stack) == set()
+    assert [name for name in stack.resources if name.startswith("Console")] == []
 
 
 @pytest.mark.parametrize("with_http_api", ["true", "false"])
@@ -560,8 +572,13 @@ def test_the_http_authorizer_returns_policies_and_is_cached_by_their_authorizati
     assert str(authorizer["authorizerResultTtlInSeconds"]) == "60"
 
 
-@pytest.mark.parametrize("api", ["RestApi", "HttpApi"])
-def test_every_method_but_the_preflight_is_guarded(api: str, stack: Stack) -> None:
+@pytest.mark.parametrize(
+    ("api", "public"),
+    [("RestApi", ["get /console", "get /console/{file}"]), ("HttpApi", [])],
+)
+def test_every_method_but_the_preflight_and_the_console_is_guarded(
+    api: str, public: list[str], stack: Stack
+) -> None:
     operations = {
         f"{method} {path}": cast("Json", operation)
         for path, methods in body_of(stack, api)["paths"].items()
@@ -570,7 +587,7 @@ def test_every_method_but_the_preflight_is_guarded(api: str, stack: Stack) -> No
     unguarded = [
         name for name, each in operations.items() if each.get("security") != [{"Keyscope": []}]
     ]
-    assert [name for name in unguarded if not name.startswith("options ")] == []
+    assert sorted(name for name in unguarded if not name.startswith("options ")) == public
     assert len(operations) > len(unguarded)
 
 

@@ -79,12 +79,13 @@ class ExplainedStep:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the policy says of the method and path.
+    """What the policy, `document`, says of the method and path.
 
     `statement`, counted from 0, and `resource` are those that decided; nothing where none fits.
     `other_methods` are those that the policy allows on the same path.
     """
 
+    document: PolicyDocument
     verdict: Verdict
     statement: int | None
     resource: str | None
@@ -94,6 +95,7 @@ class Evaluation:
     def members(self) -> dict[str, object]:
         """Return the evaluation as JSON, without the members that do not apply."""
         members: dict[str, object] = {
+            "document": self.document,
             "verdict": self.verdict.value,
             "statement": self.statement,
             "resource": self.resource,
@@ -256,6 +258,7 @@ def _evaluate(policy: PolicyDocument, asked: _Asked, known: Known) -> Evaluation
         and other.verdict is Verdict.ALLOWED
     )
     return Evaluation(
+        document=policy,
         verdict=Verdict.IMPLICITLY_DENIED if found is None else found.verdict,
         statement=None if found is None else found.index,
         resource=next(fitting, None),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Annotated, Literal, NotRequired, cast
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -66,8 +66,9 @@ class ExplainedStepShape(TypedDict):
 
 
 class EvaluationShape(TypedDict):
-    """What the policy says of the method and path."""
+    """The policy that the authorizer returns, and what it says of the method and path."""
 
+    document: dict[str, Any]
     verdict: str
     statement: NotRequired[int]
     resource: NotRequired[str]
