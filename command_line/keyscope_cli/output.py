@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 _MARKS = {"passed": "green", "ok": "green", "warning": "yellow"}
-_BAD_MARKS = {"failed", "problem", "401", "403", "500", "refused"}
+_BAD_MARKS = {"failed", "problem"}
 
 
 def _console(*, stderr: bool) -> Console:
@@ -41,7 +41,7 @@ class Output:
         """Write a table: ruled in a terminal, else columns with two spaces between them."""
         shown = [tuple(row) for row in rows]
         if self._out.is_terminal:
-            table = Table(*columns, header_style="bold", pad_edge=False)
+            table = Table(*columns, header_style="bold")
             for row in shown:
                 table.add_row(*(Text(cell, style=style_of(cell)) for cell in row))
             self._out.print(table, soft_wrap=False)

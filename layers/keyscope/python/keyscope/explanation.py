@@ -18,7 +18,7 @@ from keyscope.decision import Decision, Outcome
 from keyscope.errors import Reason, Refused
 from keyscope.event import AuthorizerRequest
 from keyscope.explanation_facts import Known, fact_of
-from keyscope.explanation_request import ApiKind, ReadEvent, api_kind_of
+from keyscope.explanation_request import AskedMethod, ReadEvent
 from keyscope.explanation_steps import STEPS, TITLES, Step, stopping_step
 from keyscope.key_record import KeyMemory, KeyRecord, Lookup
 from keyscope.policy import PolicyDocument
@@ -137,7 +137,7 @@ def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Exp
     notes = _Notes(authorizer.keys, read_event)
     watched = replace(authorizer, keys=notes, clock=lambda: now)
     decision = authorize(event, notes.read_event, watched)
-    asked = _Asked(event)
+    asked = AskedMethod(event)
     known = Known(
         decision=decision,
         request=notes.request,
@@ -146,16 +146,17 @@ def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Exp
         now=now,
         leeway_seconds=authorizer.leeway_seconds,
     )
+    source = None if notes.request is None else notes.request.source_address
     stopped = stopping_step(decision)
     if stopped is not None or decision.policy is None:
         steps = _steps(stopped, decision, known)
         answer = Answer.UNAUTHORIZED if decision.outcome is Outcome.REFUSED else Answer.FAILED
-        return Explanation(answer, decision, steps, asked.members(known))
+        return Explanation(answer, decision, steps, asked.members(source))
     evaluation = _evaluate(decision.policy, asked, known)
     allowed = evaluation.verdict is Verdict.ALLOWED
     steps = (*_steps(Step.ACCESS, decision, known)[:-1], _access_step(evaluation, asked))
     answer = Answer.PASSES if allowed else Answer.FORBIDDEN
-    return Explanation(answer, decision, steps, asked.members(known), evaluation)
+    return Explanation(answer, decision, steps, asked.members(source), evaluation)
 
 
 class _Notes:
@@ -180,35 +181,6 @@ class _Notes:
     def _noted(self, lookup: Lookup) -> Lookup:
         self.record = lookup.record
         return lookup
-
-
-class _Asked:
-    """The method ARN of an event, and its parts."""
-
-    def __init__(self, event: object) -> None:
-        members = event if isinstance(event, Mapping) else {}
-        arn = members.get("routeArn", members.get("methodArn"))
-        self.arn = arn if isinstance(arn, str) else ""
-        self.api_kind = api_kind_of(event)
-        # ARN/STAGE/METHOD/PATH
-        self.api, _, rest = self.arn.partition("/")
-        self.stage, _, rest = rest.partition("/")
-        self.method, slash, path = rest.partition("/")
-        self.path = slash + path
-
-    def with_method(self, method: str) -> str:
-        return f"{self.api}/{self.stage}/{method}{self.path}"
-
-    def members(self, known: Known) -> dict[str, str]:
-        address = known.request and known.request.source_address
-        members = {
-            "apiKind": self.api_kind.value,
-            "stage": self.stage,
-            "method": self.method,
-            "path": "" if self.api_kind is ApiKind.WEBSOCKET else self.path,
-            "sourceAddress": address or "",
-        }
-        return {name: value for name, value in members.items() if value}
 
 
 def _credential(request: AuthorizerRequest | None) -> Credential | None:
@@ -240,7 +212,7 @@ def _failed(step: Step, decision: Decision, known: Known) -> ExplainedStep:
     )
 
 
-def _evaluate(policy: PolicyDocument, asked: _Asked, known: Known) -> Evaluation:
+def _evaluate(policy: PolicyDocument, asked: AskedMethod, known: Known) -> Evaluation:
     address = (known.request and known.request.source_address) or ""
 
     def request(arn: str) -> AccessRequest:
@@ -267,7 +239,7 @@ def _evaluate(policy: PolicyDocument, asked: _Asked, known: Known) -> Evaluation
     )
 
 
-def _access_step(evaluation: Evaluation, asked: _Asked) -> ExplainedStep:
+def _access_step(evaluation: Evaluation, asked: AskedMethod) -> ExplainedStep:
     if evaluation.verdict is Verdict.ALLOWED:
         detail = f"Statement {evaluation.statement} allows {evaluation.resource}"
         return ExplainedStep(Step.ACCESS, StepVerdict.PASSED, detail=detail)

@@ -75,3 +75,33 @@ def api_kind_of(event: object) -> ApiKind:
     context = event.get("requestContext")
     opens = isinstance(context, Mapping) and context.get("eventType") == "CONNECT"
     return ApiKind.WEBSOCKET if opens else ApiKind.REST
+
+
+class AskedMethod:
+    """The method ARN of an event and its parts; they are empty where an event has none."""
+
+    def __init__(self, event: object) -> None:
+        """Read ARN/STAGE/METHOD/PATH by position."""
+        members = event if isinstance(event, Mapping) else {}
+        arn = members.get("routeArn", members.get("methodArn"))
+        self.arn = arn if isinstance(arn, str) else ""
+        self.api_kind = api_kind_of(event)
+        self._api, _, rest = self.arn.partition("/")
+        self.stage, _, rest = rest.partition("/")
+        self.method, slash, path = rest.partition("/")
+        self.path = slash + path
+
+    def with_method(self, method: str) -> str:
+        """Return the ARN of another method of the same path."""
+        return f"{self._api}/{self.stage}/{method}{self.path}"
+
+    def members(self, source_address: str | None) -> dict[str, str]:
+        """Return the parts as JSON, without those that do not apply."""
+        members = {
+            "apiKind": self.api_kind.value,
+            "stage": self.stage,
+            "method": self.method,
+            "path": "" if self.api_kind is ApiKind.WEBSOCKET else self.path,
+            "sourceAddress": source_address or "",
+        }
+        return {name: value for name, value in members.items() if value}
