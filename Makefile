@@ -9,7 +9,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile lint format validate build invoke events openapi clean
+.PHONY: help run test test-hostile bench lint format validate build invoke events openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,9 @@ test: .venv/installed ## Run every test; T=path and K=words select some, then wi
 
 test-hostile: .venv/installed ## Run tests/security in full: 10,000 examples a property, 60 s a load, every mutant
 	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10
+
+bench: .venv/installed ## Measure cold start, hot path and growth (10 min); ONLY=cold,hot,growth, QUICK=1
+	@ONLY=$(ONLY) QUICK=$(QUICK) python -m benchmarks
 
 lint: .venv/installed ## Check style, types, import directions and the template; changes nothing
 	ruff check .
