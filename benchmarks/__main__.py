@@ -88,7 +88,7 @@ def _environment(contenders: Contenders) -> dict[str, str]:
     interpreter = contenders.interpreter
     same = interpreter.version.startswith(LAMBDA_PYTHON)
     return {
-        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "load": ", ".join(f"{load:.1f}" for load in os.getloadavg()),
         "Python": interpreter.version

@@ -15,9 +15,9 @@ COLOURS: Final = {
 BUDGET_BYTES: Final = 8_192
 """Of a policy."""
 
-_WIDTH, _HEIGHT = 1_120, 860
+_WIDTH, _HEIGHT = 1_120, 840
 _LEFT, _RIGHT = 80, 640
-_UPPER, _LOWER = 90, 520
+_UPPER, _LOWER = 90, 490
 _PANEL_WIDTH, _PANEL_HEIGHT = 440, 250
 
 
@@ -54,9 +54,10 @@ def _handler(panel: Panel, table: Table) -> None:
     panel.title("Warm handler, record cached", "CPU microseconds for one answer, median")
     groups = {
         credential: {
-            str(row[0]): _number(row[3])
+            name: _number(row[3])
+            for name in COLOURS
             for row in table.rows
-            if row[1] == credential and row[2] == "record cached"
+            if row[:3] == (name, credential, "record cached")
         }
         for credential in ("Basic", "JWT")
     }
@@ -86,7 +87,7 @@ def _apps(panel: Panel, table: Table) -> None:
     edges = [(panel.left, budget), (panel.left + panel.width, budget)]
     panel.drawing.line(edges, INK, dashes="4 4")
     panel.drawing.text(
-        panel.left + panel.width, budget - 5, "budget, 8 KB", size=11, anchor="end", colour=INK
+        panel.left + panel.width, budget + 14, "budget, 8 KB", size=11, anchor="end", colour=INK
     )
     for values, colour in ((listing, COLOURS["typical"]), (made, COLOURS["Keyscope"])):
         points = [(across(position), place(value)) for position, value in enumerate(values)]
@@ -120,7 +121,7 @@ def _grouped(
     """Draw a group of bars for each name, with each bar's value above it."""
     show = show or _short
     values = [value for group in groups.values() for value in group.values()]
-    ticks = decades(min(values), max(values)) if logarithmic else round_ticks(max(values))
+    ticks = decades(min(values) / 2, max(values)) if logarithmic else round_ticks(max(values))
     place = panel.scale(ticks, show, logarithmic=logarithmic)
     bottom = panel.top + panel.height
     group_width = panel.width / len(groups)
@@ -138,10 +139,10 @@ def _grouped(
 
 
 def _short(value: float) -> str:
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
+    for least, size, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= least:
             return f"{value / size:.3g} {letter}"
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - digits
 
 
 def _dollars(value: float) -> str:

@@ -1,16 +1,23 @@
 """Results as text for a terminal, or as the Markdown of docs/performance.md.
 
-python -m benchmarks.report [FILE]     Markdown of .local/bench/results.json
+    python -m benchmarks.report                            prints Markdown of results.json
+    python -m benchmarks.report --into docs/performance.md
+
+The second puts it between the page's two marks, and the picture beside the page.
 """
 
+import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.plot import plot
 from benchmarks.results import FOLDER, Cell, Section, Table, Target, read_results
 
 RESULTS: Final = FOLDER / "results.json"
+BEGIN: Final = "<!-- measured: begin -->"
+END: Final = "<!-- measured: end -->"
 _TARGET_COLUMNS: Final = ("what", "measured", "at most", "aim", "")
 
 
@@ -95,11 +102,13 @@ def _target_row(target: Target) -> tuple[Cell, ...]:
 
 
 def _environment(sections: Mapping[str, Section]) -> dict[str, str]:
-    return {
-        f"{name}" if len(sections) == 1 else f"{part}, {name}": text
-        for part, section in sections.items()
-        for name, text in section.environment.items()
-    }
+    """Return what was measured with; what differs between the parts is told for each."""
+    told: dict[str, str] = {}
+    for part, section in sections.items():
+        for name, text in section.environment.items():
+            same = all(other.environment.get(name) == text for other in sections.values())
+            told[name if same else f"{name}, {part}"] = text
+    return told
 
 
 def _skipped(sections: Mapping[str, Section]) -> list[str]:
@@ -114,6 +123,32 @@ def _is_numeric(rows: Sequence[Sequence[Cell]], position: int) -> bool:
     return any(isinstance(row[position], int | float) for row in rows)
 
 
+def put_into(page: Path, sections: Mapping[str, Section]) -> None:
+    """Replace what stands between a page's marks, and draw the picture beside it.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    before, begin, rest = page.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        message = f"{page} needs the marks {BEGIN} and {END}"
+        raise ValueError(message)
+    page.write_text(f"{before}{BEGIN}\n\n{markdown(sections)}\n{END}{after}", "utf-8")
+    page.with_suffix(".svg").write_text(plot(sections), "utf-8")
+
+
+def main() -> None:
+    """Print the Markdown, or put it into a page."""
+    parser = argparse.ArgumentParser(description="Show the last full measurement as Markdown.")
+    parser.add_argument("--into", type=Path, metavar="PAGE")
+    page: Path | None = parser.parse_args().into
+    sections = read_results(RESULTS)
+    if page is None:
+        sys.stdout.write(markdown(sections))
+    else:
+        put_into(page, sections)
+
+
 if __name__ == "__main__":
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS
-    sys.stdout.write(markdown(read_results(path)))
+    main()

@@ -1,6 +1,8 @@
 """How the handler's work grows with what there is: apps, keys of an owner, remembered keys.
 
-python -m benchmarks.probes.counts SCENARIO LARGEST BATCHES
+    python -m benchmarks.probes.counts SCENARIO LARGEST BATCHES
+
+Each time is of the real code; only the store behind the cache is made up.
 """
 
 import json

@@ -1,6 +1,8 @@
 """One client's `GetItem`: CPU time of this process for each read of a key record.
 
-python -m benchmarks.probes.get_item keyscope|boto3 SCENARIO CALLS
+    python -m benchmarks.probes.get_item keyscope|boto3 SCENARIO CALLS
+
+Each client is imported by itself, because each runs among other packages.
 """
 
 import json

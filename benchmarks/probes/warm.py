@@ -1,6 +1,8 @@
 """A warm handler, whole: CPU time and elapsed time of one answer.
 
-python -m benchmarks.probes.warm SCENARIO EVENT ROUNDS CALLS
+    python -m benchmarks.probes.warm SCENARIO EVENT ROUNDS CALLS
+
+It works for every contender: it imports nothing of Keyscope.
 """
 
 import importlib
