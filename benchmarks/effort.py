@@ -27,7 +27,7 @@ FULL: Final = Effort(
     batches=15,
     calls=300,
     largest_count=1_000_000,
-    simulated_requests=1_000_000,
+    simulated_requests=400_000,
     instructions=True,
 )
 QUICK: Final = Effort(
