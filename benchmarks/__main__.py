@@ -54,8 +54,9 @@ def main() -> None:
             say(f"measuring: {part}")
             section = _measure(part, Run(contenders, scenario, endpoint_url, effort), measured)
             measured[part] = joined([section, Section(environment=_environment(contenders))])
+            # At once, so that a run which is ended early keeps what it has.
+            write_results(results, measured)
     say("done")
-    write_results(results, measured)
     everything = read_results(results)
     picture = results.with_suffix(".svg")
     picture.write_text(plot(everything), "utf-8")
