@@ -107,7 +107,7 @@ def _imports(contenders: Contenders, scenario: Path, endpoint_url: str, rounds: 
         ),
         targets=tuple(
             Target(
-                f"cold start CPU, {kinds[kind]}, of the {peer.name} authorizer",
+                f"cold start CPU, {kinds[kind]}, of '{peer.name}'",
                 round(_ratio(contenders.keyscope, peer, samples, kind), 3),
                 limit=0.45,
                 aim=0.30,
@@ -154,7 +154,7 @@ def _in_the_emulator(
         ),
         targets=(
             Target(
-                "cold start in the emulator, CPU to first Basic answer, of the typical authorizer",
+                "cold start in the emulator, CPU to first Basic answer, of 'typical'",
                 round(_ratio(contenders.keyscope, contenders.peer, used, "basic"), 3),
                 limit=0.45,
                 aim=0.30,

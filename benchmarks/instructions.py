@@ -59,7 +59,7 @@ def count_instructions(contenders: Contenders, endpoint_url: str) -> Section:
         ),
         targets=(
             Target(
-                "cold start, instructions, of the typical authorizer",
+                "cold start, instructions, of 'typical'",
                 round(counts[contenders.keyscope.name] / peer, 3),
                 limit=0.45,
                 aim=0.30,
