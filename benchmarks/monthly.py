@@ -1,20 +1,16 @@
 """From simulated traffic to what a month takes and costs."""
 
-import io
-import json
 import math
 import os
-import uuid
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Final
 
 from benchmarks.contenders import FUNCTION
+from benchmarks.log_volume import telemetry_of
 from benchmarks.prices import MILLION, MONTH_SECONDS, NOTED, Cost, Usage, monthly_cost
 from benchmarks.results import ROOT, Section, Table
 from benchmarks.traffic import Counts, Simulation, Traffic
-from keyscope.aws.telemetry import Telemetry
 from keyscope.key_record import RecordSource
 from keyscope.settings import AuthorizerSettings, read_authorizer_settings
 from local.template import environment_of, load_stack
@@ -27,11 +23,6 @@ GET_ITEM_MS: Final = 4.0
 DECRYPT_MS: Final = 8.0
 RUNTIME_MS: Final = 0.5
 """Assumed: the waits for DynamoDB and KMS, and what the runtime adds to an invocation."""
-PLATFORM_LOG_BYTES: Final = 300
-"""Lambda's own START, END and REPORT lines."""
-LOG_EVENT_BYTES: Final = 26
-"""What CloudWatch Logs counts for each line beside its text (PutLogEvents)."""
-PLATFORM_LINES: Final = 3
 API_CACHE_SECONDS: Final = 300
 FILL_SECONDS: Final = 1_800
 
@@ -116,7 +107,7 @@ def _month(
     simulation.run(max(turn, min(FILL_SECONDS, simulated_requests / per_second / 2)))
     counts = simulation.run(max(turn, simulated_requests / per_second))
     scale = requests / counts.requests
-    each, metrics = _telemetry(counts)
+    each, metrics = telemetry_of(counts)
     usage = Usage(
         requests=requests,
         invocations=counts.invocations * scale,
@@ -141,38 +132,6 @@ def _billed_ms(counts: Counts, times: HandlerTimes) -> float:
         waits = GET_ITEM_MS * read + DECRYPT_MS * (secret_from_cache is False)
         total += math.ceil(busy + waits + RUNTIME_MS) * number
     return total
-
-
-def _telemetry(counts: Counts) -> tuple[float, int]:
-    """Return log bytes of an invocation on average, and how many metrics CloudWatch would keep."""
-    total = 0.0
-    series: set[tuple[str, ...]] = set()
-    for kind, decision in counts.examples.items():
-        written = io.StringIO()
-        with redirect_stdout(written):
-            telemetry = Telemetry(f"measured-{uuid.uuid4()}", "INFO", "Measured")
-            telemetry.record(decision, str(uuid.uuid4()), str(uuid.uuid4()))
-        lines = written.getvalue().splitlines()
-        size = sum(len(line.encode()) + LOG_EVENT_BYTES for line in lines)
-        size += PLATFORM_LOG_BYTES + PLATFORM_LINES * LOG_EVENT_BYTES
-        total += size * counts.decisions[kind]
-        for line in lines:
-            series |= _series(json.loads(line))
-    return total / max(1, counts.invocations), len(series)
-
-
-def _series(line: Mapping[str, object]) -> set[tuple[str, ...]]:
-    """Return each metric of a line of the embedded metric format, with each set of dimensions."""
-    metadata = line.get("_aws")
-    if not isinstance(metadata, dict):
-        return set()
-    return {
-        # The service's name is made up for each line; it is one function.
-        (metric["Name"], *(f"{name}={line[name]}" for name in dimensions if name != "service"))
-        for directive in metadata["CloudWatchMetrics"]
-        for metric in directive["Metrics"]
-        for dimensions in directive["Dimensions"]
-    }
 
 
 def _traffic_table(months: Mapping[int, _Month]) -> Table:
