@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile bench-hostile lint format validate audit build invoke events openapi screenshots clean
+.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events openapi screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ test: .venv/installed .venv/browser ## Run every test; T=path and K=words select
 
 test-hostile: .venv/installed ## Run tests/security in full: 10,000 examples a property, 60 s a load, every mutant
 	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10
+
+bench: .venv/installed ## Measure cold start, hot path and growth (10 min); ONLY=cold,hot,growth, QUICK=1
+	@ONLY=$(ONLY) QUICK=$(QUICK) python -m benchmarks
 
 bench-hostile: .venv/installed ## Measure what hostile credentials cost, and what answers tell apart
 	@python -m benchmarks.hostile_input
