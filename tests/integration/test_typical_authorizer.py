@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Final
 
 import pytest
-from local.policy_evaluation import AccessRequest, Verdict, evaluate
 
+from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
 from local.event_values import fill
 from local.seed import USER_ID, SeededStore, local_provisioning, seed
 from tests.support.dynamodb_local import Store
