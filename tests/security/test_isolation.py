@@ -73,6 +73,13 @@ def test_no_path_of_another_tenant_is_let_through(
     assert allows(policy_of(one), row.method, path) <= expected
 
 
+@pytest.mark.parametrize("row", ROWS_OF_OTHERS, ids=lambda row: f"{row.method} {row.path}")
+def test_an_app_user_reaches_no_user_whose_id_begins_with_its_own(row: Row) -> None:
+    one, other = (tenant("appUser", APP_ID, user_id) for user_id in ("jane", "jane2"))
+    path = row.filled(other.ids)
+    assert not (strangers(one, path) and allows(policy_of(one), row.method, path))
+
+
 @given(st.data(), TENANTS)
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_every_own_path_of_the_tables_is_let_through(data: st.DataObject, one: Tenant) -> None:
