@@ -35,7 +35,7 @@ from tests.support.builders import (
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
 
 MAP: Final = (files("keyscope") / "scopes.toml").read_text("utf-8")
-POLICIES: Final = prepare_policies(read_access_map(MAP, ["v2", "v1.1"]), 16)
+POLICIES: Final = prepare_policies(read_access_map(MAP, ["v2", "v1.1"]), 10)
 KEY: Final = make_key()
 ADDRESS: Final = "192.0.2.7"
 EXAMPLES: Final = 200
