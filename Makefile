@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile lint format validate audit build invoke events openapi clean
+.PHONY: help run test test-hostile lint format validate audit build invoke events openapi canary clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -27,7 +27,7 @@ lint: .venv/installed ## Check style, types, import directions and the template;
 	ruff format --check .
 	mypy
 	lint-imports
-	cfn-lint template.yaml
+	cfn-lint template.yaml canary/template.yaml
 
 format: .venv/installed ## Format the code and apply safe fixes
 	ruff check --fix .
@@ -50,6 +50,9 @@ events: .venv/installed ## Fill the events with the running local stack's creden
 
 openapi: .venv/installed ## Write the management API's documents, docs/openapi.json and docs/endpoints.md
 	@python -m local.openapi
+
+canary: .venv/installed ## Ask API Gateway what AWS does not document: STACK=name of a deployed stack, or LOCAL=1
+	@STACK="$(STACK)" LOCAL="$(LOCAL)" CLEAN="$(CLEAN)" PLATFORM="$(PLATFORM)" python -m canary
 
 clean: ## Remove everything that make has made
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
