@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -15,27 +16,38 @@ from local.api_definition import ApiKind
 _YES: Final = Found.YES
 _NO: Final = Found.NO
 _NO_CONDITIONS: Final = (
-    "local gateway: {kind}.{name}=false; stack: PolicyConditions=false with"
-    " AuthorizerCacheSeconds=0, because nothing else holds the limits while a policy is cached"
+    "PolicyConditions=false with AuthorizerCacheSeconds=0, because nothing else holds the limits"
+    " while a policy is cached"
 )
 
 
-def _on(
-    kinds: Mapping[ApiKind, tuple[Mark, Found]],
-    name: str,
-    statement: str,
-    setting: str,
-    run: Callable[[Subject, ApiKind], Finding],
-) -> Iterator[Check]:
-    for kind, (mark, expected) in kinds.items():
-        yield Check(
-            name=f"{kind.lower()}-{name}",
-            statement=f"{kind}: {statement}",
-            mark=mark,
-            expected=expected,
-            setting=setting.replace("{kind}", kind.lower()),
-            run=partial(_run, run, kind),
-        )
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """A statement, for each kind of API with its mark and whether it is expected to hold.
+
+    `local` is the setting by which the local gateway behaves otherwise.
+    """
+
+    kinds: Mapping[ApiKind, tuple[Mark, Found]]
+    name: str
+    statement: str
+    run: Callable[[Subject, ApiKind], Finding]
+    local: str = ""
+    remedy: str = "nothing to change"
+
+    def checks(self) -> Iterator[Check]:
+        for kind, (mark, expected) in self.kinds.items():
+            otherwise = "false" if expected is Found.YES else "true"
+            setting = f"{kind.lower()}.{self.local.replace('OTHERWISE', otherwise)}"
+            yield Check(
+                name=f"{kind.lower()}-{self.name}",
+                statement=f"{kind}: {self.statement}",
+                mark=mark,
+                expected=expected,
+                local_setting=setting if self.local else "",
+                remedy=self.remedy,
+                run=partial(_run, self.run, kind),
+            )
 
 
 def _run(run: Callable[[Subject, ApiKind], Finding], kind: ApiKind, subject: Subject) -> Finding:
@@ -50,192 +62,210 @@ def _only(kind: ApiKind, mark: Mark) -> dict[ApiKind, tuple[Mark, Found]]:
     return {kind: (mark, _YES)}
 
 
-CHECKS: Final = (
+_FACTS: Final = (
     # First: until then no other error was raised that the metric could count.
-    *_on(
+    _Fact(
         _only(ApiKind.REST, Mark.OBSERVED),
         "unauthorized-counts-as-error",
         "a raised `Unauthorized` counts in Lambda's metric `Errors`",
-        "none: our alarms use our own metric",
         aws_only_checks.unauthorized_counts_as_error,
     ),
-    *_on(
+    _Fact(
         _both(Mark.UNPROVEN, _YES),
         "time-condition",
         "`aws:CurrentTime` in a cached policy ends the access at its time",
-        _NO_CONDITIONS.replace("{name}", "evaluates_time"),
         condition_checks.time_condition,
+        local="evaluates_time=false",
+        remedy=_NO_CONDITIONS,
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "source-address-condition",
         "`aws:SourceIp` in a policy is compared with the caller's address",
-        _NO_CONDITIONS.replace("{name}", "evaluates_source_address"),
         condition_checks.source_address_condition,
+        local="evaluates_source_address=false",
+        remedy=_NO_CONDITIONS,
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "allow-cached",
         "an allowing answer is cached and serves other paths too",
-        "local gateway: {kind}.caches_allows=false; size the authorizers for every request",
         cache_checks.allow_cached,
+        local="caches_allows=false",
+        remedy="size the authorizers for every request",
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "denial-cached",
         "a denying answer is cached",
-        "local gateway: {kind}.caches_denials=false",
         cache_checks.denial_cached,
+        local="caches_denials=false",
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "error-not-cached",
         "a raised error is not cached",
-        "local gateway: {kind}.caches_errors=true; stack: a lower AuthorizerCacheSeconds, because"
-        " one outage or mistyped secret then answers for as long",
         cache_checks.error_not_cached,
+        local="caches_errors=true",
+        remedy="a lower AuthorizerCacheSeconds, because one outage then answers for as long",
     ),
-    *_on(
+    _Fact(
         _both(Mark.UNPROVEN, _YES),
         "flush",
         f"a flush ends cached answers within {cache_checks.FLUSHED_WITHIN_SECONDS} s",
-        "local gateway: {kind}.flush_delay_seconds=120; stack: an AuthorizerCacheSeconds that a"
-        " revoked key may live on for",
         cache_checks.flush,
+        local="flush_delay_seconds=120",
+        remedy="an AuthorizerCacheSeconds that a revoked key may live on for",
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "quotes-in-context",
         "a context value with quotes arrives unchanged, fresh and cached",
-        "local gateway: {kind}.keeps_quotes_in_cached_context=false; none of ours holds quotes",
         cache_checks.quotes_in_context,
+        local="keeps_quotes_in_cached_context=false",
+        remedy="nothing to change; no context value of ours holds quotes",
     ),
-    *_on(
+    _Fact(
         _both(Mark.DOCUMENTED, _YES),
         "missing-identity",
         "a missing identity source is a 401, and the authorizer is not asked",
-        "local gateway: {kind}.asks_without_identity=true; the authorizers refuse it as well",
         cache_checks.missing_identity,
+        local="asks_without_identity=true",
+        remedy="nothing to change; the authorizers refuse it as well",
     ),
-    *_on(
+    _Fact(
         {ApiKind.REST: (Mark.DOCUMENTED, _YES), ApiKind.HTTP: (Mark.UNPROVEN, _YES)},
         "unauthorized-error",
         "an error `Unauthorized` is a 401",
-        "local gateway: {kind}.answers_unauthorized=false; tell callers of a 500 for a wrong key",
         answer_checks.unauthorized_error,
+        local="answers_unauthorized=false",
+        remedy="tell callers that a wrong key is answered 500",
     ),
-    *_on(
+    _Fact(
         _only(ApiKind.REST, Mark.OBSERVED),
         "denied-context",
         "`$context.authorizer.*` is filled in the body of a policy's 403",
-        "local gateway: {kind}.shows_denied_context=false; our gateway responses do not use it",
         answer_checks.denied_context,
+        local="shows_denied_context=false",
+        remedy="nothing to change; our gateway responses do not use it",
     ),
-    *_on(
+    _Fact(
         _both(Mark.UNPROVEN, _YES),
         "policy-size",
         "a policy of 8,192 bytes, the budget, is taken",
-        "local gateway: {kind}.max_policy_bytes=FOUND; stack: fewer AccessMapRoutes or a shorter"
-        " MaxStageLength, and MAX_POLICY_BYTES in keyscope/policy.py",
         answer_checks.policy_size,
+        local="max_policy_bytes=8000",
+        remedy="fewer AccessMapRoutes or a lower MaxStageLength, and MAX_POLICY_BYTES as found",
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "many-statements",
         f"a policy of {answer_checks.MANY_STATEMENTS} statements is taken",
-        "local gateway: {kind}.max_policy_statements=30; our policies have two",
         answer_checks.many_statements,
+        local="max_policy_statements=30",
+        remedy="nothing to change; our policies have two",
     ),
-    *_on(
+    _Fact(
         {ApiKind.REST: (Mark.OBSERVED, _NO), ApiKind.HTTP: (Mark.OBSERVED, _YES)},
         "path-decoded",
         "the path that functions see is percent-decoded",
-        "local gateway: {kind}.decodes_path",
         path_checks.path_decoded,
+        local="decodes_path=OTHERWISE",
+        remedy="look whether backends decode twice, or not at all",
     ),
-    *_on(
+    _Fact(
         {ApiKind.REST: (Mark.UNPROVEN, _NO), ApiKind.HTTP: (Mark.OBSERVED, _YES)},
         "arn-decoded",
         "the path in the method ARN is percent-decoded",
-        "local gateway: {kind}.arn_is_decoded; ids that need encoding are granted in both forms",
         path_checks.arn_decoded,
+        local="arn_is_decoded=OTHERWISE",
+        remedy="nothing to change; ids that need encoding are granted in both forms",
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "arn-inner-slashes",
         "the method ARN keeps `//` inside the path",
-        "local gateway: {kind}.arn_keeps_inner_slashes=false; look whether routes merge them too",
         path_checks.arn_inner_slashes,
+        local="arn_keeps_inner_slashes=false",
+        remedy="look whether backends merge them too",
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "arn-trailing-slash",
         "the method ARN keeps the path's trailing slash",
-        "local gateway: {kind}.arn_keeps_trailing_slash=false",
         path_checks.arn_trailing_slash,
+        local="arn_keeps_trailing_slash=false",
+        remedy="look whether backends drop it too",
     ),
-    *_on(
+    _Fact(
         _both(Mark.UNPROVEN, _YES),
         "arn-dot-segments",
         "the method ARN keeps dot segments",
-        "local gateway: {kind}.arn_keeps_dot_segments=false; look whether routes resolve them too",
         path_checks.arn_dot_segments,
+        local="arn_keeps_dot_segments=false",
+        remedy="look whether backends resolve them too",
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "arn-is-path",
         "the method ARN carries the path that was asked for, not the route's template",
-        "local gateway: {kind}.arn_is_route_template=true; no access map can work then",
         path_checks.arn_is_path,
+        local="arn_is_route_template=true",
+        remedy="no access map can work; do not go live",
     ),
-    *_on(
+    _Fact(
         _only(ApiKind.REST, Mark.OBSERVED),
         "arn-without-base-path",
         "the method ARN holds no base path of a custom domain",
-        "none: put the base path before the paths of the access map",
         aws_only_checks.base_path,
+        remedy="write the base path before the paths of the access map",
     ),
-    *_on(
+    _Fact(
         _both(Mark.UNPROVEN, _NO),
         "method-override",
         "`X-HTTP-Method-Override` changes the method that a policy sees",
-        "local gateway: {kind}.honours_method_override=true; look which method the backend sees",
         path_checks.method_override,
+        local="honours_method_override=true",
+        remedy="look which method the backend sees",
     ),
-    *_on(
+    _Fact(
         _both(Mark.OBSERVED, _YES),
         "trailing-slash",
         "a path with a trailing slash is authorized like any other",
-        "local gateway: {kind}.trailing_slash_skips_authorizer=true; let the backend refuse a"
-        " request whose authorizer context is missing",
         path_checks.trailing_slash,
+        local="trailing_slash_skips_authorizer=true",
+        remedy="let backends refuse a request without an authorizer context",
     ),
-    *_on(
+    _Fact(
         _only(ApiKind.REST, Mark.UNPROVEN),
         "repeated-header",
         "under a repeated header's name stands its last value",
-        "local gateway: {kind}.repeated_header; two Authorization headers are refused either way",
         path_checks.repeated_header_is("two"),
+        local="repeated_header=first",
+        remedy="nothing to change; two Authorization headers are refused",
     ),
-    *_on(
+    _Fact(
         _only(ApiKind.HTTP, Mark.DOCUMENTED),
         "repeated-header",
         "a repeated header's values are joined by commas",
-        "local gateway: {kind}.repeated_header",
         path_checks.repeated_header_is("one,two"),
+        local="repeated_header=first",
+        remedy="nothing to change; two Authorization headers are refused",
     ),
-    *_on(
+    _Fact(
         _only(ApiKind.REST, Mark.DOCUMENTED),
         "usage-identifier",
         "`usageIdentifierKey` selects the usage plan that throttles",
-        "local gateway: {kind}.throttles_usage_identifiers=false; throttle by stage or by WAF",
         answer_checks.usage_identifier,
+        local="throttles_usage_identifiers=false",
+        remedy="throttle by stage or by AWS WAF",
     ),
-    *_on(
+    _Fact(
         _both(Mark.DOCUMENTED, _YES),
         "cold-start-is-restore",
         "a cold start of the authorizer is a restore of its snapshot",
-        "stack: attach the alias (the outputs' ARNs), not the function",
         aws_only_checks.cold_start_is_restore,
+        remedy="attach the aliases that the outputs name, not the functions",
     ),
 )
+CHECKS: Final = tuple(check for fact in _FACTS for check in fact.checks())

@@ -40,14 +40,16 @@ class Finding:
 class Check:
     """A statement about the platform, whether it is expected to hold, and how to find out.
 
-    `setting` says what to change where it is found otherwise.
+    Where it is found otherwise, `local_setting` makes the local gateway do so as well (empty where
+    it cannot), and `remedy` says what it means for a stack.
     """
 
     name: str
     statement: str
     mark: Mark
     expected: Found
-    setting: str
+    local_setting: str
+    remedy: str
     run: Callable[[Subject], Finding]
 
 

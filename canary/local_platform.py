@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Final
 
 from canary.evidence import Evidence
@@ -14,7 +15,7 @@ from local.function_loader import loaded_functions
 from local.gateway import Gateway
 from local.platform_behaviour import PlatformBehaviour
 from local.server import serving
-from local.template import load_stack
+from local.template import Stack, load_stack
 
 _TOKEN: Final = "a-token-that-opens-a-probe-on-this-machine"  # noqa: S105 - nobody else gets there
 _PARAMETERS: Final = {"ProbeToken": _TOKEN, "UsageKey": "a-key-of-a-local-usage-plan"}
@@ -25,7 +26,7 @@ def local_subject(
     behaviours: Mapping[ApiKind, PlatformBehaviour], evidence: Evidence, clock: Clock
 ) -> Iterator[Subject]:
     """Serve the probe APIs on free ports of 127.0.0.1; both sides go by the same clock."""
-    stack = load_stack(TEMPLATE, _PARAMETERS)
+    stack = _stack()
     with loaded_functions(stack, {}) as functions:
         gateways = [Gateway(api, functions, clock.now) for api in read_apis(stack, behaviours)]
         with serving(gateways, 0) as urls:
@@ -35,6 +36,11 @@ def local_subject(
             }
             caches = _LocalCaches({gateway.api.kind: gateway for gateway in gateways})
             yield Subject(apis, caches, clock)
+
+
+@cache
+def _stack() -> Stack:
+    return load_stack(TEMPLATE, _PARAMETERS)
 
 
 class _LocalCaches:

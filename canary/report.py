@@ -51,12 +51,7 @@ def table_of(results: Sequence[Result]) -> Table:
 
 def advice(results: Sequence[Result]) -> list[str]:
     """Return what to change, one line for each fact that was found otherwise."""
-    return [
-        f"{each.check.name} is {each.finding.found}, not {each.check.expected}."
-        f" Change: {each.check.setting}"
-        for each in results
-        if each.is_otherwise
-    ]
+    return [_advice(each.check, each.finding) for each in results if each.is_otherwise]
 
 
 def exit_status(results: Sequence[Result]) -> int:
@@ -64,6 +59,11 @@ def exit_status(results: Sequence[Result]) -> int:
     if any(each.is_otherwise for each in results):
         return OTHERWISE
     return IN_DOUBT if any(each.is_in_doubt for each in results) else AS_EXPECTED
+
+
+def _advice(check: Check, finding: Finding) -> str:
+    local = f' Local gateway: PLATFORM="{check.local_setting}".' if check.local_setting else ""
+    return f"{check.name} is {finding.found}, not {check.expected}.{local} Stack: {check.remedy}."
 
 
 def _lines(evidence: Sequence[str]) -> str:
