@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    WaiterError,
+)
 
 _DENIED: Final = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId"}
@@ -20,9 +26,12 @@ def told(purpose: str) -> Iterator[None]:
 
     Raises:
         AwsRefused: a call failed.
+        WaiterError: what was waited for did not come; only whoever waited can tell why.
     """
     try:
         yield
+    except WaiterError:
+        raise
     except ClientError as error:
         message = f"Cannot {purpose}: {_reason(error)}"
         raise AwsRefused(message) from error

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPException
 from typing import Final, cast
 from urllib.parse import urlsplit
 
@@ -13,12 +13,12 @@ from botocore.exceptions import ClientError
 
 from canary.aws_calls import AwsRefused, is_not_there, told
 from canary.aws_clients import AwsClients, CloudFormationClient, Reply
+from canary.connection import connection_to
 from local.api_definition import ApiKind
 
 AT_ONCE: Final = 8
 """How many requests are sent at once; what has no free container for them starts one."""
 LOOK_BACK_SECONDS: Final = 3_600
-_TIMEOUT_SECONDS: Final = 35
 _RESTORE: Final = re.compile(r"\bRestore Duration: ([0-9.]+) ms")
 _INIT: Final = re.compile(r"\bInit Duration: ([0-9.]+) ms")
 _URLS: Final = {ApiKind.REST: "RestApiUrl", ApiKind.HTTP: "HttpApiUrl"}
@@ -123,13 +123,12 @@ def outputs_of(stack: Reply) -> dict[str, str]:
 
 
 def _is_answered(url: str) -> bool:
-    parts = urlsplit(url)
-    connection = HTTPSConnection(str(parts.hostname), parts.port, timeout=_TIMEOUT_SECONDS)
+    connection = connection_to(url)
     try:
         # Nobody's token, and each another, so that no cached answer serves it.
         connection.request(
             "GET",
-            f"{parts.path}/v2/apps",
+            f"{urlsplit(url).path}/v2/apps",
             headers={"Authorization": f"Bearer {secrets.token_hex(12)}"},
         )
         connection.getresponse().read()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -17,8 +18,8 @@ from local.platform_behaviour import PlatformBehaviour
 from local.server import serving
 from local.template import Stack, load_stack
 
-_TOKEN: Final = "a-token-that-opens-a-probe-on-this-machine"  # noqa: S105 - nobody else gets there
-_PARAMETERS: Final = {"ProbeToken": _TOKEN, "UsageKey": "a-key-of-a-local-usage-plan"}
+LOCAL_TOKEN: Final = "a-token-that-opens-a-probe-on-this-machine"  # noqa: S105 - opens no other
+_PARAMETERS: Final = {"ProbeToken": LOCAL_TOKEN, "UsageKey": "a-key-of-a-local-usage-plan"}
 
 
 @contextmanager
@@ -31,10 +32,10 @@ def local_subject(
         gateways = [Gateway(api, functions, clock.now) for api in read_apis(stack, behaviours)]
         with serving(gateways, 0) as urls:
             apis = {
-                gateway.api.kind: ProbeApi(url, _TOKEN, evidence)
+                gateway.api.kind: ProbeApi(url, LOCAL_TOKEN, evidence)
                 for gateway, url in zip(gateways, urls, strict=True)
             }
-            caches = _LocalCaches({gateway.api.kind: gateway for gateway in gateways})
+            caches = LocalCaches({gateway.api.kind: gateway for gateway in gateways})
             yield Subject(apis, caches, clock)
 
 
@@ -43,10 +44,13 @@ def _stack() -> Stack:
     return load_stack(TEMPLATE, _PARAMETERS)
 
 
-class _LocalCaches:
-    def __init__(self, gateways: Mapping[ApiKind, Gateway]) -> None:
-        self._gateways = gateways
+@dataclass(frozen=True, slots=True)
+class LocalCaches:
+    """The result caches of gateways in this process."""
+
+    gateways: Mapping[ApiKind, Gateway]
 
     def flush(self, kind: ApiKind, /) -> None:
-        gateway = self._gateways[kind]
+        """Flush one API's stage, at once or as late as the gateway is told."""
+        gateway = self.gateways[kind]
         gateway.cache.flush(gateway.api.platform.flush_delay_seconds)

@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from typing import Final, cast
 from urllib.parse import urlsplit
 
+from canary.connection import connection_to
 from canary.evidence import Evidence
 
-TIMEOUT_SECONDS: Final = 35
-"""More than API Gateway's 29 s for an integration."""
 ATTEMPTS: Final = 4
 """How often a request is sent that nothing answers."""
 _TOLD_HEADERS: Final = {"date", "x-amzn-errortype", "x-amzn-requestid", "apigw-requestid"}
@@ -107,19 +106,13 @@ class ProbeApi:
         self, method: str, target: str, headers: Sequence[tuple[str, str]]
     ) -> tuple[int, dict[str, str], str]:
         # Every library for HTTP tidies the path up; this one sends it as it is.
-        with closing(_connection(self.url)) as connection:
+        with closing(connection_to(self.url)) as connection:
             connection.putrequest(method, target)
             for name, value in [*headers, ("x-probe-token", self.token)]:
                 connection.putheader(name, value)
             connection.endheaders()
             response = connection.getresponse()
             return response.status, dict(_told(response.getheaders())), response.read().decode()
-
-
-def _connection(url: str) -> HTTPConnection:
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    return kind(str(parts.hostname), parts.port, timeout=TIMEOUT_SECONDS)
 
 
 def _told(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:

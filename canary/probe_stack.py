@@ -139,9 +139,14 @@ def _check_tag(found: Reply, name: str, stack_name: str) -> None:
         raise AwsRefused(message)
 
 
+def new_token() -> str:
+    """Return a secret for one run."""
+    return secrets.token_hex(32)
+
+
 def _create(cloudformation: CloudFormationClient, stack_name: str) -> ProbeStack:
-    name, token = probe_stack_name(stack_name), secrets.token_hex(32)
-    parameters = {"ProbeToken": token, "UsageKey": secrets.token_hex(20)}
+    name, token = probe_stack_name(stack_name), new_token()
+    parameters = {"ProbeToken": token, "UsageKey": new_token()}
     try:
         with told(f"create the stack {name}"):
             cloudformation.create_stack(
