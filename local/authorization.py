@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn, TypeAlias, assert_never
 
+from keyscope.policy_evaluation import AccessRequest, UnsupportedPolicy, Verdict, evaluate
 from local.api_definition import (
     Api,
     ApiKind,
@@ -24,7 +25,6 @@ from local.gateway_events import method_arn, request_event, token_event
 from local.gateway_request import CacheUse, GatewayRequest, MatchedRoute
 from local.gateway_responses import NotAnswered, ResponseType
 from local.platform_behaviour import without_conditions
-from local.policy_evaluation import AccessRequest, UnsupportedPolicy, Verdict, evaluate
 from local.result_cache import ResultCache
 
 ACTION = "execute-api:Invoke"

@@ -32,6 +32,11 @@ class LoadedStack:
     functions: Mapping[str, LocalFunction]
     control_plane_listener: socket.socket
 
+    @property
+    def control_plane_url(self) -> str:
+        """Where the control plane listens once the stack is served."""
+        return url_of(self.control_plane_listener)
+
 
 @dataclass(frozen=True, slots=True)
 class ServedStack:
@@ -77,7 +82,7 @@ def served_stack(
     ]
     with (
         serving(gateways, first_port) as urls,
-        served(control_plane(gateways), loaded.control_plane_listener),
+        served(control_plane(gateways, loaded.functions), loaded.control_plane_listener),
     ):
         yield ServedStack(gateways, urls)
 

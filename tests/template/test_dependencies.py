@@ -11,6 +11,11 @@ OPTIONS: Final = ("--locked", "--no-emit-project", "--no-header", "--no-annotate
 EXPORTS: Final = {
     "uv-requirements.txt": ("--only-group", "bootstrap"),
     "layers/dependencies/requirements.txt": ("--no-dev", "--prune", "botocore"),
+    "layers/authorizer_dependencies/requirements.txt": (
+        "--no-dev",
+        "--prune",
+        "aws-lambda-powertools",
+    ),
     "layers/management_dependencies/requirements.txt": (
         "--only-group",
         "management",

@@ -1,8 +1,9 @@
 """The page of platform facts, held against the canary's checks and the tests."""
 
 import ast
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -88,3 +89,24 @@ def test_every_exit_status_is_explained() -> None:
     documented = re.search(r"Exit status: (.*?)\n\"\"\"", main, re.DOTALL)
     assert documented is not None
     assert re.findall(r"\b(\d+) [a-z]", documented[1]) == [*told[:-1], told[-1]]
+
+
+def test_the_permissions_name_every_call_that_the_canary_makes() -> None:
+    policy = re.search(r"```json\n(.*?)```", CANARY_PAGE, re.DOTALL)
+    assert policy is not None
+    allowed = {action for each in json.loads(policy[1])["Statement"] for action in listed(each)}
+    assert allowed >= {
+        "apigateway:DELETE",
+        "cloudformation:CreateStack",
+        "cloudformation:DeleteStack",
+        "cloudformation:DescribeStackEvents",
+        "cloudformation:DescribeStacks",
+        "cloudwatch:GetMetricStatistics",
+        "lambda:GetFunctionConfiguration",
+        "logs:FilterLogEvents",
+    }
+
+
+def listed(statement: Mapping[str, str | list[str]]) -> list[str]:
+    actions = statement["Action"]
+    return actions if isinstance(actions, list) else [actions]

@@ -1,8 +1,10 @@
 import json
 from dataclasses import replace
-from uuid import uuid4
+from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from keyscope.aws.telemetry import Telemetry
 from keyscope.decision import Decision, Outcome, Scheme
@@ -42,10 +44,8 @@ FAILED = Decision(
 
 def written(
     decision: Decision, capsys: pytest.CaptureFixture[str], level: str = "INFO"
-) -> list[dict[str, object]]:
-    # Powertools keeps one log handler, with its stream, per name.
-    telemetry = Telemetry(f"function-{uuid4()}", level, "Keyscope")
-    telemetry.record(decision, "request-1", "invocation-1")
+) -> list[dict[str, Any]]:
+    Telemetry("rest_authorizer", level, "Keyscope").record(decision, "request-1", "invocation-1")
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -59,7 +59,7 @@ def test_one_decision_is_one_log_line_and_one_metric_set(
 
 def test_the_log_line_of_an_allow_names_the_principal(capsys: pytest.CaptureFixture[str]) -> None:
     log = written(ALLOWED, capsys)[0]
-    standard = {"level", "location", "message", "timestamp", "service"}
+    standard = {"level", "message", "timestamp", "service"}
     assert {name: value for name, value in log.items() if name not in standard} == {
         "outcome": "allowed",
         "scheme": "Bearer",
@@ -163,3 +163,52 @@ def test_one_decision_leaves_no_trace_in_the_metrics_of_the_next(
     assert "Allowed" not in metrics
     assert metrics["scheme"] == "none"
     assert len(metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"]) == 2
+
+
+def test_the_log_line_begins_as_those_of_the_other_functions_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = written(ALLOWED, capsys)[0]
+    Logger(service="test_telemetry", location=None).info("decision")
+    other = json.loads(capsys.readouterr().out)
+    assert list(log)[: len(other)] == list(other)
+    assert log["timestamp"][:17] == other["timestamp"][:17]
+    assert len(log["timestamp"]) == len(other["timestamp"])
+
+
+def test_the_log_line_names_the_trace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3f;Parent=53995c3f;Sampled=0")
+    assert written(ALLOWED, capsys)[0]["xray_trace_id"] == "1-5759e988-bd862e3f"
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\u2028b", "\ud800", 'a"}', "Zoë", "\x00"])
+def test_a_line_holds_what_others_named_as_one_line_of_ascii(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Telemetry("rest_authorizer", "INFO", "Keyscope").record(ALLOWED, text, None)
+    output = capsys.readouterr().out
+    assert output.isascii()
+    assert output.count("\n") == 2
+    assert json.loads(output.splitlines()[0])["request_id"] == text
+
+
+def test_a_metric_set_has_the_shape_of_those_of_the_other_functions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    metrics = written(REFUSED, capsys)[-1]
+    others = EphemeralMetrics(service="rest_authorizer", namespace="Keyscope")
+    others.add_dimensions(
+        service="rest_authorizer",
+        outcome="refused",
+        reason="no_credential",
+        scheme="none",
+        scope="none",
+    )
+    others.add_metric(name="Refused", unit=MetricUnit.Count, value=1)
+    others.add_metric(name="DecisionTime", unit=MetricUnit.Milliseconds, value=1)
+    others.flush_metrics()
+    other = json.loads(capsys.readouterr().out)
+    other["_aws"]["Timestamp"] = metrics["_aws"]["Timestamp"]
+    assert metrics == other
