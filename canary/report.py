@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rich.markup import escape
 from rich.table import Table
 
 from canary.facts import Check, Finding, Found
@@ -42,7 +43,8 @@ def table_of(results: Sequence[Result]) -> Table:
             check.mark,
             check.expected,
             finding.found,
-            finding.detail,
+            # AWS's own words may hold brackets, which rich would take for styles.
+            escape(finding.detail),
             _lines(finding.evidence),
             style="red" if result.is_otherwise else "yellow" if result.is_in_doubt else None,
         )

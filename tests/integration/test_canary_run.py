@@ -132,6 +132,16 @@ def test_the_local_gateway_can_be_asked_without_an_account(
     assert evidence_of(tmp_path)
 
 
+def test_a_local_gateway_that_behaves_otherwise_fails_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = Waiting()
+    monkeypatch.setattr("canary.__main__.Clock", lambda **_: waiting.clock())
+    platform = "http.answers_unauthorized=false"
+    assert main({"LOCAL": "1", "STATE_FOLDER": str(tmp_path), "PLATFORM": platform}) == 1
+    assert f'Local gateway: PLATFORM="{platform}".' in capsys.readouterr().out
+
+
 def test_each_kind_of_api_is_flushed_by_its_own_control_plane(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

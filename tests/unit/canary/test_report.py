@@ -47,6 +47,13 @@ def test_what_is_found_otherwise_comes_with_what_to_change() -> None:
     assert advice([Result(check(), YES), Result(check(), NO)]) == [told]
 
 
+def test_the_table_shows_what_aws_says_in_brackets() -> None:
+    console = Console(file=io.StringIO(), width=150)
+    console.print(table_of([Result(check(), unknown("refused [bold] it"))]))
+    assert isinstance(console.file, io.StringIO)
+    assert "refused [bold] it" in console.file.getvalue()
+
+
 def test_the_table_names_fact_mark_expectation_finding_and_evidence() -> None:
     console = Console(file=io.StringIO(), width=150)
     console.print(table_of([Result(check(), YES)]))
