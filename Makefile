@@ -8,13 +8,13 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events openapi screenshots clean
+.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events openapi screenshots canary clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
-	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" python -m local
+	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" python -m local
 
 test: .venv/installed .venv/browser ## Run every test; T=path and K=words select some, then without the coverage gate
 	pytest $(if $(T)$(K),$(T) $(if $(K),-k "$(K)"),--cov --cov-report=term)
@@ -34,7 +34,7 @@ lint: .venv/installed ## Check style, types, import directions and the template;
 	ruff format --check .
 	mypy
 	lint-imports
-	cfn-lint template.yaml
+	cfn-lint template.yaml canary/template.yaml
 
 format: .venv/installed ## Format the code and apply safe fixes
 	ruff check --fix .
@@ -57,6 +57,9 @@ events: .venv/installed ## Fill the events with the running local stack's creden
 
 openapi: .venv/installed ## Write the management API's documents, docs/openapi.json and docs/endpoints.md
 	@python -m local.openapi
+
+canary: .venv/installed ## Ask API Gateway what AWS does not document: STACK=name of a deployed stack, or LOCAL=1
+	@STACK="$(STACK)" LOCAL="$(LOCAL)" CLEAN="$(CLEAN)" PLATFORM="$(PLATFORM)" python -m canary
 
 screenshots: .venv/installed .venv/browser ## Take pictures of each view of the key console into .local/screenshots
 	@python -m tests.browser.screenshots

@@ -3,7 +3,8 @@
 Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ONCE=1` (end after
 the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
 functions' log go there), and `PARAMETERS`, the template's parameters, as in
-`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`.
+`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`, and `PLATFORM`, what to assume of
+API Gateway (`local/platform_behaviour.py`).
 """
 
 import contextlib
@@ -12,18 +13,22 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
 from keyscope.errors import Misconfigured
+from local.api_definition import ApiKind
 from local.control_plane import control_plane_environment
 from local.embedded_aws import embedded_aws
 from local.event_values import basic
 from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
 from local.intrinsics import TemplateError
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
+from local.platform_behaviour import PlatformBehaviour
+from local.platform_settings import WrongBehaviour, read_behaviours
 from local.running_stack import LoadedStack, loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID
 from local.server import PortTaken
@@ -54,9 +59,15 @@ def main(environment: Mapping[str, str]) -> int:
         port = _port(environment)
         parameters = {"HttpApiEnabled": "true", **_parameters(environment)}
         stack = load_stack(ROOT / "template.yaml", parameters)
-        folder = Path(environment.get("STATE_FOLDER") or STATE_FOLDER)
-        return _run(stack, port, folder, console, once=environment.get("ONCE", "") not in ("", "0"))
-    except (UsageError, TemplateError, PortTaken, Misconfigured) as error:
+        run = _Run(
+            stack,
+            port,
+            Path(environment.get("STATE_FOLDER") or STATE_FOLDER),
+            read_behaviours(environment.get("PLATFORM", "")),
+            once=environment.get("ONCE", "") not in ("", "0"),
+        )
+        return _run(run, console)
+    except (UsageError, TemplateError, PortTaken, Misconfigured, WrongBehaviour) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
@@ -64,7 +75,19 @@ def main(environment: Mapping[str, str]) -> int:
         return INTERRUPTED
 
 
-def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the settings say."""
+
+    stack: Stack
+    port: int
+    folder: Path
+    behaviours: Mapping[ApiKind, PlatformBehaviour]
+    once: bool
+
+
+def _run(run: _Run, console: Console) -> int:
+    stack, folder = run.stack, run.folder
     log = folder / LOG_FILE_NAME
     with (
         _logged_to(log),
@@ -73,14 +96,17 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
     ):
         function_environment = provisioning_environment(stack, aws)
         session = provision(loaded.functions[PROVISIONING_FUNCTION], function_environment)
-        with served_stack(loaded, port) as served, polled_stack(loaded):
+        with (
+            served_stack(loaded, run.port, behaviours=run.behaviours) as served,
+            polled_stack(loaded),
+        ):
             urls = served.urls
             described = _described(stack, loaded)
             file = folder / SESSION_FILE_NAME
             write_session(file, session, urls, function_environment, described)
             _say_where(console, stack, urls)
             succeeded = _tour(console, stack, session, urls, log)
-            if once:
+            if run.once:
                 return 0 if succeeded else 1
             with noted_signals() as wait_for_signal:
                 _say_what_next(console, stack, session, urls[0], folder)

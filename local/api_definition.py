@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from local.platform_behaviour import HTTP_BEHAVIOUR, REST_BEHAVIOUR, PlatformBehaviour
+
 ANY_METHOD: Final = "ANY"
 
 
@@ -135,7 +137,10 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One API with its one stage; `usage_plans` by the values of their API Gateway keys."""
+    """One API with its one stage; `usage_plans` by the values of their API Gateway keys.
+
+    `behaviour` takes the place of what is assumed of API Gateway for this kind of API.
+    """
 
     kind: ApiKind
     logical_id: str
@@ -146,3 +151,15 @@ class Api:
     gateway_responses: Mapping[str, GatewayResponse]
     cors: Cors | None = None
     usage_plans: Mapping[str, UsagePlan] = field(default_factory=dict, repr=False)
+    behaviour: PlatformBehaviour | None = None
+
+    @property
+    def platform(self) -> PlatformBehaviour:
+        """How API Gateway behaves where AWS does not say."""
+        return self.behaviour or ASSUMED[self.kind]
+
+
+ASSUMED: Final[Mapping[ApiKind, PlatformBehaviour]] = {
+    ApiKind.REST: REST_BEHAVIOUR,
+    ApiKind.HTTP: HTTP_BEHAVIOUR,
+}

@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from local.api_definition import Api, ApiKind, MockIntegration
-from local.authorization import Authorization, Authorized, AuthorizerResult
+from local.authorization import Authorization, Authorized, CachedResult
 from local.cors import preflight_answer, with_cors
 from local.function_loader import FunctionFailed, LocalFunction
 from local.gateway_events import proxy_event
@@ -17,6 +18,7 @@ from local.result_cache import ResultCache
 from local.route_table import find_route
 from local.usage_plans import UsageMeter
 
+_METHOD_OVERRIDE: Final = "x-http-method-override"
 _log = logging.getLogger("keyscope.local.gateway")
 
 
@@ -30,7 +32,7 @@ class Gateway:
     api: Api
     functions: Mapping[str, LocalFunction]
     clock: Callable[[], float] = time.time
-    cache: ResultCache[AuthorizerResult] = field(init=False)
+    cache: ResultCache[CachedResult] = field(init=False)
     usage: UsageMeter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,6 +44,9 @@ class Gateway:
         """Answer a request as API Gateway would."""
         if preflight := preflight_answer(self.api, request):
             return preflight
+        override = request.header_values(_METHOD_OVERRIDE)
+        if override and self.api.platform.honours_method_override:
+            request = replace(request, method=override[-1])
         try:
             answer = self._pass_through(request)
         except NotAnswered as error:
@@ -57,10 +62,12 @@ class Gateway:
             raise NotAnswered(ResponseType.NO_ROUTE, "no route fits")
         route, matched = found
         authorized = None
-        if route.authorizer is not None:
+        platform = self.api.platform
+        is_skipped = platform.trailing_slash_skips_authorizer and request.path.endswith("/")
+        if route.authorizer is not None and not is_skipped:
             authorization = Authorization(self.api, self.functions, self.cache, self.clock)
             authorized = authorization.authorize(route.authorizer, request, matched)
-        if route.api_key_required:
+        if route.api_key_required and platform.throttles_usage_identifiers:
             self._count_usage(authorized)
         if isinstance(route.integration, MockIntegration):
             return GatewayAnswer(route.integration.status, [*route.integration.headers.items()])
