@@ -4,7 +4,9 @@ from typing import Final
 
 from canary.facts import Finding, unknown, yes_or_no
 from canary.subject import Subject
+from keyscope.method_arn import ApiStage
 from keyscope.policy import MAX_POLICY_BYTES
+from keyscope.spellings import CLIMBING
 from local.api_definition import ApiKind
 
 LARGEST_POLICY_BYTES: Final = 262_144
@@ -68,6 +70,17 @@ def many_statements(subject: Subject, kind: ApiKind) -> Finding:
     """Return a policy of many statements that is well within the budget of bytes."""
     answer = subject.apis[kind].ask({"name": "first", "statements": MANY_STATEMENTS})
     detail = f"{MANY_STATEMENTS} statements are answered {answer.status}"
+    return yes_or_no(holds=answer.status == _OK, detail=detail, evidence=[answer.evidence])
+
+
+def climbing_deny(subject: Subject, kind: ApiKind) -> Finding:
+    """Return a policy with the Deny that all of ours have; the path that is asked for is not in it.
+
+    Its resources name no API, and one holds a backslash.
+    """
+    denied = [ApiStage("arn:aws:execute-api").any_path(pattern) for pattern in CLIMBING]
+    answer = subject.apis[kind].ask({"name": "first", "deny": denied})
+    detail = f"a policy with it is answered {answer.status}"
     return yes_or_no(holds=answer.status == _OK, detail=detail, evidence=[answer.evidence])
 
 

@@ -120,6 +120,14 @@ _FACTS: Final = (
         remedy="nothing to change; our policies have two",
     ),
     Fact(
+        both(Mark.UNPROVEN, _YES),
+        "climbing-deny",
+        "a Deny whose resources name no API and hold a backslash is taken",
+        answer_checks.climbing_deny,
+        local="takes_any_resource=false",
+        remedy="do not go live: no policy is taken; write CLIMBING in spellings.py anew",
+    ),
+    Fact(
         {ApiKind.REST: (Mark.OBSERVED, _NO), ApiKind.HTTP: (Mark.OBSERVED, _YES)},
         "path-decoded",
         "the path that functions see is percent-decoded",

@@ -132,16 +132,18 @@ class Authorization:
             reason = f"the authorizer raised {failed.error_type}"
             raise NotAnswered(ResponseType.AUTHORIZER_FAILURE, reason, cache) from failed
         result = read_result(answer, cache)
-        self._check_size(result.policy, cache)
+        self._check_policy(result.policy, cache)
         return result
 
-    def _check_size(self, policy: object, cache: CacheUse) -> None:
+    def _check_policy(self, policy: object, cache: CacheUse) -> None:
         platform = self.api.platform
         if 0 < platform.max_policy_bytes < len(json.dumps(policy).encode()):
             _misconfigured("the policy has too many bytes", cache)
         statements = policy.get("Statement", []) if isinstance(policy, dict) else []
         if 0 < platform.max_policy_statements < len(statements):
             _misconfigured("the policy has too many statements", cache)
+        if not platform.takes_any_resource and re.search(r":\*:\*:|\\", json.dumps(statements)):
+            _misconfigured("a resource names no API or holds a backslash", cache)
 
     def _verdict(
         self,

@@ -32,6 +32,7 @@ class PlatformBehaviour:
     - `answers_unauthorized`: an error `Unauthorized` is a 401; else a 500, as any other error.
     - `shows_denied_context`: `$context.authorizer.*` is filled in the body of a 403.
     - `max_policy_bytes`, `max_policy_statements`: a larger policy is a 500; 0 sets no limit.
+    - `takes_any_resource`: a resource may name no API and hold a backslash; else that is a 500.
     - `decodes_path`: what routes and functions see as the path is percent-decoded.
     - `arn_is_decoded`, `arn_keeps_inner_slashes`, `arn_keeps_trailing_slash`,
       `arn_keeps_dot_segments`: how the method ARN carries the path.
@@ -54,6 +55,7 @@ class PlatformBehaviour:
     shows_denied_context: bool = True
     max_policy_bytes: int = 0
     max_policy_statements: int = 0
+    takes_any_resource: bool = True
     decodes_path: bool = False
     arn_is_decoded: bool = False
     arn_keeps_inner_slashes: bool = True
