@@ -14,7 +14,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
-	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" python -m local
+	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" ATTACH="$(ATTACH)" python -m local
 
 test: .venv/installed ## Run every test; T=path and K=words select some, then without the coverage gate
 	pytest $(if $(T)$(K),$(T) $(if $(K),-k "$(K)"),--cov --cov-report=term)

@@ -3,7 +3,8 @@
 Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ONCE=1` (end after
 the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
 functions' log go there), and `PARAMETERS`, the template's parameters, as in
-`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`.
+`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`. `ATTACH` is the path of another SAM
+template, whose APIs import this stack's authorizers; they are served after the stack's own.
 """
 
 import contextlib
@@ -18,12 +19,13 @@ from typing import Final
 from rich.console import Console
 
 from keyscope.errors import Misconfigured
+from local.attached import attach
 from local.embedded_aws import embedded_aws
 from local.event_values import basic
 from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
 from local.intrinsics import TemplateError
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
-from local.running_stack import loaded_stack, polled_stack, served_stack
+from local.running_stack import ServedStack, loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID
 from local.server import PortTaken
 from local.session import Session, provision, write_session
@@ -36,6 +38,7 @@ LOG_FILE_NAME: Final = "functions.log"
 INTERRUPTED: Final = 130
 """The exit status that shells give to a program ended by Ctrl-C."""
 PACKAGED_ACCESS_MAP: Final = "scopes.toml"
+OWN_APIS: Final = {"RestApi": "REST API", "HttpApi": "HTTP API"}
 TABLE_WIDTH: Final = 120
 """Columns. A narrower terminal breaks the lines; folded cells would be harder to read."""
 
@@ -53,6 +56,8 @@ def main(environment: Mapping[str, str]) -> int:
         port = _port(environment)
         parameters = {"HttpApiEnabled": "true", **_parameters(environment)}
         stack = load_stack(ROOT / "template.yaml", parameters)
+        if template := environment.get("ATTACH"):
+            stack = attach(stack, _template(template))
         folder = Path(environment.get("STATE_FOLDER") or STATE_FOLDER)
         return _run(stack, port, folder, console, once=environment.get("ONCE", "") not in ("", "0"))
     except (UsageError, TemplateError, PortTaken, Misconfigured) as error:
@@ -73,9 +78,9 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
         function_environment = provisioning_environment(stack, aws)
         session = provision(loaded.functions[PROVISIONING_FUNCTION], function_environment)
         with served_stack(loaded, port) as served, polled_stack(loaded):
-            urls = served.urls
+            urls = _own_urls(served)
             write_session(folder / SESSION_FILE_NAME, session, urls, function_environment)
-            _say_where(console, stack, urls)
+            _say_where(console, stack, served)
             succeeded = _tour(console, stack, session, urls, log)
             if once:
                 return 0 if succeeded else 1
@@ -99,11 +104,17 @@ def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str],
     return expected == len(visits)
 
 
-def _say_where(console: Console, stack: Stack, urls: Sequence[str]) -> None:
+def _own_urls(served: ServedStack) -> list[str]:
+    """Return the URLs of the APIs in template.yaml."""
+    pairs = zip(served.gateways, served.urls, strict=True)
+    return [url for gateway, url in pairs if gateway.api.logical_id in OWN_APIS]
+
+
+def _say_where(console: Console, stack: Stack, served: ServedStack) -> None:
     routes = stack.parameters["AccessMapRoutes"]
     console.print(f"Keyscope runs from template.yaml, with the route sets {routes}:")
-    for name, url in zip(("REST API", "HTTP API"), urls, strict=False):
-        console.print(f"  {name}  {url}")
+    for gateway, url in zip(served.gateways, served.urls, strict=True):
+        console.print(f"  {OWN_APIS.get(gateway.api.logical_id, gateway.api.logical_id)}  {url}")
     console.print()
 
 
@@ -151,6 +162,13 @@ def _logged_to(path: Path) -> Iterator[None]:
         gateway_log.addHandler(logging.StreamHandler(log))
         with contextlib.redirect_stdout(log):
             yield
+
+
+def _template(path: str) -> Path:
+    if not Path(path).is_file():
+        message = f"ATTACH is {path!r}; it takes the path of a SAM template"
+        raise UsageError(message)
+    return Path(path).resolve()
 
 
 def _port(environment: Mapping[str, str]) -> int:
