@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile bench-hostile lint format validate audit build invoke events openapi clean
+.PHONY: help run test test-hostile bench-hostile lint format validate audit build invoke events example-tools openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -52,10 +52,17 @@ invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=
 events: .venv/installed ## Fill the events with the running local stack's credentials, for `sam local invoke`
 	@python -m local.events --output .local/events
 
+example-tools: .venv/installed ## Install what the CDK and Serverless examples are tested with (npm, 400 MB)
+	@UV_PROJECT_ENVIRONMENT=tests/examples/.venv uv sync --locked --quiet --only-group examples
+	@if command -v npm >/dev/null; then \
+	  npm ci --prefix tests/examples --ignore-scripts --no-audit --no-fund --silent; \
+	else echo "npm is not here, so the CDK and Serverless examples are not tested"; fi
+
 openapi: .venv/installed ## Write the management API's documents, docs/openapi.json and docs/endpoints.md
 	@python -m local.openapi
 
 clean: ## Remove everything that make has made
+	rm -rf tests/examples/.venv tests/examples/node_modules
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 .venv/installed: uv.lock pyproject.toml uv-requirements.txt
