@@ -2,9 +2,10 @@
 
 Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ONCE=1` (end after
 the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
-functions' log go there), and `PARAMETERS`, the template's parameters, as in
-`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`, and `PLATFORM`, what to assume of
-API Gateway (`local/platform_behaviour.py`).
+functions' log go there), `PARAMETERS`, the template's parameters, as in
+`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`, `PLATFORM`, what to assume of API
+Gateway (`local/platform_behaviour.py`), and `ATTACH`, the path of another SAM template whose APIs
+import this stack's authorizers; they are served after the stack's own.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from rich.console import Console
 
 from keyscope.errors import Misconfigured
 from local.api_definition import ApiKind
+from local.attached import attach
 from local.control_plane import control_plane_environment
 from local.embedded_aws import embedded_aws
 from local.event_values import basic
@@ -29,7 +31,13 @@ from local.intrinsics import TemplateError
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
 from local.platform_behaviour import PlatformBehaviour
 from local.platform_settings import WrongBehaviour, read_behaviours
-from local.running_stack import LoadedStack, loaded_stack, polled_stack, served_stack
+from local.running_stack import (
+    LoadedStack,
+    ServedStack,
+    loaded_stack,
+    polled_stack,
+    served_stack,
+)
 from local.seed import USER_ID
 from local.server import PortTaken
 from local.session import Session, provision, write_session
@@ -42,6 +50,7 @@ LOG_FILE_NAME: Final = "functions.log"
 INTERRUPTED: Final = 130
 """The exit status that shells give to a program ended by Ctrl-C."""
 PACKAGED_ACCESS_MAP: Final = "scopes.toml"
+OWN_APIS: Final = {"RestApi": "REST API", "HttpApi": "HTTP API"}
 TABLE_WIDTH: Final = 120
 """Columns. A narrower terminal breaks the lines; folded cells would be harder to read."""
 
@@ -59,6 +68,8 @@ def main(environment: Mapping[str, str]) -> int:
         port = _port(environment)
         parameters = {"HttpApiEnabled": "true", **_parameters(environment)}
         stack = load_stack(ROOT / "template.yaml", parameters)
+        if template := environment.get("ATTACH"):
+            stack = attach(stack, _template(template))
         run = _Run(
             stack,
             port,
@@ -100,11 +111,11 @@ def _run(run: _Run, console: Console) -> int:
             served_stack(loaded, run.port, behaviours=run.behaviours) as served,
             polled_stack(loaded),
         ):
-            urls = served.urls
+            urls = _own_urls(served)
             described = _described(stack, loaded)
             file = folder / SESSION_FILE_NAME
             write_session(file, session, urls, function_environment, described)
-            _say_where(console, stack, urls)
+            _say_where(console, stack, served)
             succeeded = _tour(console, stack, session, urls, log)
             if run.once:
                 return 0 if succeeded else 1
@@ -141,11 +152,17 @@ def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str],
     return expected == len(visits)
 
 
-def _say_where(console: Console, stack: Stack, urls: Sequence[str]) -> None:
+def _own_urls(served: ServedStack) -> list[str]:
+    """Return the URLs of the APIs in template.yaml."""
+    pairs = zip(served.gateways, served.urls, strict=True)
+    return [url for gateway, url in pairs if gateway.api.logical_id in OWN_APIS]
+
+
+def _say_where(console: Console, stack: Stack, served: ServedStack) -> None:
     routes = stack.parameters["AccessMapRoutes"]
     console.print(f"Keyscope runs from template.yaml, with the route sets {routes}:")
-    for name, url in zip(("REST API", "HTTP API"), urls, strict=False):
-        console.print(f"  {name}  {url}")
+    for gateway, url in zip(served.gateways, served.urls, strict=True):
+        console.print(f"  {OWN_APIS.get(gateway.api.logical_id, gateway.api.logical_id)}  {url}")
     console.print()
 
 
@@ -201,6 +218,13 @@ def _logged_to(path: Path) -> Iterator[None]:
         gateway_log.addHandler(logging.StreamHandler(log))
         with contextlib.redirect_stdout(log):
             yield
+
+
+def _template(path: str) -> Path:
+    if not Path(path).is_file():
+        message = f"ATTACH is {path!r}; it takes the path of a SAM template"
+        raise UsageError(message)
+    return Path(path).resolve()
 
 
 def _port(environment: Mapping[str, str]) -> int:
