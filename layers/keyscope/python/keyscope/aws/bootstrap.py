@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from threading import Lock
 from typing import Protocol
 
 from keyscope.access_map import read_access_map
@@ -44,15 +43,17 @@ def authorizer_handler(
     settings = read_authorizer_settings(environment)
     deadlines = Deadlines()
     authorizer = _authorizer(settings, deadlines)
-    telemetry = Telemetry(function, settings.log_level, settings.metrics_namespace)
-    # Powertools gathers a decision's metrics in one place, whatever the thread.
-    turn = Lock()
+    telemetry = Telemetry(
+        function,
+        settings.log_level,
+        settings.metrics_namespace,
+        authorizer.policies.largest_bytes,
+    )
 
     def handler(event: object, context: LambdaContext) -> Answer:
         deadlines.begin_request()
         decision = authorize(event, read_event, authorizer)
-        with turn:
-            telemetry.record(decision, request_id_of(event), context.aws_request_id)
+        telemetry.record(decision, request_id_of(event), context.aws_request_id)
         return answer(decision)
 
     return handler
