@@ -51,7 +51,8 @@ def main(environment: Mapping[str, str]) -> int:
     console.width = max(console.width, TABLE_WIDTH)
     try:
         port = _port(environment)
-        parameters = {"HttpApiEnabled": "true", **_parameters(environment)}
+        everything = {"HttpApiEnabled": "true", "AccessLogEnabled": "true"}
+        parameters = {**everything, **_parameters(environment)}
         stack = load_stack(ROOT / "template.yaml", parameters)
         folder = Path(environment.get("STATE_FOLDER") or STATE_FOLDER)
         return _run(stack, port, folder, console, once=environment.get("ONCE", "") not in ("", "0"))
@@ -111,7 +112,9 @@ def _say_what_next(
     console: Console, stack: Stack, session: Session, url: str, folder: Path
 ) -> None:
     shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-    files = f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions)"
+    files = (
+        f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions, requests)"
+    )
     if _has_packaged_routes(stack):
         console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
         version = "v2" if "v2" in _route_sets(stack) else "v1.1"

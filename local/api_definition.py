@@ -135,7 +135,11 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One API with its one stage; `usage_plans` by the values of their API Gateway keys."""
+    """One API with its one stage; `usage_plans` by the values of their API Gateway keys.
+
+    `access_log_format` is the line that the stage's access log gets for each request, if there is
+    such a log.
+    """
 
     kind: ApiKind
     logical_id: str
@@ -146,3 +150,4 @@ class Api:
     gateway_responses: Mapping[str, GatewayResponse]
     cors: Cors | None = None
     usage_plans: Mapping[str, UsagePlan] = field(default_factory=dict, repr=False)
+    access_log_format: str | None = None

@@ -44,11 +44,20 @@ class AuthorizerResult:
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """An allowed request: what the backend is told, and what the cache had to do with it."""
+    """A request with a policy: what the backend is told, and what the cache had to do with it."""
 
     result: AuthorizerResult
     cache: CacheUse
     latency_ms: int
+
+
+class Denied(NotAnswered):
+    """The policy does not let the request pass; `authorized` tells whose policy it is."""
+
+    def __init__(self, verdict: Verdict, authorized: Authorized) -> None:
+        """Carry what the caller gets, and who was denied."""
+        super().__init__(ResponseType.ACCESS_DENIED, verdict, authorized.cache)
+        self.authorized = authorized
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +85,10 @@ class Authorization:
         verdict = self._verdict(result, request, cache)
         if known is None:
             self.cache.put(key, result, authorizer.ttl_seconds)
+        authorized = Authorized(result, cache, int((self.clock() - started) * 1_000))
         if verdict is not Verdict.ALLOWED:
-            raise NotAnswered(ResponseType.ACCESS_DENIED, verdict, cache)
-        return Authorized(result, cache, int((self.clock() - started) * 1_000))
+            raise Denied(verdict, authorized)
+        return authorized
 
     def _invoke(
         self,
