@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 import pytest
 
+from keyscope.answer import AuthorizerFailed, Unauthorized
 from keyscope.aws.deadline import REQUEST_SECONDS
 from keyscope.policy import MAX_POLICY_BYTES
 from local.template import Stack, load_stack, properties_of
@@ -152,6 +153,14 @@ def test_an_alarm_can_be_evaluated(name: str, stack: Stack) -> None:
     assert period % 60 == 0
     assert period * alarm["EvaluationPeriods"] <= LONGEST_EVALUATION_SECONDS
     assert 1 <= alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"]
+
+
+@pytest.mark.parametrize("function", ["RestAuthorizer", "HttpAuthorizer"])
+def test_what_an_authorizer_raises_on_purpose_is_no_crash(function: str, stack: Stack) -> None:
+    raised = properties_of(stack, f"{function}RaisedFilter")
+    answers = [f'-"[ERROR] {error.__name__}"' for error in (Unauthorized, AuthorizerFailed)]
+    assert raised["FilterPattern"] == " ".join(['"[ERROR]"', *answers])
+    assert raised["LogGroupName"] == stack.physical_ids[f"{function}LogGroup"]
 
 
 def test_lambdas_errors_are_looked_at_nowhere(stack: Stack) -> None:
