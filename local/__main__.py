@@ -3,7 +3,8 @@
 Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ONCE=1` (end after
 the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
 functions' log go there), and `PARAMETERS`, the template's parameters, as in
-`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`.
+`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`, and `PLATFORM`, what to assume of
+API Gateway (`local/platform_behaviour.py`).
 """
 
 import contextlib
@@ -12,23 +13,28 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
 from keyscope.errors import Misconfigured
+from local.api_definition import ApiKind
+from local.control_plane import control_plane_environment
 from local.embedded_aws import embedded_aws
 from local.event_values import basic
 from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
 from local.intrinsics import TemplateError
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
-from local.running_stack import loaded_stack, polled_stack, served_stack
+from local.platform_behaviour import PlatformBehaviour
+from local.platform_settings import WrongBehaviour, read_behaviours
+from local.running_stack import LoadedStack, loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID
 from local.server import PortTaken
 from local.session import Session, provision, write_session
 from local.stop_signals import interrupt_on_signals, noted_signals
-from local.template import Stack, load_stack
+from local.template import Stack, environment_of, load_stack
 from local.tour import surprises, table_of, visit
 from local.tour_stops import plan
 
@@ -54,9 +60,15 @@ def main(environment: Mapping[str, str]) -> int:
         everything = {"HttpApiEnabled": "true", "AccessLogEnabled": "true"}
         parameters = {**everything, **_parameters(environment)}
         stack = load_stack(ROOT / "template.yaml", parameters)
-        folder = Path(environment.get("STATE_FOLDER") or STATE_FOLDER)
-        return _run(stack, port, folder, console, once=environment.get("ONCE", "") not in ("", "0"))
-    except (UsageError, TemplateError, PortTaken, Misconfigured) as error:
+        run = _Run(
+            stack,
+            port,
+            Path(environment.get("STATE_FOLDER") or STATE_FOLDER),
+            read_behaviours(environment.get("PLATFORM", "")),
+            once=environment.get("ONCE", "") not in ("", "0"),
+        )
+        return _run(run, console)
+    except (UsageError, TemplateError, PortTaken, Misconfigured, WrongBehaviour) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
@@ -64,7 +76,19 @@ def main(environment: Mapping[str, str]) -> int:
         return INTERRUPTED
 
 
-def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the settings say."""
+
+    stack: Stack
+    port: int
+    folder: Path
+    behaviours: Mapping[ApiKind, PlatformBehaviour]
+    once: bool
+
+
+def _run(run: _Run, console: Console) -> int:
+    stack, folder = run.stack, run.folder
     log = folder / LOG_FILE_NAME
     with (
         _logged_to(log),
@@ -73,18 +97,36 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
     ):
         function_environment = provisioning_environment(stack, aws)
         session = provision(loaded.functions[PROVISIONING_FUNCTION], function_environment)
-        with served_stack(loaded, port) as served, polled_stack(loaded):
+        with (
+            served_stack(loaded, run.port, behaviours=run.behaviours) as served,
+            polled_stack(loaded),
+        ):
             urls = served.urls
-            write_session(folder / SESSION_FILE_NAME, session, urls, function_environment)
+            described = _described(stack, loaded)
+            file = folder / SESSION_FILE_NAME
+            write_session(file, session, urls, function_environment, described)
             _say_where(console, stack, urls)
             succeeded = _tour(console, stack, session, urls, log)
-            if once:
+            if run.once:
                 return 0 if succeeded else 1
             with noted_signals() as wait_for_signal:
                 _say_what_next(console, stack, session, urls[0], folder)
                 wait_for_signal()
             console.print("\nStopped. The store was in memory and is gone.")
     return 0
+
+
+def _described(stack: Stack, loaded: LoadedStack) -> dict[str, object]:
+    """Return what `keyscope --local` needs to know of the stack."""
+    return {
+        "outputs": dict(stack.outputs),
+        "parameters": dict(stack.parameters),
+        "authorizer_environment": dict(environment_of(stack, "RestAuthorizerFunction")),
+        "endpoints": {
+            **loaded.aws.environment,
+            **control_plane_environment(loaded.control_plane_url),
+        },
+    }
 
 
 def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str], log: Path) -> bool:
@@ -119,6 +161,10 @@ def _say_what_next(
         console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
         version = "v2" if "v2" in _route_sets(stack) else "v1.1"
         console.print("\n".join(_curl_lines(session, url, version)), markup=False)
+    if _has_console(stack):
+        key = session.store.account_key
+        console.print("\nOr open the key console in a browser, and sign in with this key:\n")
+        console.print(f"  {url}/console\n  {key.key_id}\n  {key.secret}", markup=False)
     console.print(f"\nWritten: {files}.\nServing until Ctrl-C.", markup=False)
 
 
@@ -138,6 +184,10 @@ def _curl_lines(session: Session, url: str, version: str) -> list[str]:
 
 def _route_sets(stack: Stack) -> list[str]:
     return stack.parameters["AccessMapRoutes"].split(",")
+
+
+def _has_console(stack: Stack) -> bool:
+    return stack.parameters["ConsoleEnabled"] == "true"
 
 
 def _has_packaged_routes(stack: Stack) -> bool:

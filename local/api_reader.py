@@ -6,6 +6,7 @@ What the local gateway does not support is refused here, by name, before it serv
 import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final, cast
 
 from local.access_log import VARIABLE as LOG_VARIABLE
@@ -22,8 +23,9 @@ from local.api_definition import (
     Route,
 )
 from local.authorizer_reader import function_of, read_authorizer
-from local.gateway_responses import VARIABLE, VARIABLES
+from local.gateway_responses import AUTHORIZER_VARIABLE, VARIABLE, VARIABLES
 from local.intrinsics import Json, TemplateError
+from local.platform_behaviour import PlatformBehaviour
 from local.template import Stack, physical_id_of, properties_of
 from local.usage_plan_reader import read_usage_plans
 
@@ -49,8 +51,8 @@ _ACCESS_LOG_SETTINGS: Final = {
 _STAGE_TYPES = {"AWS::ApiGateway::Stage": "RestApiId", "AWS::ApiGatewayV2::Stage": "ApiId"}
 
 
-def read_apis(stack: Stack) -> list[Api]:
-    """Return the APIs of a stack, in the template's order.
+def read_apis(stack: Stack, behaviours: Mapping[ApiKind, PlatformBehaviour] = {}) -> list[Api]:
+    """Return the APIs of a stack, in the template's order; `behaviours` says what to assume.
 
     Raises:
         TemplateError: naming what the local gateway does not support.
@@ -60,9 +62,10 @@ def read_apis(stack: Stack) -> list[Api]:
             message = f"{logical_id}: {resource['Type']} is not supported here"
             raise TemplateError(message)
     return [
-        _read_api(stack, logical_id, _API_TYPES[str(resource["Type"])])
+        replace(api, behaviour=behaviours.get(api.kind))
         for logical_id, resource in stack.resources.items()
         if resource["Type"] in _API_TYPES
+        for api in [_read_api(stack, logical_id, _API_TYPES[str(resource["Type"])])]
     ]
 
 
@@ -233,7 +236,7 @@ def _read_gateway_response(name: str, response: Json) -> GatewayResponse:
     templates = cast("Mapping[str, str]", response.get("responseTemplates", {}))
     template = templates.get("application/json")
     for variable in VARIABLE.findall(template or ""):
-        if variable not in VARIABLES:
+        if variable not in VARIABLES and not variable.startswith(AUTHORIZER_VARIABLE):
             message = f"The gateway response {name}: {variable} is not supported here"
             raise TemplateError(message)
     parameters = cast("Mapping[str, str]", response.get("responseParameters", {}))

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeVar, cast
 
 import httpx
+from moto.core.common_models import BaseModel
 from moto.server import ThreadedMotoServer
 
 from local.listening_program import LOOPBACK
@@ -24,6 +25,11 @@ from local.template import Stack
 
 DYNAMODB_ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL_DYNAMODB"
 KMS_KEY_VARIABLE: Final = "KEYSCOPE_KMS_KEY_ARN"
+
+_T = TypeVar("_T")
+
+RESET_SECONDS: Final = 60
+"""A full store takes a while to empty on a busy machine."""
 
 _running: list[ThreadedMotoServer] = []
 _turn = Lock()
@@ -74,8 +80,15 @@ def embedded_aws(stack: Stack) -> Iterator[EmbeddedAws]:
         )
 
 
+def _untracked(cls: type[_T], *_: object, **__: object) -> _T:
+    return object.__new__(cls)
+
+
 @contextmanager
 def _moto_server() -> Iterator[str]:
+    # moto keeps a reference to every model ever made, for its dashboard: each item that a query
+    # returns would stay in memory until the run ends.
+    BaseModel.__new__ = _untracked  # type: ignore[method-assign]
     # The server would print every request among the run's own lines.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
@@ -90,5 +103,6 @@ def _moto_server() -> Iterator[str]:
         with _turn:
             _running.remove(server)
             if not _running:
-                httpx.post(f"{endpoint_url}/moto-api/reset", trust_env=False).raise_for_status()
+                reset = f"{endpoint_url}/moto-api/reset"
+                httpx.post(reset, trust_env=False, timeout=RESET_SECONDS).raise_for_status()
         server.stop()

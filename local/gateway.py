@@ -3,11 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from local.access_log import Passage, access_line
 from local.api_definition import Api, ApiKind, MockIntegration
-from local.authorization import Authorization, Authorized, AuthorizerResult, Denied
+from local.authorization import Authorization, Authorized, CachedResult, Denied
 from local.cors import preflight_answer, with_cors
 from local.function_loader import FunctionFailed, LocalFunction
 from local.gateway_events import proxy_event
@@ -18,6 +19,7 @@ from local.result_cache import ResultCache
 from local.route_table import find_route
 from local.usage_plans import UsageMeter
 
+_METHOD_OVERRIDE: Final = "x-http-method-override"
 _log = logging.getLogger("keyscope.local.gateway")
 _access_log = logging.getLogger("keyscope.local.access")
 
@@ -32,7 +34,7 @@ class Gateway:
     api: Api
     functions: Mapping[str, LocalFunction]
     clock: Callable[[], float] = time.time
-    cache: ResultCache[AuthorizerResult] = field(init=False)
+    cache: ResultCache[CachedResult] = field(init=False)
     usage: UsageMeter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,7 +45,12 @@ class Gateway:
     def answer(self, request: GatewayRequest) -> GatewayAnswer:
         """Answer a request as API Gateway would."""
         passage = Passage(self.clock())
-        answer = preflight_answer(self.api, request) or self._answer(request, passage)
+        answer = preflight_answer(self.api, request)
+        if answer is None:
+            override = request.header_values(_METHOD_OVERRIDE)
+            if override and self.api.platform.honours_method_override:
+                request = replace(request, method=override[-1])
+            answer = self._answer(request, passage)
         if self.api.access_log_format:
             passage.ended = self.clock()
             _access_log.info("%s", access_line(self.api, request, passage, answer))
@@ -68,10 +75,12 @@ class Gateway:
             raise NotAnswered(ResponseType.NO_ROUTE, "no route fits")
         route, matched = found
         passage.route = matched
-        if route.authorizer is not None:
+        platform = self.api.platform
+        is_skipped = platform.trailing_slash_skips_authorizer and request.path.endswith("/")
+        if route.authorizer is not None and not is_skipped:
             authorization = Authorization(self.api, self.functions, self.cache, self.clock)
             passage.authorized = authorization.authorize(route.authorizer, request, matched)
-        if route.api_key_required:
+        if route.api_key_required and platform.throttles_usage_identifiers:
             self._count_usage(passage.authorized)
         if isinstance(route.integration, MockIntegration):
             return GatewayAnswer(route.integration.status, [*route.integration.headers.items()])

@@ -2,7 +2,10 @@
 
 import os
 
-from keyscope.aws.bootstrap import authorizer_handler
-from keyscope.event import read_http_event
+from keyscope.aws.start import without_garbage_collection
 
-handler = authorizer_handler("http_authorizer", read_http_event, os.environ)
+with without_garbage_collection():
+    from keyscope.aws.bootstrap import authorizer_handler
+    from keyscope.event import read_http_event
+
+    handler = authorizer_handler("http_authorizer", read_http_event, os.environ)

@@ -2,7 +2,10 @@
 
 import os
 
-from keyscope.aws.bootstrap import authorizer_handler
-from keyscope.event import read_rest_event
+from keyscope.aws.start import without_garbage_collection
 
-handler = authorizer_handler("rest_authorizer", read_rest_event, os.environ)
+with without_garbage_collection():
+    from keyscope.aws.bootstrap import authorizer_handler
+    from keyscope.event import read_rest_event
+
+    handler = authorizer_handler("rest_authorizer", read_rest_event, os.environ)

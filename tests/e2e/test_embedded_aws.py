@@ -1,5 +1,6 @@
 """The embedded AWS, reached over HTTP as a function reaches it."""
 
+import gc
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final, Protocol, cast
 import httpx
 import pytest
 from botocore.exceptions import ClientError
+from moto.dynamodb.models.dynamo_type import Item
 
 from local.embedded_aws import EmbeddedAws, embedded_aws
 from local.events import EVENTS, main
@@ -26,6 +28,10 @@ class _Kms(Protocol):
 
 class _Tables(Protocol):
     def list_tables(self) -> Mapping[str, list[str]]: ...
+
+    def put_item(self, **request: object) -> object: ...
+
+    def scan(self, **request: object) -> object: ...
 
 
 class _Queues(Protocol):
@@ -148,3 +154,18 @@ def test_without_a_run_the_events_are_not_written(
     assert main(["--output", str(output), "--session", str(tmp_path / "none.json")]) == 2
     assert "make run" in capsys.readouterr().err
     assert not output.exists()
+
+
+def items_in_memory() -> int:
+    gc.collect()
+    return sum(type(each) is Item for each in gc.get_objects())
+
+
+def test_what_was_read_is_not_kept(stack: Stack, aws: EmbeddedAws) -> None:
+    tables = cast("_Tables", local_client("dynamodb", aws.endpoint_url))
+    name = physical_id_of(stack, "KeysTable")
+    tables.put_item(TableName=name, Item={"key_id": {"S": "app_1"}})
+    before = items_in_memory()
+    for _ in range(10):
+        tables.scan(TableName=name)
+    assert items_in_memory() == before

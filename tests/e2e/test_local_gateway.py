@@ -23,7 +23,6 @@ from local.running_stack import loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
 from local.tables import local_client
 from local.template import Stack, load_stack, physical_id_of
-from tests.support.logs import functions_log_here
 from tests.support.stores import SteppedClock
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ PARAMETERS: Final = {
 }
 REST, HTTP = 0, 1
 PATIENCE_SECONDS: Final = 20
-AUTHORIZERS: Final = ("rest_authorizer", "http_authorizer")
 BOTH: Final = pytest.mark.parametrize("api", [REST, HTTP], ids=["REST", "HTTP"])
 
 ALLOWED: Final = (
@@ -341,7 +339,9 @@ def test_a_refused_credential_is_401_on_a_rest_api_and_the_reason_is_not_told(
 ) -> None:
     answer = shared.ask(name, "GET", "/v2/apps/{app}/users", REST)
     assert (answer.status_code, answer.json()) == (401, UNAUTHORIZED)
-    assert answer.headers["www-authenticate"] == 'Basic realm="keyscope", charset="UTF-8", Bearer'
+    assert answer.headers["www-authenticate"] == (
+        'Basic realm="keyscope", charset="UTF-8", Bearer realm="keyscope"'
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -643,7 +643,7 @@ def test_no_answer_and_no_log_holds_a_credential(
     aws: EmbeddedAws,
 ) -> None:
     caplog.set_level("INFO")
-    with run(stack, aws) as running, functions_log_here(*AUTHORIZERS):
+    with run(stack, aws) as running:
         values = [VALUES[name](running.store) for name in CREDENTIALS]
         answers = [
             running.get(path, value, api)
@@ -665,7 +665,7 @@ def test_no_answer_and_no_log_holds_a_credential(
 def test_each_decision_is_logged_with_the_request_id_that_the_caller_got(
     capsys: pytest.CaptureFixture[str], stack: Stack, aws: EmbeddedAws
 ) -> None:
-    with run(stack, aws) as running, functions_log_here(*AUTHORIZERS):
+    with run(stack, aws) as running:
         answers = [running.ask("basic app", "GET", "/v2/apps", api) for api in (REST, HTTP)]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     logged = [line["request_id"] for line in lines if line.get("message") == "decision"]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
-from uuid import uuid4
 
 import pytest
 
@@ -65,9 +64,7 @@ def environment(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
 
 
 def rest_handler(environment: Mapping[str, str]) -> AuthorizerHandler:
-    # A logger is kept by its name, with the output that it began with; so tests that look at the
-    # output make a handler of their own.
-    return authorizer_handler(f"rest_authorizer_{uuid4()}", read_rest_event, environment)
+    return authorizer_handler("rest_authorizer", read_rest_event, environment)
 
 
 @pytest.fixture
@@ -77,7 +74,7 @@ def rest(environment: dict[str, str]) -> AuthorizerHandler:
 
 @pytest.fixture
 def http(environment: dict[str, str]) -> AuthorizerHandler:
-    return authorizer_handler(f"http_authorizer_{uuid4()}", read_http_event, environment)
+    return authorizer_handler("http_authorizer", read_http_event, environment)
 
 
 def decisions(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -433,7 +430,7 @@ def test_a_keys_cidrs_and_expiry_go_into_the_policy(
     )
     key = IssuedKey(created.key.key_id, created.secret)
     answer: Answer = rest(rest_request_event(basic(key)), Context())
-    (allow,) = answer["policyDocument"]["Statement"]
+    allow, _ = answer["policyDocument"]["Statement"]
     assert allow["Condition"] == {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24", "2001:db8::/32"]}}
 
 

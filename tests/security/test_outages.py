@@ -74,7 +74,7 @@ def asked(running: FaultyAws) -> Asked:
         pytest.param(GOOD.bearer(scope="app", exp=PAST), REFUSED, id="its token, expired"),
         pytest.param(GOOD.bearer(scope="account"), REFUSED, id="its token, scope not its own"),
         pytest.param(EXPIRED.basic(), REFUSED, id="expired key"),
-        pytest.param(REVOKED.basic(), REFUSED, id="revoked key"),
+        pytest.param(REVOKED.basic(), FAILED, id="revoked key, as one that is unknown"),
         pytest.param(ELSEWHERE.basic(), REFUSED, id="key for other addresses"),
         pytest.param(OLD.basic(), ALLOWED, id="previous secret, overlap running"),
         pytest.param(OLDER.basic(), REFUSED, id="previous secret, overlap over"),

@@ -1,4 +1,4 @@
-"""The layers' requirements, held against the lock file."""
+"""The requirements of the layers, and of uv itself, held against the lock file."""
 
 import subprocess
 from pathlib import Path
@@ -8,27 +8,30 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 OPTIONS: Final = ("--locked", "--no-emit-project", "--no-header", "--no-annotate")
-LAYERS: Final = {
-    "layers/dependencies": ("--no-dev", "--prune", "botocore"),
-    "layers/management_dependencies": (
+EXPORTS: Final = {
+    "uv-requirements.txt": ("--only-group", "bootstrap"),
+    "layers/dependencies/requirements.txt": ("--no-dev", "--prune", "botocore"),
+    "layers/authorizer_dependencies/requirements.txt": (
+        "--no-dev",
+        "--prune",
+        "aws-lambda-powertools",
+    ),
+    "layers/management_dependencies/requirements.txt": (
         "--only-group",
         "management",
         "--prune",
         "typing-extensions",
     ),
 }
-"""The layers, and what of the lock file each holds."""
+"""The files, and what of the lock file each holds."""
 
 
-@pytest.mark.parametrize(("layer", "scope"), LAYERS.items())
-def test_a_layers_requirements_are_those_of_the_lock_file(
-    layer: str, scope: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize(("requirements", "scope"), EXPORTS.items())
+def test_requirements_are_those_of_the_lock_file(requirements: str, scope: tuple[str, ...]) -> None:
     uv = str(ROOT / ".venv" / "bin" / "uv")
     export = ("export", *OPTIONS, *scope)
     done = subprocess.run(  # noqa: S603 - our own command
         [uv, *export, "--quiet"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    requirements = f"{layer}/requirements.txt"
     command = f".venv/bin/uv {' '.join(export)} --output-file {requirements}"
     assert (ROOT / requirements).read_text("utf-8") == done.stdout, f"run: {command}"

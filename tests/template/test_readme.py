@@ -17,7 +17,7 @@ from local.template import load_stack, translate
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = (ROOT / "README.md").read_text("utf-8")
-MAKE: Final = re.compile(r"(?:^|`)make ([a-z ]+)", re.MULTILINE)
+MAKE: Final = re.compile(r"(?:^|`)make ([a-z -]+)", re.MULTILINE)
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -75,12 +75,12 @@ def test_the_readme_lists_every_parameter_with_its_default() -> None:
 
 
 def test_every_make_target_that_the_documents_name_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = {
         name
         for document in DOCUMENTS
         for command in re.findall(
-            r"(?:^|`)make ([a-z ]+)", document.read_text("utf-8"), re.MULTILINE
+            r"(?:^|`)make ([a-z -]+)", document.read_text("utf-8"), re.MULTILINE
         )
         for name in command.split()
     }
@@ -96,6 +96,15 @@ def test_every_file_that_the_documents_link_to_exists() -> None:
     assert [link for path, link in links if not path.exists()] == []
 
 
+def test_every_test_that_the_documents_name_exists() -> None:
+    named = {
+        name
+        for document in DOCUMENTS
+        for name in re.findall(r"`(tests/[\w/.]+)", document.read_text("utf-8"))
+    }
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_every_reason_code_is_explained() -> None:
     text = (ROOT / "docs" / "decision-log.md").read_text("utf-8")
     assert [reason for reason in Reason if f"`{reason}`" not in text] == []
@@ -104,4 +113,4 @@ def test_every_reason_code_is_explained() -> None:
 def test_the_access_map_of_the_guide_loads_and_fits() -> None:
     (source,) = blocks((ROOT / "docs" / "access-map.md").read_text("utf-8"), "toml")
     names = list(tomllib.loads(source))
-    assert prepare_policies(read_access_map(source, names), max_stage_length=16).grants
+    assert prepare_policies(read_access_map(source, names), max_stage_length=10).grants

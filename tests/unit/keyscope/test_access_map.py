@@ -94,6 +94,14 @@ def test_a_set_that_is_not_selected_grants_nothing() -> None:
         ("userAccount", "GET /accounts/{serviceAccountId}", "stands for many ids"),
         ("userAccount", "GET /a/{serviceAccountId}/{appId}/*", "stands for many ids"),
         ("never", "GET /apps/{userId}", "{userId} is no placeholder of never"),
+        ("app", "GET /apps/{appId}/..things", "is no path segment"),
+        ("account", "GET /apps/{appId}/{appId}/*", "a placeholder stands twice"),
+        ("app", "GET /apps/0a1b2c3d4e5f-report", "begins like an id"),
+        ("account", "GET /0a1b2c3d4e5f000012345678/*", "begins like an id"),
+        ("appUser", "GET /users/{userId}", "the path needs {appId}"),
+        ("appUser", "GET /{userId}/{appId}", "a {userId} could be the apps of /apps"),
+        ("appUser", "GET /{userId}/{appId}/*", "a {userId} could be the apps of /apps"),
+        ("appUser", "GET /apps/{appId}/{userId}", "a {userId} could be the things of /apps/"),
     ],
 )
 def test_a_rule_that_could_grant_more_than_it_says_is_refused(
@@ -125,3 +133,9 @@ def test_a_map_of_another_shape_is_refused(source: str, reason: str) -> None:
 
 def test_a_route_set_that_is_not_there_is_named_with_those_that_are() -> None:
     assert "there is no route set 'v3'; it holds main" in refusal_of(GOOD, "v3")
+
+
+@pytest.mark.parametrize("holder", ["appUser", "app", "never"])
+def test_a_route_beside_the_users_is_refused(holder: str) -> None:
+    text = refusal_of(with_rule(holder, "DELETE /apps/{appId}/users/all"))
+    assert "a {userId} could be the all of /apps/{appId}/users/all" in text

@@ -315,6 +315,7 @@ def test_a_refusal_that_no_change_of_the_key_lifts_is_not_rechecked() -> None:
         (KEY.record, NEW.basic(), "wrong_secret"),
         (KEY.record, NEW.bearer(scope="app"), "wrong_signature"),
         (DISABLED, KEY.basic(), "disabled_key"),
+        (replace(KEY.record, revoked_at=NOW), KEY.basic(), "revoked_key"),
     ],
 )
 def test_a_record_that_cannot_be_rechecked_refuses_nobody(

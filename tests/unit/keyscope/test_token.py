@@ -112,6 +112,8 @@ def test_claims_outside_the_profile_are_refused(claims: object, reason: Reason) 
         "a/b",
         "..",
         ".",
+        "..jane",
+        "jane+..doe",
         "a%2Fb",
         "a b",
         "a\n",
@@ -124,6 +126,11 @@ def test_claims_outside_the_profile_are_refused(claims: object, reason: Reason) 
 def test_a_user_id_that_could_widen_a_policy_or_a_path_is_refused(user_id: str) -> None:
     claims = {"scope": "appUser", "userId": user_id}
     assert reason_of(compact(HEADER, claims)) is Reason.UNSAFE_USER_ID
+
+
+@pytest.mark.parametrize("user_id", [".jane", "jane..doe", "jane..", "jane@..doe", "+."])
+def test_dots_that_make_no_dot_segment_are_part_of_a_user_id(user_id: str) -> None:
+    assert read_token(signed(scope="appUser", userId=user_id)).user_id == user_id
 
 
 @pytest.mark.parametrize(
@@ -181,7 +188,7 @@ def test_a_claim_changed_after_signing_is_refused() -> None:
 
 def test_the_claims_that_pyjwt_would_judge_are_left_alone() -> None:
     text = jwt.encode(
-        {"scope": "app", "aud": "x", "iat": 9e9}, KEY.secret, headers={"kid": KEY.key_id}
+        {"scope": "app", "aud": "x", "iat": 9_000_000_000}, KEY.secret, headers={"kid": KEY.key_id}
     )
     verify_signature(read_token(text), KEY.secret)
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal, NoReturn
 
 from keyscope.errors import Misconfigured
+from keyscope.ids import ACCOUNT_ID_LENGTH
 from keyscope.principal import Scope
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -51,6 +52,7 @@ _OPEN_ENDED = {
 
 _REQUIRED = (Holder.APP_USER, Holder.APP, Holder.ACCOUNT)
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]+")
+_LIKE_AN_ID = re.compile(f"[0-9a-f]{{{ACCOUNT_ID_LENGTH}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
     rules = {line: _read_rule(line) for line in _lines(source, document)}
     for line, rule in rules.items():
         _refuse_reaching_others(line, rule, rules.values())
+        _refuse_user_ids_of_others(line, rule, rules.values())
     websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
     for name in route_sets:
         if name not in document:
@@ -189,6 +192,9 @@ def _read_rule(line: _Line) -> Rule:
         del segments[-1]
     for segment in segments:
         _check_segment(line, segment)
+    placeholders = [segment for segment in segments if segment.startswith("{")]
+    if len(set(placeholders)) != len(placeholders):
+        line.refuse("a placeholder stands twice")
     open_ended = _ends_open(line, segments, subtree=subtree)
     tail: Literal["", "/*", "*"] = "*" if open_ended else "/*" if subtree else ""
     return Rule(methods, tuple(segments), tail)
@@ -202,8 +208,10 @@ def _check_segment(line: _Line, segment: str) -> None:
         line.refuse(f"{segment} is no placeholder of {line.holder}; it has {known}")
     if "*" in segment or "?" in segment:
         line.refuse("a star stands only at the very end, as /*, and a question mark nowhere")
-    if segment in {"", ".", ".."} or _LITERAL.fullmatch(segment) is None:
+    if segment in {"", "."} or segment.startswith("..") or _LITERAL.fullmatch(segment) is None:
         line.refuse(f"{segment!r} is no path segment; letters, digits and . _ ~ - make one")
+    if _LIKE_AN_ID.match(segment):
+        line.refuse(f"{segment!r} begins like an id; an account with it would reach the path")
 
 
 def _ends_open(line: _Line, segments: Sequence[str], *, subtree: bool) -> bool:
@@ -233,3 +241,20 @@ def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -
         below = bound.intersection(other.segments[depth:])
         if other.segments[:depth] == rule.segments and below:
             line.refuse(f"it reaches {other.path} of others: it does not bind {min(below)}")
+
+
+def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
+    """Refuse a user id that does not name one user, or that could be taken for something else.
+
+    User ids are unique within an app, and callers choose them: at `/users/{userId}` a user of that
+    name would reach a route `/users/all`, and whoever reaches that route the user.
+    """
+    if Placeholder.USER not in rule.segments:
+        return
+    if Placeholder.APP not in rule.segments:
+        line.refuse("{userId} names a user within an app, so the path needs {appId}")
+    depth = rule.segments.index(Placeholder.USER)
+    for other in others:
+        is_beside = len(other.segments) > depth and other.segments[:depth] == rule.segments[:depth]
+        if is_beside and other.segments[depth] != Placeholder.USER:
+            line.refuse(f"a {{userId}} could be the {other.segments[depth]} of {other.path}")

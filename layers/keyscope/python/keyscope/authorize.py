@@ -15,10 +15,20 @@ from keyscope.verification import Circumstances, verify
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 
-_UNTIL_THE_KEY_CHANGES = frozenset(
-    {Reason.UNKNOWN_KEY, Reason.WRONG_SECRET, Reason.WRONG_SIGNATURE, Reason.DISABLED_KEY}
+_RECHECKED = frozenset(
+    {
+        Reason.UNKNOWN_KEY,
+        Reason.WRONG_SECRET,
+        Reason.WRONG_SIGNATURE,
+        Reason.DISABLED_KEY,
+        Reason.REVOKED_KEY,
+    }
 )
-"""Refusals that a key created, rotated or enabled since would not get."""
+"""Refusals that a key created, rotated or enabled since would not get.
+
+A revoked key stays revoked. It is among them so that without a secret it cannot be told from an
+unknown key by the read that is spared.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,7 @@ class _Steps:
             return verify(credential, lookup.record, self._open, circumstances)
         except Refused as refused:
             up_to_date = lookup.source is RecordSource.TABLE
-            if up_to_date or refused.reason not in _UNTIL_THE_KEY_CHANGES:
+            if up_to_date or refused.reason not in _RECHECKED:
                 raise
             refusal = refused.reason
         if lookup.source is RecordSource.CACHE:

@@ -1,6 +1,5 @@
 """What the caller sent, read strictly; nothing of it is believed yet."""
 
-import binascii
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 
@@ -58,17 +57,21 @@ def parse_credential(authorization: str | None) -> Credential:
 
 def _parse_basic(encoded: str) -> Basic:
     """Split at the first colon: the key id holds none, a secret may (RFC 7617, section 2)."""
-    try:
-        octets = b64decode(encoded, validate=True)
-        text = octets.decode()
-    except (binascii.Error, ValueError):
-        raise Refused(Reason.MALFORMED_BASIC) from None
-    if b64encode(octets).decode() != encoded:
-        raise Refused(Reason.MALFORMED_BASIC)
-    key_id, colon, secret = text.partition(":")
+    key_id, colon, secret = (_text_of_base64(encoded) or "").partition(":")
     if not colon:
         raise Refused(Reason.MALFORMED_BASIC)
     if not is_key_id(key_id):
         raise Refused(Reason.MALFORMED_KEY_ID)
     check_secret(secret)
     return Basic(key_id, secret)
+
+
+def _text_of_base64(encoded: str) -> str | None:
+    """Return UTF-8 text from its one base64 form (RFC 4648, section 3.5), `None` for any other."""
+    try:
+        octets = b64decode(encoded, validate=True)
+        text = octets.decode()
+    except ValueError:
+        # Refused by the caller: an error raised here would hold the octets, secret and all.
+        return None
+    return text if b64encode(octets).decode() == encoded else None

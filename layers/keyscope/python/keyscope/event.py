@@ -35,7 +35,8 @@ def request_id_of(event: object) -> str | None:
     """Return API Gateway's id of the request, for the log; TOKEN events have none."""
     context = event.get("requestContext") if isinstance(event, Mapping) else None
     request_id = context.get("requestId") if isinstance(context, Mapping) else None
-    return request_id if isinstance(request_id, str) else None
+    # Half a surrogate pair cannot be written, and the whole log line would be lost.
+    return request_id if isinstance(request_id, str) and request_id.isascii() else None
 
 
 def read_rest_event(event: object) -> AuthorizerRequest:

@@ -34,6 +34,14 @@ class ApiStage:
         """Return the ARN of a method and path pattern of this stage, such as `GET/v2/apps`."""
         return f"{self.arn}/{method_and_path}"
 
+    def any_path(self, pattern: str) -> str:
+        """Return the ARN of a pattern such as `*/..*`, whatever comes before, for a Deny alone.
+
+        It names no API, which makes it short; API Gateway's own examples do so.
+        """
+        partition = self.arn.split(":", 2)[1]
+        return f"arn:{partition}:execute-api:*:*:{pattern}"
+
 
 def read_api_stage(method_arn: object) -> ApiStage:
     """Read the API and stage of a method ARN.

@@ -1,7 +1,8 @@
 """From a principal and an API stage to the IAM policy that API Gateway applies and caches.
 
 In a resource of IAM `*` and `?` match across slashes. So every method is named, a star stands only
-at the very end of a resource, and ids are matched literally.
+at the very end of an allowed resource, and ids are matched literally. A Deny may be wider than it
+must: it only refuses.
 """
 
 import json
@@ -22,6 +23,7 @@ from keyscope.ids import (
 )
 from keyscope.method_arn import ApiStage, longest_api_stage
 from keyscope.principal import Principal, Scope
+from keyscope.spellings import CLIMBING, spelled_with, spellings_of
 from keyscope.token import MAX_USER_ID_LENGTH, percent_encoded
 
 MAX_POLICY_BYTES = 8_192
@@ -32,6 +34,9 @@ MAX_ALLOWED_CIDRS = 8
 """CIDRs of one key: they travel in the policy."""
 LONGEST_CACHE_SECONDS = 3_600
 """The longest time that API Gateway may cache a policy (Authorizer, authorizerResultTtl)."""
+CACHE_MARGIN_SECONDS = 60
+"""How much later than the authorizer's clock that time may begin: API Gateway waits up to 30 s for
+an answer, and as much is left for the difference of two clocks."""
 
 
 class Statement(TypedDict):
@@ -52,10 +57,14 @@ class PolicyDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one kind of principal may reach: `METHOD/path` patterns with named placeholders."""
+    """What one kind of principal may reach: `METHOD/path` patterns with named placeholders.
+
+    `deny_anywhere` are path patterns without a method and without placeholders.
+    """
 
     allow: tuple[str, ...]
     deny: tuple[str, ...]
+    deny_anywhere: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +138,15 @@ def policy_document(
     if condition := _condition(principal, policies, now):
         allow["Condition"] = condition
     denied = _ids_of_any_app(principal)
-    deny: list[Statement] = [
-        {
-            "Effect": "Deny",
-            "Action": "execute-api:Invoke",
-            "Resource": [stage.resource(pattern.format_map(denied)) for pattern in grant.deny],
-        }
-    ]
-    return {"Version": "2012-10-17", "Statement": [allow, *(deny if grant.deny else [])]}
+    deny: Statement = {
+        "Effect": "Deny",
+        "Action": "execute-api:Invoke",
+        "Resource": [
+            *(stage.any_path(pattern) for pattern in grant.deny_anywhere),
+            *(stage.resource(pattern.format_map(denied)) for pattern in grant.deny),
+        ],
+    }
+    return {"Version": "2012-10-17", "Statement": [allow, deny]}
 
 
 def websocket_policy_document(
@@ -166,22 +176,43 @@ def size_in_bytes(document: PolicyDocument) -> int:
     return len(json.dumps(document).encode())
 
 
+def policy_sizes(policies: Policies, max_stage_length: int) -> dict[Holder, int]:
+    """Return the bytes that the longest policy of each kind of principal can take."""
+    stage = longest_api_stage(max_stage_length)
+    return {
+        _holder(principal): size_in_bytes(policy_document(principal, stage, policies, now=0))
+        for principal in _longest_principals()
+    }
+
+
 def _grant(access_map: AccessMap, *holders: Holder) -> Grant:
     rules = [rule for holder in holders for rule in access_map.rules[holder]]
     allow = (f"{method}{rule.path}" for rule in rules for method in rule.methods)
-    deny = (
-        # The star also denies what a trailing slash would reach.
-        f"{method}{never.path}*"
+    nevers = [
+        (method, never, min(len(rule.segments) for rule in covering))
         for never in access_map.rules[Holder.NEVER]
         for method in never.methods
-        if any(_covers(rule, method, never) for rule in rules)
+        if (covering := [rule for rule in rules if _covers(rule, method, never)])
+    ]
+    deny = (
+        f"{method}{spelling}"
+        for method, never, bound in nevers
+        for spelling in spellings_of(never.segments, bound, subtree=bool(never.tail))
     )
-    return Grant(tuple(dict.fromkeys(allow)), tuple(dict.fromkeys(deny)))
+    anywhere = (
+        *CLIMBING,
+        *(spelling for _, never, _ in nevers for spelling in spelled_with(never.segments)),
+    )
+    return Grant(*(tuple(dict.fromkeys(patterns)) for patterns in (allow, deny, anywhere)))
 
 
 def _covers(rule: Rule, method: str, never: Rule) -> bool:
-    beginning = never.segments[: len(rule.segments)]
-    return bool(rule.tail) and method in rule.methods and beginning == rule.segments
+    """Tell whether a rule allows something of what `never` takes away."""
+    depth, never_depth = len(rule.segments), len(never.segments)
+    reaches = (rule.tail or depth >= never_depth) and (never.tail or depth <= never_depth)
+    common = min(depth, never_depth)
+    same = rule.segments[:common] == never.segments[:common]
+    return method in rule.methods and bool(reaches) and same
 
 
 def _holder(principal: Principal) -> Holder:
@@ -226,7 +257,8 @@ def _condition(
     if not policies.conditions:
         return {}
     limits: dict[str, dict[str, str | list[str]]] = {}
-    if principal.expires_at is not None and principal.expires_at < now + LONGEST_CACHE_SECONDS:
+    cached_until = now + LONGEST_CACHE_SECONDS + CACHE_MARGIN_SECONDS
+    if principal.expires_at is not None and principal.expires_at < cached_until:
         end = datetime.fromtimestamp(principal.expires_at, UTC)
         limits["DateLessThan"] = {"aws:CurrentTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
     if principal.allowed_cidrs:

@@ -11,7 +11,7 @@ from keyscope.method_arn import MAX_STAGE_LENGTH
 
 _T = TypeVar("_T")
 
-DEFAULT_MAX_STAGE_LENGTH = 16
+DEFAULT_MAX_STAGE_LENGTH = 10
 """Characters. With it the policies of both Sunshine route sets together fit their budget."""
 
 CONTAINER_MB = 90

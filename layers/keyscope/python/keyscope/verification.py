@@ -10,7 +10,7 @@ from typing import assert_never
 from keyscope.credential import Basic, Bearer, Credential
 from keyscope.errors import Reason, Refused
 from keyscope.ids import OwnerType, account_id_of
-from keyscope.key_record import KeyRecord, PreviousSecret
+from keyscope.key_record import KeyRecord
 from keyscope.principal import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Principal, ProvenSecret, Scope
 from keyscope.secret import hash_secret
 from keyscope.token import Token, verify_signature
@@ -130,21 +130,22 @@ def _secret_proven_by_basic(secret: str, record: KeyRecord | None) -> ProvenSecr
 def _secret_proven_by_token(
     token: Token, record: KeyRecord | None, open_secret: Callable[[KeyRecord], str]
 ) -> ProvenSecret | None:
-    if record is None:
-        # The same work for a key that is not there; what it proves is nothing.
-        _is_signed_with(_NO_SECRET, token)
-        return None
-    if _is_signed_with(open_secret(record), token):
+    # A token that nobody of the key signed costs two signatures, whatever there is of the key; what
+    # a stand-in proves is nothing. There is none for KMS, which is asked only when it must be.
+    is_current = _is_signed_with(_NO_SECRET if record is None else open_secret(record), token)
+    if is_current and record is not None:
         return ProvenSecret.CURRENT
-    # No stand-in here: KMS takes longer than any signature, and is asked only when it must be.
-    if record.previous is not None and _is_signed_with(
-        open_secret(_before_rotation(record, record.previous)), token
-    ):
+    replaced = None if record is None else _before_rotation(record)
+    is_previous = _is_signed_with(_NO_SECRET if replaced is None else open_secret(replaced), token)
+    if is_previous and replaced is not None:
         return ProvenSecret.PREVIOUS
     return None
 
 
-def _before_rotation(record: KeyRecord, previous: PreviousSecret) -> KeyRecord:
+def _before_rotation(record: KeyRecord) -> KeyRecord | None:
+    previous = record.previous
+    if previous is None:
+        return None
     return replace(
         record,
         secret_hash=previous.secret_hash,

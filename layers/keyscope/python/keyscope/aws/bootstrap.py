@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Protocol
 
 from keyscope.access_map import read_access_map
-from keyscope.answer import Answer, answer
+from keyscope.answer import Answer, AuthorizerFailed, answer
 from keyscope.authorize import Authorizer, authorize
-from keyscope.aws.clients import dynamodb_client, kms_client
+from keyscope.aws import snapshot
+from keyscope.aws.clients import DynamoDbClient, KmsClient, dynamodb_client, kms_client
 from keyscope.aws.deadline import BoundedDynamoDb, BoundedKms, Deadlines
 from keyscope.aws.key_table import KeyTable
 from keyscope.aws.secret_box import SecretOpeningBox
 from keyscope.aws.telemetry import Telemetry
+from keyscope.errors import Reason, type_and_place
 from keyscope.event import AuthorizerRequest, request_id_of
 from keyscope.key_cache import KeyCache
 from keyscope.policy import prepare_policies
@@ -42,28 +45,46 @@ def authorizer_handler(
     """
     settings = read_authorizer_settings(environment)
     deadlines = Deadlines()
-    authorizer = _authorizer(settings, deadlines)
+    dynamodb, make_kms = dynamodb_client(), cache(kms_client)
+    authorizer = _authorizer(settings, dynamodb, make_kms, deadlines)
     telemetry = Telemetry(
         function,
         settings.log_level,
         settings.metrics_namespace,
         authorizer.policies.largest_bytes,
     )
+    if snapshot.is_taken(environment):
+        kms = make_kms()
+        snapshot.before_snapshot(
+            lambda: snapshot.prepare(
+                dynamodb, settings.keys_table, kms, settings.kms_key_arn, telemetry
+            )
+        )
 
     def handler(event: object, context: LambdaContext) -> Answer:
         deadlines.begin_request()
-        decision = authorize(event, read_event, authorizer)
-        telemetry.record(decision, request_id_of(event), context.aws_request_id)
-        return answer(decision)
+        try:
+            decision = authorize(event, read_event, authorizer)
+            telemetry.record(decision, request_id_of(event), context.aws_request_id)
+        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+            failure = f"{Reason.INTERNAL_ERROR}: {type_and_place(error)}"
+        else:
+            return answer(decision)
+        raise AuthorizerFailed(failure)
 
     return handler
 
 
-def _authorizer(settings: AuthorizerSettings, deadlines: Deadlines) -> Authorizer:
+def _authorizer(
+    settings: AuthorizerSettings,
+    dynamodb: DynamoDbClient,
+    make_kms: Callable[[], KmsClient],
+    deadlines: Deadlines,
+) -> Authorizer:
     access_map = read_access_map(settings.access_map, settings.route_sets)
     return Authorizer(
         keys=KeyCache(
-            KeyTable(BoundedDynamoDb(dynamodb_client(), deadlines), settings.keys_table),
+            KeyTable(BoundedDynamoDb(dynamodb, deadlines), settings.keys_table),
             time.time,
             fresh_seconds=settings.key_cache_seconds,
             stale_seconds=settings.stale_seconds,
@@ -72,7 +93,7 @@ def _authorizer(settings: AuthorizerSettings, deadlines: Deadlines) -> Authorize
             wait_seconds=deadlines.remaining_seconds,
         ),
         secrets=SecretOpeningBox(
-            lambda: BoundedKms(kms_client(), deadlines),
+            lambda: BoundedKms(make_kms(), deadlines),
             settings.kms_key_arn,
             settings.key_cache_entries,
             deadlines.remaining_seconds,

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from keyscope.aws.bootstrap import LambdaContext
 from keyscope.aws.clients import api_gateway_client, api_gateway_v2_client
 from keyscope.aws.stage_caches import StageCache, http_stage_cache, rest_stage_cache
-from keyscope.errors import Reason, Unavailable
+from keyscope.errors import Reason, Unavailable, type_and_place
 from keyscope.settings import CacheFlushSettings, read_cache_flush_settings
 
 SERVICE = "cache_flush"
@@ -64,6 +64,8 @@ def _flush(caches: Sequence[StageCache]) -> tuple[list[str], list[str]]:
         except Unavailable as unavailable:
             # The next stage is flushed all the same.
             failures.append(f"{cache.name}: {unavailable.detail}")
+        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+            failures.append(f"{cache.name}: {type_and_place(error)}")
         else:
             flushed.append(cache.name)
     return flushed, failures

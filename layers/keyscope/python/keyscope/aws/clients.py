@@ -4,6 +4,7 @@ import json
 from binascii import crc32
 from collections.abc import Mapping
 from functools import cache
+from logging import INFO, getLogger
 from threading import Lock
 from typing import Any, Protocol, cast
 
@@ -37,10 +38,17 @@ _CONTROL_PLANE_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 
+# On the path of the authorizers what is sent is typed and known; each call saves some CPU.
+# botocore otherwise checks each value, and composes its name anew for each request.
+_LEAN = Config(parameter_validation=False, user_agent="keyscope")
 
 _FIRST_STATUS_OF_NO_SUCCESS = 300
 
 _turn = Lock()
+
+# At DEBUG botocore logs requests and answers whole, with what KMS seals and opens. It would follow
+# the root logger, whose level is Lambda's log level (AWS_LAMBDA_LOG_LEVEL).
+getLogger("botocore").setLevel(INFO)
 
 
 class ItemReader(Protocol):
@@ -53,6 +61,10 @@ class ItemReader(Protocol):
 
 class DynamoDbClient(ItemReader, Protocol):
     """The operations of DynamoDB that are used."""
+
+    def close(self) -> None:
+        """Close the connections; the next call opens another."""
+        ...
 
     def query(self, **kwargs: object) -> dict[str, Any]:
         """Read the items of one partition."""
@@ -77,6 +89,10 @@ class Decrypter(Protocol):
 
 class KmsClient(Decrypter, Protocol):
     """The operations of KMS that are used."""
+
+    def close(self) -> None:
+        """Close the connections; the next call opens another."""
+        ...
 
     def encrypt(self, **kwargs: object) -> dict[str, Any]:
         """Encrypt up to 4,096 bytes."""
@@ -171,7 +187,7 @@ def _refuse_unreadable(
 
 def dynamodb_client() -> DynamoDbClient:
     """Make a DynamoDB client; region, credentials and endpoint come from the environment."""
-    return cast("DynamoDbClient", _json_client("dynamodb", _CONFIG))
+    return cast("DynamoDbClient", _json_client("dynamodb", _CONFIG.merge(_LEAN)))
 
 
 def writing_dynamodb_client() -> DynamoDbClient:
@@ -181,7 +197,7 @@ def writing_dynamodb_client() -> DynamoDbClient:
 
 def kms_client() -> KmsClient:
     """Make a KMS client; region, credentials and endpoint come from the environment."""
-    return cast("KmsClient", _json_client("kms", _CONFIG))
+    return cast("KmsClient", _json_client("kms", _CONFIG.merge(_LEAN)))
 
 
 def sqs_client() -> SqsClient:

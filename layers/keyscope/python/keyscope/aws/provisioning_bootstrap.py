@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 from keyscope.audit import Actor
 from keyscope.aws.bootstrap import LambdaContext
 from keyscope.aws.lifecycle_bootstrap import provisioning
-from keyscope.errors import InvalidInput, Unavailable
+from keyscope.errors import InvalidInput, Reason, Unavailable, type_and_place
 from keyscope.key_members import Json
 from keyscope.provisioning_request import carry_out, read_operation, shown_faults
 from keyscope.settings import read_provisioning_settings
@@ -39,12 +39,16 @@ def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
             logger.info("invalid", extra=members)
             return shown_faults(invalid)
         except Unavailable as unavailable:
-            # Raised on: the caller of `aws lambda invoke` sees a FunctionError with this text.
-            members |= {"reason": unavailable.reason, "detail": unavailable.detail}
-            logger.error("failed", extra=members)  # noqa: TRY400 - no traceback: reason tells all
-            raise
-        logger.info("done", extra=members | _ids(result))
-        return result
+            failed = Unavailable(unavailable.reason, unavailable.detail)
+        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+            failed = Unavailable(Reason.INTERNAL_ERROR, type_and_place(error))
+        else:
+            logger.info("done", extra=members | _ids(result))
+            return result
+        logger.error("failed", extra=members | {"reason": failed.reason, "detail": failed.detail})
+        # The caller of `aws lambda invoke` sees a FunctionError with its text. It is a new error:
+        # what is behind the first one may quote the secret that was to be sealed.
+        raise failed
 
     return handler
 

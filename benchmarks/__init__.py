@@ -1,0 +1,1 @@
+"""What Keyscope costs, measured; nothing here is asserted."""

@@ -1,0 +1,151 @@
+"""Any access map that is accepted keeps tenants apart, and grants what its rules say."""
+
+import operator
+from typing import Final
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from keyscope.access_map import AccessMap, Holder, Placeholder, read_access_map
+from keyscope.errors import Misconfigured
+from keyscope.policy import prepare_policies
+from tests.support.profile import EXAMPLES
+from tests.support.tenants import (
+    KINDS,
+    Tenant,
+    allows,
+    hostile_paths,
+    policy_of,
+    readings,
+    tenant,
+)
+
+HOLDERS: Final = {
+    "appUser": [Holder.APP_USER],
+    "app": [Holder.APP],
+    "account": [Holder.ACCOUNT, Holder.USER_ACCOUNT],
+    "service account": [Holder.ACCOUNT],
+}
+ACCOUNT: Final = "0a1b2c3d4e5f"
+APP: Final = ACCOUNT + "c0de" + "12345678"
+OTHER_APPS: Final = (
+    *(ACCOUNT + "c0de" + "87654321", ACCOUNT + "0000" + "12345678", ACCOUNT + "beef" + "12345678"),
+    *("0a1b2c3d4e50" + "c0de" + "12345678", "f" * 24),
+)
+LITERALS: Final = ("a", "jane", "..x", "f" * 12)
+BEGINNINGS: Final = st.sampled_from(
+    [(), ("a",), ("a", Placeholder.APP), ("a", Placeholder.APP, "users"), (Placeholder.ACCOUNT,)]
+)
+"""Few, so that rules meet."""
+USERS: Final = st.sampled_from(["jane", "jane2", "a", "users", "..x", OTHER_APPS[-1][:12]])
+"""User ids as callers may choose them: words of the paths, and ids of others."""
+
+
+def rules(holder: Holder) -> st.SearchStrategy[str]:
+    segments = st.sampled_from([*LITERALS, *Placeholder, Placeholder.USER])
+    rest = st.lists(segments, max_size=2).map(tuple)
+    path = st.builds(operator.add, BEGINNINGS, rest).filter(bool).map("/".join)
+    methods = st.sampled_from(["GET", "GET", "GET,POST"])
+    tails = ["/*"] if holder in {Holder.ACCOUNT, Holder.USER_ACCOUNT} else ["", "/*"]
+    return st.builds("{} /{}{}".format, methods, path, st.sampled_from(tails))
+
+
+@st.composite
+def access_maps(draw: st.DrawFn) -> AccessMap:
+    """Draw rules, keeping each that the map is accepted with; the last is refused or kept."""
+    kept = {Holder.APP_USER: ["GET /z"], Holder.APP: ["GET /z"], Holder.ACCOUNT: ["GET /z"]}
+    kept |= {Holder.USER_ACCOUNT: [], Holder.NEVER: []}
+    holders = [holder for holder in Holder if holder is not Holder.NEVER]
+    for holder in draw(st.lists(st.sampled_from(holders), min_size=3, max_size=6)):
+        more = {**kept, holder: [*kept[holder], draw(rules(holder))]}
+        kept = more if _is_accepted(more) else kept
+    return read_access_map(_source(kept), ["main"])
+
+
+def _source(lists: dict[Holder, list[str]]) -> str:
+    return "\n".join(["[main]", *(f"{holder} = {texts}" for holder, texts in lists.items())])
+
+
+def _is_accepted(lists: dict[Holder, list[str]]) -> bool:
+    try:
+        read_access_map(_source(lists), ["main"])
+    except Misconfigured:
+        return False
+    return True
+
+
+@st.composite
+def neighbours(draw: st.DrawFn) -> tuple[Tenant, Tenant]:
+    one = tenant(draw(st.sampled_from(KINDS)), APP, draw(USERS))
+    other = tenant("appUser", draw(st.sampled_from([APP, *OTHER_APPS])), draw(USERS))
+    return one, other
+
+
+def ids_of(one: Tenant) -> dict[str, str]:
+    return {
+        Placeholder.ACCOUNT: one.app_id[:12],
+        Placeholder.SERVICE_ACCOUNT: one.app_id[:12] + "c0de",
+        Placeholder.APP: one.app_id,
+        Placeholder.USER: one.user_id,
+    }
+
+
+def filled(path: str, ids: dict[str, str]) -> str:
+    text = path.replace("}*", "}/*")
+    for placeholder, value in ids.items():
+        text = text.replace(placeholder, value)
+    return text.removesuffix("/*")
+
+
+def owns(one: Tenant, placeholder: str, other: Tenant) -> bool:
+    match placeholder:
+        case Placeholder.USER:
+            return one.owns("userId", other.user_id)
+        case Placeholder.APP:
+            return one.owns_app(other.app_id)
+        case _:
+            return one.app_id[:12] == other.app_id[:12]
+
+
+def reaches_other(access_map: AccessMap, one: Tenant, other: Tenant, path: str) -> bool:
+    """Tell whether a path is, by any rule's placeholders, the other's and not one's own."""
+    for rule in (rule for held in access_map.rules.values() for rule in held):
+        for position, segment in enumerate(rule.segments):
+            if not segment.startswith("{") or owns(one, segment, other):
+                continue
+            beginning = "/" + "/".join(rule.segments[: position + 1])
+            theirs = filled(beginning, ids_of(other))
+            if path == theirs or path.startswith(theirs + "/"):
+                return True
+    return False
+
+
+@given(st.data(), access_maps(), neighbours())
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_accepted_map_lets_through_what_a_backend_may_take_for_another_tenants(
+    data: st.DataObject, access_map: AccessMap, tenants: tuple[Tenant, Tenant]
+) -> None:
+    one, other = tenants
+    assume(not one.user_id.startswith(".."))
+    held = [rule for rules in access_map.rules.values() for rule in rules]
+    paths = st.sampled_from(held).map(lambda rule: rule.path)
+    own = filled(data.draw(paths), ids_of(one))
+    others = filled(data.draw(paths), ids_of(other))
+    path = data.draw(st.one_of(st.just(others), hostile_paths(own, others)))
+    document = policy_of(one, prepare_policies(access_map, max_stage_length=10))
+    reached = [r for r in readings(path) if reaches_other(access_map, one, other, r)]
+    assert not (reached and allows(document, "GET", path)), (access_map, path, reached)
+
+
+@given(st.data(), access_maps(), neighbours())
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_rule_of_an_accepted_map_grants_what_it_says(
+    data: st.DataObject, access_map: AccessMap, tenants: tuple[Tenant, Tenant]
+) -> None:
+    one, _ = tenants
+    assume(not one.user_id.startswith(".."))
+    held = [rule for holder in HOLDERS[one.kind] for rule in access_map.rules[holder]]
+    rule = data.draw(st.sampled_from(held))
+    path = filled(rule.path, ids_of(one)) + ("/x" if rule.tail else "")
+    document = policy_of(one, prepare_policies(access_map, max_stage_length=10))
+    assert [method for method in rule.methods if not allows(document, method, path)] == []

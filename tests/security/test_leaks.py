@@ -1,0 +1,153 @@
+"""No secret and no token, in whatever form, is written, raised or told, whatever happens."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+
+from keyscope.authorize import Authorizer
+from keyscope.aws import bootstrap
+from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
+from keyscope.credential import parse_credential
+from keyscope.event import read_http_event, read_rest_event
+from tests.support.attacks import Attack, basic_attacks, header_attacks
+from tests.support.builders import basic, make_key, rest_request_event, token
+from tests.support.leaks import (
+    CANARY,
+    ERRORS,
+    Raising,
+    forms_of,
+    found,
+    listening,
+    outcome,
+    told_by,
+    verbose,
+)
+from tests.support.legal_credentials import legal_values
+from tests.support.seeded_aws import SeededAws, seeded_aws
+from tests.support.token_attacks import token_attacks
+
+WITH_ANY_ERROR: Final = pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[SeededAws]:
+    with seeded_aws() as aws:
+        yield aws
+
+
+def attacks_with(key_id: str, secret: str) -> list[Attack]:
+    return [
+        attack
+        for attacks in (header_attacks, basic_attacks, token_attacks)
+        for attack in attacks(key_id, secret)
+    ]
+
+
+def test_no_authorizer_tells_a_secret_or_a_token_whatever_is_sent(aws: SeededAws) -> None:
+    key = aws.keys.app_key
+    values = legal_values(key.key_id, key.secret)
+    attacks = attacks_with(key.key_id, key.secret)
+    with listening() as heard:
+        rest = authorizer_handler(f"leaks_{uuid4()}", read_rest_event, verbose(aws))
+        http = authorizer_handler(f"leaks_{uuid4()}", read_http_event, verbose(aws))
+        told = [outcome(rest, attack.rest_request()) for attack in attacks]
+        told += [outcome(http, attack.http()) for attack in attacks]
+        told += [outcome(rest, rest_request_event(value)) for value in values.values()]
+    assert heard.text.count('"message":"decision"') == len(told)
+    assert found(forms_of(key.secret, *values.values()), "\n".join([*told, heard.text])) == []
+
+
+@pytest.mark.parametrize("state", ["expired_key", "revoked_key", "cidr_key"])
+def test_no_authorizer_tells_the_secret_of_a_key_that_may_not_be_used(
+    state: str, aws: SeededAws
+) -> None:
+    key = getattr(aws.keys, state)
+    values = [basic(key.key_id, key.secret), bearer(key.key_id, key.secret)]
+    with listening() as heard:
+        rest = authorizer_handler(f"leaks_{uuid4()}", read_rest_event, verbose(aws))
+        told = [outcome(rest, rest_request_event(value)) for value in values]
+    assert found(forms_of(key.secret, *values), "\n".join([*told, heard.text])) == []
+
+
+def bearer(key_id: str, secret: str) -> str:
+    return f"Bearer {token(key_id, secret, {'scope': 'app'})}"
+
+
+def authorizer_over(aws: SeededAws, **collaborators: object) -> AuthorizerHandler:
+    """Make a REST authorizer's handler with some collaborators replaced."""
+    with pytest.MonkeyPatch.context() as patched:
+        make = bootstrap._authorizer  # noqa: SLF001 - the one place where they come together
+
+        def made(*parts: Any) -> Authorizer:  # noqa: ANN401
+            return replace(make(*parts), **collaborators)  # type: ignore[arg-type]
+
+        patched.setattr(bootstrap, "_authorizer", made)
+        return authorizer_handler(f"leaks_{uuid4()}", read_rest_event, verbose(aws))
+
+
+@WITH_ANY_ERROR
+@pytest.mark.parametrize("collaborator", ["keys", "secrets", "policies", "clock", "timer"])
+def test_no_authorizer_tells_what_a_collaborator_raises(
+    collaborator: str, error: Exception, aws: SeededAws
+) -> None:
+    key = aws.keys.app_key
+    with listening() as heard:
+        handler = authorizer_over(aws, **{collaborator: Raising(error)})
+        told = outcome(handler, rest_request_event(bearer(key.key_id, key.secret)))
+    assert "AuthorizerFailed" in told
+    assert found(forms_of(CANARY, key.secret), told + heard.text) == []
+
+
+@WITH_ANY_ERROR
+@pytest.mark.parametrize("client", ["dynamodb_client", "kms_client"])
+def test_no_authorizer_tells_what_a_client_raises(
+    client: str, error: Exception, aws: SeededAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = aws.keys.app_key
+    monkeypatch.setattr(bootstrap, client, lambda: Raising(error))
+    with listening() as heard:
+        handler = authorizer_handler(f"leaks_{uuid4()}", read_rest_event, verbose(aws))
+        told = outcome(handler, rest_request_event(bearer(key.key_id, key.secret)))
+    assert "AuthorizerFailed" in told
+    assert found(forms_of(CANARY, key.secret), told + heard.text) == []
+
+
+@WITH_ANY_ERROR
+def test_no_authorizer_tells_what_reading_an_event_raises(error: Exception, aws: SeededAws) -> None:
+    with listening() as heard:
+        handler = authorizer_handler(f"leaks_{uuid4()}", Raising(error), aws.variables)
+        told = outcome(handler, {})
+    assert "AuthorizerFailed" in told
+    assert found(forms_of(CANARY), told + heard.text) == []
+
+
+@WITH_ANY_ERROR
+def test_no_authorizer_tells_what_writing_the_log_raises(
+    error: Exception, aws: SeededAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "Telemetry", lambda *_: Raising(error))
+    with listening() as heard:
+        handler = authorizer_handler(f"leaks_{uuid4()}", read_rest_event, aws.variables)
+        told = outcome(handler, rest_request_event(None))
+    assert "AuthorizerFailed" in told
+    assert found(forms_of(CANARY), told + heard.text) == []
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        pytest.param(attack, id=attack.name)
+        for attack in attacks_with(make_key().key_id, CANARY)
+        if len(attack.fields) == 1
+    ],
+)
+def test_a_refusal_holds_nothing_of_the_credential(attack: Attack) -> None:
+    told = ""
+    try:
+        parse_credential(attack.fields[0][1])
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        told = told_by(error)
+    assert found(forms_of(CANARY, attack.fields[0][1]), told) == []

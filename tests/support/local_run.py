@@ -1,0 +1,78 @@
+"""The local gateway as `make run` starts it, in a process of its own, for load from outside."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from local.seed import IssuedKey, SeededStore
+
+ROOT: Final = Path(__file__).parents[2]
+SERVING: Final = "Serving until Ctrl-C.\n"
+STOP_SECONDS: Final = 30
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """A run that serves: its process, its APIs' URLs, and what it has provisioned.
+
+    `environment` is the provisioning function's.
+    """
+
+    process_id: int
+    rest_url: str
+    http_url: str
+    store: SeededStore
+    strangers_app_id: str
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def local_run(folder: Path, **parameters: str) -> Iterator[LocalRun]:
+    """Start the gateway with the template's parameters, and stop it; its files go to the folder."""
+    environment = {
+        **os.environ,
+        "PORT": "0",
+        "STATE_FOLDER": str(folder),
+        "PARAMETERS": " ".join(f"{name}={value}" for name, value in parameters.items()),
+    }
+    with (
+        (folder / "errors").open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "local"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            assert SERVING in process.stdout, (folder / "errors").read_text()
+            yield _run_of(process.pid, json.loads((folder / "session.json").read_text()))
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)
+
+
+def _run_of(process_id: int, session: Mapping[str, Any]) -> LocalRun:
+    names = SeededStore.__dataclass_fields__
+    members = {name: _member(session[name]) for name in names}
+    return LocalRun(
+        process_id=process_id,
+        rest_url=session["rest_api"],
+        http_url=session["http_api"],
+        store=SeededStore(**members),
+        strangers_app_id=session["strangers_app_id"],
+        environment=session["environment"],
+    )
+
+
+def _member(value: Any) -> Any:  # noqa: ANN401 - JSON
+    return IssuedKey(**value) if isinstance(value, dict) else value

@@ -1,0 +1,49 @@
+"""An embedded AWS with one of everything in it, and the environment of functions over it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from keyscope.provisioning import Provisioning
+from local.embedded_aws import embedded_aws
+from local.seed import SeededStore, local_provisioning, seed
+from local.template import load_stack, physical_id_of
+
+TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells of an invocation."""
+
+    aws_request_id: str = "invocation-1"
+
+
+@dataclass(frozen=True)
+class SeededAws:
+    """`variables` are those of the functions' settings; botocore's are in the environment."""
+
+    variables: Mapping[str, str]
+    operations: Provisioning
+    keys: SeededStore = field(repr=False)
+
+
+@contextmanager
+def seeded_aws() -> Iterator[SeededAws]:
+    """Run it; functions that are made meanwhile reach it."""
+    stack = load_stack(TEMPLATE)
+    with embedded_aws(stack) as aws, pytest.MonkeyPatch.context() as patched:
+        for name, value in aws.environment.items():
+            patched.setenv(name, value)
+        variables = {
+            "KEYSCOPE_KEYS_TABLE": physical_id_of(stack, "KeysTable"),
+            "KEYSCOPE_DIRECTORY_TABLE": physical_id_of(stack, "DirectoryTable"),
+            "KEYSCOPE_FLUSH_QUEUE_URL": physical_id_of(stack, "FlushQueue"),
+            "KEYSCOPE_KMS_KEY_ARN": aws.kms_key_arn,
+        }
+        operations = local_provisioning({**aws.environment, **variables})
+        yield SeededAws(variables, operations, seed(operations))

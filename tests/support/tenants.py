@@ -1,0 +1,223 @@
+"""Tenants drawn at random, what the one may send to reach the other, and how a backend reads it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from itertools import product
+from typing import Final
+from urllib.parse import unquote
+
+from hypothesis import strategies as st
+
+from keyscope.access_map import read_access_map
+from keyscope.ids import OwnerType
+from keyscope.method_arn import ApiStage
+from keyscope.policy import Policies, PolicyDocument, policy_document, prepare_policies
+from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
+from keyscope.principal import Principal, Scope
+from tests.support.builders import NOW
+from tests.support.route_tables import ROWS, V1_1, V2
+
+HEX: Final = "0123456789abcdef"
+UNRESERVED: Final = "abcxyzABCXYZ0189-._~"
+SOURCE_ADDRESS: Final = "192.0.2.7"
+STAGE: Final = ApiStage("arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod")
+METHODS: Final = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"])
+
+USER_IDS: Final = st.text(UNRESERVED + "@+:", min_size=1, max_size=8).filter(
+    lambda user_id: user_id != "." and not user_id.startswith("..") and "+.." not in user_id
+)
+"""Every `userId` that a token may hold, but for its length."""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A principal of some kind, and an app and a user that are its own."""
+
+    kind: str
+    principal: Principal
+    app_id: str
+    user_id: str
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """What stands for the placeholders of the tables' paths."""
+        return {
+            "appId": self.app_id,
+            "serviceAccountId": self.app_id[:12] + "c0de",
+            **dict.fromkeys(("userId", "userIdOrExternalId", "zendeskId"), self.user_id),
+        }
+
+    def owns_app(self, app_id: str) -> bool:
+        """Tell whether an id is one of an app of this tenant, or of none at all."""
+        principal = self.principal
+        if principal.scope is Scope.ACCOUNT:
+            return app_id.startswith(principal.service_account_id or principal.account_id)
+        return app_id == principal.app_id
+
+    def owns(self, placeholder: str, value: str) -> bool:
+        """Tell whether what stands for a placeholder of a table's path is this tenant's."""
+        if placeholder == "appId":
+            return self.owns_app(value)
+        if placeholder == "serviceAccountId":
+            return value.startswith(self.principal.account_id)
+        return self.principal.scope is not Scope.APP_USER or value == self.principal.user_id
+
+
+def tenant(kind: str, app_id: str, user_id: str) -> Tenant:
+    """Return a tenant of a kind: the app's own key, or a key of one who owns the app."""
+    account_id = app_id[:12]
+    app = Principal(Scope.APP, "app_1", OwnerType.APP, account_id, app_id=app_id)
+    account = Principal(Scope.ACCOUNT, "act_1", OwnerType.ACCOUNT, account_id)
+    principals = {
+        "appUser": replace(app, scope=Scope.APP_USER, user_id=user_id),
+        "app": app,
+        "account": account,
+        "service account": replace(
+            account, owner_type=OwnerType.SERVICE_ACCOUNT, service_account_id=app_id[:16]
+        ),
+    }
+    return Tenant(kind, principals[kind], app_id, user_id)
+
+
+KINDS: Final = ("appUser", "app", "account", "service account")
+_APP_IDS: Final = st.builds(
+    "{}{}{}".format,
+    st.text(HEX, min_size=12, max_size=12),
+    st.sampled_from(["0000", "c0de", "ffff"]),
+    st.text(HEX, min_size=8, max_size=8),
+)
+TENANTS: Final = st.builds(tenant, st.sampled_from(KINDS), _APP_IDS, USER_IDS).filter(
+    lambda drawn: drawn.kind != "service account" or drawn.app_id[12:16] != "0000"
+)
+
+
+@st.composite
+def pairs(draw: st.DrawFn, tenants: st.SearchStrategy[Tenant] = TENANTS) -> tuple[Tenant, Tenant]:
+    """Draw a tenant and one whose ids are like its own: longer, or another in one character."""
+    one = draw(tenants)
+    position = draw(st.integers(0, len(one.app_id) - 1))
+    changed = one.app_id[:position] + draw(st.sampled_from(HEX)) + one.app_id[position + 1 :]
+    app_id = draw(st.sampled_from([one.app_id, changed]))
+    user_ids = st.one_of(USER_IDS, USER_IDS.map(lambda more: one.user_id + more))
+    user_id = draw(st.one_of(st.just(one.user_id), user_ids))
+    return one, tenant("app", app_id, user_id)
+
+
+SEPARATORS: Final = (
+    *("/", "//", "\\", "/./", "/;/", "%2f", "%2F", "%5c", "%5C"),
+    *("%252f", "%252F", "%255c", "%255C"),
+)
+_DOTS: Final = (".", "%2e", "%2E", "%252e", "%252E")
+CLIMBS: Final = tuple(
+    first + second + rest for first, second, rest in product(_DOTS, _DOTS, ("", ";", ";a=b"))
+)
+ODD_SEGMENTS: Final = (
+    *("", ".", "...", "*", "?", "**", "$", "${aws:username}", "{proxy+}", "%00", "%2A", "%3F"),
+    *("\n", "\t", " ", "é", "\uff0e\uff0e", "%c0%ae%c0%ae", ";", "#", "%", "%25", "%zz"),
+)
+
+
+@st.composite
+def hostile_paths(draw: st.DrawFn, own: str, others: str) -> str:
+    """Draw a path made of one's own and another's, with climbs and odd segments between them."""
+    separators = st.sampled_from(SEPARATORS)
+    climb = st.sampled_from(CLIMBS)
+    odd = st.sampled_from(ODD_SEGMENTS)
+    steps = draw(st.lists(st.one_of(climb, climb, odd), max_size=10))
+    between = "".join(draw(separators) + step for step in steps)
+    cut = draw(st.integers(0, others.count("/")))
+    rest = draw(separators).join(others.split("/")[1 + cut :])
+    shapes = (
+        own + between + draw(separators) + rest,
+        others + between + own,
+        own + between + others,
+        others + between,
+        others[:-1] + draw(odd) + others[-1:],
+    )
+    return draw(st.sampled_from(shapes)) + draw(st.sampled_from(["", "/", "//", "/."]))
+
+
+def readings(path: str) -> set[str]:
+    """Return the paths that backends may take a path for.
+
+    They decode it once, twice or not at all, take a backslash for a slash or not, drop parameters
+    of segments or not (RFC 3986, section 3.3), collapse slashes and remove dot segments (5.2.4).
+    """
+    decoded = [path, unquote(path), unquote(unquote(path))]
+    slashed = [*decoded, *(text.replace("\\", "/") for text in decoded)]
+    bare = [*slashed, *(re.sub(r";[^/]*", "", text) for text in slashed)]
+    return {
+        reading
+        for text in bare
+        for reading in (
+            text,
+            _collapsed(text),
+            _collapsed(_without_dot_segments(text)),
+            _without_dot_segments(_collapsed(text)),
+        )
+    }
+
+
+def strangers(reader: Tenant, path: str) -> list[str]:
+    """Return the ids in a path that the tables give to others than the tenant."""
+    return [
+        found[1]
+        for placeholder, expression in _PLACES
+        if (found := expression.match(path)) and not reader.owns(placeholder, found[1])
+    ]
+
+
+@cache
+def policies_of(*route_sets: str) -> Policies:
+    """Return the packaged access map's policies."""
+    packaged = (files("keyscope") / "scopes.toml").read_text("utf-8")
+    return prepare_policies(read_access_map(packaged, route_sets), max_stage_length=10)
+
+
+def policy_of(reader: Tenant, policies: Policies | None = None) -> PolicyDocument:
+    """Return a tenant's policy, by default for both route sets."""
+    return policy_document(reader.principal, STAGE, policies or policies_of(V2, V1_1), NOW)
+
+
+def allows(document: object, method: str, path: str, now: float = NOW) -> bool:
+    """Tell whether a policy allows a request to the stage."""
+    resource = STAGE.resource(method + path)
+    request = AccessRequest("execute-api:Invoke", resource, now, SOURCE_ADDRESS)
+    return evaluate(document, request) is Verdict.ALLOWED
+
+
+def _collapsed(path: str) -> str:
+    return re.sub("/+", "/", path)
+
+
+def _without_dot_segments(path: str) -> str:
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            kept = kept[: max(1, len(kept) - 1)]
+        elif segment != ".":
+            kept.append(segment)
+    return "/".join(kept)
+
+
+def _places() -> Iterator[tuple[str, str]]:
+    for row in ROWS:
+        for found in re.finditer(r"\{(\w+)\}", row.path):
+            if found[1] in _OWNED:
+                before = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(row.path[: found.start()]))
+                yield found[1], f"{before}([^/]+)"
+
+
+_OWNED: Final = ("appId", "serviceAccountId", "userId", "userIdOrExternalId", "zendeskId")
+_PLACES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
+    (placeholder, re.compile(expression)) for placeholder, expression in sorted({*_places()})
+)
+"""Where an id of a tenant stands in the paths of the tables."""
+
+
+def filled(path: str, ids: Mapping[str, str]) -> str:
+    """Return a table's path with the ids, and `x1` for what belongs to no tenant."""
+    return re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], "x1"), path)
