@@ -66,7 +66,8 @@ def main(environment: Mapping[str, str]) -> int:
     console.width = max(console.width, TABLE_WIDTH)
     try:
         port = _port(environment)
-        parameters = {"HttpApiEnabled": "true", **_parameters(environment)}
+        everything = {"HttpApiEnabled": "true", "AccessLogEnabled": "true"}
+        parameters = {**everything, **_parameters(environment)}
         stack = load_stack(ROOT / "template.yaml", parameters)
         if template := environment.get("ATTACH"):
             stack = attach(stack, _template(template))
@@ -170,7 +171,9 @@ def _say_what_next(
     console: Console, stack: Stack, session: Session, url: str, folder: Path
 ) -> None:
     shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-    files = f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions)"
+    files = (
+        f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions, requests)"
+    )
     if _has_packaged_routes(stack):
         console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
         version = "v2" if "v2" in _route_sets(stack) else "v1.1"

@@ -140,6 +140,8 @@ class Api:
     """One API with its one stage; `usage_plans` by the values of their API Gateway keys.
 
     `behaviour` takes the place of what is assumed of API Gateway for this kind of API.
+    `access_log_format` is the line that the stage's access log gets for each request, if there is
+    such a log.
     """
 
     kind: ApiKind
@@ -151,6 +153,7 @@ class Api:
     gateway_responses: Mapping[str, GatewayResponse]
     cors: Cors | None = None
     usage_plans: Mapping[str, UsagePlan] = field(default_factory=dict, repr=False)
+    access_log_format: str | None = None
     behaviour: PlatformBehaviour | None = None
 
     @property

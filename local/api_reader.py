@@ -9,6 +9,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final, cast
 
+from local.access_log import VARIABLE as LOG_VARIABLE
+from local.access_log import is_known
 from local.api_definition import (
     ANY_METHOD,
     Api,
@@ -41,6 +43,10 @@ _UNSUPPORTED_TYPES: Final = {
     "AWS::ApiGateway::Method",
     "AWS::ApiGatewayV2::Authorizer",
     "AWS::ApiGatewayV2::Route",
+}
+_ACCESS_LOG_SETTINGS: Final = {
+    ApiKind.REST: "AccessLogSetting",
+    ApiKind.HTTP: "AccessLogSettings",
 }
 _STAGE_TYPES = {"AWS::ApiGateway::Stage": "RestApiId", "AWS::ApiGatewayV2::Stage": "ApiId"}
 
@@ -76,7 +82,8 @@ def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
         if not _is_api_gateway_key(scheme)
     }
     key_schemes = schemes.keys() - authorizers.keys()
-    stage = _stage_of(stack, logical_id)
+    stage_properties = _stage_of(stack, logical_id)
+    stage = str(stage_properties["StageName"])
     responses = cast("Mapping[str, Json]", body.get(_GATEWAY_RESPONSES, {}))
     cors = body.get(_CORS)
     return Api(
@@ -91,6 +98,7 @@ def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
         },
         cors=_read_cors(cast("Json", cors)) if cors else None,
         usage_plans=read_usage_plans(stack, logical_id, stage) if kind is ApiKind.REST else {},
+        access_log_format=_read_access_log_format(stage_properties, kind, logical_id),
     )
 
 
@@ -115,18 +123,31 @@ def _check_members(members: Json, where: str, known: set[str]) -> None:
             raise TemplateError(message)
 
 
-def _stage_of(stack: Stack, api: str) -> str:
+def _stage_of(stack: Stack, api: str) -> Json:
     api_id = physical_id_of(stack, api)
-    names = [
-        str(properties["StageName"])
+    stages = [
+        properties
         for resource in stack.resources.values()
         if (member := _STAGE_TYPES.get(str(resource["Type"])))
         and (properties := cast("Json", resource["Properties"]))[member] == api_id
     ]
-    if len(names) != 1:
+    if len(stages) != 1:
+        names = [str(stage["StageName"]) for stage in stages]
         message = f"{api} has the stages {names}; the local gateway serves exactly one"
         raise TemplateError(message)
-    return names[0]
+    return stages[0]
+
+
+def _read_access_log_format(stage: Json, kind: ApiKind, api: str) -> str | None:
+    settings = cast("Json", stage.get(_ACCESS_LOG_SETTINGS[kind], {}))
+    if not settings:
+        return None
+    log_format = str(settings["Format"])
+    for variable in LOG_VARIABLE.findall(log_format):
+        if not is_known(variable, kind):
+            message = f"The access log of {api}: {variable} is not supported here"
+            raise TemplateError(message)
+    return log_format
 
 
 def _read_routes(

@@ -50,11 +50,22 @@ CachedResult: TypeAlias = AuthorizerResult | NotAnswered
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """An allowed request: what the backend is told, and what the cache had to do with it."""
+    """A request with a policy: what the backend is told, and what the cache had to do with it."""
 
     result: AuthorizerResult
     cache: CacheUse
     latency_ms: int
+
+
+class Denied(NotAnswered):
+    """The policy does not let the request pass; `authorized` tells whose policy it is."""
+
+    def __init__(
+        self, verdict: Verdict, authorized: Authorized, context: Mapping[str, str]
+    ) -> None:
+        """Carry what the caller gets, with what it may be shown, and who was denied."""
+        super().__init__(ResponseType.ACCESS_DENIED, verdict, authorized.cache, context)
+        self.authorized = authorized
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +97,11 @@ class Authorization:
             self.cache.put(key, result, authorizer.ttl_seconds)
         if known is not None and not self.api.platform.keeps_quotes_in_cached_context:
             result = replace(result, context=_without_quotes(result.context))
+        authorized = Authorized(result, cache, int((self.clock() - started) * 1_000))
         if verdict is not Verdict.ALLOWED:
             context = result.context if self.api.platform.shows_denied_context else {}
-            raise NotAnswered(ResponseType.ACCESS_DENIED, verdict, cache, context)
-        return Authorized(result, cache, int((self.clock() - started) * 1_000))
+            raise Denied(verdict, authorized, context)
+        return authorized
 
     def _asked(
         self,
