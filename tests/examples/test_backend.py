@@ -91,8 +91,11 @@ def test_a_path_without_an_app_is_authorized_by_its_account(kind: str) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_context_that_is_missing_or_cut_is_refused(kind: str, context: object) -> None:
+def test_a_context_that_is_missing_or_cut_is_refused_whatever_the_path(
+    kind: str, context: object
+) -> None:
     assert is_refused(event_of(kind, MEMBER, context))
+    assert is_refused(event_of(kind, "/ping", context), "/ping")
 
 
 def test_an_event_without_a_request_is_refused() -> None:
@@ -130,6 +133,36 @@ HOSTILE: Final = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_path_that_does_not_fit_the_context_is_refused(kind: str, path: str) -> None:
     assert is_refused(event(kind, path, principal("appUser")))
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        ".",
+        "..",
+        "..;a",
+        "..a",
+        "%2e%2E",
+        "a;b",
+        "a b",
+        "a%20b",
+        "a\\b",
+        "a%5Cb",
+        "a%00",
+        "a%252F",
+        "*",
+        "é",
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_segment_that_a_backend_could_read_otherwise_is_no_id(kind: str, segment: str) -> None:
+    path = f"/tenants/{ACCOUNT}/projects/{APP}/members/{segment}"
+    assert is_refused(event(kind, path, principal("app")))
+
+
+def test_the_path_never_replaces_what_the_authorizer_said() -> None:
+    found = authorized(event("rest", "/as/account", principal("app")), "/as/{scope}")
+    assert found["scope"] == "app"
 
 
 @pytest.mark.parametrize(
