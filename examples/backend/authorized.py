@@ -15,7 +15,7 @@ class NotAuthorized(Exception):  # noqa: N818 - a state
 
 
 def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:
-    """Return the authorizer's context with the ids of the path; all of them are the caller's.
+    """Return the ids of the path, and the authorizer's context, which all of them fit.
 
     `paths` are the function's, such as `/projects/{appId}/files/{name}`; the first that fits
     counts. Use the ids that are returned, not the path. A WebSocket's event has no path.
@@ -37,7 +37,7 @@ def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:
         raise NotAuthorized
     if not all(_is_own(context, name, value) for name, value in ids.items()):
         raise NotAuthorized
-    return {**context, **ids}
+    return {**ids, **context}
 
 
 def _is_own(context: Mapping[str, str], name: str, value: str) -> bool:

@@ -159,6 +159,17 @@ def test_the_tour_follows_the_selected_route_sets(routes: str, tmp_path: Path) -
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_api_of_an_attached_template_is_served_after_the_stack_s_own(tmp_path: Path) -> None:
+    access_map = ROOT / "examples" / "access-map" / "projects.toml"
+    done = run(
+        tmp_path,
+        ATTACH="examples/sam-http/template.yaml",
+        PARAMETERS=f"AccessMap={access_map} AccessMapRoutes=projects HttpApiEnabled=false",
+    )
+    names = re.findall(r"^  (.+)  http://127.0.0.1:\d+$", done.stdout, re.MULTILINE)
+    assert (done.returncode, names) == (0, ["REST API", "ProjectsHttpApi"])
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

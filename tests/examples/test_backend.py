@@ -71,28 +71,29 @@ def test_a_path_without_an_app_is_authorized_by_its_account(kind: str) -> None:
     assert authorized(event(kind, path, principal("account")), *PATHS)["accountId"] == ACCOUNT
 
 
+CUT_CONTEXTS: Final[dict[str, object]] = {
+    "none": None,
+    "empty": {},
+    "empty, HTTP": {"lambda": {}},
+    "null, HTTP": {"lambda": None},
+    "another authorizer's": {"jwt": {"claims": {"scope": "account"}}},
+    "a principal alone": {"principalId": "account/0a1b2c3d4e5f"},
+    "no key": {"scope": "account", "accountId": ACCOUNT},
+    "no account": {"scope": "account", "keyId": "act_1"},
+    "no such scope": {"scope": "root", "keyId": "act_1", "accountId": ACCOUNT},
+    "app, no app": {"scope": "app", "keyId": "app_1", "accountId": ACCOUNT},
+}
+
+
 @pytest.mark.parametrize(
-    "context",
-    [
-        pytest.param(None, id="none"),
-        pytest.param({}, id="empty"),
-        pytest.param({"lambda": {}}, id="empty, HTTP"),
-        pytest.param({"lambda": None}, id="null, HTTP"),
-        pytest.param({"jwt": {"claims": {"scope": "account"}}}, id="another authorizer's"),
-        pytest.param({"principalId": "account/0a1b2c3d4e5f"}, id="a principal alone"),
-        pytest.param({"scope": "account", "accountId": ACCOUNT}, id="no key"),
-        pytest.param({"scope": "account", "keyId": "act_1"}, id="no account"),
-        pytest.param({"scope": "root", "keyId": "act_1", "accountId": ACCOUNT}, id="no such scope"),
-        pytest.param({"scope": "app", "keyId": "app_1", "accountId": ACCOUNT}, id="app, no app"),
-        pytest.param(
-            {"scope": "appUser", "keyId": "app_1", "accountId": ACCOUNT, "appId": APP},
-            id="appUser, no user",
-        ),
-    ],
+    "context", [pytest.param(context, id=name) for name, context in CUT_CONTEXTS.items()]
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_context_that_is_missing_or_cut_is_refused(kind: str, context: object) -> None:
+def test_a_context_that_is_missing_or_cut_is_refused_whatever_the_path(
+    kind: str, context: object
+) -> None:
     assert is_refused(event_of(kind, MEMBER, context))
+    assert is_refused(event_of(kind, "/ping", context), "/ping")
 
 
 def test_an_event_without_a_request_is_refused() -> None:
@@ -130,6 +131,36 @@ HOSTILE: Final = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_path_that_does_not_fit_the_context_is_refused(kind: str, path: str) -> None:
     assert is_refused(event(kind, path, principal("appUser")))
+
+
+ODD_SEGMENTS: Final = [
+    ".",
+    "..",
+    "..;a",
+    "..a",
+    "%2e%2E",
+    "a;b",
+    "a b",
+    "a%20b",
+    "a\\b",
+    "a%5Cb",
+    "a%00",
+    "a%252F",
+    "*",
+    "é",
+]
+
+
+@pytest.mark.parametrize("segment", ODD_SEGMENTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_segment_that_a_backend_could_read_otherwise_is_no_id(kind: str, segment: str) -> None:
+    path = f"/tenants/{ACCOUNT}/projects/{APP}/members/{segment}"
+    assert is_refused(event(kind, path, principal("app")))
+
+
+def test_the_path_never_replaces_what_the_authorizer_said() -> None:
+    found = authorized(event("rest", "/as/account", principal("app")), "/as/{scope}")
+    assert found["scope"] == "app"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+// The same as authorized.py, for functions in JavaScript: tests hold the two together.
+
+const SEGMENT = /^(?!\.$|\.\.)[A-Za-z0-9._~@+:-]+$/;
+const MEMBERS = { account: [], app: ["appId"], appUser: ["appId", "userId"] };
+const NESTED = { appId: /^[0-9a-f]{24}$/, serviceAccountId: /^[0-9a-f]{16}$/ };
+
+/** Answer 403, and do nothing else. */
+export class NotAuthorized extends Error {}
+
+/** Return the ids of the path, and the authorizer's context, which all of them fit. */
+export function authorized(event, ...paths) {
+  const request = event.requestContext ?? {};
+  const found = request.authorizer ?? {};
+  const context = found.lambda ?? found; // An HTTP API puts it one level deeper.
+  if (!Object.hasOwn(MEMBERS, context.scope)) throw new NotAuthorized();
+  const needed = ["keyId", "accountId", ...MEMBERS[context.scope]];
+  if (!needed.every((name) => context[name])) throw new NotAuthorized();
+  if ("connectionId" in request) return { ...context };
+  const segments = (event.rawPath || event.path || "").slice(1).split("/").map(decoded);
+  const templates = paths.map((path) => path.slice(1).split("/"));
+  const isId = (name) => name.startsWith("{");
+  const template = templates.find((names) => names.length === segments.length
+    && names.every((name, at) => isId(name) || name === segments[at]));
+  if (!template || !segments.every((segment) => SEGMENT.test(segment))) throw new NotAuthorized();
+  const ids = Object.fromEntries(template.map((name, at) => [name.slice(1, -1), segments[at]])
+    .filter((_, at) => isId(template[at])));
+  if (!Object.entries(ids).every(([name, id]) => isOwn(context, name, id))) throw new NotAuthorized();
+  return { ...ids, ...context };
+}
+
+function isOwn(context, name, id) {
+  if (name === "userId") return context.scope !== "appUser" || id === context.userId;
+  const isNested = Object.hasOwn(NESTED, name);
+  if (isNested && context.scope === "account") {
+    return id.startsWith(context.serviceAccountId || context.accountId) && NESTED[name].test(id);
+  }
+  return (name !== "accountId" && !isNested) || id === context[name];
+}
+
+function decoded(part) {
+  try { return decodeURIComponent(part); } catch { throw new NotAuthorized(); }
+}
