@@ -1,7 +1,6 @@
 """How a stack is deployed, spans regions and is given other tables, on the translated template."""
 
 import json
-import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
