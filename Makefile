@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile bench-hostile lint format validate audit build invoke events openapi clean
+.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events openapi screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -16,11 +16,14 @@ help: ## Show this list
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
 	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" python -m local
 
-test: .venv/installed ## Run every test; T=path and K=words select some, then without the coverage gate
+test: .venv/installed .venv/browser ## Run every test; T=path and K=words select some, then without the coverage gate
 	pytest $(if $(T)$(K),$(T) $(if $(K),-k "$(K)"),--cov --cov-report=term)
 
 test-hostile: .venv/installed ## Run tests/security in full: 10,000 examples a property, 60 s a load, every mutant
 	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10
+
+bench: .venv/installed ## Measure cold start, hot path and growth (10 min); ONLY=cold,hot,growth, QUICK=1
+	@ONLY=$(ONLY) QUICK=$(QUICK) python -m benchmarks
 
 bench-hostile: .venv/installed ## Measure what hostile credentials cost, and what answers tell apart
 	@python -m benchmarks.hostile_input
@@ -55,11 +58,23 @@ events: .venv/installed ## Fill the events with the running local stack's creden
 openapi: .venv/installed ## Write the management API's documents, docs/openapi.json and docs/endpoints.md
 	@python -m local.openapi
 
+screenshots: .venv/installed .venv/browser ## Take pictures of each view of the key console into .local/screenshots
+	@python -m tests.browser.screenshots
+
 clean: ## Remove everything that make has made
-	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage tests/browser/node_modules
 
 .venv/installed: uv.lock pyproject.toml uv-requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; PYTHON=... names another")'
 	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --requirement uv-requirements.txt; }
 	@.venv/bin/uv sync --locked --quiet
+	@touch $@
+
+# What the tests in a browser need beside: axe-core from npm and a Chromium from the system's packages.
+# Where neither can be had, those tests are skipped and say so.
+.venv/browser: tests/browser/package-lock.json .venv/installed
+	@! command -v npm >/dev/null || npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+		echo "There is no chromium here: the tests in a browser will be skipped. Install it to run them."
 	@touch $@

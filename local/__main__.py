@@ -18,17 +18,18 @@ from typing import Final
 from rich.console import Console
 
 from keyscope.errors import Misconfigured
+from local.control_plane import control_plane_environment
 from local.embedded_aws import embedded_aws
 from local.event_values import basic
 from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
 from local.intrinsics import TemplateError
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
-from local.running_stack import loaded_stack, polled_stack, served_stack
+from local.running_stack import LoadedStack, loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID
 from local.server import PortTaken
 from local.session import Session, provision, write_session
 from local.stop_signals import interrupt_on_signals, noted_signals
-from local.template import Stack, load_stack
+from local.template import Stack, environment_of, load_stack
 from local.tour import surprises, table_of, visit
 from local.tour_stops import plan
 
@@ -74,7 +75,9 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
         session = provision(loaded.functions[PROVISIONING_FUNCTION], function_environment)
         with served_stack(loaded, port) as served, polled_stack(loaded):
             urls = served.urls
-            write_session(folder / SESSION_FILE_NAME, session, urls, function_environment)
+            described = _described(stack, loaded)
+            file = folder / SESSION_FILE_NAME
+            write_session(file, session, urls, function_environment, described)
             _say_where(console, stack, urls)
             succeeded = _tour(console, stack, session, urls, log)
             if once:
@@ -84,6 +87,19 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
                 wait_for_signal()
             console.print("\nStopped. The store was in memory and is gone.")
     return 0
+
+
+def _described(stack: Stack, loaded: LoadedStack) -> dict[str, object]:
+    """Return what `keyscope --local` needs to know of the stack."""
+    return {
+        "outputs": dict(stack.outputs),
+        "parameters": dict(stack.parameters),
+        "authorizer_environment": dict(environment_of(stack, "RestAuthorizerFunction")),
+        "endpoints": {
+            **loaded.aws.environment,
+            **control_plane_environment(loaded.control_plane_url),
+        },
+    }
 
 
 def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str], log: Path) -> bool:
@@ -116,6 +132,10 @@ def _say_what_next(
         console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
         version = "v2" if "v2" in _route_sets(stack) else "v1.1"
         console.print("\n".join(_curl_lines(session, url, version)), markup=False)
+    if _has_console(stack):
+        key = session.store.account_key
+        console.print("\nOr open the key console in a browser, and sign in with this key:\n")
+        console.print(f"  {url}/console\n  {key.key_id}\n  {key.secret}", markup=False)
     console.print(f"\nWritten: {files}.\nServing until Ctrl-C.", markup=False)
 
 
@@ -135,6 +155,10 @@ def _curl_lines(session: Session, url: str, version: str) -> list[str]:
 
 def _route_sets(stack: Stack) -> list[str]:
     return stack.parameters["AccessMapRoutes"].split(",")
+
+
+def _has_console(stack: Stack) -> bool:
+    return stack.parameters["ConsoleEnabled"] == "true"
 
 
 def _has_packaged_routes(stack: Stack) -> bool:

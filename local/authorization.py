@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, assert_never
 
+from keyscope.policy_evaluation import AccessRequest, UnsupportedPolicy, Verdict, evaluate
 from local.api_definition import (
     Api,
     ApiKind,
@@ -22,7 +23,6 @@ from local.function_loader import FunctionFailed, LocalFunction
 from local.gateway_events import method_arn, request_event, token_event
 from local.gateway_request import CacheUse, GatewayRequest, MatchedRoute
 from local.gateway_responses import NotAnswered, ResponseType
-from local.policy_evaluation import AccessRequest, UnsupportedPolicy, Verdict, evaluate
 from local.result_cache import ResultCache
 
 ACTION = "execute-api:Invoke"

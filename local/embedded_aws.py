@@ -27,6 +27,10 @@ DYNAMODB_ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL_DYNAMODB"
 KMS_KEY_VARIABLE: Final = "KEYSCOPE_KMS_KEY_ARN"
 
 _T = TypeVar("_T")
+
+RESET_SECONDS: Final = 60
+"""A full store takes a while to empty on a busy machine."""
+
 _running: list[ThreadedMotoServer] = []
 _turn = Lock()
 
@@ -99,5 +103,6 @@ def _moto_server() -> Iterator[str]:
         with _turn:
             _running.remove(server)
             if not _running:
-                httpx.post(f"{endpoint_url}/moto-api/reset", trust_env=False).raise_for_status()
+                reset = f"{endpoint_url}/moto-api/reset"
+                httpx.post(reset, trust_env=False, timeout=RESET_SECONDS).raise_for_status()
         server.stop()

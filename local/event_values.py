@@ -17,12 +17,18 @@ from keyscope.ids import OwnerType, new_key_id
 from keyscope.secret import new_secret
 from local.seed import USER_ID, IssuedKey, SeededStore
 
-TOKEN_LIFETIME_SECONDS: Final = 3_600
+TOKEN_LIFETIME_SECONDS: Final = 8 * 3_600
+"""How long a token of a local run works: a working day."""
 PLACEHOLDER: Final = re.compile(r"\{\{([a-z_ ]+)\}\}")
 
 
 class UnknownPlaceholder(Exception):  # noqa: N818 - a state, named as what it says
     """An event holds a placeholder that nothing is known to stand for."""
+
+
+def placeholders(store: SeededStore) -> dict[str, str]:
+    """Return what each placeholder stands for, by its name."""
+    return {name: value(store) for name, value in VALUES.items()}
 
 
 def fill(event: object, store: SeededStore) -> object:
@@ -55,7 +61,7 @@ def basic(key: IssuedKey, secret: str | None = None) -> str:
 
 
 def bearer(key: IssuedKey, claims: Mapping[str, object]) -> str:
-    """Return an `Authorization` value with a token of these claims, good for an hour."""
+    """Return an `Authorization` value with a token of these claims, good for a working day."""
     lifetime = {"exp": int(time.time()) + TOKEN_LIFETIME_SECONDS}
     return "Bearer " + jwt.encode(
         {**lifetime, **claims}, key.secret, algorithm="HS256", headers={"kid": key.key_id}

@@ -30,6 +30,11 @@ class LoadedStack:
     functions: Mapping[str, LocalFunction]
     control_plane_listener: socket.socket
 
+    @property
+    def control_plane_url(self) -> str:
+        """Where the control plane listens once the stack is served."""
+        return url_of(self.control_plane_listener)
+
 
 @dataclass(frozen=True, slots=True)
 class ServedStack:
@@ -69,7 +74,7 @@ def served_stack(
     gateways = [Gateway(api, loaded.functions, clock) for api in read_apis(loaded.stack)]
     with (
         serving(gateways, first_port) as urls,
-        served(control_plane(gateways), loaded.control_plane_listener),
+        served(control_plane(gateways, loaded.functions), loaded.control_plane_listener),
     ):
         yield ServedStack(gateways, urls)
 

@@ -45,9 +45,9 @@ START_SECONDS: Final = 15
 """How long the emulator itself may take until it listens; it needs 0.2 s."""
 ANSWER_SECONDS: Final = 5
 """What an answer may take beyond the function's time limit, after which the emulator is stuck."""
+INVOCATION_PATH: Final = "/2015-03-31/functions/function/invocations"
 
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-_INVOCATION_PATH = "/2015-03-31/functions/function/invocations"
 _ERROR_MEMBERS = {"errorMessage", "errorType", "requestId", "stackTrace"}
 
 
@@ -60,8 +60,9 @@ class EmulatedFunction:
     """A function to run: the folder of its code, and its settings in Lambda.
 
     It sees `environment` and what Lambda itself sets, and nothing of this process's but `PATH`;
-    `python_path` holds its layers' folders. An invocation that takes longer than
-    `timeout_seconds` and `cold_start_seconds` together fails as in Lambda.
+    `python_path` holds its layers' folders. `python` is the command of its interpreter, which must
+    find `awslambdaric`. An invocation that takes longer than `timeout_seconds` and
+    `cold_start_seconds` together fails as in Lambda.
     """
 
     folder: Path
@@ -70,6 +71,7 @@ class EmulatedFunction:
     handler: str = DEFAULT_HANDLER
     timeout_seconds: int = DEFAULT_TIMEOUT_SECONDS
     cold_start_seconds: int = COLD_START_SECONDS
+    python: Sequence[str] = (sys.executable,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class RuntimeEmulator:
         with self.turn:
             start = self.log.size_bytes()
             try:
-                response = self.client.post(_INVOCATION_PATH, content=json.dumps(event).encode())
+                response = self.client.post(INVOCATION_PATH, content=json.dumps(event).encode())
             except httpx.HTTPError as error:
                 message = f"The emulator gave no answer: {error!r}. Its log:\n{self.log.since()}"
                 raise EmulatorError(message) from error
@@ -123,7 +125,7 @@ def runtime_emulator(function: EmulatedFunction) -> Iterator[RuntimeEmulator]:
         *(str(find_emulator()), "--log-level", "error"),
         *("--runtime-api-address", f"{LOOPBACK}:{runtime_port}"),
         *("--runtime-interface-emulator-address", f"{LOOPBACK}:{emulator_port}"),
-        *(sys.executable, "-m", "awslambdaric", function.handler),
+        *(*function.python, "-m", "awslambdaric", function.handler),
     ]
     lambda_environment = {
         "PATH": os.environ.get("PATH", os.defpath),

@@ -5,15 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
-from local.event_values import bearer
+from local.event_values import TOKEN_LIFETIME_SECONDS, bearer, placeholders
 from local.function_loader import LocalFunction
 from local.private_files import write_private_json
 from local.seed import USER_ID, IssuedKey, SeededStore, fill_account, local_provisioning
-
-TOKEN_LIFETIME_SECONDS: Final = 8 * 3_600
-"""How long the session's appUser token works: a working day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +49,16 @@ def provision(function: LocalFunction, environment: Mapping[str, str]) -> Sessio
 
 
 def write_session(
-    path: Path, session: Session, urls: Sequence[str], environment: Mapping[str, str]
+    path: Path,
+    session: Session,
+    urls: Sequence[str],
+    environment: Mapping[str, str],
+    stack: Mapping[str, object],
 ) -> None:
     """Write all of it to a file that only its owner can read.
 
-    `urls` are those of the REST API and, if it is there, of the HTTP API.
+    `urls` are those of the REST API and, if it is there, of the HTTP API; `environment` is for the
+    provisioning operations, `stack` what the command line would ask CloudFormation for.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = ("rest_api", "http_api")
@@ -69,6 +71,8 @@ def write_session(
             **asdict(session.store),
             "strangers_app_id": session.strangers_app_id,
             "environment": dict(environment),
+            "stack": dict(stack),
+            "placeholders": placeholders(session.store),
         },
     )
 

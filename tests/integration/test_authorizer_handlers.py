@@ -430,7 +430,7 @@ def test_a_keys_cidrs_and_expiry_go_into_the_policy(
     )
     key = IssuedKey(created.key.key_id, created.secret)
     answer: Answer = rest(rest_request_event(basic(key)), Context())
-    (allow,) = answer["policyDocument"]["Statement"]
+    allow, _ = answer["policyDocument"]["Statement"]
     assert allow["Condition"] == {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24", "2001:db8::/32"]}}
 
 

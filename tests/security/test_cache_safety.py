@@ -19,8 +19,8 @@ from keyscope.authorize import Authorizer, authorize
 from keyscope.event import read_http_event, read_rest_event
 from keyscope.ids import OwnerType
 from keyscope.policy import CACHE_MARGIN_SECONDS, LONGEST_CACHE_SECONDS
+from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
 from local.gateway_request import CacheUse, GatewayAnswer
-from local.policy_evaluation import AccessRequest, Verdict, evaluate
 from tests.support.builders import (
     APP,
     METHOD_ARN,

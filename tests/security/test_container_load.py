@@ -14,10 +14,10 @@ from typing import Final
 
 import pytest
 
+from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
 from local.authorization import ACTION, UNAUTHORIZED_MESSAGE, read_result
 from local.embedded_aws import EmbeddedAws, embedded_aws
 from local.invoke import emulated_function, provisioning_environment
-from local.policy_evaluation import AccessRequest, Verdict, evaluate
 from local.runtime_emulator import Invocation, RuntimeEmulator
 from local.seed import local_provisioning, seed
 from local.template import load_stack

@@ -351,7 +351,9 @@ class RememberedKeys(RuleBasedStateMachine):
             assert not remembered
             return
         reads = self.store.reads - before
-        assert reads == (lookup.source is not RecordSource.CACHE)
+        # A failed read spares the next ones, for as long as a stale record will do.
+        most = {RecordSource.TABLE: {1}, RecordSource.CACHE: {0}, RecordSource.STALE: {0, 1}}
+        assert reads in most[lookup.source]
         assert not (remembered and reads)
         oldest = {
             RecordSource.TABLE: 0,

@@ -68,6 +68,7 @@ def test_the_dependencies_layers_run_on_any_processor(layer: str, built: Path) -
         "HttpAuthorizerFunction",
         "ProvisioningFunction",
         "ManagementFunction",
+        "ExplanationFunction",
         "CacheFlushFunction",
         "EchoFunction",
         "HttpEchoFunction",
@@ -75,6 +76,14 @@ def test_the_dependencies_layers_run_on_any_processor(layer: str, built: Path) -
 )
 def test_a_function_holds_its_handler_and_nothing_else(function: str, built: Path) -> None:
     assert files_in(built / function) == {"app.py"}
+
+
+def test_the_console_function_holds_its_handler_and_the_pages_files(built: Path) -> None:
+    static = ROOT / "functions/console/static"
+    assert files_in(built / "ConsoleFunction") == {
+        "app.py",
+        *(f"static/{path.name}" for path in static.iterdir()),
+    }
 
 
 def test_the_built_template_has_no_aliases_which_cloudformation_refuses(built: Path) -> None:
@@ -112,7 +121,8 @@ def path_of(*folders: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "function", ["ProvisioningFunction", "ManagementFunction", "CacheFlushFunction"]
+    "function",
+    ["ProvisioningFunction", "ManagementFunction", "ExplanationFunction", "CacheFlushFunction"],
 )
 def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(
     function: str, built: Path, tmp_path: Path

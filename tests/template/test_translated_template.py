@@ -40,9 +40,11 @@ FUNCTIONS: Final = (
     *AUTHORIZERS,
     "ProvisioningFunction",
     "ManagementFunction",
+    "ExplanationFunction",
     "CacheFlushFunction",
     "EchoFunction",
     "HttpEchoFunction",
+    "ConsoleFunction",
 )
 TABLES: Final = ("KeysTable", "DirectoryTable")
 ROLES: Final = {
@@ -50,9 +52,11 @@ ROLES: Final = {
     "HttpAuthorizerFunction": ("HttpAuthorizerRole", "http_authorizer"),
     "ProvisioningFunction": ("ProvisioningRole", "provisioning"),
     "ManagementFunction": ("ManagementRole", "management"),
+    "ExplanationFunction": ("ExplanationRole", "explanation"),
     "CacheFlushFunction": ("CacheFlushRole", "cache_flush"),
     "EchoFunction": ("EchoRole", "echo"),
     "HttpEchoFunction": ("EchoRole", "echo"),
+    "ConsoleFunction": ("ConsoleRole", "console"),
 }
 OTHER_VALUES: Final = {
     "AccessMap": "other.toml",
@@ -140,8 +144,8 @@ def gateway_response(stack: Stack, kind: str) -> Json:
     return cast("Json", responses[kind])
 
 
-@pytest.mark.parametrize("function", AUTHORIZERS)
-def test_an_authorizer_may_read_keys_open_their_secrets_and_log_and_nothing_else(
+@pytest.mark.parametrize("function", [*AUTHORIZERS, "ExplanationFunction"])
+def test_what_decides_or_explains_may_read_keys_open_secrets_and_log_and_nothing_else(
     function: str, stack: Stack
 ) -> None:
     role, group = ROLES[function]
@@ -215,20 +219,29 @@ def test_no_secret_is_among_what_is_read_of_a_key() -> None:
     assert [name for name in KEY_ATTRIBUTES if "secret" in name] == []
 
 
-def test_the_management_function_has_a_layer_of_its_own(stack: Stack) -> None:
+def test_the_management_api_has_a_layer_of_its_own(stack: Stack) -> None:
     layers = {name: properties_of(stack, name).get("Layers", []) for name in FUNCTIONS}
     having = [name for name, used in layers.items() if "ManagementDependencies" in str(used)]
-    assert having == ["ManagementFunction"]
+    assert having == ["ManagementFunction", "ExplanationFunction"]
 
 
-def test_every_documented_path_is_the_management_functions(stack: Stack) -> None:
+def test_every_documented_path_is_of_the_management_api(
+    stack: Stack,
+) -> None:
     (api,) = [api for api in read_apis(stack) if api.kind is ApiKind.REST]
     for template, item in openapi_document()["paths"].items():
         path = re.sub(r"{\w+}", "x", template)
         for method in item:
             found = find_route(api.routes, api.kind, method.upper(), path)
             assert found is not None
-            assert found[0].integration == FunctionIntegration("ManagementFunction"), template
+            name = "ExplanationFunction" if path == "/v2/explain" else "ManagementFunction"
+            assert found[0].integration == FunctionIntegration(name), template
+
+
+def test_explanations_have_the_settings_of_the_authorizers(stack: Stack) -> None:
+    assert environment_of(stack, "ExplanationFunction") == environment_of(
+        stack, "RestAuthorizerFunction"
+    )
 
 
 @pytest.mark.parametrize("path", ["/v2/apps/x/users", "/v2/apps/x/keysx", "/v1.1/apps/x/appusers"])
@@ -239,10 +252,20 @@ def test_every_other_path_is_the_backends(path: str, stack: Stack) -> None:
     assert found[0].integration == FunctionIntegration("EchoFunction")
 
 
-def test_every_route_of_the_rest_api_is_guarded(stack: Stack) -> None:
+def open_routes(stack: Stack) -> set[str]:
     (api,) = [api for api in read_apis(stack) if api.kind is ApiKind.REST]
-    open_routes = [route for route in api.routes if route.authorizer is None]
-    assert {route.method for route in open_routes} == {"OPTIONS"}
+    unguarded = [route for route in api.routes if route.authorizer is None]
+    return {f"{each.method} {each.template}" for each in unguarded if each.method != "OPTIONS"}
+
+
+def test_every_route_of_the_rest_api_but_the_consoles_files_is_guarded(stack: Stack) -> None:
+    assert open_routes(stack) == {"GET /console", "GET /console/{file}"}
+
+
+def test_without_the_console_every_route_of_the_rest_api_is_guarded() -> None:
+    stack = load_stack(TEMPLATE, {"ConsoleEnabled": "false"})
+    assert open_routes(stack) == set()
+    assert [name for name in stack.resources if name.startswith("Console")] == []
 
 
 @pytest.mark.parametrize("with_http_api", ["true", "false"])
@@ -559,8 +582,13 @@ def test_the_http_authorizer_returns_policies_and_is_cached_by_their_authorizati
     assert str(authorizer["authorizerResultTtlInSeconds"]) == "60"
 
 
-@pytest.mark.parametrize("api", ["RestApi", "HttpApi"])
-def test_every_method_but_the_preflight_is_guarded(api: str, stack: Stack) -> None:
+@pytest.mark.parametrize(
+    ("api", "public"),
+    [("RestApi", ["get /console", "get /console/{file}"]), ("HttpApi", [])],
+)
+def test_every_method_but_the_preflight_and_the_console_is_guarded(
+    api: str, public: list[str], stack: Stack
+) -> None:
     operations = {
         f"{method} {path}": cast("Json", operation)
         for path, methods in body_of(stack, api)["paths"].items()
@@ -569,7 +597,7 @@ def test_every_method_but_the_preflight_is_guarded(api: str, stack: Stack) -> No
     unguarded = [
         name for name, each in operations.items() if each.get("security") != [{"Keyscope": []}]
     ]
-    assert [name for name in unguarded if not name.startswith("options ")] == []
+    assert sorted(name for name in unguarded if not name.startswith("options ")) == public
     assert len(operations) > len(unguarded)
 
 

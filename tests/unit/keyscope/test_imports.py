@@ -30,5 +30,7 @@ def test_an_authorizer_loads_neither_boto3_nor_powertools_nor_what_only_others_n
         "boto3",
         "keyscope.aws.directory_table",
         "keyscope.aws.flush_queue",
+        "keyscope.explanation",
+        "keyscope.policy_evaluation",
         "keyscope.provisioning_request",
     }

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from keyscope.errors import Reason, Unavailable
-from keyscope.key_cache import KeyCache
+from keyscope.key_cache import RETRY_SECONDS, KeyCache
 from keyscope.key_record import Lookup, RecordSource
 from tests.support.builders import NOW, make_key
 from tests.support.stores import MemoryKeyStore, SteppedClock
@@ -19,7 +19,12 @@ class Cached:
         self.clock = SteppedClock(NOW)
         self.store = MemoryKeyStore({KEY.key_id: KEY.record})
         self.cache = KeyCache(
-            self.store, self.clock, fresh_seconds=fresh, stale_seconds=stale, max_entries=entries
+            self.store,
+            self.clock,
+            fresh_seconds=fresh,
+            stale_seconds=stale,
+            max_entries=entries,
+            timer=self.clock,
         )
 
     def get(self, key_id: str = KEY.key_id) -> Lookup:
@@ -178,3 +183,48 @@ def test_the_memory_of_unknown_keys_is_bounded() -> None:
         cached.get(f"unknown-{number}")
     assert cached.get("unknown-3").source is RecordSource.CACHE
     assert cached.get("unknown-0").source is RecordSource.TABLE
+
+
+def while_the_store_fails(*, fresh: int = 30) -> Cached:
+    """Return a cache whose record is stale and whose store has just failed once."""
+    cached = Cached(fresh=fresh)
+    cached.get()
+    cached.clock.now += 60
+    cached.store.failure = Reason.KEY_STORE_UNAVAILABLE
+    cached.get()
+    return cached
+
+
+def test_a_failed_read_spares_the_next_ones_of_every_recent_record() -> None:
+    cached = while_the_store_fails()
+    reads = cached.store.reads
+    assert cached.get() == Lookup(KEY.record, RecordSource.STALE)
+    assert cached.store.reads == reads
+
+
+def test_the_store_is_asked_again_when_that_time_is_over() -> None:
+    cached = while_the_store_fails()
+    cached.store.failure = None
+    cached.clock.now += RETRY_SECONDS
+    assert cached.get() == Lookup(KEY.record, RecordSource.TABLE)
+
+
+def test_a_key_that_nothing_recent_is_known_of_is_asked_for_all_the_same() -> None:
+    cached = while_the_store_fails()
+    reads = cached.store.reads
+    assert failing(lambda: cached.get("unknown")) is Reason.KEY_STORE_UNAVAILABLE
+    assert cached.store.reads == reads + 1
+
+
+def test_a_read_that_succeeds_ends_the_sparing() -> None:
+    cached = while_the_store_fails()
+    cached.store.failure = None
+    cached.get("unknown")
+    assert cached.get() == Lookup(KEY.record, RecordSource.TABLE)
+
+
+def test_nothing_is_spared_where_every_record_is_to_be_read_anew() -> None:
+    cached = while_the_store_fails(fresh=0)
+    reads = cached.store.reads
+    cached.get()
+    assert cached.store.reads == reads + 1

@@ -84,9 +84,9 @@ def test_a_service_account_reaches_only_the_apps_that_it_created() -> None:
 def test_a_route_that_no_key_reaches_is_denied_where_a_subtree_covers_it() -> None:
     of_account = f"GET/tenants/{ACCOUNT}/apps/{ACCOUNT}????????????"
     of_service_account = f"GET/tenants/{ACCOUNT}/apps/{SERVICE_ACCOUNT}????????"
-    assert resources(OF_ACCOUNT, SMALL, "Deny") == [f"{of_account}?cookie*", f"{of_account}%*"]
+    assert resources(OF_ACCOUNT, SMALL, "Deny") == [f"{of_account}/cookie*", f"{of_account}%*"]
     assert resources(OF_SERVICE_ACCOUNT, SMALL, "Deny") == [
-        f"{of_service_account}?cookie*",
+        f"{of_service_account}/cookie*",
         f"{of_service_account}%*",
     ]
     assert resources(OF_APP, SMALL, "Deny") == []
@@ -123,7 +123,7 @@ def test_a_user_id_that_clients_encode_is_granted_in_both_forms() -> None:
 
 
 def test_an_account_policy_has_one_size_whatever_the_number_of_apps() -> None:
-    assert len(resources(OF_ACCOUNT, V2)) == 6
+    assert len(resources(OF_ACCOUNT, V2)) == 7
 
 
 @pytest.mark.parametrize("principal", EVERYONE, ids=lambda principal: principal.name)

@@ -20,8 +20,8 @@ from keyscope.access_map import read_access_map
 from keyscope.ids import OwnerType
 from keyscope.method_arn import read_api_stage
 from keyscope.policy import Policies, policy_document, prepare_policies
+from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.principal import Principal, Scope
-from local.policy_evaluation import AccessRequest, Verdict, evaluate
 from tests.support.builders import (
     ACCOUNT,
     APP,

@@ -1,8 +1,9 @@
 """The control plane, as AWS's own client calls it."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
 import pytest
@@ -10,11 +11,12 @@ from botocore.exceptions import ClientError
 
 from local.authorization import AuthorizerResult
 from local.control_plane import control_plane
+from local.function_loader import LocalFunction
 from local.gateway import Gateway
 from local.server import bound, served, url_of
 from local.tables import local_client
 from tests.support import local_gateway
-from tests.support.local_gateway import small_stack
+from tests.support.local_gateway import StubFunction, raising, small_stack
 
 if TYPE_CHECKING:
     from keyscope.aws.clients import ApiGatewayClient, ApiGatewayV2Client
@@ -85,3 +87,69 @@ def test_only_a_delete_flushes(url: str, gateways: list[Gateway]) -> None:
     path = f"/restapis/{gateways[0].api.api_id}/stages/prod/cache/authorizers"
     assert httpx.get(url + path, trust_env=False).status_code == 405
     assert cached(gateways) == [True, True]
+
+
+FUNCTION: Final = "arn:aws:lambda:us-east-1:123456789012:function:provisioning"
+
+
+@pytest.fixture
+def lambda_url() -> Iterator[str]:
+    """Where two functions are invoked: one that answers with its event, and one that fails."""
+    functions = {
+        "One": LocalFunction("provisioning", FUNCTION, 128, lambda event, _: {"got": event}),
+        "Two": StubFunction(raising("not now")).loaded("failing"),
+    }
+    with bound(0) as listener, served(control_plane([], functions), listener):
+        yield url_of(listener)
+
+
+def invoke(url: str, name: str, payload: bytes = b'{"operation": "x"}') -> Mapping[str, Any]:
+    client = cast("Any", local_client("lambda", url))
+    answer: Mapping[str, Any] = client.invoke(FunctionName=name, Payload=payload)
+    return {**answer, "Payload": json.loads(answer["Payload"].read())}
+
+
+@pytest.mark.parametrize("name", ["provisioning", FUNCTION])
+def test_awss_own_client_invokes_a_function_by_name_or_arn(name: str, lambda_url: str) -> None:
+    answer = invoke(lambda_url, name)
+    assert answer["Payload"] == {"got": {"operation": "x"}}
+    assert "FunctionError" not in answer
+
+
+def test_a_function_that_raised_is_told_as_lambda_tells_it(lambda_url: str) -> None:
+    answer = invoke(lambda_url, "failing")
+    assert answer["FunctionError"] == "Unhandled"
+    assert answer["Payload"] == {"errorType": "RuntimeError", "errorMessage": "not now"}
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "code"),
+    [
+        ("nobody", b"{}", "ResourceNotFoundException"),
+        ("provisioning", b"{", "InvalidRequestContentException"),
+    ],
+)
+def test_what_cannot_be_invoked_is_refused_as_lambda_refuses_it(
+    name: str, payload: bytes, code: str, lambda_url: str
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        invoke(lambda_url, name, payload)
+    assert refused.value.response["Error"]["Code"] == code
+
+
+SIGNED: Final = {"authorization": "AWS4-HMAC-SHA256 Credential=local"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 403, id="what a page in a browser can send"),
+        pytest.param({**SIGNED, "host": "page.example"}, 400, id="a name that leads here"),
+        pytest.param(SIGNED, 200, id="an AWS client"),
+    ],
+)
+def test_no_page_in_a_browser_can_invoke_a_function(
+    headers: dict[str, str], status: int, lambda_url: str
+) -> None:
+    url = f"{lambda_url}/2015-03-31/functions/provisioning/invocations"
+    assert httpx.post(url, content=b"{}", headers=headers).status_code == status

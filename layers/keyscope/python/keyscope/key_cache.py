@@ -23,12 +23,18 @@ RECHECK_SECONDS = 1
 costs a container one read in that time."""
 
 
+RETRY_SECONDS = 5
+"""How long a failed read spares the next ones where a recent record can stand in: a store that
+hangs would else hold up every request, and with it all the concurrency there is."""
+
+
 class KeyCache:
     """Remembers key records, and for as long which keys do not exist.
 
     A record younger than `fresh_seconds` is served without a read. When the store behind cannot
-    answer, a record younger than `stale_seconds` is served still; an unknown key never is. Both
-    memories hold at most `max_entries` each, so that a flood of unknown ids evicts no known key.
+    answer, a record younger than `stale_seconds` is served still, and for `RETRY_SECONDS` without
+    asking again; an unknown key never is. Both memories hold at most `max_entries` each, so that a
+    flood of unknown ids evicts no known key.
 
     Threads that miss the same key at the same time share one read, unless `fresh_seconds` is 0: a
     read that began earlier is a short memory, too. `wait_seconds` tells how long a thread may wait
@@ -59,6 +65,7 @@ class KeyCache:
         self._max_entries = max_entries
         self._known: OrderedDict[str, _Entry] = OrderedDict()
         self._unknown: OrderedDict[str, _Entry] = OrderedDict()
+        self._failed_at: float | None = None
         self._turn = Lock()
         self._reads: SingleFlight[str, Lookup | Unavailable] = SingleFlight(wait_seconds)
 
@@ -82,15 +89,27 @@ class KeyCache:
         remembered = self._remembered(key_id, fresh_seconds)
         if remembered is not None:
             return Lookup(remembered.record, RecordSource.CACHE)
+        if self._has_just_failed() and (stale := self._stale(key_id)):
+            return stale
         answer = self._read_once(key_id, fresh_seconds)
         if isinstance(answer, Lookup):
             return answer
-        if answer.reason is Reason.KEY_STORE_UNAVAILABLE:
-            remembered = self._remembered(key_id, self._stale_seconds)
-            if remembered is not None and remembered.record is not None:
-                return Lookup(remembered.record, RecordSource.STALE)
+        if answer.reason is Reason.KEY_STORE_UNAVAILABLE and (stale := self._stale(key_id)):
+            return stale
         # An error of its own for each thread: raising adds to it.
         raise Unavailable(answer.reason, answer.detail)
+
+    def _has_just_failed(self) -> bool:
+        failed_at = self._failed_at
+        # Who wants every record read anew waits for the store.
+        spared_seconds = min(RETRY_SECONDS, self._fresh_seconds)
+        return failed_at is not None and self._timer() - failed_at < spared_seconds
+
+    def _stale(self, key_id: str) -> Lookup | None:
+        remembered = self._remembered(key_id, self._stale_seconds)
+        if remembered is None or remembered.record is None:
+            return None
+        return Lookup(remembered.record, RecordSource.STALE)
 
     def _remembered(self, key_id: str, seconds: int) -> _Entry | None:
         """Return what is remembered of a key, if it is younger than that."""
@@ -125,7 +144,10 @@ class KeyCache:
         try:
             lookup = self._store.get(key_id)
         except Unavailable as unavailable:
+            if unavailable.reason is Reason.KEY_STORE_UNAVAILABLE:
+                self._failed_at = self._timer()
             return unavailable
+        self._failed_at = None
         self._remember(key_id, _Entry(lookup.record, read_at, timer_at))
         return lookup
 

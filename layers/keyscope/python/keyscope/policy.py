@@ -172,6 +172,15 @@ def size_in_bytes(document: PolicyDocument) -> int:
     return len(json.dumps(document).encode())
 
 
+def policy_sizes(policies: Policies, max_stage_length: int) -> dict[Holder, int]:
+    """Return the bytes that the longest policy of each kind of principal can take."""
+    stage = longest_api_stage(max_stage_length)
+    return {
+        _holder(principal): size_in_bytes(policy_document(principal, stage, policies, now=0))
+        for principal in _longest_principals()
+    }
+
+
 def _grant(access_map: AccessMap, *holders: Holder) -> Grant:
     rules = [rule for holder in holders for rule in access_map.rules[holder]]
     allow = (f"{method}{rule.path}" for rule in rules for method in rule.methods)

@@ -21,23 +21,30 @@ CLIMBING = (
 """Dot segments that leave a subtree, after a slash or a backslash, plain or encoded, and encoded
 dots. The last two are the same encoded once more. `..` within a segment is none of them."""
 
-_NEAR = ("*//*", "*/./*")
+_NEAR = (
+    *("*//*", "*/%2f*", "*/%2F*"),
+    *("*/./*", "*/.%2f*", "*/.%2F*"),
+    *("*\\*", "*%5c*", "*%5C*"),
+)
+"""Empty segments, `.` segments and backslashes; those that an encoded slash begins are in
+`spellings_of`."""
+
 _HEX_DIGITS = "0123456789abcdef"
 
 
 def spellings_of(segments: Sequence[str], bound: int, *, subtree: bool) -> list[str]:
-    """Return patterns for a path below an allowed subtree, with a backslash or `%2F` for slashes.
+    """Return patterns for a path below an allowed subtree, also with `%2F` for any slash.
 
     The first `bound` segments stand as they are: what differs in them is not allowed anyway.
     """
     head = "/".join(["", *segments[:bound]])
-    whole = "?".join([head, *segments[bound:]]) + ("?*" if subtree else "*")
+    whole = "/".join([head, *segments[bound:]]) + ("/*" if subtree else "*")
     encoded = ["/".join([head, *segments[bound:end]]) + "%*" for end in range(bound, len(segments))]
     return [whole, *encoded]
 
 
 def spelled_with(segments: Sequence[str]) -> list[str]:
-    """Return patterns for empty and `.` segments, and for characters of the segments encoded.
+    """Return patterns for what may stand between segments, and for their characters encoded.
 
     Placeholders stand for ids, which are hexadecimal.
     """

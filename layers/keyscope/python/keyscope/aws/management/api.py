@@ -10,8 +10,10 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.models import PathItem
 
+from keyscope.authorize import Authorizer
 from keyscope.aws.management import v1_1, v2
 from keyscope.aws.management.calls import Calls
+from keyscope.aws.management.explanations import add_explanations
 from keyscope.aws.management.faults import (
     INTERNAL,
     METHOD_NOT_ALLOWED,
@@ -38,10 +40,7 @@ def management_api(
 
     `report` is told of what is answered with 500.
     """
-    # Powertools' debug mode, which the environment could turn on, prints events with their secrets.
-    api = APIGatewayRestResolver(
-        enable_validation=True, json_body_deserializer=read_json, debug=False
-    )
+    api = _resolver()
     calls = Calls(api, provisioning)
     v2.add_apps(api, calls)
     v2.add_keys(api, calls)
@@ -52,6 +51,24 @@ def management_api(
     v1_1.add_keys(api, calls, OwnerType.SERVICE_ACCOUNT, path, "ServiceAccount")
     _answer_errors(api, report)
     return api
+
+
+def explanation_api(authorizer: Callable[[], Authorizer], report: Report) -> APIGatewayRestResolver:
+    """Make the route that explains requests, for the function that may open secrets.
+
+    `report` is told of what is answered with 500.
+    """
+    api = _resolver()
+    add_explanations(api, authorizer)
+    _answer_errors(api, report)
+    return api
+
+
+def _resolver() -> APIGatewayRestResolver:
+    # Powertools' debug mode, which the environment could turn on, prints events with their secrets.
+    return APIGatewayRestResolver(
+        enable_validation=True, json_body_deserializer=read_json, debug=False
+    )
 
 
 def _answer_errors(api: APIGatewayRestResolver, report: Report) -> None:

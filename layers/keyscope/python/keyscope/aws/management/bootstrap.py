@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from keyscope.aws.lifecycle_bootstrap import provisioning
@@ -30,7 +31,12 @@ def management_handler(environment: Mapping[str, str]) -> ManagementHandler:
     settings = read_provisioning_settings(environment)
     operations = provisioning(settings, FUNCTION)
     logger = Logger(service=FUNCTION, level=settings.log_level, location=None)
-    api = management_api(lambda: operations, lambda error: _report(logger, error))
+    api = management_api(lambda: operations, lambda error: report(logger, error))
+    return handler_of(api, logger)
+
+
+def handler_of(api: APIGatewayRestResolver, logger: Logger) -> ManagementHandler:
+    """Make a handler of an API: one log line a request, which never holds a body or an answer."""
 
     def handler(event: Event, context: LambdaContext) -> ProxyAnswer:
         logger.append_keys(**_names_of(event), invocation_id=context.aws_request_id)
@@ -39,7 +45,7 @@ def management_handler(environment: Mapping[str, str]) -> ManagementHandler:
         except NotTaken as not_taken:
             answer = _refused(not_taken.refused, str(path_of(event)))
         except Exception as error:  # noqa: BLE001 - beside the routes, a bug is answered as in them
-            _report(logger, error)
+            report(logger, error)
             answer = _refused(INTERNAL, str(path_of(event)))
         # Some answers hold a secret.
         answer["multiValueHeaders"]["Cache-Control"] = ["no-store"]
@@ -70,7 +76,7 @@ def _names_of(event: Event) -> dict[str, object]:
     }
 
 
-def _report(logger: Logger, error: Exception) -> None:
+def report(logger: Logger, error: Exception) -> None:
     """Tell why a request is answered with 500; the text of an unexpected error stays untold."""
     if isinstance(error, Unavailable):
         members: dict[str, object] = {"reason": error.reason, "detail": error.detail}

@@ -33,9 +33,8 @@ class Calls:
         Raises:
             Unavailable: `MALFORMED_CONTEXT`, when the authorizer's context does not tell of one.
         """
-        context = member(self._event(), "requestContext")
-        principal = principal_of_context(context.get("authorizer"))
-        actor = _actor(principal, context)
+        principal = caller_of(self.api)
+        actor = _actor(principal, member(self._event(), "requestContext"))
         return Management(self.provisioning().acting_for(actor), principal)
 
     def now(self) -> float:
@@ -55,6 +54,16 @@ class Calls:
 
     def _event(self) -> Mapping[str, object]:
         return cast("Mapping[str, object]", self.api.current_event.raw_event)
+
+
+def caller_of(api: APIGatewayRestResolver) -> Principal:
+    """Return the principal whose request is being answered.
+
+    Raises:
+        Unavailable: `MALFORMED_CONTEXT`, when the authorizer's context does not tell of one.
+    """
+    event = cast("Mapping[str, object]", api.current_event.raw_event)
+    return principal_of_context(member(event, "requestContext").get("authorizer"))
 
 
 def _actor(principal: Principal, context: Mapping[str, object]) -> Actor:

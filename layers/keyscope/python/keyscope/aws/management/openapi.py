@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NoReturn, cast
 
 from keyscope.aws.management.api import management_api
+from keyscope.aws.management.explanations import add_explanations
 from keyscope.aws.management.faults import V11_PREFIX
 from keyscope.aws.management.paging import DEFAULT_SIZE, MAX_OFFSET, MAX_SIZE
 
@@ -132,6 +133,7 @@ _POWERTOOLS_OWN: Final = ("HTTPValidationError", "ValidationError", "ResponseVal
 def openapi_document() -> Json:
     """Return the document, ready to be written as JSON."""
     api = management_api(_no_operations, lambda _: None)
+    add_explanations(api, _no_operations)
     text = api.get_openapi_json_schema(title=TITLE, version=VERSION, description=DESCRIPTION)
     document = cast("Json", _without_titles(json.loads(text)))
     document["info"]["title"] = TITLE

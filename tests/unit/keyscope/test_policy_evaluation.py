@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.policy_evaluation import (
+from keyscope.policy_evaluation import (
     AccessRequest,
     UnsupportedPolicy,
     Verdict,

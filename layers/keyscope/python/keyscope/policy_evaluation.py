@@ -1,7 +1,9 @@
-"""IAM's evaluation of the policy that a Lambda authorizer returned, for the local gateway.
+"""IAM's evaluation of the policy that a Lambda authorizer returned.
 
-A policy is read whole before it is applied. What this module does not know, or what IAM would not
-take, is never skipped: a gateway that ignores a condition allows what AWS refuses. The rules are
+API Gateway evaluates policies itself; this is for those who foretell it: the local gateway, and
+explanations. No authorizer imports it. A policy is read whole before it is applied. What this
+module does not know, or what IAM would not take, is never skipped: who ignores a condition allows
+what AWS refuses. The rules are
 those of the IAM User Guide, https://docs.aws.amazon.com/IAM/latest/UserGuide/, pages
 `reference_policies_evaluation-logic` and `reference_policies_elements`; each row of the tests
 names its page.

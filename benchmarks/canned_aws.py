@@ -1,0 +1,115 @@
+"""DynamoDB's `GetItem` and KMS's `Decrypt` as canned answers, by a server of its own process.
+
+    python -m benchmarks.canned_aws SCENARIO PORT
+
+It does the least that a client takes for AWS, so that what is measured is the client. It checks no
+signature and knows nothing but the scenario's records.
+"""
+
+import json
+import re
+import sys
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import Final
+
+from benchmarks.results import ROOT
+from local.listening_program import LOOPBACK, free_ports, listening_program
+
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+_KEY_ID: Final = re.compile(rb"(?:app|act|svc)_[0-9a-f]{24}")
+_SEALED: Final = re.compile(rb'"CiphertextBlob": ?"([^"]+)"')
+_START_SECONDS: Final = 60
+
+
+@contextmanager
+def canned_aws(scenario: Path) -> Iterator[str]:
+    """Start it, yield its endpoint URL, and end it."""
+    (port,) = free_ports(1)
+    program = listening_program(
+        [sys.executable, "-m", "benchmarks.canned_aws", str(scenario), str(port)],
+        port=port,
+        folder=ROOT,
+        environment={"PATH": "", "PYTHONPATH": str(ROOT)},
+        start_seconds=_START_SECONDS,
+    )
+    with program:
+        yield f"http://{LOOPBACK}:{port}"
+
+
+def answers_of(path: Path) -> Mapping[bytes, bytes]:
+    """Return the whole HTTP response for each key id and each sealed secret."""
+    scenario = json.loads(path.read_text("utf-8"))
+    found = {
+        key_id.encode(): _response({"Item": item}) for key_id, item in scenario["items"].items()
+    }
+    opened = {
+        sealed.encode(): _response(
+            {
+                "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+                "KeyId": "arn:aws:kms:us-east-1:123456789012:key/measured",
+                "Plaintext": _base64(secret),
+            }
+        )
+        for sealed, secret in scenario["secrets"].items()
+    }
+    return {**found, **opened, b"": _response({})}
+
+
+class _Connection(BaseRequestHandler):
+    """One connection, kept open for any number of requests, answered one by one."""
+
+    answers: Mapping[bytes, bytes] = {}
+
+    def handle(self) -> None:
+        received = b""
+        while True:
+            end = received.find(b"\r\n\r\n")
+            found = _LENGTH.search(received, 0, end + 2) if end >= 0 else None
+            whole = end + 4 + int(found[1]) if found else 0
+            if not found or len(received) < whole:
+                chunk = self.request.recv(65_536)
+                if not chunk:
+                    return
+                received += chunk
+                continue
+            body, received = received[end + 4 : whole], received[whole:]
+            asked = _SEALED.search(body)
+            key_id = _KEY_ID.search(body)
+            name = asked[1] if asked else key_id[0] if key_id else b""
+            self.request.sendall(self.answers.get(name, self.answers[b""]))
+
+
+class _Server(ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+def _response(body: Mapping[str, object]) -> bytes:
+    octets = json.dumps(body, separators=(",", ":")).encode()
+    head = (
+        "HTTP/1.1 200 OK\r\nServer: Server\r\nConnection: keep-alive\r\n"
+        "Content-Type: application/x-amz-json-1.0\r\n"
+        "x-amzn-RequestId: MEASUREDMEASUREDMEASUREDMEASUREDMEASUREDMEASUREDMEAS\r\n"
+        f"x-amz-crc32: {zlib.crc32(octets)}\r\nContent-Length: {len(octets)}\r\n\r\n"
+    )
+    return head.encode() + octets
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def main(scenario: str, port: str) -> None:
+    """Serve until the process is ended."""
+    _Connection.answers = answers_of(Path(scenario))
+    with _Server((LOOPBACK, int(port)), _Connection) as server:
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,154 @@
+"""Results as text for a terminal, or as the Markdown of docs/performance.md.
+
+    python -m benchmarks.report                            prints Markdown of results.json
+    python -m benchmarks.report --into docs/performance.md
+
+The second puts it between the page's two marks, and the picture beside the page.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks.plot import plot
+from benchmarks.results import FOLDER, Cell, Section, Table, Target, read_results
+
+RESULTS: Final = FOLDER / "results.json"
+BEGIN: Final = "<!-- measured: begin -->"
+END: Final = "<!-- measured: end -->"
+_TARGET_COLUMNS: Final = ("what", "measured", "at most", "aim", "")
+
+
+def plain(sections: Mapping[str, Section]) -> str:
+    """Return everything for a terminal: what was measured with, tables, targets."""
+    blocks = [
+        *(f"{name}: {text}" for name, text in _environment(sections).items()),
+        *(
+            f"\n{table.title}\n{_columns(table.columns, table.rows)}{_noted(table)}"
+            for section in sections.values()
+            for table in section.tables
+        ),
+        f"\nTargets\n{_columns(_TARGET_COLUMNS, _target_rows(sections))}",
+        *(f"\nLeft out. {text}" for text in _skipped(sections)),
+    ]
+    return "\n".join(blocks) + "\n"
+
+
+def markdown(sections: Mapping[str, Section]) -> str:
+    """Return everything as Markdown."""
+    blocks = [
+        _markdown_rows(("measured with", ""), tuple(_environment(sections).items())),
+        "### Targets",
+        _markdown_rows(_TARGET_COLUMNS, _target_rows(sections)),
+        *(block for section in sections.values() for block in _markdown_tables(section)),
+        *(f"Left out: {text}" for text in _skipped(sections)),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _markdown_tables(section: Section) -> Iterator[str]:
+    for table in section.tables:
+        yield f"### {table.title}"
+        yield _markdown_rows(table.columns, table.rows)
+        if table.note:
+            yield table.note
+
+
+def _markdown_rows(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    numeric = [_is_numeric(rows, position) for position in range(len(columns))]
+    lines = [
+        columns,
+        ["--:" if number else "---" for number in numeric],
+        *([shown(cell) for cell in row] for row in rows),
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _columns(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    lines = [list(columns), *([shown(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[position]) for line in lines) for position in range(len(columns))]
+    numeric = [_is_numeric(rows, position) for position in range(len(columns))]
+    return "\n".join(
+        "  "
+        + "  ".join(
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def shown(cell: Cell) -> str:
+    """Show one cell."""
+    match cell:
+        case None:
+            return ""
+        case str():
+            return cell
+        case int():
+            return f"{cell:,}"
+        case _:
+            return f"{cell:,.2f}" if abs(cell) >= 1_000 else f"{cell:,}"  # noqa: PLR2004 - digits
+
+
+def _target_rows(sections: Mapping[str, Section]) -> tuple[tuple[Cell, ...], ...]:
+    return tuple(_target_row(target) for section in sections.values() for target in section.targets)
+
+
+def _target_row(target: Target) -> tuple[Cell, ...]:
+    return target.name, target.value, target.limit, target.aim, target.verdict
+
+
+def _environment(sections: Mapping[str, Section]) -> dict[str, str]:
+    """Return what was measured with; what differs between the parts is told for each."""
+    told: dict[str, str] = {}
+    for part, section in sections.items():
+        for name, text in section.environment.items():
+            same = all(other.environment.get(name) == text for other in sections.values())
+            told[name if same else f"{name}, {part}"] = text
+    return told
+
+
+def _skipped(sections: Mapping[str, Section]) -> list[str]:
+    return [text for section in sections.values() for text in section.skipped]
+
+
+def _noted(table: Table) -> str:
+    return f"\n  {table.note}" if table.note else ""
+
+
+def _is_numeric(rows: Sequence[Sequence[Cell]], position: int) -> bool:
+    return any(isinstance(row[position], int | float) for row in rows)
+
+
+def put_into(page: Path, sections: Mapping[str, Section]) -> None:
+    """Replace what stands between a page's marks, and draw the picture beside it.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    before, begin, rest = page.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        message = f"{page} needs the marks {BEGIN} and {END}"
+        raise ValueError(message)
+    page.write_text(f"{before}{BEGIN}\n\n{markdown(sections)}\n{END}{after}", "utf-8")
+    page.with_suffix(".svg").write_text(plot(sections), "utf-8")
+
+
+def main() -> None:
+    """Print the Markdown, or put it into a page."""
+    parser = argparse.ArgumentParser(description="Show the last full measurement as Markdown.")
+    parser.add_argument("--into", type=Path, metavar="PAGE")
+    page: Path | None = parser.parse_args().into
+    sections = read_results(RESULTS)
+    if page is None:
+        sys.stdout.write(markdown(sections))
+    else:
+        put_into(page, sections)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""`keyscope access`: access maps, before they are deployed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import keyscope
+from keyscope.access_map import AccessMap, Holder, read_access_map
+from keyscope.errors import Misconfigured
+from keyscope.method_arn import MAX_STAGE_LENGTH
+from keyscope.policy import MAX_POLICY_BYTES, policy_sizes, prepare_policies
+from keyscope.settings import DEFAULT_MAX_STAGE_LENGTH
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.output import Output
+
+app = typer.Typer(no_args_is_help=True, help="Access maps: what each scope may reach.")
+PACKAGED = Path(keyscope.__file__).parent / "scopes.toml"
+
+
+@app.callback()
+def access() -> None:
+    """Access maps: what each scope may reach."""
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The map; else the packaged one.")] = None,
+    routes: Annotated[str, typer.Option(help="The route sets that apply, as deployed.")] = "v2",
+    max_stage_length: Annotated[
+        int, typer.Option(min=1, max=MAX_STAGE_LENGTH, help="The longest stage name.")
+    ] = DEFAULT_MAX_STAGE_LENGTH,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
+) -> None:
+    """Check a map, list what each scope may reach, and weigh the policies."""
+    source = _text_of(file or PACKAGED)
+    try:
+        access_map = read_access_map(source, routes.split(","))
+        sizes = policy_sizes(prepare_policies(access_map, max_stage_length), max_stage_length)
+    except Misconfigured as error:
+        message = f"{file or PACKAGED.name} is refused: {error}"
+        raise Failure(ExitStatus.NO, message, "docs/access-map.md tells the rules.") from None
+    output = Output(as_json=as_json)
+    if as_json:
+        output.json(
+            {
+                "rules": [
+                    {"scope": scope, "methods": methods.split(","), "path": path}
+                    for scope, methods, path in _rows(access_map)
+                ],
+                "websocket": sorted(access_map.websocket_scopes),
+                "policyBytes": {holder.value: size for holder, size in sizes.items()},
+                "maxPolicyBytes": MAX_POLICY_BYTES,
+            }
+        )
+        return
+    output.table(("scope", "methods", "path"), _rows(access_map))
+    output.line()
+    output.line(f"WebSocket: {', '.join(sorted(access_map.websocket_scopes)) or 'no scope'}")
+    output.line()
+    sized = [
+        (holder.value, f"{size:,}", f"{MAX_POLICY_BYTES:,}", f"{size / MAX_POLICY_BYTES:.0%}")
+        for holder, size in sizes.items()
+    ]
+    output.table(("longest policy of", "bytes", "of", "used"), sized)
+
+
+def _rows(access_map: AccessMap) -> list[tuple[str, str, str]]:
+    return [
+        (holder.value, ",".join(rule.methods), rule.path)
+        for holder in Holder
+        for rule in access_map.rules[holder]
+    ]
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {error}.") from None

@@ -1,0 +1,86 @@
+"""`doctor` on what goes on: alarms, messages that were given up, the clock, the API's refusal."""
+
+import time
+from collections.abc import Iterator, Sequence
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+import httpx
+
+from keyscope_cli.aws import Aws
+from keyscope_cli.findings import Finding, Verdict, judged
+
+MAX_CLOCK_DIFFERENCE_SECONDS = 5
+"""Tokens that this machine signs are refused when its clock is ahead, or end early when behind."""
+TO_WATCH = (
+    "Put alarms on the metrics Failed and CacheFlushFailures, and on messages in"
+    " FlushDeadLetterQueue; docs/decision-log.md has them."
+)
+
+
+def alarm_findings(aws: Aws, names: Sequence[str]) -> Iterator[Finding]:
+    """Look at the stack's alarms."""
+    if not names:
+        yield Finding("alarms", Verdict.WARNING, "The stack has none", TO_WATCH)
+        return
+    found = aws.client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
+    ringing = [one["AlarmName"] for one in found if one["StateValue"] == "ALARM"]
+    told = f"In alarm: {', '.join(ringing)}" if ringing else f"{len(found)}, none in alarm"
+    yield judged(
+        "alarms",
+        told,
+        ok=not ringing,
+        otherwise=Verdict.PROBLEM,
+        advice="Look at the alarm's description and at the decision log.",
+    )
+
+
+def dead_letter_findings(aws: Aws, queue_url: str) -> Iterator[Finding]:
+    """Look for cache flushes that were given up."""
+    name = "ApproximateNumberOfMessages"
+    client = aws.client("sqs")
+    found = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+    count = int(found["Attributes"][name])
+    yield judged(
+        "flushes given up",
+        str(count),
+        ok=not count,
+        otherwise=Verdict.PROBLEM,
+        advice="Flush the stages' authorizer caches by hand, then look at the cache flush's log.",
+    )
+
+
+def clock_findings(aws: Aws) -> Iterator[Finding]:
+    """Compare this machine's clock with AWS's, by the `Date` of an answer, which has seconds."""
+    started = time.time()
+    answer = aws.client("sts").get_caller_identity()
+    now = (started + time.time()) / 2
+    date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+    # The header drops the fraction of its second.
+    ahead = now - (parsedate_to_datetime(date).timestamp() + 0.5)
+    yield judged(
+        "clock of this machine",
+        f"{ahead:+.0f} s from AWS's",
+        ok=abs(ahead) <= MAX_CLOCK_DIFFERENCE_SECONDS,
+        otherwise=Verdict.WARNING,
+        advice="Set the clock (NTP): tokens signed here begin or end at the wrong time.",
+    )
+
+
+def refusal_findings(url: str) -> Iterator[Finding]:
+    """Look whether the API refuses who sends no credential."""
+    check = "API without a credential"
+    try:
+        is_local = httpx.URL(url).host == "127.0.0.1"
+        status = httpx.get(f"{url}/v2/apps", timeout=10, trust_env=not is_local).status_code
+    except httpx.HTTPError as error:
+        advice = "Look at the network; a private API is not reached from here."
+        yield Finding(check, Verdict.WARNING, f"Not reached: {type(error).__name__}", advice)
+        return
+    yield judged(
+        check,
+        str(status),
+        ok=status == HTTPStatus.UNAUTHORIZED,
+        otherwise=Verdict.PROBLEM,
+        advice="It is to be 401: look at how the authorizer is attached, and at its log.",
+    )

@@ -1,0 +1,67 @@
+// An IAM policy as a tree of paths, with the resource that decided.
+
+import { element } from "./dom.js";
+import { countdown, moment } from "./times.js";
+
+// arn:PARTITION:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH, or with stars up to the API.
+const ANY_PATH = /^arn:[^:]*:[^:]*:\*:\*:(.+)$/s;
+const RESOURCE = /^[^/]*\/[^/]*\/([^/]+)\/?(.*)$/s;
+
+/** Return a policy's statements, with the statement and the resource that decided. */
+export function policyTree(evaluation) {
+  return element("div", {}, evaluation.document.Statement.map((statement, index) => {
+    const decided = evaluation.statement === index;
+    return element("div", { class: "panel" },
+      element("h3", {}, `Statement ${index}: ${statement.Effect === "Allow" ? "allows" : "denies"}`,
+        decided ? [" ", element("span", { class: "badge" }, "this one decided")] : ""),
+      conditions(statement.Condition ?? {}),
+      likeAnyOf(statement.Resource),
+      branch(treeOf(statement.Resource, decided ? evaluation.resource : null)));
+  }));
+}
+
+function conditions(condition) {
+  const ends = condition.DateLessThan?.["aws:CurrentTime"];
+  const from = condition.IpAddress?.["aws:SourceIp"];
+  return [
+    ends ? element("p", {}, "Until ", moment(ends), ", for ", countdown(ends, () => {}), " more.") : "",
+    from ? element("p", {}, `From ${[from].flat().join(", ")} only.`) : "",
+  ];
+}
+
+/** Return the patterns that name no API: what paths may look like that a backend could misread. */
+function likeAnyOf(resources) {
+  const patterns = resources.map((resource) => ANY_PATH.exec(resource)?.[1]).filter(Boolean);
+  if (!patterns.length) return "";
+  return element("p", {}, "Any path like ",
+    patterns.flatMap((pattern, index) => [index ? ", " : "", element("code", {}, pattern)]), ".");
+}
+
+/** Return nested maps of path segments; a path's end holds its methods. */
+function treeOf(resources, decided) {
+  const root = { children: new Map(), methods: [] };
+  for (const resource of resources.filter((each) => !ANY_PATH.test(each))) {
+    const [, method, path] = RESOURCE.exec(resource);
+    let node = root;
+    for (const segment of path.split("/").filter(Boolean)) {
+      if (!node.children.has(segment)) node.children.set(segment, { children: new Map(), methods: [] });
+      node = node.children.get(segment);
+    }
+    node.methods.push({ method, decided: resource === decided });
+  }
+  return root;
+}
+
+function branch(node) {
+  return element("ul", { class: "tree" }, [...node.children].map(([segment, child]) => {
+    let [shown, end] = [segment, child];
+    while (end.children.size === 1 && !end.methods.length) {
+      const [[next, only]] = end.children;
+      [shown, end] = [`${shown}/${next}`, only];
+    }
+    return element("li", {}, element("code", {}, `/${shown}`),
+      end.methods.map(({ method, decided }) =>
+        element("span", { class: decided ? "method decided" : "method" }, method)),
+      end.children.size ? branch(end) : "");
+  }));
+}

@@ -1,0 +1,62 @@
+// Tokens signed in the browser (RFC 7515, HS256), so that the key's secret never leaves the page.
+
+const LIFETIME_SECONDS = 300;
+const RENEWED_SECONDS_BEFORE = 60;
+
+const KEY_ID = /^(app|act|svc)_[0-9a-f]{24}$/;
+const SECRET = /^ks_[A-Za-z0-9_-]{49}$/;
+
+/** Return what is wrong with a key id and a secret by their looks, or nothing. */
+export function looksWrong(keyId, secret) {
+  if (!KEY_ID.test(keyId))
+    return "The key id is act_ or svc_ and 24 characters of 0-9 and a-f. Copy it whole.";
+  if (keyId.startsWith("app_"))
+    return "This is an app's key. The console needs a key of account scope: act_… or svc_….";
+  if (!SECRET.test(secret))
+    return "The secret is ks_ and 49 more characters. Copy it whole, without spaces.";
+  return null;
+}
+
+/**
+ * Return a signer of account-scope tokens.
+ *
+ * The secret goes into a WebCrypto key that no script can read again. `clock` tells the seconds
+ * since the epoch by the API's clock.
+ */
+export async function makeSigner(keyId, secret, clock) {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", octets(secret), algorithm, false, ["sign"]);
+  let token = "";
+  let endsAt = 0;
+  return {
+    keyId,
+    isUserAccount: keyId.startsWith("act_"),
+    async authorization() {
+      const now = clock();
+      if (now > endsAt - RENEWED_SECONDS_BEFORE) {
+        endsAt = now + LIFETIME_SECONDS;
+        const header = { alg: "HS256", typ: "JWT", kid: keyId };
+        const signed = `${encoded(header)}.${encoded({ scope: "account", exp: endsAt })}`;
+        const signature = await crypto.subtle.sign("HMAC", key, octets(signed));
+        token = `${signed}.${base64url(new Uint8Array(signature))}`;
+      }
+      return `Bearer ${token}`;
+    },
+    renew() {
+      endsAt = 0;
+    },
+  };
+}
+
+function encoded(value) {
+  return base64url(octets(JSON.stringify(value)));
+}
+
+function octets(text) {
+  return new TextEncoder().encode(text);
+}
+
+function base64url(bytes) {
+  const text = btoa(String.fromCharCode(...bytes));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}

@@ -1,0 +1,98 @@
+"""What an operator does about each reason code of an authorizer. For people, never for the caller.
+
+Each is one sentence or two; `docs/decision-log.md` tells what the codes mean.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from keyscope.errors import Reason
+
+_USE_A_LIBRARY: Final = "Have the caller make the token with a JWT library, as the README shows."
+
+ADVICE: Final[Mapping[Reason, str]] = {
+    Reason.NO_CREDENTIAL: "Have the caller send an Authorization header, Basic or Bearer.",
+    Reason.AMBIGUOUS_CREDENTIAL: (
+        "Have the caller send one credential: one Authorization header, or on a WebSocket one"
+        " query parameter instead."
+    ),
+    Reason.CREDENTIAL_TOO_LONG: "Have the caller make a shorter token: fewer or shorter claims.",
+    Reason.UNSUPPORTED_SCHEME: "Have the caller use Basic keyid:secret, or Bearer with a JWT.",
+    Reason.MALFORMED_BASIC: (
+        "Have the caller send base64 of keyid:secret, in the standard alphabet, padded, in UTF-8,"
+        " without a line break."
+    ),
+    Reason.MALFORMED_KEY_ID: (
+        "Look whether key id and secret were swapped or cut; a key id is app_, act_ or svc_ and 24"
+        " hex characters."
+    ),
+    Reason.MISTYPED_SECRET: (
+        "Have the caller copy the secret again, whole; if it is lost, rotate the key."
+    ),
+    Reason.MALFORMED_TOKEN: _USE_A_LIBRARY,
+    Reason.DUPLICATE_TOKEN_MEMBER: _USE_A_LIBRARY,
+    Reason.UNSUPPORTED_ALGORITHM: "Have the caller sign with HS256 and the key's secret.",
+    Reason.UNSUPPORTED_TOKEN_TYPE: "Have the caller leave typ out of the header, or set it to JWT.",
+    Reason.UNSUPPORTED_HEADER_PARAMETER: (
+        "Have the caller leave crit, b64 and embedded keys out of the header; kid is enough."
+    ),
+    Reason.MALFORMED_CLAIM: (
+        "Have the caller send exp and nbf as whole seconds since the epoch, scope and userId as"
+        " strings."
+    ),
+    Reason.MISSING_SCOPE: "Have the caller add the claim scope: appUser, app or account.",
+    Reason.UNKNOWN_SCOPE: "Have the caller claim one of the scopes appUser, app and account.",
+    Reason.MISSING_USER_ID: "Have the caller add the claim userId, which the scope appUser needs.",
+    Reason.UNSAFE_USER_ID: (
+        "Have the caller use a user id of letters, digits and - . _ ~ @ + :, at most 64 of them."
+    ),
+    Reason.UNKNOWN_KEY: (
+        "Look whether the key is of another stack or stage, or expired and was deleted; else"
+        " create a key."
+    ),
+    Reason.REVOKED_KEY: "Create another key for the caller; a revoked one cannot come back.",
+    Reason.WRONG_SECRET: (
+        "Look whether the secret is that of another key; if it is lost, rotate the key."
+    ),
+    Reason.WRONG_SIGNATURE: (
+        "Have the caller sign with the secret of the key that kid names, as it is: UTF-8 text, not"
+        " decoded."
+    ),
+    Reason.ROTATED_SECRET: "Give the caller the key's new secret; the overlap has ended.",
+    Reason.DISABLED_KEY: "Enable the key again, if it is to work.",
+    Reason.EXPIRED_KEY: "Give the key a later expiry, or the caller another key.",
+    Reason.EXPIRED_TOKEN: (
+        "Have the caller make a new token; if it is fresh, look at the caller's clock."
+    ),
+    Reason.TOKEN_NOT_YET_VALID: (
+        "Look at the caller's clock, or set LeewaySeconds if it runs a little ahead."
+    ),
+    Reason.SOURCE_ADDRESS_UNKNOWN: (
+        "Attach the authorizer as REQUEST, whose events tell the address, or take the allowed"
+        " CIDRs off the key."
+    ),
+    Reason.SOURCE_ADDRESS_NOT_ALLOWED: (
+        "Add the caller's network to the key's allowed CIDRs, if it is a good one."
+    ),
+    Reason.SCOPE_NOT_OF_OWNER: (
+        "Have the caller claim a scope that the key's owner gives, or use another owner's key."
+    ),
+    Reason.WEBSOCKET_NOT_OF_SCOPE: (
+        "Have the caller use another scope, or add this one to websocket in the access map."
+    ),
+    Reason.KEY_STORE_UNAVAILABLE: (
+        "Look at DynamoDB's status and at the function's permission to read the keys' table."
+    ),
+    Reason.KMS_UNAVAILABLE: (
+        "Look whether the KMS key is enabled, and at the function's permission to decrypt with it."
+    ),
+    Reason.DAMAGED_RECORD: (
+        "Find out what wrote the record beside Keyscope; then revoke the key and create another."
+    ),
+    Reason.MALFORMED_EVENT: (
+        "Look at how the authorizer is attached: the event is none that API Gateway sends to it."
+    ),
+    Reason.STAGE_NAME_TOO_LONG: "Raise the parameter MaxStageLength.",
+    Reason.INTERNAL_ERROR: "Report a fault in Keyscope, with the error's type and place.",
+}
+"""Every reason with which `authorize` refuses or fails."""

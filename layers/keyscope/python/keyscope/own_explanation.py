@@ -1,0 +1,61 @@
+"""What a principal may have explained: requests made with its own keys.
+
+The key of another account, or of what the principal does not manage, is explained as if it were not
+there: an explanation tells nobody which ids exist.
+"""
+
+from dataclasses import dataclass, replace
+
+from keyscope.authorize import Authorizer
+from keyscope.errors import Forbidden, Reason, Unavailable
+from keyscope.explanation import Explanation, explain
+from keyscope.explanation_request import AskedRequest, reader_of
+from keyscope.key_record import KeyStore, Lookup, RecordSource
+from keyscope.principal import Principal, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """A key store in which only the keys of owners below an id are there.
+
+    Ids nest: those of all that a principal manages begin with its own.
+    """
+
+    keys: KeyStore
+    own_id: str
+
+    def get(self, key_id: str, /) -> Lookup:
+        """Return the record of a key, or that of none when it is not the principal's.
+
+        A damaged record does not tell whose it is, so it is not there either.
+
+        Raises:
+            Unavailable: `KEY_STORE_UNAVAILABLE`.
+        """
+        try:
+            lookup = self.keys.get(key_id)
+        except Unavailable as unavailable:
+            if unavailable.reason is not Reason.DAMAGED_RECORD:
+                raise
+            return Lookup(None, RecordSource.TABLE)
+        if lookup.record is None or not lookup.record.owner_id.startswith(self.own_id):
+            return Lookup(None, lookup.source)
+        return lookup
+
+    def recheck(self, key_id: str, /) -> Lookup:
+        """Return what `get` does: nothing is remembered here."""
+        return self.get(key_id)
+
+
+def explain_own(asked: AskedRequest, principal: Principal, authorizer: Authorizer) -> Explanation:
+    """Explain a request to a principal of account scope.
+
+    Raises:
+        Forbidden: for any other scope.
+    """
+    if principal.scope is not Scope.ACCOUNT:
+        raise Forbidden
+    own_id = principal.service_account_id or principal.account_id
+    event = asked.event()
+    own = replace(authorizer, keys=OwnKeys(authorizer.keys, own_id))
+    return explain(event, reader_of(event), own)

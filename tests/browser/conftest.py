@@ -1,0 +1,155 @@
+"""The console of the template's own stack, in a real Chromium."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+from keyscope.provisioning import KeyRequest, Provisioning
+from tests.support.served_template import served_template
+
+AXE: Final = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
+WATCH: Final = """
+window.violations = [];
+addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
+"""
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of the served stack, with the key that one signs in with."""
+
+    url: str
+    operations: Provisioning
+    account_id: str
+    key_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass
+class Console:
+    """A page of the console, with what it asked for and what it complained of."""
+
+    page: Page
+    account: Account
+    requests: list[Request] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, view: str = "") -> None:
+        self.page.goto(f"{self.account.url}/console/index.html{view}")
+        self.page.wait_for_selector("h1")
+
+    def sign_in(self) -> None:
+        self.open()
+        self.page.fill("#keyId", self.account.key_id)
+        self.page.fill("#secret", self.account.secret)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_selector("h1:has-text('Apps')")
+
+    def create_app(self, name: str) -> None:
+        self.page.get_by_role("link", name="Apps", exact=True).click()
+        self.page.get_by_role("button", name="Create app").click()
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_role("dialog").get_by_role("button", name="Create app").click()
+        self.page.wait_for_selector(f"h1:has-text('{name}')")
+
+    def create_key(self, name: str) -> tuple[str, str]:
+        """Create a key of the app or service account that is shown; return its id and secret."""
+        self.ask_for_key(name)
+        return self.keep_secret()
+
+    def ask_for_key(self, name: str) -> None:
+        """Create a key, whose secret is then shown."""
+        self.page.get_by_role("button", name="Create key").click()
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_label("Name").fill(name)
+        dialog.get_by_role("button", name="Create key").click()
+        dialog.get_by_role("button", name="I have kept the secret").wait_for()
+
+    def keep_secret(self) -> tuple[str, str]:
+        """Read the id and the secret that are shown, and close what shows them."""
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="I have kept the secret").wait_for()
+        key_id, secret = dialog.locator("dd code").all_inner_texts()
+        dialog.get_by_role("button", name="I have kept the secret").click()
+        dialog.wait_for(state="detached")
+        return key_id, secret
+
+    def look_through_lens(self, credential: str, method: str, path: str) -> None:
+        """Have the API explain a request; the lens must be shown."""
+        self.page.get_by_label("Credential").fill(credential)
+        self.page.get_by_label("Method").select_option(method)
+        self.page.get_by_label("Path").fill(path)
+        self.page.get_by_role("button", name="Explain").click()
+        self.page.get_by_role("heading", name="Step by step").wait_for()
+
+    def barriers(self) -> list[str]:
+        """Return what axe-core finds to be serious or critical on the page as it is."""
+        if not AXE.exists():
+            pytest.skip("There is no axe-core; `make test` installs it where npm is")
+        self.page.evaluate(AXE.read_text("utf-8"))
+        found = self.page.evaluate("axe.run()")
+        return [
+            f"{violation['id']}: {node['html']}"
+            for violation in found["violations"]
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
+
+    def violations(self) -> list[str]:
+        found: list[str] = self.page.evaluate("violations")
+        return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("There is no chromium; `apt-get install chromium` brings it")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[Account]:
+    parameters = {"AccessMapRoutes": "v2,v1.1", "KeyCacheSeconds": "0"}
+    with served_template(parameters, polled=True) as served:
+        owner, created = served.operations.create_account("Acme", KeyRequest())
+        yield Account(
+            served.urls[0],
+            served.operations,
+            owner.owner_id,
+            created.key.key_id,
+            created.secret,
+        )
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    opened.set_default_timeout(10_000)
+    opened.add_init_script(WATCH)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def console(context: BrowserContext, account: Account) -> Console:
+    page = context.new_page()
+    console = Console(page, account)
+    page.on("request", lambda request: console.requests.append(request))  # noqa: PLW0108 - Playwright
+    page.on("pageerror", lambda error: console.complaints.append(str(error)))
+    page.on("console", lambda line: console.complaints.append(line.text))
+    return console
+
+
+def sent_by(request: Request) -> str:
+    """Return all that a request carries."""
+    return json.dumps([request.url, request.all_headers(), request.post_data])

@@ -1,0 +1,133 @@
+"""What the console must never do: send the secret, keep it, or run what is not its own."""
+
+import base64
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Error, expect
+
+from functions.console.app import SECURITY_HEADERS
+from tests.browser.conftest import Console, sent_by
+
+
+@pytest.fixture
+def used(console: Console) -> Console:
+    """Return a console in which a key was created and rotated."""
+    console.sign_in()
+    console.create_app("Safety")
+    console.create_key("Server")
+    console.page.get_by_role("button", name="Rotate Server").click()
+    console.page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
+    console.keep_secret()
+    return console
+
+
+def test_no_request_carries_a_secret(used: Console) -> None:
+    key_id, secret = used.account.key_id, used.account.secret
+    basic = base64.b64encode(f"{key_id}:{secret}".encode()).decode()
+    sent = "".join(sent_by(request) for request in used.requests)
+    assert "Bearer " in sent
+    assert [
+        form for form in (secret, basic, base64.b64encode(secret.encode()).decode()) if form in sent
+    ] == []
+    assert re.search(r"ks_[A-Za-z0-9_-]{49}", sent) is None
+
+
+def test_the_page_calls_nothing_but_its_own_api(used: Console) -> None:
+    assert [r.url for r in used.requests if not r.url.startswith(used.account.url)] == []
+
+
+def test_the_browser_keeps_nothing(used: Console) -> None:
+    kept = used.page.evaluate(
+        "async () => [localStorage.length, sessionStorage.length, document.cookie,"
+        " (await indexedDB.databases()).length, (await caches.keys()).length]"
+    )
+    assert kept == [0, 0, "", 0, 0]
+
+
+def test_a_reload_asks_for_the_key_again(used: Console) -> None:
+    used.page.reload()
+    expect(used.page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_signing_out_leaves_no_trace_of_the_secret_on_the_page(used: Console) -> None:
+    used.page.get_by_role("button", name="Sign out").click()
+    expect(used.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert used.account.secret not in used.page.content()
+    assert used.page.input_value("#secret") == ""
+
+
+def test_nothing_violates_the_policy_of_the_page(used: Console) -> None:
+    assert used.violations() == []
+    assert used.complaints == []
+
+
+def test_the_policy_of_the_page_loads_nothing_from_elsewhere(console: Console) -> None:
+    console.open()
+    console.page.evaluate(
+        "() => { const image = document.createElement('img'); image.src = 'data:,';"
+        " document.body.append(image); }"
+    )
+    console.page.wait_for_function("violations.includes('img-src')")
+
+
+def test_the_policy_of_the_page_takes_no_markup_from_strings(console: Console) -> None:
+    console.open()
+    with pytest.raises(Error, match="TrustedHTML"):
+        console.page.evaluate("document.body.innerHTML = '<img src=x onerror=alert(1)>'")
+
+
+def test_every_file_carries_the_policy(console: Console) -> None:
+    console.open()
+    for request in console.requests:
+        headers = httpx.get(request.url).headers
+        assert headers["content-security-policy"] == SECURITY_HEADERS["Content-Security-Policy"]
+
+
+def test_a_wrong_secret_is_told_in_a_sentence(console: Console) -> None:
+    console.open()
+    console.page.fill("#keyId", console.account.key_id)
+    console.page.fill("#secret", "ks_" + "A" * 49)
+    console.page.get_by_role("button", name="Sign in").click()
+    expect(console.page.get_by_role("alert")).to_contain_text("does not accept this key")
+
+
+def test_an_apps_key_is_told_apart_before_anything_is_sent(console: Console) -> None:
+    console.open()
+    before = len(console.requests)
+    console.page.fill("#keyId", "app_" + "0" * 24)
+    console.page.fill("#secret", console.account.secret)
+    console.page.get_by_role("button", name="Sign in").click()
+    expect(console.page.get_by_role("alert")).to_contain_text("This is an app's key")
+    assert len(console.requests) == before
+
+
+def test_a_barrier_is_found(console: Console) -> None:
+    console.open()
+    console.page.evaluate("document.querySelector('h1').style.color = '#ccc'")
+    assert [barrier for barrier in console.barriers() if barrier.startswith("color-contrast: <h1")]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1100, 360])
+def test_no_view_holds_a_serious_barrier(scheme: str, width: int, console: Console) -> None:
+    page = console.page
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": width, "height": 800})
+    console.open()
+    found = console.barriers()
+    console.sign_in()
+    found += console.barriers()
+    console.create_app(f"Barriers {scheme} {width}")
+    console.create_key("Server")
+    found += console.barriers()
+    for button in ("Change Server", "Rotate Server", "Delete Server"):
+        page.get_by_role("button", name=button).click()
+        found += console.barriers()
+        page.keyboard.press("Escape")
+    for view in ("Service accounts", "Policy lens"):
+        page.get_by_role("link", name=view).click()
+        page.wait_for_selector(f"h1:has-text('{view}')")
+        found += console.barriers()
+    assert found == []

@@ -1,0 +1,71 @@
+"""`make bench`, quickly: that every measurement runs, never what it measures."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks.report import markdown
+from benchmarks.results import Section, read_results
+
+ROOT: Final = Path(__file__).parents[2]
+OUTPUT: Final = ROOT / ".local" / "bench" / "quick.json"
+
+
+@pytest.fixture(scope="module")
+def printed() -> str:
+    OUTPUT.unlink(missing_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks"],
+        cwd=ROOT,
+        env={**os.environ, "QUICK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def results(printed: str) -> dict[str, Section]:
+    assert printed
+    return read_results(OUTPUT)
+
+
+def test_every_part_is_measured(results: dict[str, Section]) -> None:
+    assert set(results) == {"cold", "hot", "growth"}
+
+
+def test_every_table_is_printed(printed: str, results: dict[str, Section]) -> None:
+    titles = [table.title for section in results.values() for table in section.tables]
+    assert [title for title in titles if title not in printed] == []
+
+
+def test_every_target_is_told_as_met_or_missed(results: dict[str, Section]) -> None:
+    targets = [target for section in results.values() for target in section.targets]
+    assert len(targets) >= 12
+    assert {target.verdict for target in targets} <= {"met", "met, and its aim", "missed"}
+
+
+def test_the_page_can_be_made_of_it(results: dict[str, Section]) -> None:
+    page = markdown(results)
+    assert all(f"### {table.title}" in page for table in results["hot"].tables)
+
+
+def test_the_picture_is_well_formed(printed: str) -> None:
+    assert printed
+    picture = ET.fromstring(OUTPUT.with_suffix(".svg").read_text("utf-8"))  # noqa: S314 - our own file
+    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_no_secret_is_in_the_results() -> None:
+    scenario = json.loads((OUTPUT.parent / "scenario.json").read_text("utf-8"))
+    written = OUTPUT.read_text("utf-8")
+    assert [secret for secret in scenario["secrets"].values() if secret in written] == []

@@ -1,0 +1,239 @@
+"""`keyscope doctor` on a stack in moto, and on what is wrong with it."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+import httpx
+import pytest
+from moto.server import ThreadedMotoServer
+
+from keyscope.settings import AuthorizerSettings, read_authorizer_settings
+from keyscope_cli.authorizer_checks import cache_finding
+from keyscope_cli.findings import Verdict
+from local.tables import DUMMY_CREDENTIALS, REGION, local_client
+from tests.support.command_line import Ended, keyscope
+
+STACK: Final = "keyscope"
+TABLE: Final[Mapping[str, object]] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": "key_id", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "key_id", "KeyType": "HASH"}],
+}
+INDEXED: Final = {
+    "AttributeDefinitions": [
+        {"AttributeName": "key_id", "AttributeType": "S"},
+        {"AttributeName": "owner_id", "AttributeType": "S"},
+    ],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": "owner-index",
+            "KeySchema": [{"AttributeName": "owner_id", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["owner_type"]},
+        }
+    ],
+}
+FUNCTIONS: Final = ("rest", "http")
+NEVER_IN_MOTO: Final = {"authorizer: SnapStart", "HTTP authorizer: SnapStart"}
+NOBODY: Final = "http://127.0.0.1:9/prod"
+
+
+class Aws:
+    """moto over HTTP, with one stack like Keyscope's, made sound."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        functions = {name: self._function(name) for name in FUNCTIONS}
+        template = {
+            "Resources": {
+                "KeysTable": {"Type": "AWS::DynamoDB::Table", "Properties": {**TABLE, **INDEXED}},
+                "DirectoryTable": {"Type": "AWS::DynamoDB::Table", "Properties": TABLE},
+                "SecretsKey": {
+                    "Type": "AWS::KMS::Key",
+                    "Properties": {"KeyPolicy": {}, "EnableKeyRotation": True},
+                },
+                "RestApi": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "x"}},
+                "FlushDeadLetterQueue": {"Type": "AWS::SQS::Queue"},
+            },
+            "Outputs": {
+                "SecretsKeyArn": {"Value": {"Fn::GetAtt": ["SecretsKey", "Arn"]}},
+                "RestAuthorizerArn": {"Value": functions["rest"]},
+                "HttpAuthorizerArn": {"Value": functions["http"]},
+                "RestApiUrl": {"Value": NOBODY},
+            },
+        }
+        client = self.client("cloudformation")
+        client.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
+        found = client.list_stack_resources(StackName=STACK)["StackResourceSummaries"]
+        self.ids = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in found}
+        for table in ("KeysTable", "DirectoryTable"):
+            self._protect(self.ids[table])
+        self.attach(functions["rest"])
+
+    def client(self, name: str) -> Any:  # noqa: ANN401 - botocore ships no types
+        return cast("Any", local_client(name, self.url))
+
+    def attach(self, arn: str, source: str = "method.request.header.Authorization") -> None:
+        """Give the REST API this authorizer instead of the one that it has."""
+        client, api = self.client("apigateway"), self.ids["RestApi"]
+        for one in client.get_authorizers(restApiId=api).get("items", []):
+            client.delete_authorizer(restApiId=api, authorizerId=one["id"])
+        path = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions"
+        client.create_authorizer(
+            restApiId=api,
+            name="Keyscope",
+            type="REQUEST",
+            authorizerUri=f"{path}/{arn}/invocations",
+            identitySource=source,
+            authorizerResultTtlInSeconds=300,
+        )
+
+    def doctor(self) -> Ended:
+        return keyscope(
+            "doctor",
+            "--stack",
+            STACK,
+            "--json",
+            AWS_ENDPOINT_URL=self.url,
+            AWS_REGION=REGION,
+            **DUMMY_CREDENTIALS,
+        )
+
+    def verdicts(self) -> dict[str, str]:
+        """Return what is not ok, by check."""
+        found = self.doctor().json["findings"]
+        return {one["check"]: one["verdict"] for one in found if one["verdict"] != "ok"}
+
+    def _function(self, name: str) -> str:
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.py", "")
+        iam = self.client("iam")
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        client = self.client("lambda")
+        client.create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Role=role,
+            Handler="app.handler",
+            Code={"ZipFile": code.getvalue()},
+            Environment={
+                "Variables": {"KEYSCOPE_KEYS_TABLE": "keys", "KEYSCOPE_KMS_KEY_ARN": "key"}
+            },
+        )
+        client.publish_version(FunctionName=name)
+        alias = client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+        return str(alias["AliasArn"])
+
+    def _protect(self, table: str) -> None:
+        client = self.client("dynamodb")
+        client.update_table(TableName=table, DeletionProtectionEnabled=True)
+        client.update_continuous_backups(
+            TableName=table,
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+        )
+        client.update_time_to_live(
+            TableName=table,
+            TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
+        )
+
+
+@pytest.fixture(scope="module")
+def moto_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws(moto_url: str) -> Iterator[Aws]:
+    yield Aws(moto_url)
+    httpx.post(f"{moto_url}/moto-api/reset", timeout=60).raise_for_status()
+
+
+def test_a_sound_stack_has_no_problem_and_is_told_of_alarms(aws: Aws) -> None:
+    done = aws.doctor()
+    assert (done.status, done.err) == (0, "")
+    found = {one["check"]: one for one in done.json["findings"]}
+    warned = {check for check, one in found.items() if one["verdict"] == "warning"}
+    assert warned == {"alarms", "API without a credential", *NEVER_IN_MOTO}
+    assert "FlushDeadLetterQueue" in found["alarms"]["advice"]
+    assert found["REST API: caches"]["found"] == "API Gateway 300 s, containers 30 s"
+
+
+def test_each_fault_is_a_problem_and_the_exit_status_tells(aws: Aws) -> None:
+    dynamodb, keys = aws.client("dynamodb"), aws.ids["KeysTable"]
+    dynamodb.update_continuous_backups(
+        TableName=keys, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False}
+    )
+    dynamodb.update_table(TableName=keys, DeletionProtectionEnabled=False)
+    aws.client("kms").disable_key(KeyId=aws.ids["SecretsKey"])
+    queue = aws.ids["FlushDeadLetterQueue"]
+    aws.client("sqs").send_message(QueueUrl=queue, MessageBody="given up")
+    aws.attach("arn:aws:lambda:us-east-1:123456789012:function:rest", "method.request.header.Host")
+    done = aws.doctor()
+    assert done.status == 1
+    found = {one["check"]: one["verdict"] for one in done.json["findings"]}
+    assert {
+        "table of keys: point-in-time recovery": "problem",
+        "table of keys: deletion protection": "warning",
+        "KMS key": "problem",
+        "flushes given up": "problem",
+        "REST API": "problem",
+        "REST API: identity source": "problem",
+    }.items() <= found.items()
+
+
+def test_a_table_that_is_gone_and_an_api_without_authorizer_are_problems(aws: Aws) -> None:
+    dynamodb, directory = aws.client("dynamodb"), aws.ids["DirectoryTable"]
+    dynamodb.update_table(TableName=directory, DeletionProtectionEnabled=False)
+    dynamodb.delete_table(TableName=directory)
+    aws.attach("arn:aws:lambda:us-east-1:123456789012:function:another:live")
+    found = aws.verdicts()
+    assert (found["directory table"], found["REST API"]) == ("problem", "problem")
+
+
+def test_settings_with_which_an_authorizer_does_not_start_are_a_problem(aws: Aws) -> None:
+    client = aws.client("lambda")
+    client.update_function_configuration(FunctionName="rest", Environment={"Variables": {}})
+    client.publish_version(FunctionName="rest")
+    client.update_alias(FunctionName="rest", Name="live", FunctionVersion="2")
+    assert aws.verdicts()["authorizer: settings"] == "problem"
+
+
+def test_a_stack_that_is_not_there_is_told(moto_url: str) -> None:
+    done = keyscope(
+        "doctor",
+        "--stack",
+        "nowhere",
+        AWS_ENDPOINT_URL=moto_url,
+        AWS_REGION=REGION,
+        **DUMMY_CREDENTIALS,
+    )
+    assert (done.status, done.out) == (4, "")
+    assert "There is no stack 'nowhere'" in done.err
+
+
+def settings_with(**variables: str) -> AuthorizerSettings:
+    needed = {"KEYSCOPE_KEYS_TABLE": "keys", "KEYSCOPE_KMS_KEY_ARN": "key"}
+    return read_authorizer_settings({**needed, **variables})
+
+
+@pytest.mark.parametrize(
+    ("ttl_seconds", "variables", "verdict"),
+    [
+        (300, {}, Verdict.OK),
+        (0, {}, Verdict.OK),
+        (10, {}, Verdict.WARNING),
+        (300, {"KEYSCOPE_POLICY_CONDITIONS": "false"}, Verdict.PROBLEM),
+        (0, {"KEYSCOPE_POLICY_CONDITIONS": "false"}, Verdict.OK),
+    ],
+)
+def test_the_caches_are_judged_together(
+    ttl_seconds: int, variables: dict[str, str], verdict: Verdict
+) -> None:
+    assert cache_finding("caches", ttl_seconds, settings_with(**variables)).verdict is verdict

@@ -1,0 +1,44 @@
+"""Simulated traffic, where the counts can be told beforehand."""
+
+from dataclasses import replace
+from typing import Final
+
+from benchmarks.traffic import Simulation, Traffic
+from keyscope.settings import AuthorizerSettings, read_authorizer_settings
+
+SETTINGS: Final = replace(
+    read_authorizer_settings({"KEYSCOPE_KEYS_TABLE": "keys", "KEYSCOPE_KMS_KEY_ARN": "key"}),
+    key_cache_seconds=0,
+)
+ONE_CONTAINER: Final = Traffic(per_second=10, keys=3, containers=1)
+
+
+def simulation(settings: AuthorizerSettings, api_cache_seconds: int) -> Simulation:
+    return Simulation(ONE_CONTAINER, settings, api_cache_seconds)
+
+
+def test_without_caches_every_request_is_an_invocation_and_a_read() -> None:
+    counts = simulation(SETTINGS, 0).run(100)
+    assert counts.requests == counts.invocations == counts.table_reads > 900
+
+
+def test_kms_is_called_once_for_each_key_in_a_container() -> None:
+    counts = simulation(SETTINGS, 0).run(100)
+    assert counts.kms_calls == ONE_CONTAINER.keys
+
+
+def test_the_containers_cache_saves_reads_but_no_invocations() -> None:
+    counts = simulation(replace(SETTINGS, key_cache_seconds=30), 0).run(100)
+    assert counts.requests == counts.invocations
+    assert counts.table_reads < counts.requests / 10
+
+
+def test_the_apis_cache_saves_invocations() -> None:
+    counts = simulation(SETTINGS, 300).run(100)
+    assert counts.table_reads == counts.invocations < counts.requests / 5
+
+
+def test_a_container_that_was_idle_for_long_starts_anew() -> None:
+    rare = Traffic(per_second=1 / 3_600, keys=3, containers=1)
+    counts = Simulation(rare, SETTINGS, 0).run(360_000)
+    assert counts.starts > counts.requests * 0.7
