@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events openapi screenshots clean
+.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events openapi screenshots docs docs-serve clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,12 @@ openapi: .venv/installed ## Write the management API's documents, docs/openapi.j
 
 screenshots: .venv/installed .venv/browser ## Take pictures of each view of the key console into .local/screenshots
 	@python -m tests.browser.screenshots
+
+docs: .venv/installed ## Build the pages of docs/ into .local/site; a link that leads nowhere is an error
+	@mkdocs build --strict
+
+docs-serve: .venv/installed ## Serve the pages at 127.0.0.1:8000 while you write them
+	mkdocs serve
 
 clean: ## Remove everything that make has made
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage tests/browser/node_modules
