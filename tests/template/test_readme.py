@@ -68,9 +68,10 @@ def test_the_imported_names_are_exported() -> None:
     assert set(re.findall(r"!ImportValue keyscope(\S+)", README)) == set(exports)
 
 
-def test_the_readme_lists_every_parameter_with_its_default() -> None:
+def test_the_guide_lists_every_parameter_with_its_default() -> None:
     parameters = load_stack(ROOT / "template.yaml").parameters
-    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", README, re.MULTILINE)
+    guide = (ROOT / "docs" / "configure.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", guide, re.MULTILINE)
     assert dict(rows) == dict(parameters)
 
 
