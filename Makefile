@@ -34,7 +34,7 @@ lint: .venv/installed ## Check style, types, import directions and the template;
 	ruff format --check .
 	mypy
 	lint-imports
-	cfn-lint template.yaml
+	cfn-lint template.yaml deploy/*.yaml
 
 format: .venv/installed ## Format the code and apply safe fixes
 	ruff check --fix .

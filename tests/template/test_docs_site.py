@@ -52,6 +52,11 @@ def test_no_fence_is_left_as_text(site: Path) -> None:
     assert [page.name for page in site.rglob("*.html") if "```" in page.read_text()] == []
 
 
+def test_no_item_of_a_list_is_swallowed_by_the_paragraph_before_it(site: Path) -> None:
+    swallowed = re.compile(r"<p>(?:(?!</p>).)*?\n(?:- |[0-9]\. |```|\| )", re.DOTALL)
+    assert [page.name for page in site.rglob("*.html") if swallowed.search(page.read_text())] == []
+
+
 @pytest.mark.parametrize("link", ["nowhere.md", "#nowhere"])
 def test_a_link_that_leads_nowhere_fails_the_build(link: str, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
