@@ -8,13 +8,13 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events openapi screenshots docs docs-serve clean
+.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events example-tools openapi screenshots canary docs docs-serve clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
-	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" python -m local
+	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" python -m local
 
 test: .venv/installed .venv/browser ## Run every test; T=path and K=words select some, then without the coverage gate
 	pytest $(if $(T)$(K),$(T) $(if $(K),-k "$(K)"),--cov --cov-report=term)
@@ -34,7 +34,7 @@ lint: .venv/installed ## Check style, types, import directions and the template;
 	ruff format --check .
 	mypy
 	lint-imports
-	cfn-lint template.yaml deploy/*.yaml
+	cfn-lint template.yaml canary/template.yaml deploy/*.yaml
 
 format: .venv/installed ## Format the code and apply safe fixes
 	ruff check --fix .
@@ -55,8 +55,17 @@ invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=
 events: .venv/installed ## Fill the events with the running local stack's credentials, for `sam local invoke`
 	@python -m local.events --output .local/events
 
+example-tools: .venv/installed ## Install what the CDK and Serverless examples are tested with (npm, 400 MB)
+	@UV_PROJECT_ENVIRONMENT=tests/examples/.venv uv sync --locked --quiet --only-group examples
+	@if command -v npm >/dev/null; then \
+	  npm ci --prefix tests/examples --ignore-scripts --no-audit --no-fund --silent; \
+	else echo "npm is not here, so the CDK and Serverless examples are not tested"; fi
+
 openapi: .venv/installed ## Write the management API's documents, docs/openapi.json and docs/endpoints.md
 	@python -m local.openapi
+
+canary: .venv/installed ## Ask API Gateway what AWS does not document: STACK=name of a deployed stack, or LOCAL=1
+	@STACK="$(STACK)" LOCAL="$(LOCAL)" CLEAN="$(CLEAN)" PLATFORM="$(PLATFORM)" python -m canary
 
 screenshots: .venv/installed .venv/browser ## Take pictures of each view of the key console into .local/screenshots
 	@python -m tests.browser.screenshots
@@ -68,7 +77,8 @@ docs-serve: .venv/installed ## Serve the pages at 127.0.0.1:8000 while you write
 	mkdocs serve
 
 clean: ## Remove everything that make has made
-	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage tests/browser/node_modules
+	rm -rf tests/examples/.venv tests/examples/node_modules tests/browser/node_modules
+	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 .venv/installed: uv.lock pyproject.toml uv-requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; PYTHON=... names another")'

@@ -2,8 +2,10 @@
 
 Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ONCE=1` (end after
 the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
-functions' log go there), and `PARAMETERS`, the template's parameters, as in
-`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`.
+functions' log go there), `PARAMETERS`, the template's parameters, as in
+`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`, `PLATFORM`, what to assume of API
+Gateway (`local/platform_behaviour.py`), and `ATTACH`, the path of another SAM template whose APIs
+import this stack's authorizers; they are served after the stack's own.
 """
 
 import contextlib
@@ -12,19 +14,30 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
 from keyscope.errors import Misconfigured
+from local.api_definition import ApiKind
+from local.attached import attach
 from local.control_plane import control_plane_environment
 from local.embedded_aws import embedded_aws
 from local.event_values import basic
 from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
 from local.intrinsics import TemplateError
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
-from local.running_stack import LoadedStack, loaded_stack, polled_stack, served_stack
+from local.platform_behaviour import PlatformBehaviour
+from local.platform_settings import WrongBehaviour, read_behaviours
+from local.running_stack import (
+    LoadedStack,
+    ServedStack,
+    loaded_stack,
+    polled_stack,
+    served_stack,
+)
 from local.seed import USER_ID
 from local.server import PortTaken
 from local.session import Session, provision, write_session
@@ -37,6 +50,7 @@ LOG_FILE_NAME: Final = "functions.log"
 INTERRUPTED: Final = 130
 """The exit status that shells give to a program ended by Ctrl-C."""
 PACKAGED_ACCESS_MAP: Final = "scopes.toml"
+OWN_APIS: Final = {"RestApi": "REST API", "HttpApi": "HTTP API"}
 TABLE_WIDTH: Final = 120
 """Columns. A narrower terminal breaks the lines; folded cells would be harder to read."""
 
@@ -52,11 +66,20 @@ def main(environment: Mapping[str, str]) -> int:
     console.width = max(console.width, TABLE_WIDTH)
     try:
         port = _port(environment)
-        parameters = {"HttpApiEnabled": "true", **_parameters(environment)}
+        everything = {"HttpApiEnabled": "true", "AccessLogEnabled": "true"}
+        parameters = {**everything, **_parameters(environment)}
         stack = load_stack(ROOT / "template.yaml", parameters)
-        folder = Path(environment.get("STATE_FOLDER") or STATE_FOLDER)
-        return _run(stack, port, folder, console, once=environment.get("ONCE", "") not in ("", "0"))
-    except (UsageError, TemplateError, PortTaken, Misconfigured) as error:
+        if template := environment.get("ATTACH"):
+            stack = attach(stack, _template(template))
+        run = _Run(
+            stack,
+            port,
+            Path(environment.get("STATE_FOLDER") or STATE_FOLDER),
+            read_behaviours(environment.get("PLATFORM", "")),
+            once=environment.get("ONCE", "") not in ("", "0"),
+        )
+        return _run(run, console)
+    except (UsageError, TemplateError, PortTaken, Misconfigured, WrongBehaviour) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
@@ -64,7 +87,19 @@ def main(environment: Mapping[str, str]) -> int:
         return INTERRUPTED
 
 
-def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the settings say."""
+
+    stack: Stack
+    port: int
+    folder: Path
+    behaviours: Mapping[ApiKind, PlatformBehaviour]
+    once: bool
+
+
+def _run(run: _Run, console: Console) -> int:
+    stack, folder = run.stack, run.folder
     log = folder / LOG_FILE_NAME
     with (
         _logged_to(log),
@@ -73,14 +108,17 @@ def _run(stack: Stack, port: int, folder: Path, console: Console, *, once: bool)
     ):
         function_environment = provisioning_environment(stack, aws)
         session = provision(loaded.functions[PROVISIONING_FUNCTION], function_environment)
-        with served_stack(loaded, port) as served, polled_stack(loaded):
-            urls = served.urls
+        with (
+            served_stack(loaded, run.port, behaviours=run.behaviours) as served,
+            polled_stack(loaded),
+        ):
+            urls = _own_urls(served)
             described = _described(stack, loaded)
             file = folder / SESSION_FILE_NAME
             write_session(file, session, urls, function_environment, described)
-            _say_where(console, stack, urls)
+            _say_where(console, stack, served)
             succeeded = _tour(console, stack, session, urls, log)
-            if once:
+            if run.once:
                 return 0 if succeeded else 1
             with noted_signals() as wait_for_signal:
                 _say_what_next(console, stack, session, urls[0], folder)
@@ -115,11 +153,17 @@ def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str],
     return expected == len(visits)
 
 
-def _say_where(console: Console, stack: Stack, urls: Sequence[str]) -> None:
+def _own_urls(served: ServedStack) -> list[str]:
+    """Return the URLs of the APIs in template.yaml."""
+    pairs = zip(served.gateways, served.urls, strict=True)
+    return [url for gateway, url in pairs if gateway.api.logical_id in OWN_APIS]
+
+
+def _say_where(console: Console, stack: Stack, served: ServedStack) -> None:
     routes = stack.parameters["AccessMapRoutes"]
     console.print(f"Keyscope runs from template.yaml, with the route sets {routes}:")
-    for name, url in zip(("REST API", "HTTP API"), urls, strict=False):
-        console.print(f"  {name}  {url}")
+    for gateway, url in zip(served.gateways, served.urls, strict=True):
+        console.print(f"  {OWN_APIS.get(gateway.api.logical_id, gateway.api.logical_id)}  {url}")
     console.print()
 
 
@@ -127,7 +171,9 @@ def _say_what_next(
     console: Console, stack: Stack, session: Session, url: str, folder: Path
 ) -> None:
     shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
-    files = f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions)"
+    files = (
+        f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions, requests)"
+    )
     if _has_packaged_routes(stack):
         console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
         version = "v2" if "v2" in _route_sets(stack) else "v1.1"
@@ -175,6 +221,13 @@ def _logged_to(path: Path) -> Iterator[None]:
         gateway_log.addHandler(logging.StreamHandler(log))
         with contextlib.redirect_stdout(log):
             yield
+
+
+def _template(path: str) -> Path:
+    if not Path(path).is_file():
+        message = f"ATTACH is {path!r}; it takes the path of a SAM template"
+        raise UsageError(message)
+    return Path(path).resolve()
 
 
 def _port(environment: Mapping[str, str]) -> int:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from local.platform_behaviour import HTTP_BEHAVIOUR, REST_BEHAVIOUR, PlatformBehaviour
+
 ANY_METHOD: Final = "ANY"
 
 
@@ -135,7 +137,12 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One API with its one stage; `usage_plans` by the values of their API Gateway keys."""
+    """One API with its one stage; `usage_plans` by the values of their API Gateway keys.
+
+    `behaviour` takes the place of what is assumed of API Gateway for this kind of API.
+    `access_log_format` is the line that the stage's access log gets for each request, if there is
+    such a log.
+    """
 
     kind: ApiKind
     logical_id: str
@@ -146,3 +153,16 @@ class Api:
     gateway_responses: Mapping[str, GatewayResponse]
     cors: Cors | None = None
     usage_plans: Mapping[str, UsagePlan] = field(default_factory=dict, repr=False)
+    access_log_format: str | None = None
+    behaviour: PlatformBehaviour | None = None
+
+    @property
+    def platform(self) -> PlatformBehaviour:
+        """How API Gateway behaves where AWS does not say."""
+        return self.behaviour or ASSUMED[self.kind]
+
+
+ASSUMED: Final[Mapping[ApiKind, PlatformBehaviour]] = {
+    ApiKind.REST: REST_BEHAVIOUR,
+    ApiKind.HTTP: HTTP_BEHAVIOUR,
+}

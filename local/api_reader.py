@@ -6,8 +6,11 @@ What the local gateway does not support is refused here, by name, before it serv
 import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final, cast
 
+from local.access_log import VARIABLE as LOG_VARIABLE
+from local.access_log import is_known
 from local.api_definition import (
     ANY_METHOD,
     Api,
@@ -20,8 +23,9 @@ from local.api_definition import (
     Route,
 )
 from local.authorizer_reader import function_of, read_authorizer
-from local.gateway_responses import VARIABLE, VARIABLES
+from local.gateway_responses import AUTHORIZER_VARIABLE, VARIABLE, VARIABLES
 from local.intrinsics import Json, TemplateError
+from local.platform_behaviour import PlatformBehaviour
 from local.template import Stack, physical_id_of, properties_of
 from local.usage_plan_reader import read_usage_plans
 
@@ -40,11 +44,15 @@ _UNSUPPORTED_TYPES: Final = {
     "AWS::ApiGatewayV2::Authorizer",
     "AWS::ApiGatewayV2::Route",
 }
+_ACCESS_LOG_SETTINGS: Final = {
+    ApiKind.REST: "AccessLogSetting",
+    ApiKind.HTTP: "AccessLogSettings",
+}
 _STAGE_TYPES = {"AWS::ApiGateway::Stage": "RestApiId", "AWS::ApiGatewayV2::Stage": "ApiId"}
 
 
-def read_apis(stack: Stack) -> list[Api]:
-    """Return the APIs of a stack, in the template's order.
+def read_apis(stack: Stack, behaviours: Mapping[ApiKind, PlatformBehaviour] = {}) -> list[Api]:
+    """Return the APIs of a stack, in the template's order; `behaviours` says what to assume.
 
     Raises:
         TemplateError: naming what the local gateway does not support.
@@ -54,9 +62,10 @@ def read_apis(stack: Stack) -> list[Api]:
             message = f"{logical_id}: {resource['Type']} is not supported here"
             raise TemplateError(message)
     return [
-        _read_api(stack, logical_id, _API_TYPES[str(resource["Type"])])
+        replace(api, behaviour=behaviours.get(api.kind))
         for logical_id, resource in stack.resources.items()
         if resource["Type"] in _API_TYPES
+        for api in [_read_api(stack, logical_id, _API_TYPES[str(resource["Type"])])]
     ]
 
 
@@ -73,7 +82,8 @@ def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
         if not _is_api_gateway_key(scheme)
     }
     key_schemes = schemes.keys() - authorizers.keys()
-    stage = _stage_of(stack, logical_id)
+    stage_properties = _stage_of(stack, logical_id)
+    stage = str(stage_properties["StageName"])
     responses = cast("Mapping[str, Json]", body.get(_GATEWAY_RESPONSES, {}))
     cors = body.get(_CORS)
     return Api(
@@ -88,6 +98,7 @@ def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
         },
         cors=_read_cors(cast("Json", cors)) if cors else None,
         usage_plans=read_usage_plans(stack, logical_id, stage) if kind is ApiKind.REST else {},
+        access_log_format=_read_access_log_format(stage_properties, kind, logical_id),
     )
 
 
@@ -112,18 +123,31 @@ def _check_members(members: Json, where: str, known: set[str]) -> None:
             raise TemplateError(message)
 
 
-def _stage_of(stack: Stack, api: str) -> str:
+def _stage_of(stack: Stack, api: str) -> Json:
     api_id = physical_id_of(stack, api)
-    names = [
-        str(properties["StageName"])
+    stages = [
+        properties
         for resource in stack.resources.values()
         if (member := _STAGE_TYPES.get(str(resource["Type"])))
         and (properties := cast("Json", resource["Properties"]))[member] == api_id
     ]
-    if len(names) != 1:
+    if len(stages) != 1:
+        names = [str(stage["StageName"]) for stage in stages]
         message = f"{api} has the stages {names}; the local gateway serves exactly one"
         raise TemplateError(message)
-    return names[0]
+    return stages[0]
+
+
+def _read_access_log_format(stage: Json, kind: ApiKind, api: str) -> str | None:
+    settings = cast("Json", stage.get(_ACCESS_LOG_SETTINGS[kind], {}))
+    if not settings:
+        return None
+    log_format = str(settings["Format"])
+    for variable in LOG_VARIABLE.findall(log_format):
+        if not is_known(variable, kind):
+            message = f"The access log of {api}: {variable} is not supported here"
+            raise TemplateError(message)
+    return log_format
 
 
 def _read_routes(
@@ -212,7 +236,7 @@ def _read_gateway_response(name: str, response: Json) -> GatewayResponse:
     templates = cast("Mapping[str, str]", response.get("responseTemplates", {}))
     template = templates.get("application/json")
     for variable in VARIABLE.findall(template or ""):
-        if variable not in VARIABLES:
+        if variable not in VARIABLES and not variable.startswith(AUTHORIZER_VARIABLE):
             message = f"The gateway response {name}: {variable} is not supported here"
             raise TemplateError(message)
     parameters = cast("Mapping[str, str]", response.get("responseParameters", {}))

@@ -4,11 +4,12 @@ Rules: "Configure a Lambda authorizer" and "Output from an API Gateway Lambda au
 Amazon API Gateway developer guide.
 """
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NoReturn, assert_never
+from dataclasses import dataclass, field, replace
+from typing import NoReturn, TypeAlias, assert_never
 
 from keyscope.policy_evaluation import AccessRequest, UnsupportedPolicy, Verdict, evaluate
 from local.api_definition import (
@@ -23,6 +24,7 @@ from local.function_loader import FunctionFailed, LocalFunction
 from local.gateway_events import method_arn, request_event, token_event
 from local.gateway_request import CacheUse, GatewayRequest, MatchedRoute
 from local.gateway_responses import NotAnswered, ResponseType
+from local.platform_behaviour import without_conditions
 from local.result_cache import ResultCache
 
 ACTION = "execute-api:Invoke"
@@ -42,13 +44,28 @@ class AuthorizerResult:
     usage_identifier_key: str | None = field(default=None, repr=False)
 
 
+CachedResult: TypeAlias = AuthorizerResult | NotAnswered
+"""What the cache keeps: results, and errors where the platform is told to keep them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """An allowed request: what the backend is told, and what the cache had to do with it."""
+    """A request with a policy: what the backend is told, and what the cache had to do with it."""
 
     result: AuthorizerResult
     cache: CacheUse
     latency_ms: int
+
+
+class Denied(NotAnswered):
+    """The policy does not let the request pass; `authorized` tells whose policy it is."""
+
+    def __init__(
+        self, verdict: Verdict, authorized: Authorized, context: Mapping[str, str]
+    ) -> None:
+        """Carry what the caller gets, with what it may be shown, and who was denied."""
+        super().__init__(ResponseType.ACCESS_DENIED, verdict, authorized.cache, context)
+        self.authorized = authorized
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +74,7 @@ class Authorization:
 
     api: Api
     functions: Mapping[str, LocalFunction]
-    cache: ResultCache[AuthorizerResult]
+    cache: ResultCache[CachedResult]
     clock: Callable[[], float] = time.time
 
     def authorize(self, name: str, request: GatewayRequest, route: MatchedRoute) -> Authorized:
@@ -67,18 +84,42 @@ class Authorization:
             NotAnswered: it may not, or the authorizer failed.
         """
         authorizer = self.api.authorizers[name]
-        identity = _identity(authorizer, request, self.api.kind)
+        identity = _identity(authorizer, request, self.api)
         key = (name, *identity)
         started = self.clock()
         known = self.cache.get(key)
-        result = known or self._invoke(authorizer, request, route, identity)
+        result = known or self._asked(authorizer, request, route, key)
+        if isinstance(result, NotAnswered):
+            raise result
         cache = _use_of_cache(authorizer, hit=known is not None)
-        verdict = self._verdict(result, request, cache)
-        if known is None:
+        verdict = self._verdict(result, request, route, cache)
+        if known is None and self._is_kept(verdict):
             self.cache.put(key, result, authorizer.ttl_seconds)
+        if known is not None and not self.api.platform.keeps_quotes_in_cached_context:
+            result = replace(result, context=_without_quotes(result.context))
+        authorized = Authorized(result, cache, int((self.clock() - started) * 1_000))
         if verdict is not Verdict.ALLOWED:
-            raise NotAnswered(ResponseType.ACCESS_DENIED, verdict, cache)
-        return Authorized(result, cache, int((self.clock() - started) * 1_000))
+            context = result.context if self.api.platform.shows_denied_context else {}
+            raise Denied(verdict, authorized, context)
+        return authorized
+
+    def _asked(
+        self,
+        authorizer: Authorizer,
+        request: GatewayRequest,
+        route: MatchedRoute,
+        key: tuple[str, ...],
+    ) -> AuthorizerResult:
+        try:
+            return self._invoke(authorizer, request, route, key[1:])
+        except NotAnswered as error:
+            if self.api.platform.caches_errors:
+                self.cache.put(key, error, authorizer.ttl_seconds)
+            raise
+
+    def _is_kept(self, verdict: Verdict) -> bool:
+        platform = self.api.platform
+        return platform.caches_allows if verdict is Verdict.ALLOWED else platform.caches_denials
 
     def _invoke(
         self,
@@ -88,7 +129,7 @@ class Authorization:
         identity: Sequence[str],
     ) -> AuthorizerResult:
         event = (
-            token_event(self.api, request, identity[0])
+            token_event(self.api, request, route, identity[0])
             if authorizer.kind is AuthorizerKind.TOKEN
             else request_event(self.api, request, route, identity)
         )
@@ -96,25 +137,42 @@ class Authorization:
         try:
             answer = self.functions[authorizer.function].invoke(event)
         except FunctionFailed as failed:
-            if failed.error_message == UNAUTHORIZED_MESSAGE:
+            is_refusal = failed.error_message == UNAUTHORIZED_MESSAGE
+            if is_refusal and self.api.platform.answers_unauthorized:
                 reason = "the authorizer refused"
                 raise NotAnswered(ResponseType.UNAUTHORIZED, reason, cache) from None
             reason = f"the authorizer raised {failed.error_type}"
             raise NotAnswered(ResponseType.AUTHORIZER_FAILURE, reason, cache) from failed
-        return read_result(answer, cache)
+        result = read_result(answer, cache)
+        self._check_policy(result.policy, cache)
+        return result
+
+    def _check_policy(self, policy: object, cache: CacheUse) -> None:
+        platform = self.api.platform
+        if 0 < platform.max_policy_bytes < len(json.dumps(policy).encode()):
+            _misconfigured("the policy has too many bytes", cache)
+        statements = policy.get("Statement", []) if isinstance(policy, dict) else []
+        if 0 < platform.max_policy_statements < len(statements):
+            _misconfigured("the policy has too many statements", cache)
+        if not platform.takes_any_resource and re.search(r":\*:\*:|\\", json.dumps(statements)):
+            _misconfigured("a resource names no API or holds a backslash", cache)
 
     def _verdict(
-        self, result: AuthorizerResult, request: GatewayRequest, cache: CacheUse
+        self,
+        result: AuthorizerResult,
+        request: GatewayRequest,
+        route: MatchedRoute,
+        cache: CacheUse,
     ) -> Verdict:
         asked = AccessRequest(
             action=ACTION,
-            resource=method_arn(self.api, request),
+            resource=method_arn(self.api, request, route),
             now=self.clock(),
             source_address=request.source_address,
             secure_transport=True,
         )
         try:
-            return evaluate(result.policy, asked)
+            return evaluate(without_conditions(result.policy, self.api.platform), asked)
         except UnsupportedPolicy as unsupported:
             _misconfigured(str(unsupported), cache)
 
@@ -141,17 +199,15 @@ def read_result(answer: object, cache: CacheUse = CacheUse.NONE) -> AuthorizerRe
     return AuthorizerResult(principal_id, members["policyDocument"], texts, usage_identifier_key)
 
 
-def _identity(
-    authorizer: Authorizer, request: GatewayRequest, api_kind: ApiKind
-) -> tuple[str, ...]:
+def _identity(authorizer: Authorizer, request: GatewayRequest, api: Api) -> tuple[str, ...]:
     """Return the values of the identity sources.
 
     Where one is missing or empty, the answer is 401 and the function is not asked; only a REST
     API's `REQUEST` authorizer without caching does without them.
     """
     values = tuple(",".join(_values_of(source, request)) for source in authorizer.identity_sources)
-    is_optional = (
-        api_kind is ApiKind.REST
+    is_optional = api.platform.asks_without_identity or (
+        api.kind is ApiKind.REST
         and authorizer.kind is AuthorizerKind.REQUEST
         and not authorizer.ttl_seconds
     )
@@ -185,6 +241,10 @@ def _use_of_cache(authorizer: Authorizer, *, hit: bool) -> CacheUse:
 
 def _misconfigured(reason: str, cache: CacheUse) -> NoReturn:
     raise NotAnswered(ResponseType.AUTHORIZER_CONFIGURATION_ERROR, reason, cache)
+
+
+def _without_quotes(context: Mapping[str, str]) -> dict[str, str]:
+    return {name: value.replace('"', "") for name, value in context.items()}
 
 
 def _context_text(value: str | float) -> str:

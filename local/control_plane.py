@@ -72,7 +72,8 @@ def _flush(
                 404,
                 headers={"x-amzn-ErrorType": "NotFoundException"},
             )
-        by_stage[stage].cache.flush()
+        gateway = by_stage[stage]
+        gateway.cache.flush(gateway.api.platform.flush_delay_seconds)
         return Response(status_code=status)
 
     return answer

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -101,7 +102,11 @@ def _load(stack: Stack, logical_id: str, environment: Mapping[str, str]) -> Loca
         message = f"{path} cannot be loaded as the code of {logical_id}"
         raise ImportError(message)
     module = importlib.util.module_from_spec(spec)
-    with patch.dict(os.environ, {**environment_of(stack, logical_id), **environment}):
+    # On Lambda the code's folder is on the path, so that a handler finds the modules beside it.
+    with (
+        patch.dict(os.environ, {**environment_of(stack, logical_id), **environment}),
+        patch.object(sys, "path", [str(path.parent), *sys.path]),
+    ):
         spec.loader.exec_module(module)
     name = physical_id_of(stack, logical_id)
     region, account = PSEUDO_PARAMETERS["AWS::Region"], PSEUDO_PARAMETERS["AWS::AccountId"]

@@ -3,10 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
+from local.access_log import Passage, access_line
 from local.api_definition import Api, ApiKind, MockIntegration
-from local.authorization import Authorization, Authorized, AuthorizerResult
+from local.authorization import Authorization, Authorized, CachedResult, Denied
 from local.cors import preflight_answer, with_cors
 from local.function_loader import FunctionFailed, LocalFunction
 from local.gateway_events import proxy_event
@@ -17,7 +19,9 @@ from local.result_cache import ResultCache
 from local.route_table import find_route
 from local.usage_plans import UsageMeter
 
+_METHOD_OVERRIDE: Final = "x-http-method-override"
 _log = logging.getLogger("keyscope.local.gateway")
+_access_log = logging.getLogger("keyscope.local.access")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Gateway:
     api: Api
     functions: Mapping[str, LocalFunction]
     clock: Callable[[], float] = time.time
-    cache: ResultCache[AuthorizerResult] = field(init=False)
+    cache: ResultCache[CachedResult] = field(init=False)
     usage: UsageMeter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,31 +44,51 @@ class Gateway:
 
     def answer(self, request: GatewayRequest) -> GatewayAnswer:
         """Answer a request as API Gateway would."""
-        if preflight := preflight_answer(self.api, request):
-            return preflight
+        passage = Passage(self.clock())
+        answer = preflight_answer(self.api, request)
+        if answer is None:
+            override = request.header_values(_METHOD_OVERRIDE)
+            if override and self.api.platform.honours_method_override:
+                request = replace(request, method=override[-1])
+            answer = self._answer(request, passage)
+        if self.api.access_log_format:
+            passage.ended = self.clock()
+            _access_log.info("%s", access_line(self.api, request, passage, answer))
+        return answer
+
+    def _answer(self, request: GatewayRequest, passage: Passage) -> GatewayAnswer:
         try:
-            answer = self._pass_through(request)
+            answer = self._pass_through(request, passage)
         except NotAnswered as error:
+            passage.error = error
+            if isinstance(error, Denied):
+                passage.authorized = error.authorized
             level = logging.WARNING if error.__cause__ else logging.INFO
             message = f"{request.request_id} {request.method} {request.path}: {error}"
             _log.log(level, message, exc_info=error.__cause__)
             answer = error_answer(self.api, request, error)
         return with_cors(self.api, request, answer)
 
-    def _pass_through(self, request: GatewayRequest) -> GatewayAnswer:
+    def _pass_through(self, request: GatewayRequest, passage: Passage) -> GatewayAnswer:
         found = find_route(self.api.routes, self.api.kind, request.method, request.path)
         if found is None:
             raise NotAnswered(ResponseType.NO_ROUTE, "no route fits")
         route, matched = found
-        authorized = None
-        if route.authorizer is not None:
+        passage.route = matched
+        platform = self.api.platform
+        is_skipped = platform.trailing_slash_skips_authorizer and request.path.endswith("/")
+        if route.authorizer is not None and not is_skipped:
             authorization = Authorization(self.api, self.functions, self.cache, self.clock)
-            authorized = authorization.authorize(route.authorizer, request, matched)
-        if route.api_key_required:
-            self._count_usage(authorized)
+            passage.authorized = authorization.authorize(route.authorizer, request, matched)
+        if route.api_key_required and platform.throttles_usage_identifiers:
+            self._count_usage(passage.authorized)
         if isinstance(route.integration, MockIntegration):
             return GatewayAnswer(route.integration.status, [*route.integration.headers.items()])
-        return self._call(route.integration.function, request, matched, authorized)
+        started = self.clock()
+        try:
+            return self._call(route.integration.function, request, matched, passage.authorized)
+        finally:
+            passage.integration_ms = int((self.clock() - started) * 1_000)
 
     def _count_usage(self, authorized: Authorized | None) -> None:
         key = authorized.result.usage_identifier_key if authorized else None

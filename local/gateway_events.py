@@ -5,13 +5,17 @@ Lambda proxy integrations" and "Create AWS Lambda proxy integrations for HTTP AP
 """
 
 import base64
+import posixpath
+import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
+from urllib.parse import unquote
 
 from local.api_definition import Api, ApiKind
 from local.gateway_request import GatewayRequest, MatchedRoute
 from local.intrinsics import PSEUDO_PARAMETERS
+from local.platform_behaviour import PlatformBehaviour, RepeatedHeader
 
 Event = dict[str, object]
 
@@ -19,17 +23,34 @@ _ACCOUNT: Final = PSEUDO_PARAMETERS["AWS::AccountId"]
 _REGION: Final = PSEUDO_PARAMETERS["AWS::Region"]
 
 
-def method_arn(api: Api, request: GatewayRequest) -> str:
+def method_arn(api: Api, request: GatewayRequest, route: MatchedRoute | None = None) -> str:
     """Return the ARN that a policy is matched against; it carries the path that was asked for."""
+    path = _path_in_arn(request, api.platform)
+    if route is not None and api.platform.arn_is_route_template:
+        path = route.template
     place = f"arn:{PSEUDO_PARAMETERS['AWS::Partition']}:execute-api:{_REGION}:{_ACCOUNT}"
-    return f"{place}:{api.api_id}/{api.stage}/{request.method}{request.path}"
+    return f"{place}:{api.api_id}/{api.stage}/{request.method}{path}"
 
 
-def token_event(api: Api, request: GatewayRequest, token: str) -> Event:
+def _path_in_arn(request: GatewayRequest, platform: PlatformBehaviour) -> str:
+    path = request.sent_path or request.path
+    if platform.arn_is_decoded:
+        path = unquote(path)
+    if not platform.arn_keeps_inner_slashes:
+        path = re.sub("/{2,}", "/", path)
+    if not platform.arn_keeps_dot_segments and "/." in path:
+        end = "/" if path.endswith("/") else ""
+        path = posixpath.normpath(path).removesuffix("/") + end
+    if not platform.arn_keeps_trailing_slash:
+        path = path.rstrip("/") or "/"
+    return path
+
+
+def token_event(api: Api, request: GatewayRequest, route: MatchedRoute, token: str) -> Event:
     """Return the event of a `TOKEN` authorizer."""
     return {
         "type": "TOKEN",
-        "methodArn": method_arn(api, request),
+        "methodArn": method_arn(api, request, route),
         "authorizationToken": token,
     }
 
@@ -42,13 +63,13 @@ def request_event(
         return {
             "version": "2.0",
             "type": "REQUEST",
-            "routeArn": method_arn(api, request),
+            "routeArn": method_arn(api, request, route),
             "identitySource": list(identity),
             **_http_members(api, request, route),
         }
     return {
         "type": "REQUEST",
-        "methodArn": method_arn(api, request),
+        "methodArn": method_arn(api, request, route),
         **_rest_members(api, request, route),
     }
 
@@ -80,7 +101,7 @@ def _rest_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
         "resource": route.template,
         "path": request.path,
         "httpMethod": request.method,
-        "headers": {name: values[-1] for name, values in headers.items()},
+        "headers": _single_values(headers, api.platform),
         "multiValueHeaders": headers,
         "queryStringParameters": {name: values[-1] for name, values in query.items()},
         "multiValueQueryStringParameters": query,
@@ -114,7 +135,7 @@ def _http_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
         "rawPath": request.path,
         "rawQueryString": request.query,
         # Payload format 2.0 joins repeated headers and parameters by commas.
-        "headers": {name: ",".join(values) for name, values in headers.items()},
+        "headers": _single_values(headers, api.platform),
         "pathParameters": dict(route.path_parameters),
         "requestContext": {
             "accountId": _ACCOUNT,
@@ -147,6 +168,20 @@ def _body(body: bytes, kind: ApiKind) -> tuple[str | None, bool]:
         return body.decode(), False
     except UnicodeDecodeError:
         return base64.b64encode(body).decode(), True
+
+
+def _single_values(
+    headers: Mapping[str, Sequence[str]], platform: PlatformBehaviour
+) -> dict[str, str]:
+    match platform.repeated_header:
+        case RepeatedHeader.FIRST:
+            return {name: values[0] for name, values in headers.items()}
+        case RepeatedHeader.LAST:
+            return {name: values[-1] for name, values in headers.items()}
+        case RepeatedHeader.JOINED:
+            return {name: ",".join(values) for name, values in headers.items()}
+        case _:
+            assert_never(platform.repeated_header)
 
 
 def _last(values: Sequence[str] | None) -> str | None:

@@ -19,7 +19,10 @@ class CacheUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GatewayRequest:
-    """One HTTP request. `path` and `query` are as sent, `headers` have names in lower case."""
+    """One HTTP request. `query` is as sent, `headers` have names in lower case.
+
+    `path` is what routes and functions see; `sent_path` is as sent, where that differs.
+    """
 
     method: str
     path: str
@@ -28,6 +31,7 @@ class GatewayRequest:
     body: bytes = field(default=b"", repr=False)
     source_address: str = "127.0.0.1"
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    sent_path: str = ""
 
     def header_values(self, name: str) -> list[str]:
         """Return every value of a header, in order; the name ignores case."""

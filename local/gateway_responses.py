@@ -7,6 +7,7 @@ the Amazon API Gateway developer guide).
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -23,7 +24,8 @@ VARIABLES: Final = frozenset(
         "$context.requestId",
     }
 )
-"""The variables that a gateway response's template may hold here."""
+"""The variables that a gateway response's template may hold here, beside the authorizer's."""
+AUTHORIZER_VARIABLE: Final = "$context.authorizer."
 
 
 class ResponseType(StrEnum):
@@ -44,12 +46,20 @@ class NotAnswered(Exception):  # noqa: N818 - a state
     """The request ends here, with the gateway's own answer."""
 
     def __init__(
-        self, response_type: ResponseType, detail: str, cache: CacheUse = CacheUse.NONE
+        self,
+        response_type: ResponseType,
+        detail: str,
+        cache: CacheUse = CacheUse.NONE,
+        context: Mapping[str, str] | None = None,
     ) -> None:
-        """Carry what the caller gets and, for the local log, why."""
+        """Carry what the caller gets and, for the local log, why.
+
+        `context` is the authorizer's, where a policy denied.
+        """
         super().__init__(f"{response_type}: {detail}")
         self.response_type = response_type
         self.cache = cache
+        self.context: Mapping[str, str] = context or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ def error_answer(api: Api, request: GatewayRequest, error: NotAnswered) -> Gatew
     if response is None or response.template is None:
         text = json.dumps({"message": default.rest_message})
     else:
-        text = _fill(response.template, default.rest_message, error.response_type, request)
+        text = _fill(response.template, default.rest_message, error, request)
     status = (response.status if response else None) or default.rest_status
     headers = {
         "x-amzn-errortype": f"{error.response_type.title().replace('_', '')}Exception",
@@ -102,14 +112,16 @@ def error_answer(api: Api, request: GatewayRequest, error: NotAnswered) -> Gatew
     return _json_answer(status, headers, text, error.cache)
 
 
-def _fill(template: str, message: str, response_type: ResponseType, request: GatewayRequest) -> str:
+def _fill(template: str, message: str, error: NotAnswered, request: GatewayRequest) -> str:
     values = {
         "$context.error.message": message,
         "$context.error.messageString": json.dumps(message),
-        "$context.error.responseType": response_type.value,
+        "$context.error.responseType": error.response_type.value,
         "$context.requestId": request.request_id,
+        **{f"{AUTHORIZER_VARIABLE}{name}": value for name, value in error.context.items()},
     }
-    return VARIABLE.sub(lambda found: values[found[0]], template)
+    # What no authorizer returned is empty, as in API Gateway's mapping templates.
+    return VARIABLE.sub(lambda found: values.get(found[0], ""), template)
 
 
 def _json_answer(status: int, headers: dict[str, str], text: str, cache: CacheUse) -> GatewayAnswer:

@@ -7,7 +7,7 @@ else is refused by name: a value that was guessed would make the local run diffe
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 Json = Mapping[str, object]
@@ -31,11 +31,15 @@ class TemplateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Resolves the values of one template. `parameters` holds each parameter's value."""
+    """Resolves the values of one template. `parameters` holds each parameter's value.
+
+    `imports` holds what another stack exports, by the part of the name after that stack's own.
+    """
 
     parameters: Mapping[str, str]
     conditions: Json
     resources: Mapping[str, Json]
+    imports: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, value: object, where: str) -> object:
         """Return a value with every intrinsic function in it replaced.
@@ -124,6 +128,8 @@ class Resolver:
                 separator, parts = _list(argument, where)
                 texts = (self.text(part, where) for part in _list(parts, where))
                 return str(separator).join(texts)
+            case "Fn::ImportValue":
+                return self._import(self.text(argument, where), where)
             case "Fn::If":
                 condition, if_true, if_false = _list(argument, where)
                 chosen = if_true if self.holds(condition, where) else if_false
@@ -131,6 +137,13 @@ class Resolver:
             case _:
                 message = f"{where}: the function {name} is not supported here"
                 raise TemplateError(message)
+
+    def _import(self, name: str, where: str) -> str:
+        for ending, value in self.imports.items():
+            if name.endswith(f"-{ending}"):
+                return value
+        message = f"{where}: there is no export {name!r} here"
+        raise TemplateError(message)
 
     def _substitute(self, argument: object, where: str) -> str:
         template, variables = (

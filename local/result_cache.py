@@ -18,11 +18,13 @@ class ResultCache(Generic[_T]):
     clock: Callable[[], float]
     max_entries: int = 10_000
     _entries: dict[Hashable, tuple[_T, float]] = field(default_factory=dict)
+    _flushes: list[float] = field(default_factory=list)
     _turn: Lock = field(default_factory=Lock)
 
     def get(self, key: Hashable) -> _T | None:
         """Return the result that was kept under a key, unless its time is over."""
         with self._turn:
+            self._flush_what_is_due()
             entry = self._entries.get(key)
             if entry is None:
                 return None
@@ -42,7 +44,14 @@ class ResultCache(Generic[_T]):
                 del self._entries[next(iter(self._entries))]
             self._entries[key] = (result, self.clock() + ttl_seconds)
 
-    def flush(self) -> None:
-        """Forget everything, as `FlushStageAuthorizersCache` does."""
+    def flush(self, delay_seconds: float = 0) -> None:
+        """Forget everything, as `FlushStageAuthorizersCache` does, at once or after a time."""
         with self._turn:
+            self._flushes.append(self.clock() + delay_seconds)
+            self._flush_what_is_due()
+
+    def _flush_what_is_due(self) -> None:
+        due = [at for at in self._flushes if at <= self.clock()]
+        if due:
+            self._flushes[:] = [at for at in self._flushes if at not in due]
             self._entries.clear()

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from local.api_definition import ApiKind
 from local.api_reader import read_apis
 from local.control_plane import control_plane, control_plane_environment
 from local.embedded_aws import EmbeddedAws
 from local.function_loader import LocalFunction, loaded_functions
 from local.gateway import Gateway
+from local.platform_behaviour import PlatformBehaviour
 from local.queue_poller import polled_queues
 from local.queues import empty_queues
 from local.server import bound, served, serving, url_of
@@ -61,17 +63,23 @@ def loaded_stack(
 
 @contextmanager
 def served_stack(
-    loaded: LoadedStack, first_port: int, clock: Callable[[], float] = time.time
+    loaded: LoadedStack,
+    first_port: int,
+    clock: Callable[[], float] = time.time,
+    behaviours: Mapping[ApiKind, PlatformBehaviour] = {},
 ) -> Iterator[ServedStack]:
     """Serve the APIs, on ports counted from the first, with empty caches.
 
-    With a first port of 0 the system chooses free ones.
+    With a first port of 0 the system chooses free ones. `behaviours` says what to assume of API
+    Gateway.
 
     Raises:
         PortTaken: a port is in use.
         TemplateError: an API holds what is not supported here.
     """
-    gateways = [Gateway(api, loaded.functions, clock) for api in read_apis(loaded.stack)]
+    gateways = [
+        Gateway(api, loaded.functions, clock) for api in read_apis(loaded.stack, behaviours)
+    ]
     with (
         serving(gateways, first_port) as urls,
         served(control_plane(gateways, loaded.functions), loaded.control_plane_listener),

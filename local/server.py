@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.api_definition import ApiKind
 from local.gateway import Gateway
 from local.gateway_request import GatewayRequest
 from local.listening_program import LOOPBACK
@@ -47,7 +46,7 @@ def application(gateway: Gateway) -> ASGIApp:
     return serve
 
 
-def read_request(request: Request, body: bytes, kind: ApiKind) -> GatewayRequest:
+def read_request(request: Request, body: bytes, *, decodes_path: bool) -> GatewayRequest:
     """Read an HTTP request; a REST API keeps its path as sent, an HTTP API decodes it."""
     path = request.scope["raw_path"].decode("latin-1")
     headers = [
@@ -56,7 +55,7 @@ def read_request(request: Request, body: bytes, kind: ApiKind) -> GatewayRequest
     ]
     return GatewayRequest(
         method=request.method,
-        path=path if kind is ApiKind.REST else unquote(path),
+        path=unquote(path) if decodes_path else path,
         query=request.scope["query_string"].decode("latin-1"),
         headers=[
             *(header for header in headers if header[0] != _FORWARDED_PROTO),
@@ -64,11 +63,13 @@ def read_request(request: Request, body: bytes, kind: ApiKind) -> GatewayRequest
         ],
         body=body,
         source_address=request.client.host if request.client else LOOPBACK,
+        sent_path=path,
     )
 
 
 async def _answer(gateway: Gateway, request: Request) -> Response:
-    received = read_request(request, await request.body(), gateway.api.kind)
+    decodes_path = gateway.api.platform.decodes_path
+    received = read_request(request, await request.body(), decodes_path=decodes_path)
     if len(received.body) > MAX_BODY_BYTES:
         return Response('{"message":"Request Too Long"}', 413, media_type="application/json")
     answer = await run_in_threadpool(gateway.answer, received)

@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 from unittest.mock import patch
@@ -30,7 +30,8 @@ class Stack:
     """A template after translation, with every value resolved.
 
     `resources` maps logical ids to `{"Type", "Properties", ...}`; those whose condition is false
-    are absent, and so are such outputs. `folder` is where the template lies.
+    are absent, and so are such outputs. `exports` are by the part of their names after the stack's.
+    `folder` is where the template lies.
     """
 
     folder: Path
@@ -38,10 +39,17 @@ class Stack:
     resources: Mapping[str, Json]
     physical_ids: Mapping[str, str]
     outputs: Mapping[str, str]
+    exports: Mapping[str, str]
 
 
-def load_stack(template: Path, parameters: Mapping[str, str] | None = None) -> Stack:
+def load_stack(
+    template: Path,
+    parameters: Mapping[str, str] | None = None,
+    imports: Mapping[str, str] | None = None,
+) -> Stack:
     """Load a template with some parameters given and the rest at their defaults.
+
+    `imports` are another stack's exports.
 
     Raises:
         TemplateError: a parameter breaks its own or the template's rules, SAM refuses the
@@ -51,7 +59,10 @@ def load_stack(template: Path, parameters: Mapping[str, str] | None = None) -> S
     values = _parameter_values(_section(source, "Parameters"), parameters or {})
     translated = translate(source, values)
     resolver = Resolver(
-        values, _section(translated, "Conditions"), _resources(_section(translated, "Resources"))
+        values,
+        _section(translated, "Conditions"),
+        _resources(_section(translated, "Resources")),
+        imports or {},
     )
     _check_rules(_section(translated, "Rules"), resolver)
     present = {
@@ -59,7 +70,13 @@ def load_stack(template: Path, parameters: Mapping[str, str] | None = None) -> S
         for name, resource in resolver.resources.items()
         if _is_present(resource, resolver, f"Resources.{name}")
     }
-    resolver = Resolver(values, resolver.conditions, present)
+    resolver = replace(resolver, resources=present)
+    outputs = {
+        name: cast("Json", resolver.resolve(output, f"Outputs.{name}"))
+        for name, output in _section(translated, "Outputs").items()
+        if _is_present(cast("Json", output), resolver, f"Outputs.{name}")
+    }
+    own_name = f"{PSEUDO_PARAMETERS['AWS::StackName']}-"
     return Stack(
         folder=template.parent,
         parameters=values,
@@ -72,10 +89,11 @@ def load_stack(template: Path, parameters: Mapping[str, str] | None = None) -> S
             for name in present
             if resolver.has_reference(name)
         },
-        outputs={
-            name: resolver.text(cast("Json", output)["Value"], f"Outputs.{name}")
-            for name, output in _section(translated, "Outputs").items()
-            if _is_present(cast("Json", output), resolver, f"Outputs.{name}")
+        outputs={name: str(output["Value"]) for name, output in outputs.items()},
+        exports={
+            str(cast("Json", output["Export"])["Name"]).removeprefix(own_name): str(output["Value"])
+            for output in outputs.values()
+            if "Export" in output
         },
     )
 

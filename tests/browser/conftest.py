@@ -107,7 +107,7 @@ class Console:
         return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("There is no chromium; `apt-get install chromium` brings it")
@@ -117,7 +117,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
     parameters = {"AccessMapRoutes": "v2,v1.1", "KeyCacheSeconds": "0"}
     with served_template(parameters, polled=True) as served:

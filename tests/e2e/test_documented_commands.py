@@ -11,7 +11,10 @@ import pytest
 from tests.support.documents import ROOT, Block, blocks
 from tests.support.local_run import local_run
 
-RUN_BY: Final = {"docs/command-line.md": "tests/e2e/test_command_line_guide.py"}
+RUN_BY: Final = {
+    "docs/canary.md": "tests/e2e/test_canary_facts.py",
+    "docs/command-line.md": "tests/e2e/test_command_line_guide.py",
+}
 """Pages whose commands another test runs one by one."""
 RUNNABLE: Final = [block for block in blocks() if block.script.strip() and block.page not in RUN_BY]
 # A refused request fails the script, and `api` stands in a page once.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 PARAMETERS: Final = {
     "HttpApiEnabled": "true",
+    "AccessLogEnabled": "true",
     "KeyCacheSeconds": "0",
     "CorsAllowOrigin": "https://shop.example",
 }
@@ -652,6 +653,8 @@ def test_no_answer_and_no_log_holds_a_credential(
         ]
         secrets = secrets_of(running.store, values)
     written = capsys.readouterr()
+    accesses = [one for one in caplog.records if one.name == "keyscope.local.access"]
+    assert len(accesses) == len(answers)
     # The key's id is there, for whoever looks into a refusal.
     assert running.store.revoked_key.key_id in written.out
     told = [answer.text + str(answer.headers) for answer in answers]

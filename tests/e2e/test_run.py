@@ -168,6 +168,7 @@ def test_the_tour_follows_the_selected_route_sets(routes: str, tmp_path: Path) -
         ({"PARAMETERS": "Stage=x"}, "no parameter 'Stage'"),
         ({"PARAMETERS": "AccessMapRoutes=v9"}, "no route set 'v9'"),
         ({"PARAMETERS": "PolicyConditions=false"}, "Set AuthorizerCacheSeconds to 0."),
+        ({"ATTACH": "none.yaml"}, "ATTACH is 'none.yaml'"),
         ({"PARAMETERS": "LeewaySeconds=61"}, "LeewaySeconds cannot be '61'"),
     ],
 )

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 
 from keyscope.authorize import Authorizer, authorize
 from keyscope.aws.secret_box import SecretOpeningBox
-from keyscope.aws.telemetry import NOT_APPLICABLE, Telemetry
+from keyscope.aws.telemetry import COMPONENT, NOT_APPLICABLE, Telemetry
 from keyscope.decision import Decision, Outcome, Scheme
 from keyscope.errors import Reason, Unavailable
 from keyscope.event import read_rest_event
@@ -244,6 +244,7 @@ SERVICE: Final = f"authorizer-{uuid4()}"
 TELEMETRY: Final = Telemetry(SERVICE, "ERROR", "Keyscope")
 DIMENSIONS: Final = {
     "service": {SERVICE},
+    "component": {COMPONENT},
     "outcome": {*Outcome},
     "reason": {*Reason, NOT_APPLICABLE},
     "scheme": {*Scheme, NOT_APPLICABLE},
@@ -275,8 +276,9 @@ def metrics_of(decision: Decision) -> dict[str, Any]:
 @given(authorization=hostile())
 def test_no_dimension_of_a_metric_holds_what_a_caller_sent(authorization: str) -> None:
     metrics = metrics_of(Container().decide(authorization))
-    (directive,) = metrics["_aws"]["CloudWatchMetrics"]
-    assert {name for names in directive["Dimensions"] for name in names} == {*DIMENSIONS}
+    directives = metrics["_aws"]["CloudWatchMetrics"]
+    sets = [names for directive in directives for names in directive["Dimensions"]]
+    assert {name for names in sets for name in names} == {*DIMENSIONS}
     assert [name for name, values in DIMENSIONS.items() if metrics[name] not in values] == []
 
 

@@ -1,6 +1,7 @@
 """What operators are told of lifecycle changes, on standard output."""
 
 import json
+from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
@@ -62,3 +63,13 @@ def test_a_flush_that_could_not_be_asked_for_is_told_and_counted(
     line, metric = lines(capsys)
     assert (line["reason"], line["detail"]) == ("flush_queue_unavailable", "AccessDenied")
     assert (metric["FlushRequestFailures"], metric["service"]) == ([1.0], function)
+
+
+def test_failures_can_be_read_per_function_and_for_all_that_change_keys(
+    function: str, capsys: Captured
+) -> None:
+    LifecycleTelemetry(function, "Keyscope").undelivered(EVENT, "ThrottlingException")
+    metric: dict[str, Any] = lines(capsys)[-1]
+    (directive,) = metric["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["service"], ["component"]]
+    assert (metric["service"], metric["component"]) == (function, "lifecycle")

@@ -218,6 +218,14 @@ def test_the_v2_routes_fit_the_budget_with_any_stage_name_that_aws_allows() -> N
     assert prepare_policies(read_access_map(PACKAGED, ["v2"]), 128).grants == V2.grants
 
 
+@pytest.mark.parametrize("principal", EVERYONE, ids=lambda principal: principal.name)
+def test_no_policy_is_larger_than_the_one_that_is_told(principal: Principal) -> None:
+    longest = replace(principal, expires_at=NOW, user_id="u" * 61 + "@")
+    stage = longest_api_stage(DEFAULT_MAX_STAGE_LENGTH)
+    size = size_in_bytes(policy_document(longest, stage, V2, NOW))
+    assert size <= V2.largest_bytes < BOTH.largest_bytes
+
+
 def test_a_map_whose_policy_could_exceed_the_budget_is_refused() -> None:
     rules = ", ".join(f'"GET /apps/{{appId}}/things-{number}"' for number in range(80))
     source = SMALL_MAP.replace('["GET /tenants/{accountId}/apps/{appId}"]', f"[{rules}]")

@@ -135,13 +135,83 @@ def test_metrics_carry_outcome_reason_scheme_and_scope(
     assert metrics[count] == [1.0]
 
 
-def test_metrics_can_be_read_per_function_and_per_outcome(
+def directives(line: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = line["_aws"]["CloudWatchMetrics"]
+    return found
+
+
+def test_metrics_can_be_read_per_function_for_both_authorizers_and_per_outcome(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    metadata = written(ALLOWED, capsys)[-1]["_aws"]
-    assert isinstance(metadata, dict)
-    sets = [sorted(names) for names in metadata["CloudWatchMetrics"][0]["Dimensions"]]
-    assert sets == [["service"], ["outcome", "reason", "scheme", "scope", "service"]]
+    (directive,) = directives(written(ALLOWED, capsys)[-1])
+    assert directive["Dimensions"] == [
+        ["service"],
+        ["component"],
+        ["service", "outcome", "reason", "scheme", "scope"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("decision", "names"),
+    [
+        pytest.param(REFUSED, ["Refused"], id="refused"),
+        pytest.param(FAILED, ["Failed", "Throttled"], id="throttled"),
+    ],
+)
+def test_only_what_was_not_allowed_is_counted_by_reason(
+    decision: Decision, names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, by_reason = directives(written(decision, capsys)[-1])
+    assert by_reason["Dimensions"] == [["component", "reason"]]
+    assert [metric["Name"] for metric in by_reason["Metrics"]] == names
+
+
+@pytest.mark.parametrize("reason", [Reason.REVOKED_KEY, Reason.EXPIRED_KEY])
+def test_uses_of_a_key_that_ended_are_counted(
+    reason: Reason, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert written(replace(REFUSED, reason=reason), capsys)[-1]["EndedKeyUses"] == [1.0]
+
+
+@pytest.mark.parametrize("decision", [ALLOWED, REFUSED, FAILED])
+def test_no_other_decision_is_the_use_of_a_key_that_ended(
+    decision: Decision, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "EndedKeyUses" not in written(decision, capsys)[-1]
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
+def test_a_call_that_aws_throttled_is_counted(
+    code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert written(replace(FAILED, detail=code), capsys)[-1]["Throttled"] == [1.0]
+
+
+@pytest.mark.parametrize("decision", [ALLOWED, REFUSED, replace(FAILED, detail="InternalError")])
+def test_what_failed_otherwise_is_not_counted_as_throttled(
+    decision: Decision, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "Throttled" not in written(decision, capsys)[-1]
+
+
+def test_a_container_tells_the_size_of_its_largest_policy_once_with_its_first_decision(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry = Telemetry("rest_authorizer", "ERROR", "Keyscope", 3_000)
+    assert capsys.readouterr().out == ""
+    telemetry.record(ALLOWED, None, None)
+    telemetry.record(ALLOWED, None, None)
+    first, *others = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (first["PolicyBytes"], first["component"]) == ([3_000.0], "authorizer")
+    assert directives(first) == [
+        {
+            "Namespace": "Keyscope",
+            "Dimensions": [["component"]],
+            "Metrics": [{"Name": "PolicyBytes", "Unit": "Bytes"}],
+        }
+    ]
+    assert [line for line in others if "PolicyBytes" in line] == []
+    assert len(others) == 2
 
 
 def test_a_stale_record_and_a_kms_call_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +232,7 @@ def test_one_decision_leaves_no_trace_in_the_metrics_of_the_next(
     metrics = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert "Allowed" not in metrics
     assert metrics["scheme"] == "none"
-    assert len(metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"]) == 2
+    assert len(metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"]) == 3
 
 
 def test_the_log_line_begins_as_those_of_the_other_functions_do(
@@ -199,6 +269,7 @@ def test_a_metric_set_has_the_shape_of_those_of_the_other_functions(
 ) -> None:
     metrics = written(REFUSED, capsys)[-1]
     others = EphemeralMetrics(service="rest_authorizer", namespace="Keyscope")
+    others.add_dimensions(component="authorizer")
     others.add_dimensions(
         service="rest_authorizer",
         outcome="refused",
@@ -211,4 +282,7 @@ def test_a_metric_set_has_the_shape_of_those_of_the_other_functions(
     others.flush_metrics()
     other = json.loads(capsys.readouterr().out)
     other["_aws"]["Timestamp"] = metrics["_aws"]["Timestamp"]
+    (directive,) = other["_aws"]["CloudWatchMetrics"]
+    by_reason = {"Dimensions": [["component", "reason"]], "Metrics": directive["Metrics"][:1]}
+    other["_aws"]["CloudWatchMetrics"].append(directive | by_reason)
     assert metrics == other

@@ -211,8 +211,8 @@ def test_gateway_responses_are_read(tmp_path: Path) -> None:
             id="a header that is not static",
         ),
         pytest.param(
-            {"template": replaced("$context.error.responseType", "$context.authorizer.scope")},
-            "The gateway response UNAUTHORIZED: $context.authorizer.scope is not supported",
+            {"template": replaced("$context.error.responseType", "$context.stage")},
+            "The gateway response UNAUTHORIZED: $context.stage is not supported",
             id="a variable of a gateway response",
         ),
         pytest.param(

@@ -137,3 +137,10 @@ def test_an_answer_that_is_no_json_is_a_failure(stack: Stack) -> None:
 def test_event_and_answer_pass_through_json() -> None:
     function = LocalFunction("f", "arn", 128, lambda event, _: event)
     assert function.invoke({"tuple": (1, 2), 3: None}) == {"tuple": [1, 2], "3": None}
+
+
+def test_a_handler_finds_the_modules_beside_it(stack: Stack) -> None:
+    (stack.folder / "one" / "beside_the_handler.py").write_text("VALUE = 7", "utf-8")
+    code = "from beside_the_handler import VALUE\ndef handler(event, context):\n    return VALUE\n"
+    (stack.folder / "one" / "app.py").write_text(code, "utf-8")
+    assert invoke(stack, "event") == 7

@@ -51,7 +51,7 @@ def test_the_method_arn_carries_the_path_that_is_asked_for(api: Api, path: str, 
 
 
 def test_a_token_event_is_three_members() -> None:
-    assert token_event(REST, REQUEST, "Basic one") == {
+    assert token_event(REST, REQUEST, ROUTE, "Basic one") == {
         "type": "TOKEN",
         "methodArn": method_arn(REST, REQUEST),
         "authorizationToken": "Basic one",

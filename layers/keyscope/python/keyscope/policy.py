@@ -7,7 +7,7 @@ must: it only refuses.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Literal, NotRequired, TypedDict, assert_never
@@ -72,13 +72,15 @@ class Policies:
     """The access map, made ready for rendering.
 
     `longest_stage_arn` is the length up to which every policy is known to fit its budget;
-    `conditions` tells whether time and source address limits go into the policy.
+    `conditions` tells whether time and source address limits go into the policy. `largest_bytes`
+    is the size that the largest policy can take.
     """
 
     grants: Mapping[Holder, Grant]
     websocket_scopes: frozenset[Scope]
     longest_stage_arn: int
     conditions: bool = True
+    largest_bytes: int = 0
 
 
 def prepare_policies(
@@ -102,9 +104,11 @@ def prepare_policies(
         longest_stage_arn=len(stage.arn),
         conditions=conditions,
     )
-    for principal in _longest_principals():
-        _check_budget(principal, policy_document(principal, stage, policies, now=0))
-    return policies
+    sizes = [
+        _checked_size(principal, policy_document(principal, stage, policies, now=0))
+        for principal in _longest_principals()
+    ]
+    return replace(policies, largest_bytes=max(sizes))
 
 
 def policy_document(
@@ -289,7 +293,7 @@ def _longest_principals() -> Iterator[Principal]:
     )
 
 
-def _check_budget(principal: Principal, document: PolicyDocument) -> None:
+def _checked_size(principal: Principal, document: PolicyDocument) -> int:
     size = size_in_bytes(document)
     if size > MAX_POLICY_BYTES:
         message = (
@@ -305,3 +309,4 @@ def _check_budget(principal: Principal, document: PolicyDocument) -> None:
                 f" {MAX_RESOURCE_LENGTH}: {resource}"
             )
             raise Misconfigured(message)
+    return size

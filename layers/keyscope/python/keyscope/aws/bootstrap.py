@@ -47,7 +47,12 @@ def authorizer_handler(
     deadlines = Deadlines()
     dynamodb, make_kms = dynamodb_client(), cache(kms_client)
     authorizer = _authorizer(settings, dynamodb, make_kms, deadlines)
-    telemetry = Telemetry(function, settings.log_level, settings.metrics_namespace)
+    telemetry = Telemetry(
+        function,
+        settings.log_level,
+        settings.metrics_namespace,
+        authorizer.policies.largest_bytes,
+    )
     if snapshot.is_taken(environment):
         kms = make_kms()
         snapshot.before_snapshot(

@@ -6,6 +6,9 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from keyscope.audit import AuditEvent
 from keyscope.errors import Unavailable
 
+COMPONENT = "lifecycle"
+"""The dimension that all functions share which change accounts, apps and keys."""
+
 
 class LifecycleTelemetry:
     """Writes to standard output, where Lambda collects it."""
@@ -37,6 +40,6 @@ class LifecycleTelemetry:
         self._count("FlushRequestFailures")
 
     def _count(self, name: str) -> None:
-        self._metrics.add_dimensions(service=self._function)
+        self._metrics.add_dimensions(component=COMPONENT)
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
         self._metrics.flush_metrics()

@@ -11,10 +11,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from keyscope.decision import Decision, Outcome
+from keyscope.errors import Reason
 from keyscope.key_record import RecordSource
 from keyscope.principal import ProvenSecret
 
@@ -27,7 +28,24 @@ _COUNTS = {
     Outcome.FAILED: "Failed",
 }
 _DURATIONS = frozenset({"DecisionTime", "LookupTime", "OpenTime"})
-_DIMENSION_SETS = [["service"], ["service", "outcome", "reason", "scheme", "scope"]]
+COMPONENT = "authorizer"
+"""The dimension that both authorizers share: one alarm stands on both."""
+_DIMENSION_SETS = [
+    ["service"],
+    ["component"],
+    ["service", "outcome", "reason", "scheme", "scope"],
+]
+_REASON_DIMENSION_SETS = [["component", "reason"]]
+_COUNTED_BY_REASON = ("Refused", "Failed", "Throttled")
+_ENDED_KEYS = frozenset({Reason.EXPIRED_KEY, Reason.REVOKED_KEY})
+_THROTTLING_CODES = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+    }
+)
+"""Details by which DynamoDB and KMS refuse a call as one too many (their API references)."""
 _WITHOUT_INFO = frozenset({"WARNING", "ERROR"})
 
 # All that is not ASCII is escaped: nothing that a caller named can end a line, or fail to be
@@ -38,19 +56,42 @@ _json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 class Telemetry:
     """Writes decisions to standard output, where Lambda collects them."""
 
-    def __init__(self, function: str, log_level: str, metrics_namespace: str) -> None:
-        """Name the function (`service` in log and metrics) that decides."""
+    def __init__(
+        self,
+        function: str,
+        log_level: str,
+        metrics_namespace: str,
+        policy_bytes: int | None = None,
+    ) -> None:
+        """Name the function (`service` in log and metrics) that decides.
+
+        `policy_bytes` is the size that the largest policy of the access map can take.
+        """
         self._function = function
+        self._untold_policy_bytes = policy_bytes
         self._logs_info = log_level not in _WITHOUT_INFO
         self._namespace = metrics_namespace
 
     def record(self, decision: Decision, request_id: str | None, invocation_id: str | None) -> None:
         """Write one log line and one metric set, neither with a secret or a token."""
         now = time.time()
+        self._tell_policy_size(now)
         if self._logs_info or decision.outcome is Outcome.FAILED:
             _write(_json(self._log_line(decision, request_id, invocation_id, now)))
         _write(self._metric_set(decision, now))
         sys.stdout.flush()
+
+    def _tell_policy_size(self, now: float) -> None:
+        """Write the metric `PolicyBytes` once a container.
+
+        Not at start, which many containers share where Lambda restores them from a snapshot.
+        """
+        size, self._untold_policy_bytes = self._untold_policy_bytes, None
+        if size is None:
+            return
+        members = {"service": self._function, "component": COMPONENT, "PolicyBytes": [float(size)]}
+        directives = _json([_directive(self._namespace, [["component"]], ["PolicyBytes"])])
+        _write(_metric_line(members, directives, now))
 
     def unprepared(self, service: str, code: str) -> None:
         """Tell that a call before the snapshot failed, so that restored containers start slower."""
@@ -97,22 +138,38 @@ class Telemetry:
         values = _metric_values(decision)
         members = {
             "service": self._function,
+            "component": COMPONENT,
             "outcome": decision.outcome,
             "reason": decision.reason or NOT_APPLICABLE,
             "scheme": decision.scheme or NOT_APPLICABLE,
             "scope": decision.principal.scope if decision.principal else NOT_APPLICABLE,
             **values,
         }
-        directives = _directives(self._namespace, tuple(values))
-        return f'{{"_aws":{{"Timestamp":{int(now * 1_000)},{directives}}},{_json(members)[1:]}'
+        return _metric_line(members, _directives(self._namespace, tuple(values)), now)
 
 
 @cache
 def _directives(namespace: str, names: tuple[str, ...]) -> str:
-    """Return what tells CloudWatch which members are metrics; there are few such sets of names."""
+    """Return what tells CloudWatch which members are metrics; there are few such sets of names.
+
+    Each metric of each combination of dimension values is paid for, so few are counted by reason.
+    """
+    directives = [_directive(namespace, _DIMENSION_SETS, names)]
+    if by_reason := [name for name in names if name in _COUNTED_BY_REASON]:
+        directives.append(_directive(namespace, _REASON_DIMENSION_SETS, by_reason))
+    return _json(directives)
+
+
+def _directive(
+    namespace: str, dimension_sets: Sequence[Sequence[str]], names: Sequence[str]
+) -> Mapping[str, object]:
     metrics = [{"Name": name, "Unit": _unit(name)} for name in names]
-    directive = {"Namespace": namespace, "Dimensions": _DIMENSION_SETS, "Metrics": metrics}
-    return f'"CloudWatchMetrics":{_json([directive])}'
+    return {"Namespace": namespace, "Dimensions": dimension_sets, "Metrics": metrics}
+
+
+def _metric_line(members: Mapping[str, object], directives: str, now: float) -> str:
+    metadata = f'"Timestamp":{int(now * 1_000)},"CloudWatchMetrics":{directives}'
+    return f'{{"_aws":{{{metadata}}},{_json(members)[1:]}'
 
 
 def _metric_values(decision: Decision) -> Mapping[str, list[float]]:
@@ -125,6 +182,8 @@ def _metric_values(decision: Decision) -> Mapping[str, list[float]]:
         "KeyCacheHit": source and source is RecordSource.CACHE,
         "StaleRecord": source and source is RecordSource.STALE,
         "SecretCacheHit": decision.secret_from_cache,
+        "EndedKeyUses": 1 if decision.reason in _ENDED_KEYS else None,
+        "Throttled": 1 if decision.detail in _THROTTLING_CODES else None,
         "PreviousSecretUses": 1
         if principal and principal.secret is ProvenSecret.PREVIOUS
         else None,
@@ -133,7 +192,9 @@ def _metric_values(decision: Decision) -> Mapping[str, list[float]]:
 
 
 def _unit(name: str) -> str:
-    return "Milliseconds" if name in _DURATIONS else "Count"
+    if name in _DURATIONS:
+        return "Milliseconds"
+    return "Bytes" if name == "PolicyBytes" else "Count"
 
 
 def _write(line: str) -> None:

@@ -1,0 +1,100 @@
+"""The AWS clients of a run, with the parts of them that are used; boto3 ships no types."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Protocol, cast
+
+import boto3
+from botocore.config import Config
+from botocore.waiter import Waiter
+
+from keyscope.aws.clients import ApiGatewayClient, ApiGatewayV2Client
+
+ATTEMPTS: Final = 8
+"""How often a call is tried that AWS throttles, or that fails on the way."""
+
+Reply = Mapping[str, Any]
+"""AWS's own JSON; whoever reads a member knows its type from the API reference."""
+
+
+class CloudFormationClient(Protocol):
+    """What is used of CloudFormation."""
+
+    def create_stack(self, **request: object) -> Reply:
+        """Begin to create a stack."""
+        ...
+
+    def delete_stack(self, **request: object) -> Reply:
+        """Begin to delete a stack."""
+        ...
+
+    def describe_stacks(self, **request: object) -> Reply:
+        """Describe one stack."""
+        ...
+
+    def describe_stack_events(self, **request: object) -> Reply:
+        """List what happened to a stack, latest first."""
+        ...
+
+    def get_waiter(self, waiter_name: str) -> Waiter:
+        """Return what waits for a stack's state."""
+        ...
+
+
+class LambdaClient(Protocol):
+    """What is used of Lambda."""
+
+    def get_function_configuration(self, **request: object) -> Reply:
+        """Describe one version of a function."""
+        ...
+
+
+class LogsClient(Protocol):
+    """What is used of CloudWatch Logs."""
+
+    def filter_log_events(self, **request: object) -> Reply:
+        """Search a log group."""
+        ...
+
+
+class CloudWatchClient(Protocol):
+    """What is used of CloudWatch."""
+
+    def get_metric_statistics(self, **request: object) -> Reply:
+        """Read a metric."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AwsClients:
+    """One client for each service."""
+
+    cloudformation: CloudFormationClient
+    functions: LambdaClient
+    logs: LogsClient
+    cloudwatch: CloudWatchClient
+    rest_apis: ApiGatewayClient
+    http_apis: ApiGatewayV2Client
+
+
+def aws_clients() -> AwsClients:
+    """Make the clients, with the credentials and the region that boto3 finds.
+
+    Raises:
+        botocore.exceptions.NoRegionError: it finds no region.
+    """
+    session = boto3.Session()
+    config = Config(retries={"mode": "standard", "max_attempts": ATTEMPTS})
+
+    make = cast("Callable[..., object]", session.client)
+    client = partial(make, config=config)
+
+    return AwsClients(
+        cloudformation=cast("CloudFormationClient", client("cloudformation")),
+        functions=cast("LambdaClient", client("lambda")),
+        logs=cast("LogsClient", client("logs")),
+        cloudwatch=cast("CloudWatchClient", client("cloudwatch")),
+        rest_apis=cast("ApiGatewayClient", client("apigateway")),
+        http_apis=cast("ApiGatewayV2Client", client("apigatewayv2")),
+    )

@@ -1,0 +1,49 @@
+"""Refuse a request that did not pass Keyscope's authorizer, or whose path is another tenant's."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+_SEGMENT = re.compile(r"(?!\.$|\.\.)[A-Za-z0-9._~@+:-]+")
+_MEMBERS = {"account": (), "app": ("appId",), "appUser": ("appId", "userId")}
+_NESTED = {"appId": "[0-9a-f]{24}", "serviceAccountId": "[0-9a-f]{16}"}
+
+
+class NotAuthorized(Exception):  # noqa: N818 - a state
+    """Answer 403, and do nothing else."""
+
+
+def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:
+    """Return the authorizer's context with the ids of the path; all of them are the caller's.
+
+    `paths` are the function's, such as `/projects/{appId}/files/{name}`; the first that fits
+    counts. Use the ids that are returned, not the path. A WebSocket's event has no path.
+    """
+    request = event.get("requestContext") or {}
+    context = request.get("authorizer") or {}
+    context = context.get("lambda") or context  # An HTTP API puts it one level deeper.
+    needed = ("keyId", "accountId", *_MEMBERS.get(str(context.get("scope")), ("scope",)))
+    if not all(context.get(name) for name in needed) or context["scope"] not in _MEMBERS:
+        raise NotAuthorized
+    if "connectionId" in request:
+        return {**context}
+    asked = event.get("rawPath") or event.get("path") or ""
+    segments = [unquote(part) for part in asked[1:].split("/")]
+    patterns = (re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)) for path in paths)
+    fitting = (re.fullmatch(pattern, "/" + "/".join(segments)) for pattern in patterns)
+    ids = next((match.groupdict() for match in fitting if match), None)
+    if ids is None or not all(map(_SEGMENT.fullmatch, segments)):
+        raise NotAuthorized
+    if not all(_is_own(context, name, value) for name, value in ids.items()):
+        raise NotAuthorized
+    return {**context, **ids}
+
+
+def _is_own(context: Mapping[str, str], name: str, value: str) -> bool:
+    if name == "userId":
+        return context["scope"] != "appUser" or value == context["userId"]
+    if name in _NESTED and context["scope"] == "account":
+        owner = context.get("serviceAccountId") or context["accountId"]
+        return value.startswith(owner) and re.fullmatch(_NESTED[name], value) is not None
+    return name not in {"accountId", *_NESTED} or value == context.get(name)

@@ -1,0 +1,101 @@
+"""What the local gateway assumes of API Gateway where AWS documents nothing, as settings.
+
+Each default is what `docs/platform-facts.md` says of its fact. Who learned otherwise, from the
+canary, changes a setting and sees what the stack then does, as in
+`make run PLATFORM="rest.max_policy_bytes=4096 http.answers_unauthorized=false"`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, cast
+
+
+class RepeatedHeader(StrEnum):
+    """Which value of a header that was sent more than once a function sees under its name."""
+
+    FIRST = "first"
+    LAST = "last"
+    JOINED = "joined"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformBehaviour:
+    """One kind of API's behaviour.
+
+    - `evaluates_time`, `evaluates_source_address`: `aws:CurrentTime` and `aws:SourceIp` count in an
+      authorizer's policy; else such conditions are passed over.
+    - `caches_allows`, `caches_denials`, `caches_errors`: what the result cache keeps.
+    - `flush_delay_seconds`: how long after a flush cached results still answer.
+    - `keeps_quotes_in_cached_context`: a cached context value with quotes stays as it was.
+    - `asks_without_identity`: the authorizer is asked where an identity source is missing.
+    - `answers_unauthorized`: an error `Unauthorized` is a 401; else a 500, as any other error.
+    - `shows_denied_context`: `$context.authorizer.*` is filled in the body of a 403.
+    - `max_policy_bytes`, `max_policy_statements`: a larger policy is a 500; 0 sets no limit.
+    - `takes_any_resource`: a resource may name no API and hold a backslash; else that is a 500.
+    - `decodes_path`: what routes and functions see as the path is percent-decoded.
+    - `arn_is_decoded`, `arn_keeps_inner_slashes`, `arn_keeps_trailing_slash`,
+      `arn_keeps_dot_segments`: how the method ARN carries the path.
+    - `arn_is_route_template`: the method ARN carries the route's template, not the path.
+    - `honours_method_override`: `X-HTTP-Method-Override` changes the method.
+    - `trailing_slash_skips_authorizer`: such a path reaches the backend unauthorized.
+    - `repeated_header`: the value of a repeated header.
+    - `throttles_usage_identifiers`: `usageIdentifierKey` selects the usage plan.
+    """
+
+    evaluates_time: bool = True
+    evaluates_source_address: bool = True
+    caches_allows: bool = True
+    caches_denials: bool = True
+    caches_errors: bool = False
+    flush_delay_seconds: int = 0
+    keeps_quotes_in_cached_context: bool = True
+    asks_without_identity: bool = False
+    answers_unauthorized: bool = True
+    shows_denied_context: bool = True
+    max_policy_bytes: int = 0
+    max_policy_statements: int = 0
+    takes_any_resource: bool = True
+    decodes_path: bool = False
+    arn_is_decoded: bool = False
+    arn_keeps_inner_slashes: bool = True
+    arn_keeps_trailing_slash: bool = True
+    arn_keeps_dot_segments: bool = True
+    arn_is_route_template: bool = False
+    honours_method_override: bool = False
+    trailing_slash_skips_authorizer: bool = False
+    repeated_header: RepeatedHeader = RepeatedHeader.LAST
+    throttles_usage_identifiers: bool = True
+
+
+REST_BEHAVIOUR: Final = PlatformBehaviour()
+HTTP_BEHAVIOUR: Final = PlatformBehaviour(
+    decodes_path=True, arn_is_decoded=True, repeated_header=RepeatedHeader.JOINED
+)
+
+
+def without_conditions(policy: object, behaviour: PlatformBehaviour) -> object:
+    """Return a policy without the conditions that the platform would pass over."""
+    passed_over = {
+        key.lower()
+        for key, is_evaluated in (
+            ("aws:CurrentTime", behaviour.evaluates_time),
+            ("aws:SourceIp", behaviour.evaluates_source_address),
+        )
+        if not is_evaluated
+    }
+    if not passed_over or not isinstance(policy, dict):
+        return policy
+    statements = cast("list[dict[str, object]]", policy["Statement"])
+    return {**policy, "Statement": [_unconditional(each, passed_over) for each in statements]}
+
+
+def _unconditional(statement: Mapping[str, object], passed_over: set[str]) -> dict[str, object]:
+    condition = cast("Mapping[str, Mapping[str, object]]", statement.get("Condition", {}))
+    left = {
+        operator: kept
+        for operator, keys in condition.items()
+        if (kept := {key: keys[key] for key in keys if key.lower() not in passed_over})
+    }
+    rest = {name: value for name, value in statement.items() if name != "Condition"}
+    return {**rest, "Condition": left} if left else rest

@@ -1,0 +1,40 @@
+"""The projects API of the examples behind the real authorizers, on this machine."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from local.attached import attach
+from local.embedded_aws import embedded_aws
+from local.invoke import provisioning_environment
+from local.running_stack import loaded_stack, served_stack
+from local.seed import SeededStore, local_provisioning, seed
+from local.template import load_stack
+from tests.support.served_template import TEMPLATE
+
+EXAMPLES: Final = Path(__file__).parents[2] / "examples"
+ACCESS_MAP: Final = EXAMPLES / "access-map" / "projects.toml"
+
+
+@dataclass(frozen=True)
+class ServedProjects:
+    """The URL of an example's API, a filled account, and another one."""
+
+    url: str
+    store: SeededStore
+    stranger: SeededStore
+
+
+@pytest.fixture(scope="module", params=["sam-rest", "sam-http"])
+def projects(request: pytest.FixtureRequest) -> Iterator[ServedProjects]:
+    parameters = {"AccessMap": str(ACCESS_MAP), "AccessMapRoutes": "projects"}
+    example = EXAMPLES / request.param / "template.yaml"
+    stack = attach(load_stack(TEMPLATE, parameters), example)
+    with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
+        operations = local_provisioning(provisioning_environment(stack, aws))
+        store, stranger = seed(operations), seed(operations)
+        with served_stack(loaded, 0) as served:
+            yield ServedProjects(served.urls[-1], store, stranger)

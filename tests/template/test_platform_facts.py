@@ -1,0 +1,112 @@
+"""The page of platform facts, held against the canary's checks and the tests."""
+
+import ast
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from canary.checks import CHECKS
+from canary.facts import Check, Mark
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = (ROOT / "docs" / "platform-facts.md").read_text("utf-8")
+CANARY_PAGE: Final = (ROOT / "docs" / "canary.md").read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table of checks."""
+
+    statement: str
+    mark: str
+    expected: str
+    source: str
+    test: str
+    checks: Sequence[str]
+
+
+def rows() -> list[Row]:
+    """Return the rows that have six cells; the table without checks has four."""
+    tables = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
+    return [
+        Row(statement, mark, expected, source, test, re.findall(r"`([a-z-]+)`", checks))
+        for statement, mark, expected, source, test, checks in (
+            cells for cells in tables if len(cells) == 6 and cells[0] != "Fact"
+        )
+    ]
+
+
+def row_of(check: Check) -> Row:
+    (row,) = [row for row in rows() if check.name in row.checks]
+    return row
+
+
+def named_tests() -> list[str]:
+    return sorted(set(re.findall(r"`(tests/[^`]+)`", PAGE)))
+
+
+def test_every_check_is_listed_once_and_no_other() -> None:
+    listed = [name for row in rows() for name in row.checks]
+    assert sorted(listed) == sorted(check.name for check in CHECKS)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_a_row_says_what_its_check_says(check: Check) -> None:
+    row = row_of(check)
+    statement = check.statement.partition(": ")[2]
+    assert (row.statement.lower(), row.mark, row.expected) == (
+        statement.lower(),
+        check.mark,
+        check.expected,
+    )
+
+
+@pytest.mark.parametrize("name", named_tests())
+def test_every_named_test_exists(name: str) -> None:
+    file, _, function = name.partition("::")
+    module = ast.parse((ROOT / file).read_text("utf-8"))
+    assert function in {each.name for each in module.body if isinstance(each, ast.FunctionDef)}
+
+
+def test_every_row_names_a_source_and_a_test() -> None:
+    assert all(row.source and row.test.startswith("`tests/") for row in rows())
+
+
+def test_every_mark_is_explained() -> None:
+    explained = re.search(r"^Marks:(.*?)\n\n", PAGE, re.MULTILINE | re.DOTALL)
+    assert explained is not None
+    assert set(re.findall(r"\*\*(.)\*\*", explained[1])) == {str(mark) for mark in Mark}
+
+
+def test_every_exit_status_is_explained() -> None:
+    told = re.findall(r"^\| (\d+) \|", CANARY_PAGE, re.MULTILINE)
+    main = (ROOT / "canary" / "__main__.py").read_text("utf-8")
+    documented = re.search(r"Exit status: (.*?)\n\"\"\"", main, re.DOTALL)
+    assert documented is not None
+    assert re.findall(r"\b(\d+) [a-z]", documented[1]) == [*told[:-1], told[-1]]
+
+
+def test_the_permissions_name_every_call_that_the_canary_makes() -> None:
+    policy = re.search(r"```json\n(.*?)```", CANARY_PAGE, re.DOTALL)
+    assert policy is not None
+    allowed = {action for each in json.loads(policy[1])["Statement"] for action in listed(each)}
+    assert allowed >= {
+        "apigateway:DELETE",
+        "cloudformation:CreateStack",
+        "cloudformation:DeleteStack",
+        "cloudformation:DescribeStackEvents",
+        "cloudformation:DescribeStacks",
+        "cloudwatch:GetMetricStatistics",
+        "lambda:GetFunctionConfiguration",
+        "logs:FilterLogEvents",
+    }
+
+
+def listed(statement: Mapping[str, str | list[str]]) -> list[str]:
+    actions = statement["Action"]
+    return actions if isinstance(actions, list) else [actions]
