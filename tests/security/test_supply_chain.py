@@ -19,7 +19,7 @@ from tests.support.report import Report
 
 ROOT: Final = Path(__file__).parents[2]
 LOCK: Final[dict[str, Any]] = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
-LOCKED: Final = [each for each in LOCK["package"] if each["name"] != "keyscope"]
+LOCKED: Final = [each for each in LOCK["package"] if "editable" not in each["source"]]
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 LAYERS: Final = {
