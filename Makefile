@@ -8,7 +8,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events example-tools openapi screenshots canary clean
+.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events example-tools openapi screenshots canary docs docs-serve clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -34,7 +34,7 @@ lint: .venv/installed ## Check style, types, import directions and the template;
 	ruff format --check .
 	mypy
 	lint-imports
-	cfn-lint template.yaml canary/template.yaml
+	cfn-lint template.yaml canary/template.yaml deploy/*.yaml
 
 format: .venv/installed ## Format the code and apply safe fixes
 	ruff check --fix .
@@ -69,6 +69,12 @@ canary: .venv/installed ## Ask API Gateway what AWS does not document: STACK=nam
 
 screenshots: .venv/installed .venv/browser ## Take pictures of each view of the key console into .local/screenshots
 	@python -m tests.browser.screenshots
+
+docs: .venv/installed ## Build the pages of docs/ into .local/site; a link that leads nowhere is an error
+	@mkdocs build --strict
+
+docs-serve: .venv/installed ## Serve the pages at 127.0.0.1:8000 while you write them
+	mkdocs serve
 
 clean: ## Remove everything that make has made
 	rm -rf tests/examples/.venv tests/examples/node_modules tests/browser/node_modules

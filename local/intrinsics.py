@@ -262,6 +262,13 @@ _ATTRIBUTES: Final[Mapping[tuple[str, str], Callable[[str, Json, Resolver], str]
     ("AWS::ApiGateway::UsagePlan", "Ref"): _api_id,
     ("AWS::ApiGateway::UsagePlanKey", "Ref"): _api_id,
     ("AWS::ApiGatewayV2::Api", "Ref"): _api_id,
+    ("AWS::CloudWatch::Alarm", "Ref"): _named(f"{_STACK}-{{name}}"),
+    ("AWS::CodeDeploy::Application", "Ref"): _named(f"{_STACK}-{{name}}"),
+    ("AWS::CodeDeploy::DeploymentGroup", "Ref"): _named(f"{_STACK}-{{name}}"),
+    ("AWS::DynamoDB::GlobalTable", "Arn"): _named(
+        f"arn:aws:dynamodb:{_ACCOUNT}:table/{_STACK}-{{name}}"
+    ),
+    ("AWS::DynamoDB::GlobalTable", "Ref"): _named(f"{_STACK}-{{name}}"),
     ("AWS::DynamoDB::Table", "Arn"): _named(f"arn:aws:dynamodb:{_ACCOUNT}:table/{_STACK}-{{name}}"),
     ("AWS::DynamoDB::Table", "Ref"): _named(f"{_STACK}-{{name}}"),
     ("AWS::IAM::Role", "Arn"): _named(
@@ -270,6 +277,7 @@ _ATTRIBUTES: Final[Mapping[tuple[str, str], Callable[[str, Json, Resolver], str]
     ("AWS::KMS::Key", "Arn"): lambda name, _properties, _resolver: (
         f"arn:aws:kms:{_ACCOUNT}:key/{_stable(name, 32)}"
     ),
+    ("AWS::KMS::Key", "Ref"): lambda name, _properties, _resolver: _stable(name, 32),
     ("AWS::Lambda::Alias", "Ref"): _alias_arn,
     ("AWS::Lambda::Function", "Arn"): _named(
         f"arn:aws:lambda:{_ACCOUNT}:function:{_STACK}-{{name}}"

@@ -12,7 +12,7 @@ from botocore.waiter import Waiter
 
 from local.template import Stack, physical_id_of
 
-TABLE_TYPE: Final = "AWS::DynamoDB::Table"
+TABLE_TYPES: Final = frozenset({"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"})
 REGION: Final = "us-east-1"
 DUMMY_CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 """For emulators only: a local run neither needs nor uses anyone's real credentials."""
@@ -43,7 +43,8 @@ class _TableClient(Protocol):
 def create_tables(stack: Stack, endpoint_url: str) -> None:
     """Create the tables that are missing at a DynamoDB endpoint, with indexes and time to live.
 
-    What an emulator has no use for is left out: encryption, recovery and deletion protection.
+    What an emulator has no use for is left out: encryption, recovery, deletion
+    protection and replicas.
 
     Raises:
         botocore.exceptions.BotoCoreError: nothing answers at the endpoint.
@@ -51,7 +52,7 @@ def create_tables(stack: Stack, endpoint_url: str) -> None:
     """
     client = cast("_TableClient", local_client("dynamodb", endpoint_url))
     for logical_id, resource in stack.resources.items():
-        if resource["Type"] == TABLE_TYPE:
+        if resource["Type"] in TABLE_TYPES:
             properties = cast("Mapping[str, object]", resource["Properties"])
             _create_table(client, physical_id_of(stack, logical_id), properties)
 

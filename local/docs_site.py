@@ -1,0 +1,83 @@
+"""The hooks by which MkDocs makes the pages of docs/ (`make docs`)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import Files
+from mkdocs.structure.pages import Page
+
+ORDER: Final[Mapping[str, tuple[str, ...]]] = {
+    "Start": ("index.md", "start.md"),
+    "Model": ("model.md", "access-map.md"),
+    "Attach": ("attach.md", "backend.md"),
+    "Configure": (
+        *("configure.md", "provisioning.md", "management-api.md", "endpoints.md"),
+        *("command-line.md", "console.md", "usage-plans.md"),
+    ),
+    "Operate": (
+        *("operate.md", "watch.md", "decision-log.md", "audit-events.md"),
+        *("runbook/README.md", "runbook/*.md"),
+        *("upgrade.md", "regions.md", "cost.md", "canary.md", "platform-facts.md"),
+    ),
+    "Security": ("security.md",),
+    "Performance": ("performance.md",),
+    "Decisions": ("decisions/*.md",),
+}
+"""The pages as they are to be read. Patterns stand for all that is not named before them; a page
+that is not there is left out."""
+
+_LINK: Final = re.compile(r"(?<!!)\[([^\]]+)\]\(((?:\.\./)+)([^)#\s]*)(?:#[^)\s]*)?\)")
+
+
+def pages_in_order(docs: Path) -> dict[str, list[str]]:
+    """Return the pages of each section, by their paths below `docs`."""
+    placed: set[str] = set()
+    return {
+        section: [
+            page for entry in entries for page in _matches(docs, entry) if not _is_in(page, placed)
+        ]
+        for section, entries in ORDER.items()
+    }
+
+
+def with_outer_links_as_text(markdown: str, folder: str) -> str:
+    """Turn links that leave docs/ into text: the pages stand for themselves, the repository not.
+
+    `folder` is that of the page, below docs/.
+    """
+    depth = len(Path(folder).parts)
+
+    def text_of(found: re.Match[str]) -> str:
+        text, ups, path = found[1], found[2], found[3]
+        if ups.count("../") <= depth:
+            return found[0]
+        shown = f"`{path}`"
+        return shown if text.strip("`") == path else f"{text} ({shown})"
+
+    return _LINK.sub(text_of, markdown)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Set the navigation."""
+    sections = pages_in_order(Path(config.docs_dir))
+    config.nav = [{section: pages} for section, pages in sections.items() if pages]
+    return config
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Take a page's outer links out."""
+    del config, files
+    return with_outer_links_as_text(markdown, str(Path(page.file.src_uri).parent))
+
+
+def _matches(docs: Path, entry: str) -> Iterator[str]:
+    return (path.relative_to(docs).as_posix() for path in sorted(docs.glob(entry)))
+
+
+def _is_in(page: str, placed: set[str]) -> bool:
+    known = page in placed
+    placed.add(page)
+    return known

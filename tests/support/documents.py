@@ -1,0 +1,57 @@
+"""The commands that README and docs/ show, and what each needs."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+_BLOCK: Final = re.compile(r"^( *)```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+_MARK: Final = re.compile(r"# (?:needs (?:AWS|Docker)|by hand)\b")
+_LINES_OF_CI: Final = frozenset(
+    re.findall(r"^(?:\w+=\S+ )*(make [a-z-]+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of commands; `script` is what of it can run here, and `kept` what cannot."""
+
+    page: str
+    script: str
+    kept: str
+
+
+def blocks() -> list[Block]:
+    """Return every block of the documents, in order."""
+    return [
+        _block(page.relative_to(ROOT).as_posix(), found[2], len(found[1]))
+        for page in PAGES
+        for found in _BLOCK.finditer(page.read_text("utf-8"))
+    ]
+
+
+def _block(page: str, text: str, indent: int) -> Block:
+    lines = [line[indent:] for line in text.splitlines()]
+    if _MARK.match(lines[0]):
+        return Block(page, "", "\n".join(lines[1:]))
+    kept = [line for line in lines if _MARK.search(line) or _is_of_ci(line)]
+    script = "\n".join(_with_status(line) for line in lines if line not in kept)
+    return Block(page, script, "\n".join(kept))
+
+
+def _with_status(line: str) -> str:
+    """Let a line whose comment names an exit status end with that one, and fail with any other."""
+    command, _, comment = line.partition("  # ")
+    found = re.search(r"status (\d)", comment)
+    return line if found is None else f"{command} || [ $? -eq {found[1]} ]"
+
+
+def _is_of_ci(line: str) -> bool:
+    """Tell whether `.ci/run` runs this very target."""
+    return re.sub(r"( [A-Z]+=\S*)*( +#.*)?$", "", line) in _LINES_OF_CI
