@@ -12,7 +12,7 @@ from mkdocs.structure.pages import Page
 ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "Start": ("index.md", "start.md"),
     "Model": ("model.md", "access-map.md"),
-    "Attach": ("attach.md", "backend.md"),
+    "Attach": ("attach.md",),
     "Configure": (
         *("configure.md", "provisioning.md", "management-api.md", "endpoints.md"),
         *("command-line.md", "console.md", "usage-plans.md"),
