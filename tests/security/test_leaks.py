@@ -1,5 +1,6 @@
 """No secret and no token, in whatever form, is written, raised or told, whatever happens."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -97,7 +98,7 @@ def test_no_authorizer_tells_what_a_collaborator_raises(
     with listening() as heard:
         handler = authorizer_over(aws, **{collaborator: Raising(error)})
         told = outcome(handler, rest_request_event(bearer(key.key_id, key.secret)))
-    assert "AuthorizerFailed" in told
+    assert re.search("AuthorizerFailed|Undecided", told)
     assert found(forms_of(CANARY, key.secret), told + heard.text) == []
 
 
@@ -111,7 +112,7 @@ def test_no_authorizer_tells_what_a_client_raises(
     with listening() as heard:
         handler = authorizer_handler(f"leaks_{uuid4()}", read_rest_event, verbose(aws))
         told = outcome(handler, rest_request_event(bearer(key.key_id, key.secret)))
-    assert "AuthorizerFailed" in told
+    assert re.search("AuthorizerFailed|Undecided", told)
     assert found(forms_of(CANARY, key.secret), told + heard.text) == []
 
 
@@ -120,7 +121,7 @@ def test_no_authorizer_tells_what_reading_an_event_raises(error: Exception, aws:
     with listening() as heard:
         handler = authorizer_handler(f"leaks_{uuid4()}", Raising(error), aws.variables)
         told = outcome(handler, {})
-    assert "AuthorizerFailed" in told
+    assert re.search("AuthorizerFailed|Undecided", told)
     assert found(forms_of(CANARY), told + heard.text) == []
 
 
@@ -132,7 +133,7 @@ def test_no_authorizer_tells_what_writing_the_log_raises(
     with listening() as heard:
         handler = authorizer_handler(f"leaks_{uuid4()}", read_rest_event, aws.variables)
         told = outcome(handler, rest_request_event(None))
-    assert "AuthorizerFailed" in told
+    assert re.search("AuthorizerFailed|Undecided", told)
     assert found(forms_of(CANARY), told + heard.text) == []
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from keyscope.answer import AuthorizerFailed, Unauthorized
+from keyscope.answer import AuthorizerFailed, Unauthorized, Undecided
 from keyscope.errors import Unavailable
 from keyscope.secret import hash_secret, new_secret
 from tests.support.logs import functions_log_here
@@ -139,5 +139,5 @@ def outcome(handler: Callable[[Any, Any], object], event: object) -> str:
     """Return all that an invocation tells its caller or raises."""
     try:
         return repr(handler(event, Context()))
-    except (Unauthorized, AuthorizerFailed, Unavailable) as error:
+    except (Unauthorized, AuthorizerFailed, Undecided, Unavailable) as error:
         return told_by(error)

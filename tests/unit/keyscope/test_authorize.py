@@ -273,6 +273,25 @@ def test_an_enabled_key_works_where_it_is_remembered_as_disabled() -> None:
     assert remembering.decided(KEY.basic()).outcome is Outcome.ALLOWED
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(replace(KEY.record, expires_at=NOW), id="expired, and prolonged since"),
+        pytest.param(
+            replace(KEY.record, allowed_cidrs=("203.0.113.0/24",)),
+            id="of networks that were widened",
+        ),
+    ],
+)
+def test_a_key_with_later_limits_works_where_the_earlier_ones_are_remembered(
+    record: KeyRecord,
+) -> None:
+    remembering = Remembering(record)
+    assert remembering.decided(KEY.basic()).outcome is Outcome.REFUSED
+    remembering.change(KEY.record)
+    assert remembering.decided(KEY.basic()).outcome is Outcome.ALLOWED
+
+
 def test_a_new_key_works_where_its_id_is_remembered_as_unknown() -> None:
     remembering = Remembering()
     remembering.decided(KEY.basic())
@@ -316,6 +335,7 @@ def test_a_refusal_that_no_change_of_the_key_lifts_is_not_rechecked() -> None:
         (KEY.record, NEW.bearer(scope="app"), "wrong_signature"),
         (DISABLED, KEY.basic(), "disabled_key"),
         (replace(KEY.record, revoked_at=NOW), KEY.basic(), "revoked_key"),
+        (replace(KEY.record, expires_at=NOW), KEY.basic(), "expired_key"),
     ],
 )
 def test_a_record_that_cannot_be_rechecked_refuses_nobody(

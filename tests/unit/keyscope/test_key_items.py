@@ -172,6 +172,8 @@ def test_a_missing_attribute_is_damage_and_named(name: str) -> None:
         ("expires_at", {"NULL": True}),
         ("allowed_cidrs", {"L": []}),
         ("allowed_cidrs", {"L": [{"N": "1"}]}),
+        ("allowed_cidrs", {"L": [{"S": "10.0.0.1/8"}]}),
+        ("allowed_cidrs", {"L": [{"S": "192.0.2.0/24"}] * 9}),
         ("allowed_cidrs", {"SS": ["192.0.2.0/24"]}),
         ("revoked_at", {"S": "now"}),
         ("disabled_at", {"BOOL": True}),

@@ -27,6 +27,10 @@ class AuthorizerFailed(Exception):  # noqa: N818 - a state, named as in the log
     """Makes API Gateway answer 500: any message but `Unauthorized` does."""
 
 
+class Undecided(Exception):  # noqa: N818 - a state, named as in the log
+    """A crash, of which no metric tells: API Gateway answers it with 500, too."""
+
+
 def answer(decision: Decision) -> Answer:
     """Return the policy of an allowed decision.
 

@@ -22,9 +22,12 @@ _RECHECKED = frozenset(
         Reason.WRONG_SIGNATURE,
         Reason.DISABLED_KEY,
         Reason.REVOKED_KEY,
+        Reason.EXPIRED_KEY,
+        Reason.SOURCE_ADDRESS_NOT_ALLOWED,
     }
 )
-"""Refusals that a key created, rotated or enabled since would not get.
+"""Refusals that a key created, rotated, enabled, prolonged or given other networks since would not
+get.
 
 A revoked key stays revoked. It is among them so that without a secret it cannot be told from an
 unknown key by the read that is spared.

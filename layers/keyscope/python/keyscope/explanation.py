@@ -115,6 +115,16 @@ class Explanation:
     request: Mapping[str, str]
     policy: Evaluation | None = None
 
+    def without_operators_detail(self) -> "Explanation":
+        """Return it without AWS's words and our code's places, where the authorizer fails."""
+        if self.answer is not Answer.FAILED:
+            return self
+        steps = tuple(
+            replace(step, detail="") if step.verdict is StepVerdict.FAILED else step
+            for step in self.steps
+        )
+        return replace(self, steps=steps)
+
     def members(self) -> dict[str, object]:
         """Return the explanation as JSON."""
         decision = self.decision

@@ -58,4 +58,5 @@ def explain_own(asked: AskedRequest, principal: Principal, authorizer: Authorize
     own_id = principal.service_account_id or principal.account_id
     event = asked.event()
     own = replace(authorizer, keys=OwnKeys(authorizer.keys, own_id))
-    return explain(event, reader_of(event), own)
+    explanation = explain(event, reader_of(event), own)
+    return explanation.without_operators_detail()

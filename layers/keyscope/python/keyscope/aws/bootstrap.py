@@ -6,7 +6,7 @@ from functools import cache
 from typing import Protocol
 
 from keyscope.access_map import read_access_map
-from keyscope.answer import Answer, AuthorizerFailed, answer
+from keyscope.answer import Answer, Undecided, answer
 from keyscope.authorize import Authorizer, authorize
 from keyscope.aws import snapshot
 from keyscope.aws.clients import DynamoDbClient, KmsClient, dynamodb_client, kms_client
@@ -70,7 +70,7 @@ def authorizer_handler(
             failure = f"{Reason.INTERNAL_ERROR}: {type_and_place(error)}"
         else:
             return answer(decision)
-        raise AuthorizerFailed(failure)
+        raise Undecided(failure)
 
     return handler
 

@@ -4,6 +4,7 @@ Written by hand rather than by boto3's serializer: boto3 costs a cold start more
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from typing import Any, NoReturn
 
 from keyscope.errors import Reason, Unavailable
@@ -17,6 +18,7 @@ from keyscope.ids import (
     owner_type_of_key,
 )
 from keyscope.key_record import RECORD_FORMAT, KeyRecord, PreviousSecret
+from keyscope.policy import MAX_ALLOWED_CIDRS
 
 Item = Mapping[str, Mapping[str, Any]]
 
@@ -55,7 +57,7 @@ def record_of_item(item: Item) -> KeyRecord:
         secret_hash=b"" if revoked_at is not None else reader.sha256("secret_hash"),
         secret_ciphertext=b"" if revoked_at is not None else reader.octets("secret_ciphertext"),
         expires_at=reader.optional_number("expires_at"),
-        allowed_cidrs=reader.texts("allowed_cidrs"),
+        allowed_cidrs=_cidrs(reader),
         revoked_at=revoked_at,
         previous=None if revoked_at is not None else _previous_secret(reader),
         disabled_at=reader.optional_number("disabled_at"),
@@ -122,6 +124,19 @@ class AttributeReader:
         if len(known) != len(values):
             _damaged(name)
         return known
+
+
+def _cidrs(reader: AttributeReader) -> tuple[str, ...]:
+    cidrs = reader.texts("allowed_cidrs")
+    # More would outgrow the policy, whose budget is proven for that many.
+    if len(cidrs) > MAX_ALLOWED_CIDRS:
+        _damaged("allowed_cidrs")
+    try:
+        for cidr in cidrs:
+            ip_network(cidr)
+    except ValueError:
+        _damaged("allowed_cidrs")
+    return cidrs
 
 
 def _previous_secret(reader: AttributeReader) -> PreviousSecret | None:

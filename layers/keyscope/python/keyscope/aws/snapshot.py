@@ -49,16 +49,28 @@ def prepare(
 
     The snapshot holds no connection, record or secret. That a call fails is told and no more.
     """
-    try:
-        dynamodb.get_item(TableName=keys_table, Key={"key_id": {"S": NO_KEY}}, ConsistentRead=True)
-    except (BotoCoreError, ClientError) as error:
-        telemetry.unprepared("dynamodb", error_code(error))
-    try:
-        kms.decrypt(KeyId=kms_key_arn, CiphertextBlob=b"none", EncryptionContext={"keyId": NO_KEY})
-    except (BotoCoreError, ClientError) as error:
-        if error_code(error) != _EXPECTED_CODE:
-            telemetry.unprepared("kms", error_code(error))
+    key = {"key_id": {"S": NO_KEY}}
+    code = _code_of(lambda: dynamodb.get_item(TableName=keys_table, Key=key, ConsistentRead=True))
+    if code is not None:
+        telemetry.unprepared("dynamodb", code)
+    context = {"keyId": NO_KEY}
+    code = _code_of(
+        lambda: kms.decrypt(KeyId=kms_key_arn, CiphertextBlob=b"none", EncryptionContext=context)
+    )
+    if code not in (None, _EXPECTED_CODE):
+        telemetry.unprepared("kms", str(code))
     dynamodb.close()
     kms.close()
     gc.collect()
     gc.freeze()
+
+
+def _code_of(call: Callable[[], object]) -> str | None:
+    """Make a call; return the code of its error, `None` where there is none."""
+    try:
+        call()
+    except (BotoCoreError, ClientError) as error:
+        return error_code(error)
+    except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
+        return type(error).__name__
+    return None
