@@ -5,7 +5,7 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import Error, expect
+from playwright.sync_api import Error, Route, expect
 
 from functions.console.app import SECURITY_HEADERS
 from tests.browser.conftest import Console, sent_by
@@ -131,3 +131,39 @@ def test_no_view_holds_a_serious_barrier(scheme: str, width: int, console: Conso
         page.wait_for_selector(f"h1:has-text('{view}')")
         found += console.barriers()
     assert found == []
+
+
+def slowed(console: Console, path: str) -> None:
+    """Have answers of the API to a path come late."""
+
+    def hold(route: Route) -> None:
+        console.page.wait_for_timeout(700)
+        route.continue_()
+
+    console.page.route(re.compile(path), hold)
+
+
+def test_a_late_answer_brings_nothing_back_after_signing_out(console: Console) -> None:
+    console.sign_in()
+    console.create_app("Late answer")
+    console.page.get_by_role("link", name="Apps", exact=True).click()
+    console.page.get_by_label("Search").fill("Late answer")
+    slowed(console, "/v2/apps/[0-9a-f]{24}$")
+    console.page.get_by_role("link", name="Late answer").click(no_wait_after=True)
+    console.page.get_by_role("button", name="Sign out").click()
+    console.page.wait_for_timeout(1_500)
+    expect(console.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(console.page.get_by_role("heading", name="Late answer")).to_have_count(0)
+
+
+def test_what_was_copied_is_told_in_front_of_the_page(used: Console) -> None:
+    used.ask_for_key("Another")
+    used.page.get_by_role("button", name="Copy the secret").click()
+    expect(used.page.locator("dialog [role=status]")).to_have_text("Copied the secret.")
+
+
+def test_a_page_that_slept_for_long_asks_for_the_key_again(console: Console) -> None:
+    console.sign_in()
+    console.page.evaluate("() => { const now = Date.now; Date.now = () => now() + 16 * 60000; }")
+    console.page.keyboard.press("Tab")
+    expect(console.page.get_by_role("alert")).to_contain_text("signed out after 15 minutes")

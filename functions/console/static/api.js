@@ -15,6 +15,13 @@ export async function signIn(keyId, secret) {
   let offset = await clockOffset();
   const signer = await makeSigner(keyId, secret, () => Math.floor(Date.now() / 1000) + offset);
 
+  const within = (signal) => ({
+    ...operations((...request) => answered(signal, ask(...request))),
+    keyId,
+    isUserAccount: signer.isUserAccount,
+    within,
+  });
+
   async function ask(method, path, body) {
     const response = await send(signer, method, path, body);
     if (response.status !== 401) return read(response);
@@ -24,9 +31,22 @@ export async function signIn(keyId, secret) {
     return read(await send(signer, method, path, body));
   }
 
-  const api = operations(ask);
+  const api = within(null);
   await api.apps({ size: 1 });
-  return { ...api, keyId, isUserAccount: signer.isUserAccount };
+  return api;
+}
+
+/** Return an answer, or never: nobody waits for it once the signal was aborted. */
+async function answered(signal, asked) {
+  const forget = new Promise(() => {});
+  if (signal?.aborted) return forget;
+  try {
+    const answer = await asked;
+    return signal?.aborted ? forget : answer;
+  } catch (error) {
+    if (signal?.aborted) return forget;
+    throw error;
+  }
 }
 
 function operations(ask) {

@@ -42,6 +42,7 @@ export async function showApps(api) {
   async function page(cursor) {
     await attempt(async () => {
       const { apps, meta, links } = await api.apps(cursor);
+      if (search.value.trim()) return;
       const move = (label, cursorOfPage) =>
         button(label, () => page(cursorOfPage), { class: "quiet" });
       results.replaceChildren(

@@ -85,7 +85,7 @@ function open(title, content, { closable = true } = {}) {
         resolve(result);
       },
     }, element("h2", { id: "dialog-title" }, title));
-    dialog.append(...[content(close)].flat(Infinity));
+    dialog.append(...[content(close)].flat(Infinity), element("p", { role: "status", class: "hint" }));
     document.body.append(dialog);
     dialog.showModal();
   });

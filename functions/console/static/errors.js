@@ -46,7 +46,7 @@ export function sentencesOf(error) {
   if (error instanceof ApiError) return error.sentences;
   if (error instanceof TypeError)
     return ["The API cannot be reached. Check the connection, then try again."];
-  throw error;
+  return ["The page failed at this. Reload it, sign in and try again."];
 }
 
 function sentence(text) {

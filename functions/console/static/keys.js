@@ -13,11 +13,12 @@ const MAX_KEYS = 10;
 
 /** Return a section with the keys of an owner. `example` makes a command that uses a new key. */
 export function keysSection(keys, example) {
+  const faults = element("div");
   const list = element("ul", { class: "cards", "aria-label": "API keys" });
   const create = button("Create key", () => createKey(), { class: "primary" });
   const section = element("section", { "aria-labelledby": "keys-title" },
     element("div", { class: "title-row" }, element("h2", { id: "keys-title" }, "API keys"), create),
-    list);
+    faults, list);
 
   async function load() {
     try {
@@ -107,11 +108,12 @@ export function keysSection(keys, example) {
   }), "The key is deleted. It may work for some seconds more.");
 
   async function attempt(act) {
+    faults.replaceChildren();
     try {
       await act();
       return true;
     } catch (error) {
-      list.before(alertBox(sentencesOf(error)));
+      faults.replaceChildren(alertBox(sentencesOf(error)));
       return false;
     }
   }

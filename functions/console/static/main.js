@@ -26,13 +26,18 @@ async function run(told) {
   const { signal } = ended;
   const end = (reasons) => {
     ended.abort();
+    view.abort();
     document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
     run(reasons);
   };
+  let view = new AbortController();
   const route = () => {
+    // What the view before still waits for must not come up over this one.
+    view.abort();
+    view = new AbortController();
     banner(api, () => end([]));
-    const [expression, view] = VIEWS.find(([each]) => each.test(location.hash)) ?? VIEWS[0];
-    view(api, ...(expression.exec(location.hash)?.slice(1) ?? []));
+    const [expression, show] = VIEWS.find(([each]) => each.test(location.hash)) ?? VIEWS[0];
+    show(api.within(view.signal), ...(expression.exec(location.hash)?.slice(1) ?? []));
   };
   addEventListener("hashchange", route, { signal });
   whenIdle(() => end([SIGNED_OUT]), signal);
@@ -50,15 +55,25 @@ function banner(api, signOut) {
       button("Sign out", signOut, { class: "quiet" })) : "");
 }
 
+/** Act once the page was not used for a while, also when the computer slept meanwhile. */
 function whenIdle(act, signal) {
-  let timer;
-  const restart = () => {
-    clearTimeout(timer);
-    timer = setTimeout(act, IDLE_MINUTES * 60000);
+  let lastUse = Date.now();
+  const isIdle = () => Date.now() - lastUse >= IDLE_MINUTES * 60000;
+  const look = () => isIdle() && act();
+  const used = (event) => {
+    if (!isIdle()) lastUse = Date.now();
+    else {
+      event.stopImmediatePropagation();
+      act();
+    }
   };
-  for (const name of ["pointerdown", "keydown"]) addEventListener(name, restart, { signal });
-  signal.addEventListener("abort", () => clearTimeout(timer));
-  restart();
+  const timer = setInterval(look, 10000);
+  for (const name of ["pointerdown", "keydown"])
+    addEventListener(name, used, { signal, capture: true });
+  document.addEventListener("visibilitychange", look, { signal });
+  // A page that the browser keeps for the way back would keep its signer, too.
+  addEventListener("pagehide", act, { signal });
+  signal.addEventListener("abort", () => clearInterval(timer));
 }
 
 run([]);

@@ -5,6 +5,8 @@ import { alertBox, element, field, heading, show } from "./dom.js";
 import { sentencesOf } from "./errors.js";
 import { looksWrong } from "./signing.js";
 
+const NOT_SECURE = "Signing needs HTTPS, or 127.0.0.1: open the console at such an address.";
+
 /** Show the form; returns the API once a key is accepted. */
 export function showSignIn(told = []) {
   return new Promise((resolve) => {
@@ -19,7 +21,7 @@ export function showSignIn(told = []) {
         event.preventDefault();
         const values = new FormData(form);
         const [id, given] = ["keyId", "secret"].map((name) => values.get(name).trim());
-        const wrong = looksWrong(id, given);
+        const wrong = isSecureContext ? looksWrong(id, given) : NOT_SECURE;
         if (wrong) return faults.replaceChildren(alertBox([wrong]));
         submit.disabled = true;
         try {
