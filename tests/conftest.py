@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import settings
 
 ROOT: Final = Path(__file__).parents[1]
+
+
+# Times are measured in benchmarks/ and never asserted: a busy machine is no fault of the code.
+settings.register_profile("keyscope", deadline=None)
+settings.load_profile("keyscope")
 
 
 @pytest.fixture(scope="session")
