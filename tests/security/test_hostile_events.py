@@ -140,7 +140,12 @@ def allowed_resources(handler: AuthorizerHandler, event: object) -> list[str]:
         statements = handler(event, Context())["policyDocument"]["Statement"]
     except (Unauthorized, AuthorizerFailed):
         return []
-    return [resource for statement in statements for resource in statement["Resource"]]
+    return [
+        resource
+        for statement in statements
+        if statement["Effect"] == "Allow"
+        for resource in statement["Resource"]
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
