@@ -71,6 +71,7 @@ RECENT_RECORDS_SERVE: Final = RIGHT | dict.fromkeys(
     [
         "seen key, wrong secret",
         "seen key, wrong signature",
+        "seen key, expired",
         "seen unknown key",
         "new Basic",
         "new JWT",
