@@ -23,6 +23,7 @@ from local.running_stack import loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
 from local.tables import local_client
 from local.template import Stack, load_stack, physical_id_of
+from tests.support.mixed_calls import REFUSED
 from tests.support.stores import SteppedClock
 
 if TYPE_CHECKING:
@@ -77,21 +78,6 @@ OUTSIDE: Final = (
     ("basic service_account", "PATCH", "/v2/apps/{app}"),
     ("jwt service_account", "GET", "/v2/apps/{app}/users"),
     ("jwt service_account", "GET", "/v2/apps/{strangersApp}/users"),
-)
-REFUSED: Final = (
-    "basic wrong_secret",
-    "basic mistyped_secret",
-    "basic unknown_key",
-    "basic revoked_key",
-    "basic expired_key",
-    "basic wrong_address",
-    "jwt expired_token",
-    "jwt not_yet_valid",
-    "jwt wrong_scope",
-    "jwt wrong_signature",
-    "jwt unsigned",
-    "jwt no_user_id",
-    "jwt unknown_key",
 )
 CREDENTIALS: Final = [name for name in VALUES if name.startswith(("basic", "jwt"))]
 MALFORMED: Final = (
