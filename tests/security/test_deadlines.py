@@ -1,9 +1,11 @@
 """No call of AWS holds a request longer than it may, whatever the other side does."""
 
+import gc
 import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event
 from threading import enumerate as all_threads
 from typing import Final, NoReturn
@@ -40,17 +42,31 @@ ROTATED: Final = rotated(OLD, ends_at=4_000_000_000)
 KEY: Final = make_key()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def collected() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def aws() -> Iterator[FaultyAws]:
     with faulty_aws(KEY, ROTATED) as services:
         yield services
 
 
-@pytest.fixture
-def released() -> Iterator[Event]:
+@contextmanager
+def hanging() -> Iterator[Event]:
+    """Give an event whose `wait` hangs outside of Python, and lets go at the end.
+
+    Tests of it are marked `no_cover`: in Python 3.11 a traced thread that enters a function stands
+    still while another thread has been told to end and has not done so.
+    """
     event = Event()
-    yield event
-    event.set()
+    try:
+        yield event
+    finally:
+        event.set()
+        wait_until(lambda: calls_under_way() == 0)
 
 
 def calls_under_way() -> int:
@@ -80,8 +96,9 @@ def test_a_call_raises_what_its_operation_raises() -> None:
         short().call(fail)
 
 
-def test_a_call_that_does_not_end_is_given_up(released: Event) -> None:
-    with pytest.raises(DeadlinePassed):
+@pytest.mark.no_cover
+def test_a_call_that_does_not_end_is_given_up() -> None:
+    with hanging() as released, pytest.raises(DeadlinePassed):
         short().call(released.wait)
 
 
@@ -125,26 +142,30 @@ def test_each_request_has_time_of_its_own() -> None:
     assert deadlines.remaining_seconds() == CALL_SECONDS
 
 
-def test_only_so_many_calls_that_hang_outside_of_python_are_left_behind(released: Event) -> None:
+@pytest.mark.no_cover
+def test_only_so_many_calls_that_hang_outside_of_python_are_left_behind() -> None:
     deadlines = short(max_given_up=3)
-    for _ in range(3):
-        with pytest.raises(DeadlinePassed):
-            deadlines.call(released.wait)
-    before = calls_under_way()
-    with pytest.raises(TooManyCallsStuck):
-        deadlines.call(lambda: 7)
-    assert calls_under_way() == before
+    with hanging() as released:
+        for _ in range(3):
+            with pytest.raises(DeadlinePassed):
+                deadlines.call(released.wait)
+        before = calls_under_way()
+        with pytest.raises(TooManyCallsStuck):
+            deadlines.call(lambda: 7)
+        assert calls_under_way() == before
 
 
-def test_calls_are_made_again_when_those_that_hung_have_ended(released: Event) -> None:
+@pytest.mark.no_cover
+def test_calls_are_made_again_when_those_that_hung_have_ended() -> None:
     deadlines = short(max_given_up=1)
-    with pytest.raises(DeadlinePassed):
+    with hanging() as released, pytest.raises(DeadlinePassed):
         deadlines.call(released.wait)
-    released.set()
-    wait_until(lambda: calls_under_way() == 0)
     assert deadlines.call(lambda: 7) == 7
 
 
+# Told to end before or after its operation, a thread ends by `SystemExit`, which Python says
+# nothing of and pytest does.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_giving_up_ends_no_other_thread() -> None:
     def count() -> int:
         return sum(1 for _ in range(2_000))
@@ -195,12 +216,13 @@ def test_a_request_that_needs_three_slow_calls_is_answered_in_the_functions_time
     assert aws.decryptions_of(ROTATED) == 2
 
 
+@pytest.mark.no_cover
 def test_a_name_that_is_not_resolved_is_given_up(
-    aws: FaultyAws, released: Event, monkeypatch: pytest.MonkeyPatch
+    aws: FaultyAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = rest_authorizer(aws)
     aws.dynamodb.hang_up()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait() and [])
-    with ThreadPoolExecutor(1) as pool:
+    with hanging() as released, ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait() and [])
         answer = pool.submit(asked.outcome, KEY.basic())
         assert answer.result(FUNCTION_TIMEOUT_SECONDS) is Outcome.FAILED
