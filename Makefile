@@ -16,8 +16,17 @@ help: ## Show this list
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
 	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" python -m local
 
+# Tests of a file share what they start. In tests/security threads are told to end, beside which
+# coverage stands still in Python 3.11.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+ifneq ($(T)$(K),)
+test: .venv/installed .venv/browser
+	pytest $(T) $(if $(K),-k "$(K)")
+else
 test: .venv/installed .venv/browser ## Run every test; T=path and K=words select some, then without the coverage gate
-	pytest $(if $(T)$(K),$(T) $(if $(K),-k "$(K)"),--cov --cov-report=term)
+	pytest $(PARALLEL) --ignore=tests/security --cov --cov-report=term
+	pytest $(PARALLEL) tests/security
+endif
 
 test-hostile: .venv/installed ## Run tests/security in full: 10,000 examples a property, 60 s a load, every mutant
 	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10

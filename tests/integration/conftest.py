@@ -26,30 +26,32 @@ def stack() -> Stack:
 
 
 @pytest.fixture(scope="session")
-def dynamodb_local() -> Iterator[str]:
+def dynamodb_local(stack: Stack) -> Iterator[str]:
     with ExitStack() as running:
-        yield start_or_skip(running, os.environ)
+        url = start_or_skip(running, os.environ)
+        create_tables(stack, url)
+        yield url
 
 
-@pytest.fixture(scope="session")
+# moto has one store a process, so one that outlived its module would be there for all tests.
+@pytest.fixture(scope="module")
 def moto(stack: Stack) -> Iterator[EmbeddedAws]:
     with embedded_aws(stack) as aws:
         yield aws
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def moto_store(stack: Stack, moto: EmbeddedAws) -> Store:
     return _store(stack, moto, moto.environment[DYNAMODB_ENDPOINT_VARIABLE])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dynamodb_local_store(stack: Stack, moto: EmbeddedAws, dynamodb_local: str) -> Store:
-    create_tables(stack, dynamodb_local)
     return _store(stack, moto, dynamodb_local)
 
 
 @pytest.fixture(
-    scope="session",
+    scope="module",
     params=[
         pytest.param("moto_store", id="moto"),
         pytest.param("dynamodb_local_store", id="dynamodb-local"),

@@ -9,23 +9,21 @@ A test takes the fixture `report` and adds a row to the table of a title:
 
 import pytest
 
-from tests.support.report import Report
-
-_REPORT = pytest.StashKey[Report]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_REPORT] = Report()
+from tests.support.report import Report, rows_of, shown
 
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Report:
-    return request.config.stash[_REPORT]
+    return Report(request.node.user_properties)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if shown := config.stash[_REPORT].shown():
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    calls = [
+        each
+        for outcome in ("passed", "failed")
+        for each in terminalreporter.getreports(outcome)
+        if each.when == "call"
+    ]
+    if tables := shown(rows_of(entry for call in calls for entry in call.user_properties)):
         terminalreporter.section("measured")
-        terminalreporter.write_line(shown)
+        terminalreporter.write_line(tables)

@@ -44,6 +44,7 @@ from tests.support.faulty_aws import (
 )
 from tests.support.handlers import Asked, http_authorizer, rest_authorizer
 from tests.support.profile import FULL
+from tests.support.report import Report
 
 # What a given-up call leaves is closed by the garbage collector, which warns of it.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -312,27 +313,11 @@ def run(row: Row) -> Sent:
 
 
 @pytest.fixture(scope="module")
-def runs(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Sent]]]:
+def runs() -> Iterator[Mapping[str, Future[Sent]]]:
     """Run the rows side by side: most of their time is waiting."""
     with ThreadPoolExecutor(6) as pool:
-        futures = {row.fault: pool.submit(run, row) for row in ROWS}
-        yield futures
+        yield {row.fault: pool.submit(run, row) for row in ROWS}
     gc.collect()
-    if FULL:
-        plugins = request.config.pluginmanager
-        with plugins.getplugin("capturemanager").global_and_fixture_disabled():
-            plugins.getplugin("terminalreporter").write_line("")
-            for line in table({fault: future.result() for fault, future in futures.items()}):
-                plugins.getplugin("terminalreporter").write_line(line)
-
-
-def table(sent: Mapping[str, Sent]) -> Iterator[str]:
-    columns = ("allowed rightly", "refused rightly", "500", "wrong")
-    yield f"| fault | sent | {' | '.join(columns)} |"
-    yield "|---|--:|--:|--:|--:|--:|"
-    for fault, one in sent.items():
-        cells = [one.counts.total(), *(one.counts[column] for column in columns)]
-        yield f"| {fault} | {' | '.join(map(str, cells))} |"
 
 
 def expected(outcomes: Mapping[str, Outcome], names: Mapping[str, object]) -> object:
@@ -343,8 +328,13 @@ EVERY_ROW: Final = pytest.mark.parametrize("row", [pytest.param(row, id=row.faul
 
 
 @EVERY_ROW
-def test_no_answer_is_wrong(row: Row, runs: Mapping[str, Future[Sent]]) -> None:
-    assert runs[row.fault].result().counts["wrong"] == 0
+def test_no_answer_is_wrong(row: Row, runs: Mapping[str, Future[Sent]], report: Report) -> None:
+    counts = runs[row.fault].result().counts
+    if FULL:
+        verdicts = ("allowed rightly", "refused rightly", "500", "wrong")
+        answers = {verdict: counts[verdict] for verdict in verdicts}
+        report.row("Faults", fault=row.fault, sent=counts.total(), **answers)
+    assert counts["wrong"] == 0
 
 
 @EVERY_ROW

@@ -1,21 +1,26 @@
 """Tables of what hostile tests measured."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias, cast
 
 from rich.console import Console
 from rich.table import Table
 
+MEASURED: Final = "measured"
 WIDTH: Final = 160
 """Columns. A narrower terminal breaks the lines; folded cells would be harder to read."""
 
 
+Rows: TypeAlias = Mapping[str, Sequence[Mapping[str, object]]]
+"""The rows of each table, by its title."""
+
+
 @dataclass(frozen=True)
 class Report:
-    """Tables, by their titles, in the order of their first rows."""
+    """What one test measured, kept with its properties, so that another process can tell it."""
 
-    tables: dict[str, list[Mapping[str, object]]] = field(default_factory=dict)
+    properties: list[tuple[str, object]]
 
     def row(self, title: str, **cells: object) -> None:
         """Add a row to the table of a title.
@@ -23,14 +28,25 @@ class Report:
         The rows of a table have the same cells, whose names head its columns; an underscore in a
         name stands for a space.
         """
-        self.tables.setdefault(title, []).append(cells)
+        self.properties.append((MEASURED, (title, cells)))
 
-    def shown(self) -> str:
-        console = Console(width=WIDTH, no_color=True, highlight=False, markup=False)
-        with console.capture() as captured:
-            for title, rows in self.tables.items():
-                console.print(_table(title, rows))
-        return captured.get()
+
+def rows_of(properties: Iterable[tuple[str, object]]) -> Rows:
+    """Gather what was measured from the properties of all tests."""
+    tables: dict[str, list[Mapping[str, object]]] = {}
+    for name, value in properties:
+        if name == MEASURED:
+            title, cells = cast("tuple[str, Mapping[str, object]]", value)
+            tables.setdefault(title, []).append(cells)
+    return tables
+
+
+def shown(tables: Rows) -> str:
+    console = Console(width=WIDTH, no_color=True, highlight=False, markup=False)
+    with console.capture() as captured:
+        for title, rows in tables.items():
+            console.print(_table(title, rows))
+    return captured.get()
 
 
 def _table(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
