@@ -15,32 +15,18 @@ from keyscope.credential import Basic, Bearer, Credential, parse_credential
 from keyscope.errors import Reason, Refused
 from keyscope.event import read_http_event, read_rest_event
 from keyscope.token import Token, verify_signature
-from tests.support.attacks import Attack, basic_attacks, encoded, header_attacks
+from tests.support.attacks import Attack, encoded
 from tests.support.builders import NOW, basic, http_event, make_key, rest_request_event
+from tests.support.every_attack import EVERY_POSITION, POSITIONS_OF_ONE_HEADER, every_attack
 from tests.support.legal_credentials import legal_values
 from tests.support.logs import functions_log_here
 from tests.support.profile import EXAMPLES
 from tests.support.seeded_aws import Context, SeededAws, seeded_aws
 from tests.support.signing import APP, signed
-from tests.support.token_attacks import token_attacks
 
 KEY: Final = make_key()
 HEADER: Final = {"alg": "HS256", "kid": KEY.key_id}
 Captured = pytest.CaptureFixture[str]
-
-
-def attacks_with(key_id: str, secret: str) -> list[Attack]:
-    return [
-        attack
-        for attacks in (header_attacks, basic_attacks, token_attacks)
-        for attack in attacks(key_id, secret)
-    ]
-
-
-POSITIONS: Final = [
-    pytest.param(position, id=attack.name)
-    for position, attack in enumerate(attacks_with(KEY.key_id, KEY.secret))
-]
 
 
 @dataclass(frozen=True)
@@ -61,7 +47,7 @@ def served() -> Iterator[Served]:
             authorizer_handler("hostile_rest", read_rest_event, aws.variables),
             authorizer_handler("hostile_http", read_http_event, aws.variables),
             aws,
-            attacks_with(key.key_id, key.secret),
+            every_attack(key.key_id, key.secret),
         )
 
 
@@ -75,7 +61,7 @@ def reason_of(handler: AuthorizerHandler, event: object, captured: Captured) -> 
     return reasons[0]
 
 
-@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("position", EVERY_POSITION)
 def test_a_rest_request_authorizer_refuses_it(
     position: int, served: Served, capsys: Captured
 ) -> None:
@@ -83,21 +69,14 @@ def test_a_rest_request_authorizer_refuses_it(
     assert reason_of(served.rest, attack.rest_request(), capsys) == attack.reason
 
 
-@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("position", EVERY_POSITION)
 def test_an_http_api_refuses_it(position: int, served: Served, capsys: Captured) -> None:
     attack = served.attacks[position]
     expected = attack.http_reason or attack.reason
     assert reason_of(served.http, attack.http(), capsys) == expected
 
 
-@pytest.mark.parametrize(
-    "position",
-    [
-        parameter
-        for parameter, attack in zip(POSITIONS, attacks_with(KEY.key_id, KEY.secret), strict=True)
-        if len(attack.fields) == 1
-    ],
-)
+@pytest.mark.parametrize("position", POSITIONS_OF_ONE_HEADER)
 def test_a_rest_token_authorizer_refuses_it(
     position: int, served: Served, capsys: Captured
 ) -> None:
@@ -106,7 +85,7 @@ def test_a_rest_token_authorizer_refuses_it(
 
 
 def test_each_attack_has_a_name_of_its_own_and_a_source() -> None:
-    attacks = attacks_with(KEY.key_id, KEY.secret)
+    attacks = every_attack(KEY.key_id, KEY.secret)
     assert len({attack.name for attack in attacks}) == len(attacks)
     assert all(attack.source for attack in attacks)
 

@@ -267,7 +267,7 @@ def detail_of(step: Step, explanation: Explanation) -> str:
 @pytest.mark.parametrize(
     ("key", "step", "detail"),
     [
-        (KEY, Step.CREDENTIAL, f"Basic, key id {KEY.key_id}"),
+        pytest.param(KEY, Step.CREDENTIAL, f"Basic, key id {KEY.key_id}", id="credential"),
         (KEY, Step.KEY, f"Key of the app {APP}"),
         (make_key(OwnerType.ACCOUNT), Step.KEY, f"Key of the user account {ACCOUNT}"),
         (KEY, Step.UNEXPIRED, "The key does not expire"),
