@@ -29,7 +29,7 @@ test: .venv/installed .venv/browser ## Run every test; T=path and K=words select
 endif
 
 test-hostile: .venv/installed ## Run tests/security in full: 10,000 examples a property, 60 s a load, every mutant
-	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10
+	KEYSCOPE_TEST_PROFILE=full pytest $(PARALLEL) $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10
 
 bench: .venv/installed ## Measure cold start, hot path and growth (10 min); ONLY=cold,hot,growth, QUICK=1
 	@ONLY=$(ONLY) QUICK=$(QUICK) python -m benchmarks
