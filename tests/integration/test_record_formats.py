@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
@@ -65,10 +65,14 @@ def decided_by(record: KeyRecord) -> dict[str, object]:
     }
 
 
+class _Pages(Protocol):
+    def paginate(self, **request: object) -> Iterable[Mapping[str, list[Json]]]: ...
+
+
 class _Copying(Protocol):
     """What a copy needs of DynamoDB, and no function does."""
 
-    def scan(self, **request: object) -> Mapping[str, list[Json]]: ...
+    def get_paginator(self, operation: str) -> _Pages: ...
 
     def put_item(self, **request: object) -> Json: ...
 
@@ -153,8 +157,10 @@ def copy_table(store: Store, stack: Stack) -> None:
     named = {**stack.physical_ids, "KeysTable": RESTORED}
     create_tables(replace(stack, physical_ids=named), store.dynamodb_url)
     client = cast("_Copying", dynamodb_of(store))
-    for item in client.scan(TableName=store.keys_table, ConsistentRead=True)["Items"]:
-        client.put_item(TableName=RESTORED, Item=item)
+    pages = client.get_paginator("scan").paginate(TableName=store.keys_table, ConsistentRead=True)
+    for page in pages:
+        for item in page["Items"]:
+            client.put_item(TableName=RESTORED, Item=item)
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
