@@ -14,12 +14,12 @@ DIGESTS: Final = {"HS256": sha256, "HS384": sha384, "HS512": sha512}
 
 
 def segment(value: object) -> str:
-    """Return base64url of octets, of text, or of a value as JSON."""
+    """Return base64url of octets, of text (half surrogate pairs, too), or of a value as JSON."""
     match value:
         case bytes():
             octets = value
         case str():
-            octets = value.encode()
+            octets = value.encode(errors="surrogatepass")
         case _:
             octets = json.dumps(value).encode()
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
