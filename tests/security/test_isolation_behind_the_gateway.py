@@ -77,9 +77,10 @@ def test_no_backend_is_given_a_path_that_it_may_take_for_another_tenants(
     path = data.draw(hostile_paths(own, others))
     credential = ("authorization", CREDENTIALS[one.kind])
     status = gateway.status(path, credential, method=data.draw(METHODS))
-    reached = [reading for reading in readings(path) if strangers(one, reading)]
     assert status in {200, 403}
-    assert status == 403 or not reached
+    # HTTP APIs decode a path once, for the policy and for the backend alike.
+    given = readings(backends_path(gateway)) if status == 200 else set()
+    assert [reading for reading in given if strangers(one, reading)] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
