@@ -16,8 +16,8 @@ help: ## Show this list
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
 	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" python -m local
 
-# Tests of a file share what they start. In tests/security threads are told to end, beside which
-# coverage stands still in Python 3.11.
+# Tests of a file share what they start. Those of tests/security run apart: they tell threads to end,
+# beside which coverage stands still in Python 3.11, and measure what a busy machine would hide.
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 ifneq ($(T)$(K),)
 test: .venv/installed .venv/browser
@@ -25,11 +25,11 @@ test: .venv/installed .venv/browser
 else
 test: .venv/installed .venv/browser ## Run every test; T=path and K=words select some, then without the coverage gate
 	pytest $(PARALLEL) --ignore=tests/security --cov --cov-report=term
-	pytest $(PARALLEL) tests/security
+	pytest tests/security
 endif
 
 test-hostile: .venv/installed ## Run tests/security in full: 10,000 examples a property, 60 s a load, every mutant
-	KEYSCOPE_TEST_PROFILE=full pytest $(PARALLEL) $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10
+	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10
 
 bench: .venv/installed ## Measure cold start, hot path and growth (10 min); ONLY=cold,hot,growth, QUICK=1
 	@ONLY=$(ONLY) QUICK=$(QUICK) python -m benchmarks
