@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
+from urllib.parse import unquote
 
 from local.access_log import Passage, access_line
 from local.api_definition import Api, ApiKind, MockIntegration
@@ -45,6 +46,8 @@ class Gateway:
     def answer(self, request: GatewayRequest) -> GatewayAnswer:
         """Answer a request as API Gateway would."""
         passage = Passage(self.clock())
+        if self.api.platform.decodes_path:
+            request = replace(request, path=unquote(request.path), sent_path=request.path)
         answer = preflight_answer(self.api, request)
         if answer is None:
             override = request.header_values(_METHOD_OVERRIDE)

@@ -21,7 +21,8 @@ class CacheUse(StrEnum):
 class GatewayRequest:
     """One HTTP request. `query` is as sent, `headers` have names in lower case.
 
-    `path` is what routes and functions see; `sent_path` is as sent, where that differs.
+    `path` is as sent until the gateway decodes it, for routes and functions; `sent_path` then keeps
+    the sent one.
     """
 
     method: str

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
-from urllib.parse import unquote
 
 import uvicorn
 from starlette.concurrency import run_in_threadpool
@@ -46,16 +45,15 @@ def application(gateway: Gateway) -> ASGIApp:
     return serve
 
 
-def read_request(request: Request, body: bytes, *, decodes_path: bool) -> GatewayRequest:
-    """Read an HTTP request; a REST API keeps its path as sent, an HTTP API decodes it."""
-    path = request.scope["raw_path"].decode("latin-1")
+def read_request(request: Request, body: bytes) -> GatewayRequest:
+    """Read an HTTP request, with its path as sent."""
     headers = [
         (name.decode("latin-1").lower(), value.decode("latin-1"))
         for name, value in request.scope["headers"]
     ]
     return GatewayRequest(
         method=request.method,
-        path=unquote(path) if decodes_path else path,
+        path=request.scope["raw_path"].decode("latin-1"),
         query=request.scope["query_string"].decode("latin-1"),
         headers=[
             *(header for header in headers if header[0] != _FORWARDED_PROTO),
@@ -63,13 +61,11 @@ def read_request(request: Request, body: bytes, *, decodes_path: bool) -> Gatewa
         ],
         body=body,
         source_address=request.client.host if request.client else LOOPBACK,
-        sent_path=path,
     )
 
 
 async def _answer(gateway: Gateway, request: Request) -> Response:
-    decodes_path = gateway.api.platform.decodes_path
-    received = read_request(request, await request.body(), decodes_path=decodes_path)
+    received = read_request(request, await request.body())
     if len(received.body) > MAX_BODY_BYTES:
         return Response('{"message":"Request Too Long"}', 413, media_type="application/json")
     answer = await run_in_threadpool(gateway.answer, received)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
-from urllib.parse import unquote
 
 from local.api_definition import Api
 from local.api_reader import read_apis
@@ -152,11 +151,10 @@ class Served:
     ) -> GatewayAnswer:
         request = GatewayRequest(
             method,
-            unquote(path) if self.gateway.api.platform.decodes_path else path,
+            path,
             headers=headers or (AUTHORIZATION,),
             source_address=source_address,
             query=query,
-            sent_path=path,
         )
         return self.gateway.answer(request)
 
