@@ -14,7 +14,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
-	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" python -m local
+	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" \
+		ACCESS_MAP="$(ACCESS_MAP)" python -m local
 
 # Tests of a file share what they start. Those of tests/security run apart: they tell threads to end,
 # beside which coverage stands still in Python 3.11, and measure what a busy machine would hide.

@@ -4,8 +4,9 @@ Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ON
 the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
 functions' log go there), `PARAMETERS`, the template's parameters, as in
 `PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`, `PLATFORM`, what to assume of API
-Gateway (`local/platform_behaviour.py`), and `ATTACH`, the path of another SAM template whose APIs
-import this stack's authorizers; they are served after the stack's own.
+Gateway (`local/platform_behaviour.py`), `ATTACH`, the path of another SAM template whose APIs import
+this stack's authorizers (they are served after the stack's own), and `ACCESS_MAP`, the path of an
+access map file, in place of the parameter AccessMap.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from typing import Final
 from rich.console import Console
 
 from keyscope.errors import Misconfigured
+from local.access_map_file import with_access_map
 from local.api_definition import ApiKind
 from local.attached import attach
 from local.control_plane import control_plane_environment
@@ -69,8 +71,10 @@ def main(environment: Mapping[str, str]) -> int:
         everything = {"HttpApiEnabled": "true", "AccessLogEnabled": "true"}
         parameters = {**everything, **_parameters(environment)}
         stack = load_stack(ROOT / "template.yaml", parameters)
+        if access_map := environment.get("ACCESS_MAP"):
+            stack = with_access_map(stack, _file("ACCESS_MAP", access_map, "an access map"))
         if template := environment.get("ATTACH"):
-            stack = attach(stack, _template(template))
+            stack = attach(stack, _file("ATTACH", template, "a SAM template"))
         run = _Run(
             stack,
             port,
@@ -223,9 +227,9 @@ def _logged_to(path: Path) -> Iterator[None]:
             yield
 
 
-def _template(path: str) -> Path:
+def _file(setting: str, path: str, kind: str) -> Path:
     if not Path(path).is_file():
-        message = f"ATTACH is {path!r}; it takes the path of a SAM template"
+        message = f"{setting} is {path!r}; it takes the path of {kind}"
         raise UsageError(message)
     return Path(path).resolve()
 

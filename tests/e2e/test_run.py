@@ -160,11 +160,11 @@ def test_the_tour_follows_the_selected_route_sets(routes: str, tmp_path: Path) -
 
 
 def test_the_api_of_an_attached_template_is_served_after_the_stack_s_own(tmp_path: Path) -> None:
-    access_map = ROOT / "examples" / "access-map" / "projects.toml"
     done = run(
         tmp_path,
         ATTACH="examples/sam-http/template.yaml",
-        PARAMETERS=f"AccessMap={access_map} AccessMapRoutes=projects HttpApiEnabled=false",
+        ACCESS_MAP="examples/access-map/projects.toml",
+        PARAMETERS="AccessMapRoutes=projects HttpApiEnabled=false",
     )
     names = re.findall(r"^  (.+)  http://127.0.0.1:\d+$", done.stdout, re.MULTILINE)
     assert (done.returncode, names) == (0, ["REST API", "ProjectsHttpApi"])
@@ -180,6 +180,7 @@ def test_the_api_of_an_attached_template_is_served_after_the_stack_s_own(tmp_pat
         ({"PARAMETERS": "AccessMapRoutes=v9"}, "no route set 'v9'"),
         ({"PARAMETERS": "PolicyConditions=false"}, "Set AuthorizerCacheSeconds to 0."),
         ({"ATTACH": "none.yaml"}, "ATTACH is 'none.yaml'"),
+        ({"ACCESS_MAP": "none.toml"}, "ACCESS_MAP is 'none.toml'"),
         ({"PARAMETERS": "LeewaySeconds=61"}, "LeewaySeconds cannot be '61'"),
     ],
 )

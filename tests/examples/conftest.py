@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from local.access_map_file import with_access_map
 from local.attached import attach
 from local.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
@@ -30,9 +31,8 @@ class ServedProjects:
 
 @pytest.fixture(scope="module", params=["sam-rest", "sam-http"])
 def projects(request: pytest.FixtureRequest) -> Iterator[ServedProjects]:
-    parameters = {"AccessMap": str(ACCESS_MAP), "AccessMapRoutes": "projects"}
-    example = EXAMPLES / request.param / "template.yaml"
-    stack = attach(load_stack(TEMPLATE, parameters), example)
+    keyscope = with_access_map(load_stack(TEMPLATE, {"AccessMapRoutes": "projects"}), ACCESS_MAP)
+    stack = attach(keyscope, EXAMPLES / request.param / "template.yaml")
     with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
         operations = local_provisioning(provisioning_environment(stack, aws))
         store, stranger = seed(operations), seed(operations)
