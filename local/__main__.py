@@ -4,9 +4,9 @@ Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ON
 the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
 functions' log go there), `PARAMETERS`, the template's parameters, as in
 `PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`, `PLATFORM`, what to assume of API
-Gateway (`local/platform_behaviour.py`), `ATTACH`, the path of another SAM template whose APIs import
-this stack's authorizers (they are served after the stack's own), and `ACCESS_MAP`, the path of an
-access map file, in place of the parameter AccessMap.
+Gateway (`local/platform_behaviour.py`), `ATTACH`, the path of another SAM template whose APIs
+import this stack's authorizers (they are served after the stack's own), and `ACCESS_MAP`, the path
+of an access map file, in place of the parameter AccessMap.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """An access map file of this machine in place of the one that the parameter AccessMap names.
 
-In AWS the file is in the keyscope layer, and the parameter is its name there. Here any path will do,
-longer than the parameter may be, too.
+In AWS the file is in the keyscope layer, and the parameter is its name there. Here any path will
+do, longer than the parameter may be, too.
 """
 
 from dataclasses import replace
