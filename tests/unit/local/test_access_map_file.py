@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from local.access_map_file import with_access_map
+from local.function_loader import FUNCTION_TYPE
 from local.template import Stack, environment_of, load_stack
 from tests.support.served_template import TEMPLATE
 
@@ -35,7 +36,8 @@ def test_no_other_setting_changes(stack: Stack) -> None:
     before = load_stack(TEMPLATE, {"HttpApiEnabled": "true"})
     changed = {
         (function, name)
-        for function in stack.resources
+        for function, resource in stack.resources.items()
+        if resource["Type"] == FUNCTION_TYPE
         for name, value in environment_of(before, function).items()
         if environment_of(stack, function).get(name) != value
     }
