@@ -9,7 +9,7 @@ from keyscope.key_record import Lookup, RecordSource
 from tests.support.builders import NOW, make_key
 from tests.support.stores import MemoryKeyStore, SteppedClock
 
-KEY = make_key()
+KEY, OTHER = make_key(), make_key()
 
 
 class Cached:
@@ -186,20 +186,46 @@ def test_the_memory_of_unknown_keys_is_bounded() -> None:
 
 
 def while_the_store_fails(*, fresh: int = 30) -> Cached:
-    """Return a cache whose record is stale and whose store has just failed once."""
+    """Return a cache whose records are stale, and whose store has just failed for the first."""
     cached = Cached(fresh=fresh)
+    cached.store.records[OTHER.key_id] = OTHER.record
     cached.get()
+    cached.get(OTHER.key_id)
     cached.clock.now += 60
     cached.store.failure = Reason.KEY_STORE_UNAVAILABLE
     cached.get()
     return cached
 
 
-def test_a_failed_read_spares_the_next_ones_of_every_recent_record() -> None:
+def test_a_failed_read_spares_the_next_ones_of_that_key() -> None:
     cached = while_the_store_fails()
     reads = cached.store.reads
     assert cached.get() == Lookup(KEY.record, RecordSource.STALE)
     assert cached.store.reads == reads
+
+
+def test_a_failed_read_of_one_key_spares_no_other_key_s() -> None:
+    cached = while_the_store_fails()
+    cached.store.failure = None
+    assert cached.get(OTHER.key_id) == Lookup(OTHER.record, RecordSource.TABLE)
+
+
+def test_failed_reads_of_two_keys_spare_those_of_every_recent_record() -> None:
+    cached = while_the_store_fails()
+    cached.get(OTHER.key_id)
+    reads = cached.store.reads
+    assert [cached.get(key.key_id).source for key in (KEY, OTHER)] == [RecordSource.STALE] * 2
+    assert cached.store.reads == reads
+
+
+def test_a_failing_store_is_asked_once_in_that_time_whichever_keys_are_used() -> None:
+    cached = while_the_store_fails()
+    cached.get(OTHER.key_id)
+    cached.clock.now += RETRY_SECONDS
+    reads = cached.store.reads
+    for key in (KEY, OTHER, KEY):
+        cached.get(key.key_id)
+    assert cached.store.reads == reads + 1
 
 
 def test_the_store_is_asked_again_when_that_time_is_over() -> None:

@@ -18,6 +18,15 @@ class _Entry:
     timer_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _FailedRead:
+    """The last read failed; `of_store` when reads of two keys have, and none succeeded since."""
+
+    key_id: str
+    timer_at: float
+    of_store: bool
+
+
 RECHECK_SECONDS = 1
 """The age from which a remembered record may be rechecked: a flood of wrong secrets for one key
 costs a container one read in that time."""
@@ -25,15 +34,16 @@ costs a container one read in that time."""
 
 RETRY_SECONDS = 5
 """How long a failed read spares the next ones where a recent record can stand in: a store that
-hangs would else hold up every request, and with it all the concurrency there is."""
+hangs would else hold up every request, and with it all the concurrency there is. One key's failed
+read spares only its own; once two keys' reads have failed in a row, it is the store that fails."""
 
 
 class KeyCache:
     """Remembers key records, and for as long which keys do not exist.
 
     A record younger than `fresh_seconds` is served without a read. When the store behind cannot
-    answer, a record younger than `stale_seconds` is served still, and for `RETRY_SECONDS` without
-    asking again; an unknown key never is. Both memories hold at most `max_entries` each, so that a
+    answer, a record younger than `stale_seconds` is served still, for `RETRY_SECONDS` without asking
+    again; an unknown key never is. Both memories hold at most `max_entries` each, so that a
     flood of unknown ids evicts no known key.
 
     Threads that miss the same key at the same time share one read, unless `fresh_seconds` is 0: a
@@ -65,7 +75,7 @@ class KeyCache:
         self._max_entries = max_entries
         self._known: OrderedDict[str, _Entry] = OrderedDict()
         self._unknown: OrderedDict[str, _Entry] = OrderedDict()
-        self._failed_at: float | None = None
+        self._failed: _FailedRead | None = None
         self._turn = Lock()
         self._reads: SingleFlight[str, Lookup | Unavailable] = SingleFlight(wait_seconds)
 
@@ -89,7 +99,7 @@ class KeyCache:
         remembered = self._remembered(key_id, fresh_seconds)
         if remembered is not None:
             return Lookup(remembered.record, RecordSource.CACHE)
-        if self._has_just_failed() and (stale := self._stale(key_id)):
+        if self._has_just_failed(key_id) and (stale := self._stale(key_id)):
             return stale
         answer = self._read_once(key_id, fresh_seconds)
         if isinstance(answer, Lookup):
@@ -99,11 +109,13 @@ class KeyCache:
         # An error of its own for each thread: raising adds to it.
         raise Unavailable(answer.reason, answer.detail)
 
-    def _has_just_failed(self) -> bool:
-        failed_at = self._failed_at
+    def _has_just_failed(self, key_id: str) -> bool:
+        failed = self._failed
+        if failed is None or not (failed.of_store or failed.key_id == key_id):
+            return False
         # Who wants every record read anew waits for the store.
         spared_seconds = min(RETRY_SECONDS, self._fresh_seconds)
-        return failed_at is not None and self._timer() - failed_at < spared_seconds
+        return self._timer() - failed.timer_at < spared_seconds
 
     def _stale(self, key_id: str) -> Lookup | None:
         remembered = self._remembered(key_id, self._stale_seconds)
@@ -145,11 +157,16 @@ class KeyCache:
             lookup = self._store.get(key_id)
         except Unavailable as unavailable:
             if unavailable.reason is Reason.KEY_STORE_UNAVAILABLE:
-                self._failed_at = self._timer()
+                self._failed = self._next_failure(key_id)
             return unavailable
-        self._failed_at = None
+        self._failed = None
         self._remember(key_id, _Entry(lookup.record, read_at, timer_at))
         return lookup
+
+    def _next_failure(self, key_id: str) -> _FailedRead:
+        last = self._failed
+        of_store = last is not None and (last.of_store or last.key_id != key_id)
+        return _FailedRead(key_id, self._timer(), of_store)
 
     def _remember(self, key_id: str, entry: _Entry) -> None:
         with self._turn:
