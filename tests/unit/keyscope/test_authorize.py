@@ -253,6 +253,7 @@ class Remembering:
 
 NEW = rotated(KEY, NOW + 60)
 DISABLED = replace(KEY.record, disabled_at=NOW)
+OF_OTHER_NETWORKS = replace(KEY.record, allowed_cidrs=("203.0.113.0/24",))
 
 
 @pytest.mark.parametrize("authorization", [NEW.basic(), NEW.bearer(scope="app")])
@@ -277,10 +278,7 @@ def test_an_enabled_key_works_where_it_is_remembered_as_disabled() -> None:
     "record",
     [
         pytest.param(replace(KEY.record, expires_at=NOW), id="expired, and prolonged since"),
-        pytest.param(
-            replace(KEY.record, allowed_cidrs=("203.0.113.0/24",)),
-            id="of networks that were widened",
-        ),
+        pytest.param(OF_OTHER_NETWORKS, id="of networks that were widened"),
     ],
 )
 def test_a_key_with_later_limits_works_where_the_earlier_ones_are_remembered(
@@ -290,6 +288,15 @@ def test_a_key_with_later_limits_works_where_the_earlier_ones_are_remembered(
     assert remembering.decided(KEY.basic()).outcome is Outcome.REFUSED
     remembering.change(KEY.record)
     assert remembering.decided(KEY.basic()).outcome is Outcome.ALLOWED
+
+
+def test_a_key_without_networks_works_by_token_events_where_its_networks_are_remembered() -> None:
+    remembering = Remembering(OF_OTHER_NETWORKS)
+    event = {**rest_request_event(None), "type": "TOKEN", "authorizationToken": KEY.basic()}
+    refused = authorize(event, read_rest_event, remembering.authorizer)
+    assert refused.reason is Reason.SOURCE_ADDRESS_UNKNOWN
+    remembering.change(KEY.record)
+    assert authorize(event, read_rest_event, remembering.authorizer).outcome is Outcome.ALLOWED
 
 
 def test_a_new_key_works_where_its_id_is_remembered_as_unknown() -> None:
@@ -336,6 +343,7 @@ def test_a_refusal_that_no_change_of_the_key_lifts_is_not_rechecked() -> None:
         (DISABLED, KEY.basic(), "disabled_key"),
         (replace(KEY.record, revoked_at=NOW), KEY.basic(), "revoked_key"),
         (replace(KEY.record, expires_at=NOW), KEY.basic(), "expired_key"),
+        (OF_OTHER_NETWORKS, KEY.basic(), "source_address_not_allowed"),
     ],
 )
 def test_a_record_that_cannot_be_rechecked_refuses_nobody(

@@ -24,6 +24,7 @@ _RECHECKED = frozenset(
         Reason.REVOKED_KEY,
         Reason.EXPIRED_KEY,
         Reason.SOURCE_ADDRESS_NOT_ALLOWED,
+        Reason.SOURCE_ADDRESS_UNKNOWN,
     }
 )
 """Refusals that a key created, rotated, enabled, prolonged or given other networks since would not
