@@ -140,6 +140,7 @@ def test_dots_that_make_no_dot_segment_are_let_through(user_id: str) -> None:
 
 BETWEEN: Final = (
     *("//", "/%2f", "%2F/", "%2F%2f", "/./", "/.%2f", "%2f./", "%2f.%2F", "/%2e/", "/./%2f"),
+    *(";/", ";x=1/", "/;/", "/;x/", "%3b/", "/%3B/"),
     *("\\", "%5c", "/\\", "\\/", "\\.\\", "/.\\", "/.%5C", "%5c."),
 )
 """What a backend may take for one slash."""

@@ -22,12 +22,13 @@ CLIMBING = (
 dots. The last two are the same encoded once more. `..` within a segment is none of them."""
 
 _NEAR = (
+    *("*;*", "*%3b*", "*%3B*"),
     *("*//*", "*/%2f*", "*/%2F*"),
     *("*/./*", "*/.%2f*", "*/.%2F*"),
     *("*\\*", "*%5c*", "*%5C*"),
 )
-"""Empty segments, `.` segments and backslashes; those that an encoded slash begins are in
-`spellings_of`."""
+"""Parameters of segments (RFC 3986, section 3.3), empty segments, `.` segments and backslashes;
+those that an encoded slash begins are in `spellings_of`."""
 
 _HEX_DIGITS = "0123456789abcdef"
 
