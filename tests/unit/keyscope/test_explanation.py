@@ -230,6 +230,14 @@ def test_a_forbidden_path_tells_which_methods_it_has() -> None:
     assert "access map" in step.advice
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer"), [(ApiKind.REST, Answer.FORBIDDEN), (ApiKind.HTTP, Answer.PASSES)]
+)
+def test_a_path_is_decoded_once_where_an_http_api_is_asked(kind: ApiKind, answer: Answer) -> None:
+    path = USERS.replace("users", "use%72s")
+    assert explained(AskedRequest(KEY.basic(), "GET", path, ADDRESS, kind)).answer is answer
+
+
 def test_a_route_that_no_key_opens_is_told_apart() -> None:
     key = make_key(OwnerType.ACCOUNT)
     explanation = get(f"/v1.1/apps/{APP}/attachments/cookie", key.basic(), key)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import unquote
 
 from keyscope.event import AuthorizerRequest, read_http_event, read_rest_event
 
@@ -27,7 +28,8 @@ class AskedRequest:
     """A request as a person tells of it.
 
     `authorization` is the value of the header `Authorization`; `path` is what comes after the
-    stage, with a slash at its beginning. Of a WebSocket connection neither method nor path counts.
+    stage, as it is sent, with a slash at its beginning. Of a WebSocket connection neither method nor
+    path counts.
     """
 
     authorization: str | None = field(repr=False)
@@ -38,8 +40,9 @@ class AskedRequest:
     stage: str = DEFAULT_STAGE
 
     def event(self) -> dict[str, object]:
-        """Return the authorizer's event."""
-        path = self.path.partition("?")[0]
+        """Return the authorizer's event; an HTTP API has decoded the path once."""
+        sent = self.path.partition("?")[0]
+        path = unquote(sent) if self.api_kind is ApiKind.HTTP else sent
         asked = "$connect" if self.api_kind is ApiKind.WEBSOCKET else f"{self.method}{path}"
         arn = f"{_API}/{self.stage}/{asked}"
         headers = {} if self.authorization is None else {"Authorization": self.authorization}
