@@ -26,10 +26,11 @@ from keyscope_cli.operation_checks import (
 from keyscope_cli.options import TargetOptions, with_options
 from keyscope_cli.output import Output
 from keyscope_cli.store_checks import sealing_key_findings, table_findings
-from keyscope_cli.target import LocalSession, Target
+from keyscope_cli.target import LocalSession, Target, output_of
 
 ALARM_TYPE = "AWS::CloudWatch::Alarm"
-TABLES = {"KeysTable": "table of keys", "DirectoryTable": "directory table"}
+TABLES = {"KeysTableName": "table of keys", "DirectoryTableName": "directory table"}
+"""The outputs that name the tables, and what they are called here."""
 
 
 @with_options(TargetOptions)
@@ -55,18 +56,7 @@ def _deployed(target: Target) -> Iterator[Finding]:
     resources = _resources_of(target)
     ids = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
     aws = target.aws
-    for logical_id, check in TABLES.items():
-        if logical_id not in ids:
-            message = f"The stack has no {logical_id}: it is not Keyscope's."
-            raise Failure(ExitStatus.NOT_DONE, message, "Look at --stack.")
-        has_keys = logical_id == "KeysTable"
-        name = ids[logical_id]
-        yield from looked_at(
-            check,
-            lambda check=check, name=name, has_keys=has_keys: table_findings(  # type: ignore[misc]
-                aws, check, name, has_keys=has_keys, deployed=True
-            ),
-        )
+    yield from _tables(target, outputs, deployed=True)
     yield from looked_at(
         "KMS key", lambda: sealing_key_findings(aws, outputs["SecretsKeyArn"], deployed=True)
     )
@@ -99,22 +89,26 @@ def _deployed(target: Target) -> Iterator[Finding]:
 
 def _local(target: Target, session: LocalSession) -> Iterator[Finding]:
     """Look at what a local run has; it has no alarms, no aliases and this machine's clock."""
-    outputs, variables = target.outputs(), target.authorizer_variables()
-    for logical_id, check in TABLES.items():
-        has_keys = logical_id == "KeysTable"
-        name = outputs[f"{logical_id}Name"]
-        yield from looked_at(
-            check,
-            lambda check=check, name=name, has_keys=has_keys: table_findings(  # type: ignore[misc]
-                target.aws, check, name, has_keys=has_keys, deployed=False
-            ),
-        )
+    variables = target.authorizer_variables()
+    yield from _tables(target, target.outputs(), deployed=False)
     arn = variables["KEYSCOPE_KMS_KEY_ARN"]
     yield from looked_at("KMS key", lambda: sealing_key_findings(target.aws, arn, deployed=False))
     yield settings_finding("authorizer", variables)
     ttl_seconds = int(session.stack["parameters"]["AuthorizerCacheSeconds"])
     yield cache_finding("REST API: caches", ttl_seconds, target.authorizer_settings())
     yield from refusal_findings(target.management_url())
+
+
+def _tables(target: Target, outputs: Mapping[str, str], *, deployed: bool) -> Iterator[Finding]:
+    """Look at the tables that the stack uses, which need not be its own."""
+    for output, check in TABLES.items():
+        name, has_keys = output_of(outputs, output), output == "KeysTableName"
+        yield from looked_at(
+            check,
+            lambda check=check, name=name, has_keys=has_keys: table_findings(  # type: ignore[misc]
+                target.aws, check, name, has_keys=has_keys, deployed=deployed
+            ),
+        )
 
 
 def _resources_of(target: Target) -> Sequence[Mapping[str, Any]]:

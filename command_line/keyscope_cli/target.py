@@ -100,11 +100,11 @@ class Target:
             return self.url.rstrip("/")
         if self.session is not None:
             return str(self.session.members["rest_api"])
-        return _output(self.outputs(), "RestApiUrl")
+        return output_of(self.outputs(), "RestApiUrl")
 
     def provisioning_function(self) -> str:
         """Return the name of the provisioning function."""
-        return _output(self.outputs(), "ProvisioningFunctionName")
+        return output_of(self.outputs(), "ProvisioningFunctionName")
 
     def authorizer_variables(self) -> Mapping[str, str]:
         """Return the environment of the stack's REST authorizer, as deployed."""
@@ -113,7 +113,7 @@ class Target:
                 **self.session.stack["authorizer_environment"],
                 **self.session.stack["endpoints"],
             }
-        arn = _output(self.outputs(), "RestAuthorizerArn")
+        arn = output_of(self.outputs(), "RestAuthorizerArn")
         client = self.aws.client("lambda")
         with told_failures():
             found = client.get_function_configuration(FunctionName=arn)
@@ -163,7 +163,12 @@ def _not_named() -> Failure:
     return Failure(ExitStatus.USAGE, "It is not said which Keyscope is meant.", advice)
 
 
-def _output(outputs: Mapping[str, str], name: str) -> str:
+def output_of(outputs: Mapping[str, str], name: str) -> str:
+    """Return one of a stack's outputs.
+
+    Raises:
+        Failure: the stack has none of that name.
+    """
     if name not in outputs:
         message = f"The stack has no output {name}: it is not Keyscope's."
         raise Failure(ExitStatus.NOT_DONE, message, "Look at --stack.")

@@ -62,8 +62,11 @@ class Aws:
                 "RestAuthorizerArn": {"Value": functions["rest"]},
                 "HttpAuthorizerArn": {"Value": functions["http"]},
                 "RestApiUrl": {"Value": NOBODY},
+                "KeysTableName": {"Value": {"Ref": "KeysTable"}},
+                "DirectoryTableName": {"Value": {"Ref": "DirectoryTable"}},
             },
         }
+        self.template = template
         client = self.client("cloudformation")
         client.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
         found = client.list_stack_resources(StackName=STACK)["StackResourceSummaries"]
@@ -89,6 +92,19 @@ class Aws:
             identitySource=source,
             authorizerResultTtlInSeconds=300,
         )
+
+    def use_table(self, name: str) -> None:
+        """Let the stack use this table for its keys, and no longer have one of its own."""
+        client = self.client("dynamodb")
+        client.create_table(TableName=name, **{**TABLE, **INDEXED})
+        client.update_table(TableName=self.ids["KeysTable"], DeletionProtectionEnabled=False)
+        resources, outputs = self.template["Resources"], self.template["Outputs"]
+        template = {
+            "Resources": {id_: one for id_, one in resources.items() if id_ != "KeysTable"},
+            "Outputs": {**outputs, "KeysTableName": {"Value": name}},
+        }
+        formation = self.client("cloudformation")
+        formation.update_stack(StackName=STACK, TemplateBody=json.dumps(template))
 
     def doctor(self) -> Ended:
         return keyscope(
@@ -195,6 +211,13 @@ def test_a_table_that_is_gone_and_an_api_without_authorizer_are_problems(aws: Aw
     aws.attach("arn:aws:lambda:us-east-1:123456789012:function:another:live")
     found = aws.verdicts()
     assert (found["directory table"], found["REST API"]) == ("problem", "problem")
+
+
+def test_a_table_that_the_stack_uses_and_did_not_make_is_looked_at(aws: Aws) -> None:
+    aws.use_table("restored")
+    found = {one["check"]: one["verdict"] for one in aws.doctor().json["findings"]}
+    assert found["table of keys"] == "ok"
+    assert found["table of keys: point-in-time recovery"] == "problem"
 
 
 def test_settings_with_which_an_authorizer_does_not_start_are_a_problem(aws: Aws) -> None:
