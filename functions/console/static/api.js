@@ -15,41 +15,48 @@ export async function signIn(keyId, secret) {
   let offset = await clockOffset();
   const signer = await makeSigner(keyId, secret, () => Math.floor(Date.now() / 1000) + offset);
 
-  const within = (signal) => ({
-    ...operations((...request) => answered(signal, ask(...request))),
-    keyId,
-    isUserAccount: signer.isUserAccount,
-    within,
-  });
+  const within = (view, session) => {
+    const waiting = (signal) => (...request) => answered(signal, ask(view, ...request));
+    return {
+      // The only copy of a new secret is in its answer, so that is awaited beyond the view.
+      ...operations(waiting(view), waiting(session)),
+      keyId,
+      isUserAccount: signer.isUserAccount,
+      within,
+    };
+  };
 
-  async function ask(method, path, body) {
-    const response = await send(signer, method, path, body);
+  async function ask(view, method, path, body) {
+    const response = await send(signer, view, method, path, body);
     if (response.status !== 401) return read(response);
     // The computer's clock may have been set since: a token of the right time is tried once.
     offset = await clockOffset();
     signer.renew();
-    return read(await send(signer, method, path, body));
+    return read(await send(signer, view, method, path, body));
   }
 
-  const api = within(null);
+  const api = within(null, null);
   await api.apps({ size: 1 });
   return api;
 }
 
 /** Return an answer, or never: nobody waits for it once the signal was aborted. */
 async function answered(signal, asked) {
-  const forget = new Promise(() => {});
-  if (signal?.aborted) return forget;
   try {
     const answer = await asked;
-    return signal?.aborted ? forget : answer;
+    return signal?.aborted ? never() : answer;
   } catch (error) {
-    if (signal?.aborted) return forget;
+    if (signal?.aborted) return never();
     throw error;
   }
 }
 
-function operations(ask) {
+function never() {
+  return new Promise(() => {});
+}
+
+/** The API's operations. `askForSecret` asks for what makes a new secret, `ask` for all else. */
+function operations(ask, askForSecret) {
   return {
     apps: async ({ size = 25, after, before } = {}) => {
       const query = new URLSearchParams({ "page[size]": size });
@@ -71,22 +78,24 @@ function operations(ask) {
     renameServiceAccount: async (id, name) =>
       named((await ask("PUT", `v1.1/serviceaccounts/${id}`, { name })).serviceAccount),
     deleteServiceAccount: (id) => ask("DELETE", `v1.1/serviceaccounts/${id}`),
-    keysOfApp: (id) => keys(ask, `v2/apps/${id}/keys`, "displayName"),
-    keysOfServiceAccount: (id) => keys(ask, `v1.1/serviceaccounts/${id}/keys`, "name"),
+    keysOfApp: (id) => keys(ask, askForSecret, `v2/apps/${id}/keys`, "displayName"),
+    keysOfServiceAccount: (id) =>
+      keys(ask, askForSecret, `v1.1/serviceaccounts/${id}/keys`, "name"),
     explain: (question) => ask("POST", "v2/explain", question),
   };
 }
 
 /** The keys of one owner. v1.1 calls a key's name `name`, v2 `displayName`. */
-function keys(ask, path, nameMember) {
+function keys(ask, askForSecret, path, nameMember) {
   const renamed = ({ displayName, ...members }) =>
     displayName === undefined ? members : { ...members, [nameMember]: displayName };
-  const one = async (...request) => named((await ask(...request)).key);
+  const keyOf = async (asked) => named((await asked).key);
   return {
     list: async () => (await ask("GET", path)).keys.map(named),
-    create: (members) => one("POST", path, renamed(members)),
-    change: (id, members) => one("PATCH", `${path}/${id}`, renamed(members)),
-    rotate: (id, overlapSeconds) => one("POST", `${path}/${id}/rotate`, { overlapSeconds }),
+    create: (members) => keyOf(askForSecret("POST", path, renamed(members))),
+    change: (id, members) => keyOf(ask("PATCH", `${path}/${id}`, renamed(members))),
+    rotate: (id, overlapSeconds) =>
+      keyOf(askForSecret("POST", `${path}/${id}/rotate`, { overlapSeconds })),
     endOverlap: (id) => ask("DELETE", `${path}/${id}/overlap`),
     remove: (id) => ask("DELETE", `${path}/${id}`),
   };
@@ -97,8 +106,10 @@ function named({ _id, name, ...members }) {
   return _id === undefined ? members : { id: _id, displayName: name, ...members };
 }
 
-async function send(signer, method, path, body) {
+async function send(signer, view, method, path, body) {
   const headers = { Authorization: await signer.authorization() };
+  // Nothing is done on behalf of a view that the reader left.
+  if (view?.aborted) return never();
   if (body !== undefined) headers["Content-Type"] = "application/json";
   return fetch(new URL(path, BASE), {
     method,

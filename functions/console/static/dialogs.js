@@ -1,34 +1,43 @@
 // Questions and answers in front of the page.
 
-import { alertBox, button, copyable, copyButton, element, field } from "./dom.js";
+import { alertBox, button, copyable, copyButton, element, field, tell } from "./dom.js";
 import { sentencesOf } from "./errors.js";
 
 /**
  * Ask for input in a dialog, and do what was asked for.
  *
  * `act` gets the form's values; the dialog closes when it is done, and tells what went wrong when it
- * is not. Returns what `act` returned, or nothing when the reader left.
+ * is not. What is under way cannot be cancelled, only answered. Returns what `act` returned, or
+ * nothing when the reader cancelled.
  */
 export function ask({ title, body, label, act, dangerous = false, ready = () => true }) {
   const faults = element("div");
   const submit = element("button", { type: "submit", class: dangerous ? "danger" : "primary" }, label);
-  return open(title, (close) => {
+  return open(title, (close, dialog) => {
+    const cancel = button("Cancel", () => close(), { class: "quiet" });
+    const values = () => Object.fromEntries(new FormData(form));
+    const refresh = () => {
+      cancel.disabled = isBusy(dialog);
+      submit.disabled = isBusy(dialog) || !ready(values());
+    };
     const form = element("form", {
       submit: async (event) => {
         event.preventDefault();
-        submit.disabled = true;
+        dialog.setAttribute("aria-busy", "true");
+        refresh();
         faults.replaceChildren();
         try {
-          close(await act(Object.fromEntries(new FormData(form))));
+          close(await act(values()));
         } catch (error) {
-          faults.replaceChildren(alertBox(sentencesOf(error)));
-          submit.disabled = false;
+          dialog.removeAttribute("aria-busy");
+          refresh();
+          if (dialog.isConnected) faults.replaceChildren(alertBox(sentencesOf(error)));
+          else tell(sentencesOf(error).join(" "));
         }
       },
-      input: () => (submit.disabled = !ready(Object.fromEntries(new FormData(form)))),
-    }, body, faults, element("div", { class: "actions" },
-      button("Cancel", () => close(), { class: "quiet" }), submit));
-    submit.disabled = !ready(Object.fromEntries(new FormData(form)));
+      input: refresh,
+    }, body, faults, element("div", { class: "actions" }, cancel, submit));
+    refresh();
     return form;
   });
 }
@@ -48,7 +57,7 @@ export function askToConfirm({ title, consequences, text, label, act }) {
   });
 }
 
-/** Show a key's secret, this once. Escape does not close it: what is gone cannot be shown again. */
+/** Show a key's secret, this once. Only its button closes it: what is gone cannot be shown again. */
 export function showSecret(key, { title, example }) {
   return open(title, (close) => [
     element("p", { class: "warning" },
@@ -62,30 +71,52 @@ export function showSecret(key, { title, example }) {
       element("pre", { tabindex: "0" }, element("code", {}, example)), copyButton(example, "the command")),
     element("div", { class: "actions" },
       button("I have kept the secret", () => close(), { class: "primary" })),
-  ], { closable: false });
+  ], { holdsSecret: true });
+}
+
+/** Remove the questions of a view that is left. A new secret stays, whichever view is behind it. */
+export function removeQuestions() {
+  document.querySelectorAll("dialog:not([data-secret])").forEach((dialog) => dialog.remove());
+}
+
+/** Remove all dialogs. */
+export function removeDialogs() {
+  document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
+}
+
+/** Return whether a secret, or an answer that may hold one, would be lost with the page. */
+export function wouldLose() {
+  return document.querySelector("dialog[data-secret], dialog[aria-busy]") !== null;
+}
+
+function isBusy(dialog) {
+  return dialog.hasAttribute("aria-busy");
 }
 
 /** Open a dialog; returns what it is closed with. Focus goes back to where it was. */
-function open(title, content, { closable = true } = {}) {
+function open(title, content, { holdsSecret = false } = {}) {
   const before = document.activeElement;
   return new Promise((resolve) => {
-    let result;
     const close = (value) => {
-      result = value;
       dialog.close();
+      dialog.remove();
+      if (before?.isConnected) before.focus();
+      // The view may have changed behind the dialog, and found the focus taken.
+      if (document.activeElement === document.body) document.querySelector("#content h1")?.focus();
+      resolve(value);
     };
+    const isHeld = () => holdsSecret || isBusy(dialog);
     const dialog = element("dialog", {
-      "aria-labelledby": "dialog-title",
-      cancel: (event) => closable || event.preventDefault(),
+      // A secret can come up over a question, so no id is shared between them.
+      "aria-label": title,
+      "data-secret": holdsSecret,
+      cancel: (event) => isHeld() && event.preventDefault(),
       // Browsers let a second Escape close any dialog, unless the key itself is stopped.
-      keydown: (event) => closable || event.key !== "Escape" || event.preventDefault(),
-      close: () => {
-        dialog.remove();
-        if (before?.isConnected) before.focus();
-        resolve(result);
-      },
-    }, element("h2", { id: "dialog-title" }, title));
-    dialog.append(...[content(close)].flat(Infinity), element("p", { role: "status", class: "hint" }));
+      keydown: (event) => isHeld() && event.key === "Escape" && event.preventDefault(),
+      // A phone's Back is no key, and closes any dialog when it is pressed twice.
+      close: () => dialog.isConnected && (isHeld() ? dialog.showModal() : close()),
+    }, element("h2", {}, title));
+    dialog.append(...[content(close, dialog)].flat(Infinity), element("p", { role: "status", class: "hint" }));
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -29,7 +29,8 @@ export function heading(text) {
 /** Tell something in passing; screen readers say it without moving. */
 export function tell(text) {
   // A dialog makes the rest of the page unreachable, for screen readers too.
-  const status = document.querySelector("dialog[open] [role=status]") ?? document.getElementById("status");
+  const inDialogs = document.querySelectorAll("dialog[open] [role=status]");
+  const status = [...inDialogs].at(-1) ?? document.getElementById("status");
   status.textContent = text;
   clearTimeout(status.timer);
   status.timer = setTimeout(() => (status.textContent = ""), 6000);

@@ -1,6 +1,7 @@
 // The console's frame: who is signed in, and which view the address asks for.
 
 import { showApp, showApps } from "./apps.js";
+import { removeDialogs, removeQuestions, wouldLose } from "./dialogs.js";
 import { button, element } from "./dom.js";
 import { showLens } from "./lens.js";
 import { showServiceAccount, showServiceAccounts } from "./service_accounts.js";
@@ -27,7 +28,7 @@ async function run(told) {
   const end = (reasons) => {
     ended.abort();
     view.abort();
-    document.querySelectorAll("dialog").forEach((dialog) => dialog.remove());
+    removeDialogs();
     run(reasons);
   };
   let view = new AbortController();
@@ -35,11 +36,13 @@ async function run(told) {
     // What the view before still waits for must not come up over this one.
     view.abort();
     view = new AbortController();
+    removeQuestions();
     banner(api, () => end([]));
     const [expression, show] = VIEWS.find(([each]) => each.test(location.hash)) ?? VIEWS[0];
-    show(api.within(view.signal), ...(expression.exec(location.hash)?.slice(1) ?? []));
+    show(api.within(view.signal, signal), ...(expression.exec(location.hash)?.slice(1) ?? []));
   };
   addEventListener("hashchange", route, { signal });
+  addEventListener("beforeunload", (event) => wouldLose() && event.preventDefault(), { signal });
   whenIdle(() => end([SIGNED_OUT]), signal);
   route();
 }
