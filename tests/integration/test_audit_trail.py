@@ -141,6 +141,23 @@ def test_only_the_events_that_were_not_taken_are_told(telemetry: Telemetry) -> N
     assert telemetry.lost == [(sent[1], "InternalFailure")]
 
 
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [
+        pytest.param({}, 0, id="empty"),
+        pytest.param({"Entries": []}, 0, id="no entries"),
+        pytest.param({"Entries": [{"EventId": "1"}]}, 1, id="an entry for the first only"),
+        pytest.param({"Entries": [{"EventId": "1"}, None, {}]}, 1, id="entries that say nothing"),
+    ],
+)
+def test_events_of_which_the_answer_says_nothing_are_told_as_undelivered(
+    answer: Mapping[str, object], taken: int, telemetry: Telemetry
+) -> None:
+    sent = events(3)
+    trail(FailingEvents([answer]), "bus", telemetry).record(sent)
+    assert telemetry.lost == [(event, "UnreadableAnswer") for event in sent[taken:]]
+
+
 def test_a_failed_batch_does_not_hold_up_the_next(telemetry: Telemetry) -> None:
     sent = events(13)
     error = ClientError({"Error": {"Code": "ThrottlingException"}}, "PutEvents")

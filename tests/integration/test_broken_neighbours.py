@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 APP: Final = OwnerType.APP
 THROTTLED: Final = ClientError({"Error": {"Code": "ThrottlingException"}}, "Operation")
 LOST: Final = ReadTimeoutError(endpoint_url="http://aws")
+EMPTY: Final[Mapping[str, object]] = {}
 
 
 @dataclass
@@ -113,15 +114,19 @@ UNHEARD: Final = [
         {"Failed": [{"Id": "now", "Code": "InternalError", "SenderFault": False}]},
         id="taken in part",
     ),
+    pytest.param(EMPTY, id="empty answer"),
 ]
+WITH_ANY_FAULT: Final = pytest.mark.parametrize(
+    "fault", [THROTTLED, LOST, EMPTY], ids=["refused", "answer lost", "empty answer"]
+)
 
 
 @pytest.mark.parametrize("name", ENDS)
-@pytest.mark.parametrize("error", [THROTTLED, LOST], ids=["refused", "answer lost"])
-def test_without_a_promised_flush_no_key_changes(name: str, error: Exception, world: World) -> None:
+@WITH_ANY_FAULT
+def test_without_a_promised_flush_no_key_changes(name: str, fault: object, world: World) -> None:
     before = world.operations.list_keys(world.app_id)
     with pytest.raises(Unavailable, match="flush_queue_unavailable"):
-        ENDS[name](world.with_queue(send_message=error), world)
+        ENDS[name](world.with_queue(send_message=fault), world)
     assert world.operations.list_keys(world.app_id) == before
 
 
@@ -141,14 +146,19 @@ def test_a_revoked_key_stays_revoked_although_its_flush_is_not_taken(world: Worl
         world.operations.get_key(world.app_id, world.key_ids[0])
 
 
-@pytest.mark.parametrize("error", [THROTTLED, LOST], ids=["refused", "answer lost"])
+@WITH_ANY_FAULT
 def test_an_app_goes_although_the_bus_fails_and_each_of_its_events_is_counted(
-    error: Exception, world: World
+    fault: object, world: World
 ) -> None:
-    world.with_bus(error).delete_owner(world.app_id)
+    world.with_bus(fault).delete_owner(world.app_id)
     with pytest.raises(OwnerNotFound):
         world.operations.get_owner(world.app_id)
     assert len(world.lines("UndeliveredAuditEvents")) == 11
+
+
+@WITH_ANY_FAULT
+def test_a_secret_is_told_although_the_bus_fails(fault: object, world: World) -> None:
+    assert world.with_bus(fault).rotate_key(world.app_id, world.key_ids[0], 0).secret
 
 
 def test_every_event_is_in_the_log_although_the_bus_fails(world: World) -> None:

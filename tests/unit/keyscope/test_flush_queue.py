@@ -85,6 +85,10 @@ class AnsweringClient:
     send_message_batch = send_message
 
 
+TAKEN = {"MessageId": "1", "Successful": [{"Id": "now"}, {"Id": "after-key-caches"}]}
+"""What SQS answers, to one message and to the two of a batch."""
+
+
 def queue_over(client: AnsweringClient, key_cache_seconds: int = 30) -> FlushQueue:
     return FlushQueue(cast("SqsClient", client), "https://queue", key_cache_seconds)
 
@@ -93,7 +97,7 @@ def queue_over(client: AnsweringClient, key_cache_seconds: int = 30) -> FlushQue
 def test_the_later_flush_comes_when_no_container_serves_the_old_record(
     key_cache_seconds: int, delays: list[int]
 ) -> None:
-    client = AnsweringClient({})
+    client = AnsweringClient(TAKEN)
     queue_over(client, key_cache_seconds).flush()
     (request,) = client.requests
     entries = cast("list[Mapping[str, object]]", request["Entries"])
@@ -104,7 +108,7 @@ def test_the_later_flush_comes_when_no_container_serves_the_old_record(
 def test_the_flush_in_any_case_comes_after_a_write_of_the_callers_last_second(
     key_cache_seconds: int, delay: int
 ) -> None:
-    client = AnsweringClient({})
+    client = AnsweringClient(TAKEN)
     queue_over(client, key_cache_seconds).flush_in_any_case()
     assert [request["DelaySeconds"] for request in client.requests] == [delay]
 
@@ -138,6 +142,39 @@ def test_a_batch_of_which_one_message_failed_is_a_failure() -> None:
         queue_over(AnsweringClient({"Successful": [{}], "Failed": failed})).flush()
     assert unavailable.value.reason is Reason.FLUSH_QUEUE_UNAVAILABLE
     assert unavailable.value.detail == "InternalError"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="empty"),
+        pytest.param({"MessageId": ""}, id="an empty id"),
+        pytest.param({"MD5OfMessageBody": "0" * 32}, id="no id"),
+    ],
+)
+def test_a_promise_that_sqs_does_not_say_it_took_is_a_failure(
+    answer: Mapping[str, object],
+) -> None:
+    with pytest.raises(Unavailable, match="flush_queue_unavailable: UnreadableAnswer"):
+        queue_over(AnsweringClient(answer)).flush_in_any_case()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="empty"),
+        pytest.param({"Successful": []}, id="none"),
+        pytest.param({"Successful": [{"Id": "now"}]}, id="the first only"),
+        pytest.param({"Successful": [{"Id": "after-key-caches"}]}, id="the second only"),
+        pytest.param({"Successful": [{"MessageId": "1"}, {"MessageId": "2"}]}, id="no ids"),
+        pytest.param({"Successful": [None, None], "Failed": [None]}, id="nulls"),
+    ],
+)
+def test_a_batch_that_sqs_does_not_say_it_took_whole_is_a_failure(
+    answer: Mapping[str, object],
+) -> None:
+    with pytest.raises(Unavailable, match="flush_queue_unavailable: UnreadableAnswer"):
+        queue_over(AnsweringClient(answer)).flush()
 
 
 def test_a_queue_that_is_gone_is_a_failure(sqs: _Sqs) -> None:

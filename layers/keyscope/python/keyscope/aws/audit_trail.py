@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, repeat
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from keyscope.audit import AuditEvent
-from keyscope.aws.clients import EventsClient
+from keyscope.aws.clients import EventsClient, UnreadableAnswer
 from keyscope.aws.key_table import error_code
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 
@@ -36,15 +37,18 @@ class EventBus:
                 self.telemetry.undelivered(event, code)
 
     def _put(self, events: Sequence[AuditEvent]) -> Iterator[tuple[AuditEvent, str]]:
-        """Yield the events that the bus did not take, each with AWS's error code."""
+        """Yield the events that the bus does not say it took, each with AWS's error code."""
         try:
             response = self.client.put_events(Entries=[self._entry(event) for event in events])
         except (BotoCoreError, ClientError) as error:
             yield from ((event, error_code(error)) for event in events)
             return
-        for event, entry in zip(events, response["Entries"], strict=True):
-            if "ErrorCode" in entry:
-                yield event, str(entry["ErrorCode"])
+        # Nothing is said of an event whose entry is not there: it may not have been taken.
+        entries = chain(response.get("Entries", ()), repeat(None))
+        for event, entry in zip(events, entries, strict=False):
+            told = entry or {"ErrorCode": error_code(UnreadableAnswer())}
+            if "ErrorCode" in told:
+                yield event, str(told["ErrorCode"])
 
     def _entry(self, event: AuditEvent) -> Mapping[str, object]:
         return {

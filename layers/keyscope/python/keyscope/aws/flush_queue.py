@@ -6,7 +6,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyscope.aws.clients import SqsClient
+from keyscope.aws.clients import SqsClient, UnreadableAnswer
 from keyscope.aws.key_table import error_code
 from keyscope.errors import Reason, Unavailable
 
@@ -40,11 +40,13 @@ class FlushQueue:
         """
         delay = self.key_cache_seconds + _CALLERS_TIMEOUT_SECONDS + _MARGIN_SECONDS
         try:
-            self.client.send_message(
+            response = self.client.send_message(
                 QueueUrl=self.queue_url, MessageBody=MESSAGE, DelaySeconds=delay
             )
         except (BotoCoreError, ClientError) as error:
-            raise Unavailable(Reason.FLUSH_QUEUE_UNAVAILABLE, error_code(error)) from None
+            raise _unavailable(error_code(error)) from None
+        if not response.get("MessageId"):
+            raise _unavailable(error_code(UnreadableAnswer()))
 
     def flush(self) -> None:
         """Ask for a flush now, and for one when no container serves the old record any more.
@@ -63,7 +65,13 @@ class FlushQueue:
                 ],
             )
         except (BotoCoreError, ClientError) as error:
-            raise Unavailable(Reason.FLUSH_QUEUE_UNAVAILABLE, error_code(error)) from None
-        if failed := response.get("Failed"):
-            codes = ", ".join(sorted({str(entry["Code"]) for entry in failed}))
-            raise Unavailable(Reason.FLUSH_QUEUE_UNAVAILABLE, codes)
+            raise _unavailable(error_code(error)) from None
+        if failed := [*filter(None, response.get("Failed", ()))]:
+            raise _unavailable(", ".join(sorted({str(entry.get("Code")) for entry in failed})))
+        taken = {entry.get("Id") for entry in filter(None, response.get("Successful", ()))}
+        if not delays.keys() <= taken:
+            raise _unavailable(error_code(UnreadableAnswer()))
+
+
+def _unavailable(detail: str) -> Unavailable:
+    return Unavailable(Reason.FLUSH_QUEUE_UNAVAILABLE, detail)
