@@ -13,7 +13,7 @@ import pytest
 
 from keyscope.aws.management.bootstrap import ManagementHandler, management_handler
 from keyscope.errors import Misconfigured
-from keyscope.ids import OwnerType, new_key_id
+from keyscope.ids import OwnerType
 from keyscope.management import Management
 from keyscope.principal import Principal, Scope
 from keyscope.provisioning import KeyRequest, Provisioning
@@ -122,9 +122,10 @@ def service_account_of(caller: Caller) -> tuple[str, Caller]:
 
 
 def as_app(caller: Caller, app_id: str, user_id: str | None = None) -> Caller:
+    """Create a key of an app, and become it."""
     principal = Principal(
         Scope.APP if user_id is None else Scope.APP_USER,
-        new_key_id(OwnerType.APP),
+        key_of(caller, app_id)["id"],
         OwnerType.APP,
         caller.principal.account_id,
         app_id=app_id,
@@ -396,6 +397,26 @@ def test_a_service_accounts_key_manages_no_service_accounts(caller: Caller) -> N
     for path in (SERVICE_ACCOUNTS, f"{SERVICE_ACCOUNTS}/{owner_id}"):
         refused = robot.call("GET", path)
         assert (refused.status, refused.json["error"]["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("ended", ["revoked", "disabled_at", "expires_at"])
+def test_a_caller_whose_key_ended_while_a_cache_knew_it_is_handed_no_secret(
+    ended: str, caller: Caller, provisioning: Provisioning
+) -> None:
+    keys = f"{V2}/{app_of(caller)}/keys"
+    one = caller.call("POST", keys, {"displayName": "Server"}).json["key"]["id"]
+    own = (caller.principal.account_id, caller.principal.key_id)
+    if ended == "revoked":
+        provisioning.revoke_key(*own)
+    else:
+        provisioning.update_key(*own, lambda key: replace(key, **{ended: 1}))  # type: ignore[arg-type]
+    for answer in (
+        caller.call("POST", keys, {"displayName": "lasting"}),
+        caller.call("POST", f"{keys}/{one}/rotate", {"overlapSeconds": 0}),
+    ):
+        assert (answer.status, answer.codes) == (403, ["forbidden"])
+    (left,) = caller.call("GET", keys).json["keys"]
+    assert (left["id"], "rotatedAt" in left) == (one, False)
 
 
 def test_conflicts_are_told(caller: Caller) -> None:
@@ -748,6 +769,7 @@ def test_a_service_that_does_not_answer_is_500_and_nothing_is_changed(
 ) -> None:
     app_id = app_of(caller)
     key = key_of(caller, app_id)
+    caller.call("POST", f"{V2}/{app_id}/keys/{key['id']}/rotate", {"overlapSeconds": 60})
     before = caller.call("GET", f"{V2}/{app_id}/keys").text
     failing = replace(caller, handler=handler_over(moto_store, **closed(service)))
     log()
@@ -763,7 +785,7 @@ def test_a_service_that_does_not_answer_is_500_and_nothing_is_changed(
 def requests_that_need(service: str, app_id: str, key_id: str) -> list[tuple[str, str, object]]:
     key = f"{V2}/{app_id}/keys/{key_id}"
     create = ("POST", f"{V2}/{app_id}/keys", {"displayName": "x"})
-    rotate: tuple[str, str, object] = ("POST", f"{key}/rotate", {})
+    rotate: tuple[str, str, object] = ("POST", f"{key}/rotate", {"overlapSeconds": 0})
     match service:
         case "KMS":
             return [create, rotate]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from keyscope.directory import (
     Key,
     KeyNotFound,
+    KeyState,
     Members,
     Owner,
     OwnerNotFound,
@@ -95,6 +96,8 @@ class Management:
 
     Each raises `Forbidden` when the principal's scope does not reach it, `OwnerNotFound` when the
     app or service account is not there or not the principal's, and what `Provisioning` raises.
+    Those that change something raise `Forbidden` also when the principal's own key is not active
+    at that moment.
     """
 
     provisioning: Provisioning
@@ -109,6 +112,7 @@ class Management:
     def create_app(self, request: AppRequest) -> Owner:
         """Create an app of the account, or of the service account whose key it is."""
         self._require_account()
+        self._require_active_key()
         try:
             return self.provisioning.create_app(
                 self.principal.account_id,
@@ -136,16 +140,19 @@ class Management:
     def update_app(self, app_id: str, change: AppChange) -> Owner:
         """Change an app; an app's own key may do so, too."""
         self._require_own_app(app_id)
+        self._require_active_key()
         return self.provisioning.update_owner(app_id, change.apply)
 
     def delete_app(self, app_id: str) -> None:
         """Delete an app, and end its keys at once."""
         self._require_managed(OwnerType.APP, app_id)
+        self._require_active_key()
         self.provisioning.delete_owner(app_id)
 
     def create_service_account(self, display_name: str) -> Owner:
         """Create a service account of the account."""
         self._require_user_account()
+        self._require_active_key()
         try:
             return self.provisioning.create_service_account(self.principal.account_id, display_name)
         except OwnerNotFound:
@@ -164,6 +171,7 @@ class Management:
     def rename_service_account(self, service_account_id: str, display_name: str) -> Owner:
         """Change the name of a service account."""
         self._require_managed(OwnerType.SERVICE_ACCOUNT, service_account_id)
+        self._require_active_key()
         return self.provisioning.update_owner(
             service_account_id, lambda owner: replace(owner, display_name=display_name)
         )
@@ -171,12 +179,13 @@ class Management:
     def delete_service_account(self, service_account_id: str) -> None:
         """Delete a service account that has no apps, and end its keys at once."""
         self._require_managed(OwnerType.SERVICE_ACCOUNT, service_account_id)
+        self._require_active_key()
         self.provisioning.delete_owner(service_account_id)
 
     def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
         """Create a key of an app or a service account, in the usage plan of the caller's key."""
         self._require_managed(owner_type, owner_id)
-        own = self._own_key()
+        own = self._require_active_key()
         planned = replace(request, usage_identifier_key=own.usage_identifier_key)
         return self.provisioning.create_key(owner_type, owner_id, planned)
 
@@ -195,6 +204,7 @@ class Management:
     ) -> Key:
         """Change the name, expiry, networks or state of a key."""
         self._require_managed(owner_type, owner_id)
+        self._require_active_key()
         now = int(self.provisioning.clock())
         return self.provisioning.update_key(owner_id, key_id, lambda key: change.apply(key, now))
 
@@ -203,25 +213,32 @@ class Management:
     ) -> CreatedKey:
         """Give a key a new secret, and let the old one be accepted for the overlap."""
         self._require_managed(owner_type, owner_id)
+        self._require_active_key()
         return self.provisioning.rotate_key(owner_id, key_id, overlap_seconds)
 
     def end_overlap(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
         """End at once what a key's previous secret can still do."""
         self._require_managed(owner_type, owner_id)
+        self._require_active_key()
         return self.provisioning.end_overlap(owner_id, key_id)
 
     def delete_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> None:
         """End a key at once."""
         self._require_managed(owner_type, owner_id)
+        self._require_active_key()
         self.provisioning.get_key(owner_id, key_id)
         self.provisioning.revoke_key(owner_id, key_id)
 
-    def _own_key(self) -> Key:
+    def _require_active_key(self) -> Key:
+        """Return the principal's own key as it is at this moment; only an active one will do."""
         try:
-            return self.provisioning.find_key(self.principal.key_id)
+            key = self.provisioning.find_key(self.principal.key_id)
         except KeyNotFound:
             # It was revoked while it was still known to a cache.
             raise Forbidden from None
+        if key.state(self.provisioning.clock()) is not KeyState.ACTIVE:
+            raise Forbidden
+        return key
 
     def _require_account(self) -> None:
         if self.principal.scope is not Scope.ACCOUNT:
