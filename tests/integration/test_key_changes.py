@@ -352,6 +352,84 @@ def test_to_revoke_a_key_again_changes_nothing(
     assert key_item(store, created.key.key_id) == before
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda to, *key: to.update_key(*key, lambda seen: seen), id="as it was"),
+        pytest.param(lambda to, *key: to.end_overlap(*key), id="no overlap"),
+        pytest.param(lambda to, *key: to.set_usage_identifier_key(key[1], None), id="no plan"),
+    ],
+)
+def test_what_changes_nothing_of_a_key_writes_nothing(
+    act: Callable[..., object],
+    operations: Provisioning,
+    app_id: str,
+    created: CreatedKey,
+    store: Store,
+) -> None:
+    before = key_item(store, created.key.key_id)
+    act(operations, app_id, created.key.key_id)
+    assert key_item(store, created.key.key_id) == before
+
+
+@dataclass
+class Flushes:
+    """Cached policies that note what is asked of them, and whether the key was disabled then."""
+
+    is_disabled: Callable[[], bool]
+    asked: list[tuple[str, bool]] = field(default_factory=list)
+
+    def flush_in_any_case(self) -> None:
+        self.asked.append(("promise", self.is_disabled()))
+
+    def flush(self) -> None:
+        self.asked.append(("flush", self.is_disabled()))
+
+
+@pytest.mark.parametrize(
+    ("at_first", "meanwhile", "flushes"),
+    [
+        pytest.param(NOW - 1, None, [("promise", False), ("flush", True)], id="another enables it"),
+        pytest.param(
+            None, NOW - 1, [("promise", False), ("flush", True)], id="another disables it, too"
+        ),
+        pytest.param(
+            None, None, [("promise", False), ("flush", True)], id="another leaves it enabled"
+        ),
+        pytest.param(NOW - 1, NOW - 2, [], id="another disables it anew"),
+    ],
+)
+def test_whether_policies_are_flushed_is_told_by_the_key_that_the_change_is_made_to(  # noqa: PLR0913, PLR0917 - a table and fixtures
+    at_first: int | None,
+    meanwhile: int | None,
+    flushes: list[tuple[str, bool]],
+    operations: Provisioning,
+    app_id: str,
+    created: CreatedKey,
+    store: Store,
+) -> None:
+    key_id = created.key.key_id
+
+    def is_disabled_since(at: int | None) -> None:
+        operations.update_key(app_id, key_id, lambda key: replace(key, disabled_at=at))
+
+    def disable(key: Key) -> Key:
+        return replace(key, display_name="new", disabled_at=key.disabled_at or NOW)
+
+    def interrupt() -> None:
+        operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=NOW + 9))
+        is_disabled_since(meanwhile)
+
+    is_disabled_since(at_first)
+    client = InterruptedClient(
+        dynamodb_of(store), lambda operation, _: operation == "transact_write_items", interrupt
+    )
+    policies = Flushes(lambda: "disabled_at" in key_item(store, key_id))
+    racing = replace(over_client(operations, store, client), policies=policies)
+    racing.update_key(app_id, key_id, disable)
+    assert policies.asked == flushes
+
+
 def lose_revision(store: Store, key_id: str) -> None:
     update = {
         "TableName": store.keys_table,

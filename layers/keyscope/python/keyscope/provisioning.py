@@ -3,7 +3,7 @@
 Whoever ends or narrows a key lives with two caches that may still know it as it was: the
 authorizers' containers, and API Gateway's cache of their policies. So each such operation has the
 policies flushed: the promise is made before the write, so that it holds even when the function
-dies right after it.
+dies right after it. All callers pay for a flush, so what changes nothing of a policy asks for none.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from keyscope.audit import (
     Change,
 )
 from keyscope.directory import (
+    After,
     Directory,
     IdTaken,
     Key,
@@ -28,6 +29,7 @@ from keyscope.directory import (
     OverlapRunning,
     Owner,
     OwnerNotFound,
+    OwnsApps,
     Page,
     Position,
 )
@@ -194,7 +196,8 @@ class Provisioning:
         Raises `OwnerNotFound`, `OwnsApps`.
         """
         _refuse_account(owner_id)
-        self.directory.get_owner(owner_id)
+        if self._owns_apps(self.directory.get_owner(owner_id)):
+            raise OwnsApps
         self.policies.flush_in_any_case()
         now = self._now()
         owner, keys = self.directory.delete_owner(owner_id, now)
@@ -248,10 +251,8 @@ class Provisioning:
         Raises `OwnerNotFound`, `KeyNotFound`.
         """
         self.directory.get_key(owner_id, key_id)
-        self.policies.flush_in_any_case()
-        before, after = self.directory.update_key(owner_id, key_id, change)
+        before, after = self._update_key(owner_id, key_id, change)
         if after != before:
-            self.policies.flush()
             self._record(_key_change(Action.KEY_UPDATED, owner_id, before, after))
         return after
 
@@ -289,9 +290,7 @@ class Provisioning:
             ends_at = now + overlap_seconds if overlap_seconds else None
             return replace(key, rotated_at=now, previous_ends_at=ends_at)
 
-        self.policies.flush_in_any_case()
-        before, after = self.directory.update_key(owner_id, key_id, rotate, sealed)
-        self.policies.flush()
+        before, after = self._update_key(owner_id, key_id, rotate, sealed)
         self._record(_key_change(Action.KEY_ROTATED, owner_id, before, after))
         return CreatedKey(after, secret)
 
@@ -301,11 +300,9 @@ class Provisioning:
         Raises `OwnerNotFound`, `KeyNotFound`.
         """
         self.directory.get_key(owner_id, key_id)
-        self.policies.flush_in_any_case()
-        before, after = self.directory.update_key(
+        before, after = self._update_key(
             owner_id, key_id, lambda key: replace(key, previous_ends_at=None)
         )
-        self.policies.flush()
         if before.has_overlap(self._now()):
             self._record(_key_change(Action.KEY_OVERLAP_ENDED, owner_id, before, after))
         return after
@@ -318,6 +315,36 @@ class Provisioning:
         self.policies.flush()
         if before.revoked_at is None:
             self._record(_revocation(owner_id, before, now))
+
+    def _owns_apps(self, owner: Owner) -> bool:
+        if owner.owner_type is not OwnerType.SERVICE_ACCOUNT:
+            return False
+        return bool(self.list_apps(owner.owner_id, After(), 1).owners)
+
+    def _update_key(
+        self,
+        owner_id: str,
+        key_id: str,
+        change: Callable[[Key], Key],
+        secret: NewSecret | None = None,
+    ) -> tuple[Key, Key]:
+        """Change a key, and have policies flushed unless no more than its name changes."""
+        promised = False
+
+        def promising(key: Key) -> Key:
+            nonlocal promised
+            after = change(key)
+            # The write is done only to the very key that is seen here, else this is called again.
+            reaches_policies = secret is not None or _unnamed(after) != _unnamed(key)
+            if reaches_policies and not promised:
+                self.policies.flush_in_any_case()
+                promised = True
+            return after
+
+        before_and_after = self.directory.update_key(owner_id, key_id, promising, secret)
+        if promised:
+            self.policies.flush()
+        return before_and_after
 
     def _new_key(
         self, owner_type: OwnerType, owner_id: str, request: KeyRequest
@@ -350,6 +377,11 @@ class Provisioning:
 
     def _now(self) -> int:
         return int(self.clock())
+
+
+def _unnamed(key: Key) -> Key:
+    """Return what of a key may reach a policy: all but its name."""
+    return replace(key, display_name=None)
 
 
 def _key_change(action: Action, owner_id: str, before: Key | None, after: Key) -> Change:
