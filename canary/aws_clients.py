@@ -1,5 +1,6 @@
 """The AWS clients of a run, with the parts of them that are used; boto3 ships no types."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -79,12 +80,14 @@ class AwsClients:
 
 
 def aws_clients() -> AwsClients:
-    """Make the clients, with the credentials and the region that boto3 finds.
+    """Make the clients, with the credentials that boto3 finds.
+
+    The region is AWS_REGION, which boto3 does not read, or what boto3 finds.
 
     Raises:
         botocore.exceptions.NoRegionError: it finds no region.
     """
-    session = boto3.Session()
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
     config = Config(retries={"mode": "standard", "max_attempts": ATTEMPTS})
 
     make = cast("Callable[..., object]", session.client)

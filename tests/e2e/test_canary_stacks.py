@@ -1,6 +1,7 @@
 """The probe stack comes and goes; the deployed stack is only looked at."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 from unittest.mock import Mock
 
 import pytest
@@ -20,6 +21,9 @@ from tests.support.canary_aws import (
     stubbed,
 )
 
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
@@ -27,6 +31,11 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     monkeypatch.setattr("canary.probe_stack.probe_template", lambda: template)
     with account() as made:
         yield made
+
+
+def test_a_run_asks_the_region_that_aws_region_names() -> None:
+    with account(AWS_REGION="eu-west-1") as made:
+        assert cast("BaseClient", made.clients.functions).meta.region_name == "eu-west-1"
 
 
 def probe(status: str) -> dict[str, object]:
