@@ -615,6 +615,8 @@ def test_there_is_no_http_api_unless_it_is_asked_for() -> None:
         ("AUTHORIZER_FAILURE", "500", "internal_error"),
         ("AUTHORIZER_CONFIGURATION_ERROR", "500", "internal_error"),
         ("MISSING_AUTHENTICATION_TOKEN", "404", "not_found"),
+        ("INVALID_SIGNATURE", "404", "not_found"),
+        ("EXPIRED_TOKEN", "404", "not_found"),
         ("THROTTLED", "429", "too_many_requests"),
         ("QUOTA_EXCEEDED", "429", "too_many_requests"),
         ("INVALID_API_KEY", "403", "forbidden"),
