@@ -27,9 +27,8 @@ class ApiKind(StrEnum):
 class AskedRequest:
     """A request as a person tells of it.
 
-    `authorization` is the value of the header `Authorization`; `path` is what comes after the
-    stage, as it is sent, with a slash at its beginning. Of a WebSocket connection neither method nor
-    path counts.
+    `authorization` is the value of the header `Authorization`; `path` is what is sent after the
+    stage, with a slash at its beginning. Of a WebSocket connection neither method nor path counts.
     """
 
     authorization: str | None = field(repr=False)

@@ -42,8 +42,8 @@ class KeyCache:
     """Remembers key records, and for as long which keys do not exist.
 
     A record younger than `fresh_seconds` is served without a read. When the store behind cannot
-    answer, a record younger than `stale_seconds` is served still, for `RETRY_SECONDS` without asking
-    again; an unknown key never is. Both memories hold at most `max_entries` each, so that a
+    answer, a record younger than `stale_seconds` is served still, for `RETRY_SECONDS` without
+    asking again; an unknown key never is. Both memories hold at most `max_entries` each, so that a
     flood of unknown ids evicts no known key.
 
     Threads that miss the same key at the same time share one read, unless `fresh_seconds` is 0: a
