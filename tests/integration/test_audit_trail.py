@@ -123,6 +123,7 @@ def test_a_bus_that_is_not_there_loses_no_log_line(moto: EmbeddedAws, telemetry:
             "ThrottlingException",
         ),
         (EndpointConnectionError(endpoint_url="http://events"), "EndpointConnectionError"),
+        (AttributeError("of botocore's parser"), "AttributeError"),
     ],
 )
 def test_events_that_a_failing_bus_does_not_take_are_each_told(

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, repeat
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from keyscope.audit import AuditEvent
 from keyscope.aws.clients import EventsClient, UnreadableAnswer
 from keyscope.aws.key_table import error_code
@@ -40,7 +38,7 @@ class EventBus:
         """Yield the events that the bus does not say it took, each with AWS's error code."""
         try:
             response = self.client.put_events(Entries=[self._entry(event) for event in events])
-        except (BotoCoreError, ClientError) as error:
+        except Exception as error:  # noqa: BLE001 - the change is done, and its answer must go out
             yield from ((event, error_code(error)) for event in events)
             return
         # Nothing is said of an event whose entry is not there: it may not have been taken.
