@@ -20,17 +20,18 @@ run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE
 		ACCESS_MAP="$(ACCESS_MAP)" python -m local
 
 # Tests of a file share what they start; folders with long files go first. Coverage is measured where
-# the tests call the package, since it makes what SAM and cfn-lint do elsewhere twice as slow. Those of
-# tests/security run apart: they tell threads to end, beside which coverage stands still in Python
-# 3.11, and measure what a busy machine would hide.
-PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# the tests call the package, since it makes what SAM and cfn-lint do elsewhere twice as slow; there
+# much is waited for, so a third process fills what two cores leave. Those of tests/security run apart:
+# they tell threads to end, beside which coverage stands still in Python 3.11, and measure what a busy
+# machine would hide.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 ifneq ($(T)$(K),)
 test: .venv/installed .venv/browser
 	pytest $(T) $(if $(K),-k "$(K)")
 else
 test: .venv/installed .venv/browser ## Run every test; T=path and K=words select some, then without the coverage gate
-	pytest $(PARALLEL) tests/integration tests/unit --cov --cov-report=term
-	pytest $(PARALLEL) tests/e2e tests/browser tests/examples tests/template
+	pytest -n logical --maxprocesses 4 $(BY_FILE) tests/integration tests/unit --cov --cov-report=term
+	pytest -n 3 $(BY_FILE) tests/e2e tests/browser tests/examples tests/template
 	pytest tests/security
 endif
 
