@@ -62,10 +62,19 @@ def test_the_fault_is_seen(mutant: Mutant, tmp_path: Path) -> None:
     code = (package / mutant.file).read_text("utf-8")
     (package / mutant.file).write_text(code.replace(mutant.old, mutant.new), "utf-8")
     for test in mutant.tests:
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
-        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-        del environment["KEYSCOPE_TEST_PROFILE"]
-        ended = subprocess.run(  # noqa: S603 - our own tests
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
+        # A property may need more than the examples of every run to meet the fault.
+        ended = run(test, tmp_path, "")
+        if ended.returncode == 0:
+            ended = run(test, tmp_path, "full")
         assert ended.returncode == TESTS_FAILED, f"{test} does not see it:\n{ended.stdout}"
+
+
+def run(test: str, path: Path, profile: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own tests
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(path), "KEYSCOPE_TEST_PROFILE": profile},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
