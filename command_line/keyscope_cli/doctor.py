@@ -1,6 +1,7 @@
 """`keyscope doctor`: whether a stack is as it should be."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import typer
@@ -103,12 +104,10 @@ def _tables(target: Target, outputs: Mapping[str, str], *, deployed: bool) -> It
     """Look at the tables that the stack uses, which need not be its own."""
     for output, check in TABLES.items():
         name, has_keys = output_of(outputs, output), output == "KeysTableName"
-        yield from looked_at(
-            check,
-            lambda check=check, name=name, has_keys=has_keys: table_findings(  # type: ignore[misc]
-                target.aws, check, name, has_keys=has_keys, deployed=deployed
-            ),
+        look = partial(
+            table_findings, target.aws, check, name, has_keys=has_keys, deployed=deployed
         )
+        yield from looked_at(check, look)
 
 
 def _resources_of(target: Target) -> Sequence[Mapping[str, Any]]:
