@@ -44,7 +44,7 @@ class EventBus:
         # Nothing is said of an event whose entry is not there: it may not have been taken.
         entries = chain(response.get("Entries", ()), repeat(None))
         for event, entry in zip(events, entries, strict=False):
-            told = entry or {"ErrorCode": error_code(UnreadableAnswer())}
+            told = entry or {"ErrorCode": UnreadableAnswer.__name__}
             if "ErrorCode" in told:
                 yield event, str(told["ErrorCode"])
 

@@ -46,7 +46,7 @@ class FlushQueue:
         except (BotoCoreError, ClientError) as error:
             raise _unavailable(error_code(error)) from None
         if not response.get("MessageId"):
-            raise _unavailable(error_code(UnreadableAnswer()))
+            raise _unavailable(UnreadableAnswer.__name__)
 
     def flush(self) -> None:
         """Ask for a flush now, and for one when no container serves the old record any more.
@@ -70,7 +70,7 @@ class FlushQueue:
             raise _unavailable(", ".join(sorted({str(entry.get("Code")) for entry in failed})))
         taken = {entry.get("Id") for entry in filter(None, response.get("Successful", ()))}
         if not delays.keys() <= taken:
-            raise _unavailable(error_code(UnreadableAnswer()))
+            raise _unavailable(UnreadableAnswer.__name__)
 
 
 def _unavailable(detail: str) -> Unavailable:
