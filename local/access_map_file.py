@@ -16,8 +16,8 @@ _VARIABLE: Final = "KEYSCOPE_ACCESS_MAP"
 
 
 def with_access_map(stack: Stack, file: Path) -> Stack:
-    """Return the stack with another access map in every function that reads one."""
-    path = str(file.resolve())
+    """Return the stack with another access map, of an absolute path, in each of its readers."""
+    path = str(file)
     return replace(
         stack,
         parameters={**stack.parameters, _PARAMETER: path},
