@@ -56,6 +56,12 @@ def held(console: Console, act: Callable[[], None]) -> Route:
     return routes[0]
 
 
+def key_under_way(console: Console) -> Route:
+    """Ask for a key, and return the request that makes it, held."""
+    ask_to_create(console)
+    return held(console, lambda: answer(console, "Create key"))
+
+
 def go_back(console: Console) -> str:
     """Go back from an app that was just created to the list; return the app's id."""
     app_id = console.page.url.rpartition("/")[2]
@@ -114,8 +120,7 @@ def test_a_service_accounts_secret_that_comes_late_is_shown(signed_in: Console) 
     page.get_by_label("Name").fill("Late partner")
     answer(signed_in, "Create service account")
     page.wait_for_selector("h1:has-text('Late partner')")
-    ask_to_create(signed_in)
-    route = held(signed_in, lambda: answer(signed_in, "Create key"))
+    route = key_under_way(signed_in)
     page.go_back()
     expect(page.locator("h1")).to_have_text("Service accounts")
     route.continue_()
@@ -125,8 +130,7 @@ def test_a_service_accounts_secret_that_comes_late_is_shown(signed_in: Console) 
 
 def test_a_secret_that_fails_to_come_after_its_view_was_left_is_told(signed_in: Console) -> None:
     signed_in.create_app("Fails late")
-    ask_to_create(signed_in)
-    route = held(signed_in, lambda: answer(signed_in, "Create key"))
+    route = key_under_way(signed_in)
     go_back(signed_in)
     route.fulfill(status=500, json={})
     expect(signed_in.page.locator("#status")).to_contain_text("Nothing was changed, or all of it")
@@ -156,8 +160,7 @@ def test_a_kept_secret_gives_the_focus_to_the_view_behind_it(signed_in: Console)
 
 def ask_on_in_the_next_view(console: Console) -> None:
     """Have a new secret come up over a question of another view."""
-    ask_to_create(console)
-    route = held(console, lambda: answer(console, "Create key"))
+    route = key_under_way(console)
     go_back(console)
     console.page.get_by_role("button", name="Create app").click()
     route.continue_()
@@ -181,8 +184,7 @@ def test_what_was_copied_is_told_in_the_foremost_dialog(signed_in: Console) -> N
 
 def test_what_is_under_way_cannot_be_cancelled(signed_in: Console) -> None:
     signed_in.create_app("Cancelled")
-    ask_to_create(signed_in)
-    route = held(signed_in, lambda: answer(signed_in, "Create key"))
+    route = key_under_way(signed_in)
     expect(signed_in.page.get_by_role("button", name="Cancel")).to_be_disabled()
     for _ in range(3):
         signed_in.page.keyboard.press("Escape")
@@ -192,8 +194,7 @@ def test_what_is_under_way_cannot_be_cancelled(signed_in: Console) -> None:
 
 def test_what_is_under_way_is_not_asked_for_again(signed_in: Console) -> None:
     signed_in.create_app("Once")
-    ask_to_create(signed_in)
-    route = held(signed_in, lambda: answer(signed_in, "Create key"))
+    route = key_under_way(signed_in)
     signed_in.page.get_by_role("dialog").get_by_label("Name").fill("Servers")
     expect(signed_in.page.locator("dialog [type=submit]")).to_be_disabled()
     route.continue_()
@@ -202,8 +203,7 @@ def test_what_is_under_way_is_not_asked_for_again(signed_in: Console) -> None:
 
 def test_a_question_can_be_answered_again_after_it_failed(signed_in: Console) -> None:
     signed_in.create_app("Again")
-    ask_to_create(signed_in)
-    route = held(signed_in, lambda: answer(signed_in, "Create key"))
+    route = key_under_way(signed_in)
     route.fulfill(status=500, json={})
     expect(signed_in.page.get_by_role("alert")).to_contain_text("Nothing was changed")
     answer(signed_in, "Create key")
@@ -232,8 +232,7 @@ def test_the_browser_asks_before_a_page_goes_with_a_new_secret(signed_in: Consol
 
 def test_the_browser_asks_before_a_page_goes_with_a_change_under_way(signed_in: Console) -> None:
     signed_in.create_app("Page goes early")
-    ask_to_create(signed_in)
-    held(signed_in, lambda: answer(signed_in, "Create key"))
+    key_under_way(signed_in)
     assert stays_on_the_page(signed_in) == "beforeunload"
 
 
@@ -263,8 +262,7 @@ def test_being_signed_out_takes_a_new_secret_away(signed_in: Console) -> None:
 
 def test_a_secret_that_comes_after_signing_out_is_not_shown(signed_in: Console) -> None:
     signed_in.create_app("Out before")
-    ask_to_create(signed_in)
-    route = held(signed_in, lambda: answer(signed_in, "Create key"))
+    route = key_under_way(signed_in)
     go_back(signed_in)
     signed_in.page.get_by_role("button", name="Sign out").click()
     with signed_in.page.expect_response(MAKES_SECRET):
