@@ -3,10 +3,19 @@
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 
+from keyscope.aws.clients import UnreadableAnswer
+from keyscope.aws.deadline import DeadlinePassed, RequestTimeUp, TooManyCallsStuck
 from keyscope.aws.key_table import KeyTable
-from keyscope.errors import Reason, Unavailable
+from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from local.listening_program import free_ports
 from local.tables import local_client
 from tests.support.dynamodb_local import Store
@@ -66,6 +75,31 @@ def test_a_record_is_read_by_one_strongly_consistent_get_item() -> None:
 )
 def test_a_table_that_cannot_answer_is_unavailable(error: Exception, detail: str) -> None:
     assert failure_of(table_of(RecordingClient(error))) == (Reason.KEY_STORE_UNAVAILABLE, detail)
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (DeadlinePassed(), Hung),
+        (ReadTimeoutError(endpoint_url="http://dynamodb"), Hung),
+        (ConnectTimeoutError(endpoint_url="http://dynamodb"), Hung),
+        (EndpointConnectionError(endpoint_url="http://dynamodb"), Hung),
+        (ConnectionClosedError(endpoint_url="http://dynamodb"), Hung),
+        (RequestTimeUp(), HeldUp),
+        (TooManyCallsStuck(), HeldUp),
+        (ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem"), Unavailable),
+        (ClientError({"Error": {"Code": "InternalServerError"}}, "GetItem"), Unavailable),
+        (UnreadableAnswer(), Unavailable),
+        (NoCredentialsError(), Unavailable),
+    ],
+    ids=repr,
+)
+def test_a_read_that_hung_is_told_from_one_that_failed_fast_and_one_that_others_held_up(
+    error: Exception, failure: type[Unavailable]
+) -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        table_of(RecordingClient(error)).get(KEY_ID)
+    assert type(unavailable.value) is failure
 
 
 def test_a_store_that_nothing_listens_at_is_unavailable() -> None:

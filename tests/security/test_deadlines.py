@@ -17,6 +17,7 @@ from keyscope.aws.deadline import (
     REQUEST_SECONDS,
     DeadlinePassed,
     Deadlines,
+    RequestTimeUp,
     TooManyCallsStuck,
 )
 from keyscope.decision import Outcome
@@ -125,9 +126,16 @@ def test_a_request_whose_time_is_up_makes_no_call() -> None:
     deadlines.begin_request()
     timer.now += REQUEST_SECONDS
     made: list[None] = []
-    with pytest.raises(DeadlinePassed):
+    with pytest.raises(RequestTimeUp):
         deadlines.call(lambda: made.append(None))
     assert made == []
+
+
+@pytest.mark.no_cover
+def test_a_call_that_its_request_cuts_short_is_not_said_to_have_hung() -> None:
+    deadlines = short(call_seconds=60, request_seconds=0.1)
+    with hanging() as released, pytest.raises(RequestTimeUp):
+        deadlines.call(released.wait)
 
 
 def test_each_request_has_time_of_its_own() -> None:

@@ -30,10 +30,10 @@ from keyscope.authorize import Authorizer, authorize
 from keyscope.aws.secret_box import SecretOpeningBox
 from keyscope.aws.telemetry import COMPONENT, NOT_APPLICABLE, Telemetry
 from keyscope.decision import Decision, Outcome, Scheme
-from keyscope.errors import Reason, Unavailable
+from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.event import read_rest_event
 from keyscope.ids import OwnerType, new_key_id
-from keyscope.key_cache import RECHECK_SECONDS, KeyCache
+from keyscope.key_cache import RECHECK_SECONDS, RETRY_SECONDS, KeyCache
 from keyscope.key_record import KeyRecord, Lookup, RecordSource
 from keyscope.principal import Scope
 from keyscope.provisioning import KeyRequest, Provisioning
@@ -310,12 +310,15 @@ class RememberedKeys(RuleBasedStateMachine):
             fresh_seconds=fresh_seconds,
             stale_seconds=STALE_SECONDS,
             max_entries=ENTRIES,
+            timer=self.clock,
         )
         # What the table has held for each id, since when, the latest last.
         self.held: dict[str, list[tuple[float, KeyRecord | None]]] = {
             key_id: [(NOW - 1_000, None)] for key_id in IDS
         }
         self.read: list[tuple[str, bool, float]] = []
+        # When each key's last read hung, if it did.
+        self.hung: dict[str, float] = {}
 
     @rule(key_id=st.sampled_from(IDS), record=st.sampled_from(RECORDS))
     def create_or_rotate(self, key_id: str, record: KeyRecord) -> None:
@@ -331,10 +334,11 @@ class RememberedKeys(RuleBasedStateMachine):
     def tick(self, seconds: float) -> None:
         self.clock.now += seconds
 
-    @rule()
-    def break_or_mend_the_store(self) -> None:
+    @rule(fails_by=st.sampled_from([Unavailable, Hung, HeldUp]))
+    def break_or_mend_the_store(self, fails_by: type[Unavailable]) -> None:
         broken = self.store.failure is not None
         self.store.failure = None if broken else Reason.KEY_STORE_UNAVAILABLE
+        self.store.fails_by = fails_by
 
     @rule(key_id=st.sampled_from(IDS))
     def get(self, key_id: str) -> None:
@@ -349,13 +353,15 @@ class RememberedKeys(RuleBasedStateMachine):
         try:
             lookup = look_up(key_id)
         except Unavailable:
+            self._note_failure(key_id)
             assert self.store.failure is not None
             assert not remembered
             return
         reads = self.store.reads - before
-        # A failed read spares the next ones, for as long as a stale record will do.
-        most = {RecordSource.TABLE: {1}, RecordSource.CACHE: {0}, RecordSource.STALE: {0, 1}}
-        assert reads in most[lookup.source]
+        if lookup.source is RecordSource.STALE:
+            self._check_stale(key_id, reads)
+        else:
+            assert reads == (lookup.source is RecordSource.TABLE)
         assert not (remembered and reads)
         oldest = {
             RecordSource.TABLE: 0,
@@ -366,6 +372,22 @@ class RememberedKeys(RuleBasedStateMachine):
         assert lookup.source is not RecordSource.STALE or lookup.record is not None
         if lookup.source is RecordSource.TABLE:
             self.read.append((key_id, lookup.record is not None, self.clock.now))
+            self.hung.pop(key_id, None)
+
+    def _check_stale(self, key_id: str, reads: int) -> None:
+        """Only what became of the key's own reads lets its old record serve."""
+        if reads == 0:
+            spared_seconds = min(RETRY_SECONDS, self.fresh_seconds)
+            assert self.clock.now - self.hung[key_id] < spared_seconds
+            return
+        assert reads == 1
+        assert self.store.failure is not None
+        assert self.store.fails_by is not HeldUp or key_id in self.hung
+        self._note_failure(key_id)
+
+    def _note_failure(self, key_id: str) -> None:
+        if self.store.fails_by is Hung:
+            self.hung[key_id] = self.clock.now
 
     def _must_be_remembered(self, key_id: str, fresh: float) -> bool:
         """Tell whether a key was read just now, and too few others since to push it out."""

@@ -1,28 +1,40 @@
 """What a record that was read before an outage decides while it lasts."""
 
+import gc
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
 
+from keyscope.aws import bootstrap
 from keyscope.aws.clients import writing_dynamodb_client
 from keyscope.aws.transactions import Database
 from keyscope.decision import Outcome
 from keyscope.errors import Unavailable
+from keyscope.key_cache import RETRY_SECONDS
 from tests.support.builders import MadeKey, basic, make_key, rotated
 from tests.support.faulty_aws import (
+    Fault,
     FaultyAws,
     answering,
     failing,
     faulty_aws,
+    for_keys,
     raw_reply,
+    resetting,
     silent,
     well,
     with_attribute,
 )
 from tests.support.handlers import Asked, rest_authorizer
+from tests.support.stores import SteppedClock
+
+# What a given-up call leaves is closed by the garbage collector, which warns of it.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 ALLOWED, REFUSED, FAILED = Outcome.ALLOWED, Outcome.REFUSED, Outcome.FAILED
 PAST, FUTURE = int(time.time()) - 60, int(time.time()) + 3_600
@@ -43,6 +55,12 @@ ROTATED: Final = rotated(OLD, FUTURE)
 ROTATED_LONG_AGO: Final = rotated(OLDER, PAST)
 UNKNOWN: Final = make_key()
 KEYS: Final = (GOOD, EXPIRED, DISABLED, REVOKED, ELSEWHERE, ROTATED, ROTATED_LONG_AGO)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collected() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +150,99 @@ def test_kms_is_not_asked_again_for_a_secret_that_is_remembered(
     aws.kms.fault = silent
     assert asked.outcome(GOOD.bearer(scope="app")) is ALLOWED
     assert aws.decryptions_of(GOOD) == 1
+
+
+CACHE_SECONDS: Final = 30
+THROTTLED: Final = failing("ThrottlingException")
+FAST: Final = [
+    pytest.param(THROTTLED, id="throttled"),
+    pytest.param(failing("AccessDeniedException"), id="denied"),
+    pytest.param(failing("InternalServerError", 500), id="broken"),
+    pytest.param(answering(raw_reply(b"<html>")), id="no answer of DynamoDB's"),
+]
+COSTLY: Final = [
+    pytest.param(silent, id="never answers"),
+    pytest.param(resetting, id="resets connections"),
+]
+
+
+class Container:
+    """An authorizer's container that has seen some keys, whose records have grown old since."""
+
+    def __init__(self, aws: FaultyAws, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.aws = aws
+        self.clock = SteppedClock(time.time())
+        self.key, *self.others = (make_key() for _ in range(4))
+        aws.hold(self.key, *self.others)
+        times = SimpleNamespace(
+            time=self.clock, monotonic=self.clock, perf_counter=time.perf_counter
+        )
+        monkeypatch.setattr(bootstrap, "time", times)
+        self.asked = rest_authorizer(aws, key_cache_seconds=str(CACHE_SECONDS))
+        for made in (self.key, *self.others):
+            self.asked.outcome(made.basic())
+        self.clock.now += CACHE_SECONDS
+
+    def revoke(self) -> None:
+        revoked = replace(self.key.record, revoked_at=PAST)
+        self.aws.hold(MadeKey(revoked, self.key.secret))
+
+    def outcome(self) -> Outcome:
+        return self.asked.outcome(self.key.basic())
+
+    def fail(self, fault: Fault, *keys: MadeKey) -> None:
+        """Use the keys while their reads fail: their old records serve."""
+        self.aws.dynamodb.fault = for_keys(fault, *keys)
+        with ThreadPoolExecutor(len(keys)) as pool:
+            outcomes = set(pool.map(self.asked.outcome, [made.basic() for made in keys]))
+        assert outcomes == {ALLOWED}
+
+
+@pytest.fixture
+def container(aws: FaultyAws, monkeypatch: pytest.MonkeyPatch) -> Container:
+    return Container(aws, monkeypatch)
+
+
+@pytest.mark.parametrize("fault", [*FAST, *COSTLY])
+def test_a_key_revoked_since_is_refused_although_the_reads_of_others_fail(
+    fault: Fault, container: Container
+) -> None:
+    container.revoke()
+    container.fail(fault, *container.others)
+    assert container.outcome() is REFUSED
+
+
+@pytest.mark.parametrize("fault", FAST)
+def test_a_fast_failure_spares_no_read(fault: Fault, container: Container) -> None:
+    container.fail(fault, container.key)
+    container.revoke()
+    container.aws.dynamodb.fault = well
+    assert container.outcome() is REFUSED
+
+
+@pytest.mark.parametrize("fault", COSTLY)
+def test_a_failure_that_cost_time_spares_the_next_reads_of_that_key(
+    fault: Fault, container: Container
+) -> None:
+    container.fail(fault, container.key)
+    reads = container.aws.reads_of(container.key)
+    assert container.outcome() is ALLOWED
+    assert container.aws.reads_of(container.key) == reads
+
+
+@pytest.mark.parametrize("fault", COSTLY)
+def test_a_spared_key_is_read_again_a_few_seconds_later(fault: Fault, container: Container) -> None:
+    container.fail(fault, container.key)
+    container.revoke()
+    container.aws.dynamodb.fault = well
+    container.clock.now += RETRY_SECONDS
+    assert container.outcome() is REFUSED
+
+
+def test_a_throttled_key_is_read_again_at_each_request_and_served_meanwhile(
+    container: Container,
+) -> None:
+    container.fail(THROTTLED, container.key)
+    reads = container.aws.reads_of(container.key)
+    assert [container.outcome() for _ in range(3)] == [ALLOWED] * 3
+    assert container.aws.reads_of(container.key) >= reads + 3

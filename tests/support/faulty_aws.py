@@ -211,6 +211,17 @@ def once(fault: Fault) -> Fault:
     return act
 
 
+def for_keys(fault: Fault, *keys: MadeKey) -> Fault:
+    """Fail at the reads of these keys only."""
+    key_ids = {made.key_id for made in keys}
+
+    def act(exchange: Exchange) -> None:
+        chosen = fault if exchange.request["Key"]["key_id"]["S"] in key_ids else well
+        chosen(exchange)
+
+    return act
+
+
 class FaultyService:
     """One service, at a port of its own that stays the same."""
 
@@ -321,9 +332,8 @@ class FaultyAws:
         self.keys.update({made.key_id: made for made in keys})
 
     def reads_of(self, made: MadeKey) -> int:
-        return [request["Key"]["key_id"]["S"] for request in self.dynamodb.requests].count(
-            made.key_id
-        )
+        reads = [request for request in self.dynamodb.requests if "Key" in request]
+        return [read["Key"]["key_id"]["S"] for read in reads].count(made.key_id)
 
     def decryptions_of(self, made: MadeKey) -> int:
         return [request["EncryptionContext"]["keyId"] for request in self.kms.requests].count(

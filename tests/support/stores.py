@@ -19,16 +19,17 @@ class SteppedClock:
 
 @dataclass
 class MemoryKeyStore:
-    """Key records in memory; `failure` makes every read fail."""
+    """Key records in memory; `failure` makes every read fail, by an error of type `fails_by`."""
 
     records: dict[str, KeyRecord] = field(default_factory=dict)
     failure: Reason | None = None
+    fails_by: type[Unavailable] = Unavailable
     reads: int = 0
 
     def get(self, key_id: str, /) -> Lookup:
         self.reads += 1
         if self.failure is not None:
-            raise Unavailable(self.failure)
+            raise self.fails_by(self.failure)
         return Lookup(self.records.get(key_id), RecordSource.TABLE)
 
     def recheck(self, key_id: str, /) -> Lookup:

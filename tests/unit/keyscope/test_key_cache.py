@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from keyscope.errors import Reason, Unavailable
+from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.key_cache import RETRY_SECONDS, KeyCache
 from keyscope.key_record import Lookup, RecordSource
 from tests.support.builders import NOW, make_key
@@ -185,72 +185,103 @@ def test_the_memory_of_unknown_keys_is_bounded() -> None:
     assert cached.get("unknown-0").source is RecordSource.TABLE
 
 
-def while_the_store_fails(*, fresh: int = 30) -> Cached:
-    """Return a cache whose records are stale, and whose store has just failed for the first."""
+def after_a_failed_read(*, by: type[Unavailable] = Hung, fresh: int = 30) -> Cached:
+    """Return a cache whose two records are stale, and whose last read, of the first, has failed."""
     cached = Cached(fresh=fresh)
     cached.store.records[OTHER.key_id] = OTHER.record
     cached.get()
     cached.get(OTHER.key_id)
     cached.clock.now += 60
-    cached.store.failure = Reason.KEY_STORE_UNAVAILABLE
+    cached.store.failure, cached.store.fails_by = Reason.KEY_STORE_UNAVAILABLE, by
     cached.get()
     return cached
 
 
-def test_a_failed_read_spares_the_next_ones_of_that_key() -> None:
-    cached = while_the_store_fails()
+def test_a_read_that_hung_spares_the_next_ones_of_that_key() -> None:
+    cached = after_a_failed_read()
     reads = cached.store.reads
     assert cached.get() == Lookup(KEY.record, RecordSource.STALE)
     assert cached.store.reads == reads
 
 
-def test_a_failed_read_of_one_key_spares_no_other_key_s() -> None:
-    cached = while_the_store_fails()
+def test_a_read_that_failed_fast_spares_none() -> None:
+    cached = after_a_failed_read(by=Unavailable)
     cached.store.failure = None
-    assert cached.get(OTHER.key_id) == Lookup(OTHER.record, RecordSource.TABLE)
+    assert cached.get() == Lookup(KEY.record, RecordSource.TABLE)
 
 
-def test_failed_reads_of_two_keys_spare_those_of_every_recent_record() -> None:
-    cached = while_the_store_fails()
-    cached.get(OTHER.key_id)
-    reads = cached.store.reads
-    assert [cached.get(key.key_id).source for key in (KEY, OTHER)] == [RecordSource.STALE] * 2
-    assert cached.store.reads == reads
+@pytest.mark.parametrize("by", [Unavailable, Hung])
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_failed_reads_of_other_keys_spare_no_read(others: int, by: type[Unavailable]) -> None:
+    cached = Cached(entries=9)
+    made = [make_key() for _ in range(others)]
+    cached.store.records |= {each.key_id: each.record for each in made}
+    for key_id in list(cached.store.records):
+        cached.get(key_id)
+    cached.clock.now += 60
+    cached.store.failure, cached.store.fails_by = Reason.KEY_STORE_UNAVAILABLE, by
+    assert {cached.get(each.key_id).source for each in made} == {RecordSource.STALE}
+    cached.store.failure = None
+    assert cached.get() == Lookup(KEY.record, RecordSource.TABLE)
 
 
-def test_a_failing_store_is_asked_once_in_that_time_whichever_keys_are_used() -> None:
-    cached = while_the_store_fails()
-    cached.get(OTHER.key_id)
+def test_a_key_whose_reads_hang_is_read_once_in_that_time() -> None:
+    cached = after_a_failed_read()
     cached.clock.now += RETRY_SECONDS
     reads = cached.store.reads
-    for key in (KEY, OTHER, KEY):
-        cached.get(key.key_id)
+    for _ in range(3):
+        cached.get()
     assert cached.store.reads == reads + 1
 
 
-def test_the_store_is_asked_again_when_that_time_is_over() -> None:
-    cached = while_the_store_fails()
+def test_a_key_whose_read_hung_is_read_again_when_that_time_is_over() -> None:
+    cached = after_a_failed_read()
     cached.store.failure = None
     cached.clock.now += RETRY_SECONDS
     assert cached.get() == Lookup(KEY.record, RecordSource.TABLE)
 
 
-def test_a_key_that_nothing_recent_is_known_of_is_asked_for_all_the_same() -> None:
-    cached = while_the_store_fails()
+def test_a_key_that_nothing_recent_is_known_of_is_read_all_the_same() -> None:
+    cached = after_a_failed_read()
     reads = cached.store.reads
-    assert failing(lambda: cached.get("unknown")) is Reason.KEY_STORE_UNAVAILABLE
-    assert cached.store.reads == reads + 1
-
-
-def test_a_read_that_succeeds_ends_the_sparing() -> None:
-    cached = while_the_store_fails()
-    cached.store.failure = None
-    cached.get("unknown")
-    assert cached.get() == Lookup(KEY.record, RecordSource.TABLE)
+    for _ in range(2):
+        assert failing(lambda: cached.get("unknown")) is Reason.KEY_STORE_UNAVAILABLE
+    assert cached.store.reads == reads + 2
 
 
 def test_nothing_is_spared_where_every_record_is_to_be_read_anew() -> None:
-    cached = while_the_store_fails(fresh=0)
+    cached = after_a_failed_read(fresh=0)
     reads = cached.store.reads
     cached.get()
     assert cached.store.reads == reads + 1
+
+
+def test_a_key_that_others_held_up_is_not_served_from_an_old_record() -> None:
+    cached = after_a_failed_read()
+    cached.store.fails_by = HeldUp
+    assert failing(lambda: cached.get(OTHER.key_id)) is Reason.KEY_STORE_UNAVAILABLE
+
+
+def test_a_key_whose_own_read_hung_is_served_although_others_hold_it_up() -> None:
+    cached = after_a_failed_read()
+    cached.store.fails_by = HeldUp
+    cached.clock.now += RETRY_SECONDS
+    assert cached.get() == Lookup(KEY.record, RecordSource.STALE)
+
+
+def test_a_key_that_others_held_up_is_read_at_its_next_request() -> None:
+    cached = after_a_failed_read(by=Unavailable)
+    cached.store.fails_by = HeldUp
+    failing(cached.get)
+    cached.store.failure = None
+    assert cached.get() == Lookup(KEY.record, RecordSource.TABLE)
+
+
+def test_a_read_that_succeeds_ends_what_was_noted_of_the_one_that_hung() -> None:
+    cached = after_a_failed_read()
+    cached.clock.now += RETRY_SECONDS
+    cached.store.failure = None
+    cached.get()
+    cached.clock.now += 60
+    cached.store.failure, cached.store.fails_by = Reason.KEY_STORE_UNAVAILABLE, HeldUp
+    assert failing(cached.get) is Reason.KEY_STORE_UNAVAILABLE

@@ -3,6 +3,8 @@
     KeyscopeError
     |-- Refused          the credential does not prove a principal: 401
     |-- Unavailable      the question cannot be answered now: 500, never 401, never an allow
+    |   |-- Hung         the call itself timed out, or its connection broke
+    |   `-- HeldUp       other calls left this one no time: it says nothing of what it asks
     |-- InvalidInput     a request to change something breaks its rules: 400, with every fault
     |-- Forbidden        the principal's scope does not reach an operation: 403
     `-- Misconfigured    a setting or the access map is wrong: the function does not start
@@ -87,6 +89,14 @@ class Unavailable(KeyscopeError):  # noqa: N818 - a state, named as in the log
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
         self.reason = reason
         self.detail = detail
+
+
+class Hung(Unavailable):
+    """The call timed out or its connection broke: the next one may cost as much time."""
+
+
+class HeldUp(Unavailable):
+    """Other calls left this one no time, so that its own might have succeeded."""
 
 
 @dataclass(frozen=True, slots=True)

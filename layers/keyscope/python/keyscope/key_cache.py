@@ -3,28 +3,22 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import TIMEOUT_MAX, Lock
 
-from keyscope.errors import Reason, Unavailable
+from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.key_record import KeyRecord, KeyStore, Lookup, RecordSource
 from keyscope.single_flight import SingleFlight, WaitedTooLong
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """A record and when it was read; `hung_at` is when the last read since timed out, if it did."""
+
     record: KeyRecord | None
     read_at: float
     timer_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _FailedRead:
-    """The last read failed; `of_store` when reads of two keys have, and none succeeded since."""
-
-    key_id: str
-    timer_at: float
-    of_store: bool
+    hung_at: float | None = None
 
 
 RECHECK_SECONDS = 1
@@ -33,18 +27,18 @@ costs a container one read in that time."""
 
 
 RETRY_SECONDS = 5
-"""How long a failed read spares the next ones where a recent record can stand in: a store that
-hangs would else hold up every request, and with it all the concurrency there is. One key's failed
-read spares only its own; once two keys' reads have failed in a row, it is the store that fails."""
+"""How long a read that hung spares the next ones of the same key where a recent record can serve:
+each request with that key would else be held up. A read that fails fast spares none."""
 
 
 class KeyCache:
     """Remembers key records, and for as long which keys do not exist.
 
-    A record younger than `fresh_seconds` is served without a read. When the store behind cannot
-    answer, a record younger than `stale_seconds` is served still, for `RETRY_SECONDS` without
-    asking again; an unknown key never is. Both memories hold at most `max_entries` each, so that a
-    flood of unknown ids evicts no known key.
+    A record younger than `fresh_seconds` is served without a read. When the key's own read fails, a
+    record younger than `stale_seconds` is served still, after a timeout for `RETRY_SECONDS` without
+    another read; an unknown key never is. What the reads of other keys do decides nothing: a key
+    that was revoked may be the one that could be read. Both memories hold at most `max_entries`
+    each, so that a flood of unknown ids evicts no known key.
 
     Threads that miss the same key at the same time share one read, unless `fresh_seconds` is 0: a
     read that began earlier is a short memory, too. `wait_seconds` tells how long a thread may wait
@@ -75,7 +69,6 @@ class KeyCache:
         self._max_entries = max_entries
         self._known: OrderedDict[str, _Entry] = OrderedDict()
         self._unknown: OrderedDict[str, _Entry] = OrderedDict()
-        self._failed: _FailedRead | None = None
         self._turn = Lock()
         self._reads: SingleFlight[str, Lookup | Unavailable] = SingleFlight(wait_seconds)
 
@@ -99,23 +92,31 @@ class KeyCache:
         remembered = self._remembered(key_id, fresh_seconds)
         if remembered is not None:
             return Lookup(remembered.record, RecordSource.CACHE)
-        if self._has_just_failed(key_id) and (stale := self._stale(key_id)):
+        if self._has_just_hung(key_id) and (stale := self._stale(key_id)):
             return stale
         answer = self._read_once(key_id, fresh_seconds)
         if isinstance(answer, Lookup):
             return answer
-        if answer.reason is Reason.KEY_STORE_UNAVAILABLE and (stale := self._stale(key_id)):
+        if self._may_stand_in(key_id, answer) and (stale := self._stale(key_id)):
             return stale
         # An error of its own for each thread: raising adds to it.
         raise Unavailable(answer.reason, answer.detail)
 
-    def _has_just_failed(self, key_id: str) -> bool:
-        failed = self._failed
-        if failed is None or not (failed.of_store or failed.key_id == key_id):
+    def _has_just_hung(self, key_id: str) -> bool:
+        entry = self._known.get(key_id)
+        if entry is None or entry.hung_at is None:
             return False
         # Who wants every record read anew waits for the store.
         spared_seconds = min(RETRY_SECONDS, self._fresh_seconds)
-        return self._timer() - failed.timer_at < spared_seconds
+        return self._timer() - entry.hung_at < spared_seconds
+
+    def _may_stand_in(self, key_id: str, failure: Unavailable) -> bool:
+        """Tell whether the failure is an outage as far as this key's own reads show."""
+        if failure.reason is not Reason.KEY_STORE_UNAVAILABLE:
+            return False
+        entry = self._known.get(key_id)
+        has_hung = entry is not None and entry.hung_at is not None
+        return has_hung or not isinstance(failure, HeldUp)
 
     def _stale(self, key_id: str) -> Lookup | None:
         remembered = self._remembered(key_id, self._stale_seconds)
@@ -156,17 +157,16 @@ class KeyCache:
         try:
             lookup = self._store.get(key_id)
         except Unavailable as unavailable:
-            if unavailable.reason is Reason.KEY_STORE_UNAVAILABLE:
-                self._failed = self._next_failure(key_id)
+            if isinstance(unavailable, Hung):
+                self._note_hung(key_id)
             return unavailable
-        self._failed = None
         self._remember(key_id, _Entry(lookup.record, read_at, timer_at))
         return lookup
 
-    def _next_failure(self, key_id: str) -> _FailedRead:
-        last = self._failed
-        of_store = last is not None and (last.of_store or last.key_id != key_id)
-        return _FailedRead(key_id, self._timer(), of_store)
+    def _note_hung(self, key_id: str) -> None:
+        with self._turn:
+            if (entry := self._known.get(key_id)) is not None:
+                self._known[key_id] = replace(entry, hung_at=self._timer())
 
     def _remember(self, key_id: str, entry: _Entry) -> None:
         with self._turn:

@@ -71,7 +71,8 @@ class KeyStore(Protocol):
         """Return the record of a key.
 
         Raises:
-            Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`.
+            Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`. The former is `Hung` after a
+                timeout or a broken connection, and `HeldUp` when other calls took the time.
         """
         ...
 

@@ -29,12 +29,22 @@ MAX_GIVEN_UP = 32
 
 
 class DeadlinePassed(BotoCoreError):  # noqa: N818 - botocore has no types
-    """A call did not end in its time."""
+    """A call had all the time that one may take, and did not end."""
 
     fmt = "The call did not end in its time"
 
 
-class TooManyCallsStuck(BotoCoreError):  # noqa: N818 - botocore has no types
+class HeldUpByOthers(BotoCoreError):  # noqa: N818 - botocore has no types
+    """Other calls left this one no time; it might have succeeded."""
+
+
+class RequestTimeUp(HeldUpByOthers):
+    """The other calls of the request took its time: this one was cut short, or not made."""
+
+    fmt = "The request has no time left for the call"
+
+
+class TooManyCallsStuck(HeldUpByOthers):
     """So many calls were given up and still run that no other is made."""
 
     fmt = "Too many calls that were given up still run"
@@ -77,13 +87,14 @@ class Deadlines:
 
         Raises:
             DeadlinePassed: when it does not end in time; it is made to end then.
+            RequestTimeUp: when it gets less time, because the request's other calls took it.
             TooManyCallsStuck: when too many others have not ended although they were made to.
         """
         if self._given_up and self._stuck() >= self._max_given_up:
             raise TooManyCallsStuck
         seconds = self.remaining_seconds()
         if seconds <= 0:
-            raise DeadlinePassed
+            raise RequestTimeUp
         call = _Call(operation)
         call.start()
         if call.ended.acquire(timeout=seconds):
@@ -91,7 +102,7 @@ class Deadlines:
         with self._turn:
             self._given_up.append(call)
         call.make_end()
-        raise DeadlinePassed
+        raise DeadlinePassed if seconds >= self._call_seconds else RequestTimeUp
 
     def _stuck(self) -> int:
         with self._turn:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
 
 from keyscope.aws.clients import ItemReader
+from keyscope.aws.deadline import DeadlinePassed, HeldUpByOthers
 from keyscope.aws.key_items import Item, record_of_item
-from keyscope.errors import Reason, Unavailable
+from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.key_record import Lookup, RecordSource
 
 
@@ -22,7 +24,8 @@ class KeyTable:
         """Read the record of a key.
 
         Raises:
-            Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`.
+            Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`. The former is `Hung` after a
+                timeout or a broken connection, and `HeldUp` when other calls took the time.
         """
         try:
             response = self.client.get_item(
@@ -34,7 +37,7 @@ class KeyTable:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
-            raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, error_code(error)) from None
+            raise _failure(error) from None
         item = response.get("Item")
         record = None if item is None else record_of_item(_attributes(item))
         if record is not None and record.key_id != key_id:
@@ -47,6 +50,18 @@ def error_code(error: Exception) -> str:
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "unknown"))
     return type(error).__name__
+
+
+def _failure(error: Exception) -> Unavailable:
+    reason, code = Reason.KEY_STORE_UNAVAILABLE, error_code(error)
+    match error:
+        case HeldUpByOthers():
+            return HeldUp(reason, code)
+        # botocore's two bases of all timeouts and broken connections.
+        case DeadlinePassed() | NotConnected() | HTTPClientError():
+            return Hung(reason, code)
+        case _:
+            return Unavailable(reason, code)
 
 
 def _attributes(item: object) -> Item:
