@@ -1,23 +1,39 @@
-"""The installed program `keyscope`, run as a user runs it."""
+"""The program `keyscope`: its commands in this process, and its starts in a terminal."""
 
 import json
 import os
 import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
+from unittest.mock import patch
+
+from botocore.loaders import JSONFileLoader
+from typer.testing import CliRunner
+
+from keyscope_cli.main import main
+from tests.support.local_run import serving
 
 ROOT: Final = Path(__file__).parents[2]
 PROGRAM: Final = str(Path(sys.executable).with_name("keyscope"))
-PARAMETERS: Final = (
-    "AccessMapRoutes=v2,v1.1 KeyCacheSeconds=0 AuthorizerCacheSeconds=0 HttpApiEnabled=false"
+COLUMNS: Final = 120
+END_SECONDS: Final = 300
+"""How long a program may take to end. Only a hang takes this long, even on a busy machine."""
+# Ctrl-C and the prompt for a secret both need a controlling terminal, which a new session lacks.
+_IN_THIS_TERMINAL: Final = (
+    "import fcntl, os, sys, termios;"
+    " fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    " os.execv(sys.argv[1], sys.argv[1:])"
 )
-TIMEOUT_SECONDS: Final = 120
+# Each command parses botocore's descriptions of AWS again; that takes longer than all it does.
+_described_aws: Final = staticmethod(cache(JSONFileLoader().load_file))
 
 
 @dataclass(frozen=True)
@@ -33,51 +49,91 @@ class Ended:
         return json.loads(self.out)
 
 
-def environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment without what a user may have set for the program."""
+@contextmanager
+def environment(**variables: str) -> Iterator[dict[str, str]]:
+    """Yield an environment that holds nothing a user may have set for the program or for AWS."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("KEYSCOPE_", "AWS_")) and name not in {"NO_COLOR", "FORCE_COLOR"}
     }
-    return {**kept, "TERM": "xterm-256color", "COLUMNS": "120", **variables}
+    with TemporaryDirectory() as home:
+        # Without it, a command that has no credentials waits for those of an EC2 instance.
+        own = {"HOME": home, "TERM": "xterm-256color", "AWS_EC2_METADATA_DISABLED": "true"}
+        yield {**kept, **own, **variables}
 
 
 def keyscope(*arguments: str, text: str = "", **variables: str) -> Ended:
-    """Run the program where no terminal is."""
-    done = subprocess.run(  # noqa: S603 - our own program
-        [PROGRAM, *arguments],
-        cwd=ROOT,
-        env=environment(**variables),
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIMEOUT_SECONDS,
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    """Run the program's entry point in this process, without a terminal.
+
+    Each call has its own environment, home, standard input and output, as a started program has.
+    """
+    with (
+        environment(COLUMNS=str(COLUMNS), **variables) as own,
+        chdir(ROOT),
+        patch.dict(os.environ, own, clear=True),
+        patch.object(sys, "argv", ["keyscope", *arguments]),
+        patch.object(JSONFileLoader, "load_file", _described_aws),
+        CliRunner().isolation(text) as (out, err, _),
+    ):
+        status = _status_of_main()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return Ended(status, out.getvalue().decode(), err.getvalue().decode())
 
 
-def in_a_terminal(*arguments: str, typed: str = "", **variables: str) -> Ended:
-    """Run the program in a terminal of its own, and type a line when it asks with a colon."""
+def _status_of_main() -> int:
+    try:
+        main()
+    except SystemExit as ended:
+        match ended.code:
+            case None:
+                return 0
+            case int(status):
+                return status
+    message = "main() ends with SystemExit and a number, like any program"
+    raise AssertionError(message)
+
+
+@contextmanager
+def started(*arguments: str, **streams: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the installed program without a terminal."""
+    with (
+        environment(COLUMNS=str(COLUMNS)) as own,
+        subprocess.Popen(  # noqa: S603 - our own program
+            [PROGRAM, *arguments], cwd=ROOT, env=own, **streams
+        ) as process,
+    ):
+        yield process
+
+
+def in_a_terminal(
+    *arguments: str, keys: str = "", columns: int = COLUMNS, **variables: str
+) -> Ended:
+    """Start the installed program in its own terminal; press the keys when it asks with a colon."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(  # noqa: S603 - our own program
-        [PROGRAM, *arguments],
-        cwd=ROOT,
-        env=environment(**variables),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    ) as process:
+    termios.tcsetwinsize(theirs, (24, columns))
+    wrapper = (sys.executable, "-I", "-S", "-c", _IN_THIS_TERMINAL)
+    with (
+        environment(**variables) as own,
+        subprocess.Popen(  # noqa: S603 - our own program
+            [*wrapper, PROGRAM, *arguments],
+            cwd=ROOT,
+            env=own,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        ) as process,
+    ):
         os.close(theirs)
         shown = b""
         while piece := _read(ours):
             shown += piece
-            if typed and shown.endswith(b": "):
-                os.write(ours, typed.encode() + b"\n")
-                typed = ""
-        status = process.wait(TIMEOUT_SECONDS)
+            if keys and shown.endswith(b": "):
+                os.write(ours, keys.encode())
+                keys = ""
+        status = process.wait(END_SECONDS)
     os.close(ours)
     return Ended(status, shown.decode(), "")
 
@@ -86,7 +142,7 @@ def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65_536)
     except OSError:
-        # Linux's way to say that nobody has the other end any more.
+        # Linux reports the closed other end of a terminal as an error.
         return b""
 
 
@@ -110,18 +166,11 @@ class LocalRun:
 @contextmanager
 def local_run(folder: Path) -> Iterator[LocalRun]:
     """Serve the local stack, without its tour: that needs an HTTP API."""
-    settings = {"PORT": "0", "STATE_FOLDER": str(folder), "PARAMETERS": PARAMETERS}
-    with subprocess.Popen(
-        [sys.executable, "-m", "local"],
-        cwd=ROOT,
-        env=environment(**settings),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            list(takewhile("Serving until Ctrl-C.\n".__ne__, process.stdout))
-            assert process.poll() is None
-            yield LocalRun(folder / "session.json")
-        finally:
-            process.kill()
+    with serving(
+        folder,
+        AccessMapRoutes="v2,v1.1",
+        KeyCacheSeconds="0",
+        AuthorizerCacheSeconds="0",
+        HttpApiEnabled="false",
+    ):
+        yield LocalRun(folder / "session.json")

@@ -14,7 +14,8 @@ from local.seed import IssuedKey, SeededStore
 
 ROOT: Final = Path(__file__).parents[2]
 SERVING: Final = "Serving until Ctrl-C.\n"
-STOP_SECONDS: Final = 30
+STOP_SECONDS: Final = 300
+"""Only a hang takes this long, even on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,11 @@ class LocalRun:
 
 
 @contextmanager
-def local_run(folder: Path, **parameters: str) -> Iterator[LocalRun]:
-    """Start the gateway with the template's parameters, and stop it; its files go to the folder."""
+def serving(folder: Path, **parameters: str) -> Iterator[int]:
+    """Start a run with the template's parameters; yield its process id once it serves; stop it.
+
+    Its files go to the folder.
+    """
     environment = {
         **os.environ,
         "PORT": "0",
@@ -55,10 +59,17 @@ def local_run(folder: Path, **parameters: str) -> Iterator[LocalRun]:
         try:
             assert process.stdout is not None
             assert SERVING in process.stdout, (folder / "errors").read_text()
-            yield _run_of(process.pid, json.loads((folder / "session.json").read_text()))
+            yield process.pid
         finally:
             process.terminate()
             process.wait(STOP_SECONDS)
+
+
+@contextmanager
+def local_run(folder: Path, **parameters: str) -> Iterator[LocalRun]:
+    """Serve both APIs with the template's parameters; its files go to the folder."""
+    with serving(folder, **parameters) as process_id:
+        yield _run_of(process_id, json.loads((folder / "session.json").read_text()))
 
 
 def _run_of(process_id: int, session: Mapping[str, Any]) -> LocalRun:
