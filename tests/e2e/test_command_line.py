@@ -1,7 +1,9 @@
 """`keyscope` against a running local stack, as a user runs it."""
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,11 +12,23 @@ import pytest
 
 from keyscope.principal import Scope
 from local.events import EVENTS, Allowed, SampleEvent, Unauthorized
-from tests.support.command_line import Ended, LocalRun, in_a_terminal, keyscope, local_run
+from tests.support.command_line import (
+    END_SECONDS,
+    Ended,
+    LocalRun,
+    in_a_terminal,
+    keyscope,
+    local_run,
+    started,
+)
 
 SECRET: Final = re.compile(r"ks_[\w-]{40,}")
 TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 ESCAPE: Final = "\x1b["
+COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+RULES: Final = ("┏", "┃", "┡", "│", "└")
+"""What each line of a table in a terminal starts with."""
+CTRL_C: Final = "\x03"
 AUTHORIZER_EVENTS: Final = [
     sample for sample in EVENTS if isinstance(sample.expected, Allowed | Unauthorized)
 ]
@@ -247,29 +261,55 @@ def test_no_command_prints_a_secret_that_is_not_new(run: LocalRun, account: Path
         assert TOKEN.search(done.out + done.err) is None
 
 
-def test_in_a_terminal_a_secret_is_asked_for_and_not_shown(run: LocalRun) -> None:
-    key = run.session["account_key"]
-    arguments = ("app", "list", "--url", run.session["rest_api"], "--key-id", key["key_id"])
-    done = in_a_terminal(*arguments, keys=f"{key['secret']}\n")
+def prompted(run: LocalRun, keys: str) -> Ended:
+    """Start a command that asks for the secret of the run's account key, and press these keys."""
+    key_id = run.session["account_key"]["key_id"]
+    done = in_a_terminal(
+        "app", "list", "--url", run.session["rest_api"], "--key-id", key_id, keys=keys
+    )
+    assert f"Secret of {key_id}: " in done.out
+    return done
+
+
+def test_the_installed_program_asks_for_a_secret_and_does_not_show_it(run: LocalRun) -> None:
+    secret = run.session["account_key"]["secret"]
+    done = prompted(run, f"{secret}\n")
     assert done.status == 0
-    assert f"Secret of {key['key_id']}: " in done.out
-    assert key["secret"] not in done.out
+    assert run.session["app_id"] in done.out
+    assert secret not in done.out
 
 
-def explained_in_a_terminal(run: LocalRun, **variables: str) -> Ended:
-    event = "events/rest_request_basic_expired_key.json"
-    file = str(run.file)
-    return in_a_terminal("explain", "--event", event, "--local", "--session", file, **variables)
+def test_ctrl_c_ends_it_with_a_shells_status_and_without_a_traceback(run: LocalRun) -> None:
+    done = prompted(run, CTRL_C)
+    assert done.status == 130
+    assert "Traceback" not in done.out
 
 
-def test_in_a_terminal_verdicts_are_coloured(run: LocalRun) -> None:
-    done = explained_in_a_terminal(run)
+def test_a_reader_that_goes_away_is_no_error_to_report() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with started("access", "check", stdout=writer, stderr=subprocess.PIPE) as process:
+        os.close(writer)
+        _, errors = process.communicate(timeout=END_SECONDS)
+    assert (process.returncode, errors) == (1, b"")
+
+
+EXPIRED: Final = ("explain", "--event", "events/rest_request_basic_expired_key.json")
+
+
+def test_in_a_terminal_verdicts_are_coloured_and_tables_have_its_width(run: LocalRun) -> None:
+    target = ("--local", "--session", str(run.file))
+    done = in_a_terminal(*EXPIRED, *target, columns=70)
     assert done.status == 1
     assert f"{ESCAPE}1;31mfailed" in done.out
+    ruled = [line for line in COLOUR.sub("", done.out).splitlines() if line.startswith(RULES)]
+    assert len(ruled) > 10
+    assert {len(line) for line in ruled} == {70}
 
 
 def test_no_color_is_heeded(run: LocalRun) -> None:
-    done = explained_in_a_terminal(run, NO_COLOR="1")
+    target = ("--local", "--session", str(run.file))
+    done = in_a_terminal(*EXPIRED, *target, NO_COLOR="1")
     assert "failed" in done.out
     assert re.search(r"\x1b\[[0-9;]*3[0-9]m", done.out) is None
 

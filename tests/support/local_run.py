@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import IO, Any, Final
 
 from local.seed import IssuedKey, SeededStore
 
@@ -46,7 +47,7 @@ def serving(folder: Path, **parameters: str) -> Iterator[int]:
         "PARAMETERS": " ".join(f"{name}={value}" for name, value in parameters.items()),
     }
     with (
-        (folder / "errors").open("w") as errors,
+        TemporaryFile("w+", encoding="utf-8") as errors,
         subprocess.Popen(
             [sys.executable, "-m", "local"],
             cwd=ROOT,
@@ -58,7 +59,7 @@ def serving(folder: Path, **parameters: str) -> Iterator[int]:
     ):
         try:
             assert process.stdout is not None
-            assert SERVING in process.stdout, (folder / "errors").read_text()
+            assert SERVING in process.stdout, _all_of(errors)
             yield process.pid
         finally:
             process.terminate()
@@ -70,6 +71,11 @@ def local_run(folder: Path, **parameters: str) -> Iterator[LocalRun]:
     """Serve both APIs with the template's parameters; its files go to the folder."""
     with serving(folder, **parameters) as process_id:
         yield _run_of(process_id, json.loads((folder / "session.json").read_text()))
+
+
+def _all_of(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
 
 
 def _run_of(process_id: int, session: Mapping[str, Any]) -> LocalRun:
