@@ -222,9 +222,13 @@ def _logged_to(path: Path) -> Iterator[None]:
     with path.open("w", buffering=1, encoding="utf-8") as log:
         gateway_log = logging.getLogger("keyscope.local")
         gateway_log.setLevel(logging.INFO)
-        gateway_log.addHandler(logging.StreamHandler(log))
-        with contextlib.redirect_stdout(log):
-            yield
+        handler = logging.StreamHandler(log)
+        gateway_log.addHandler(handler)
+        try:
+            with contextlib.redirect_stdout(log):
+                yield
+        finally:
+            gateway_log.removeHandler(handler)
 
 
 def _file(setting: str, path: str, kind: str) -> Path:

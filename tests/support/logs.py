@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 
 
 @contextmanager
@@ -21,3 +22,13 @@ def functions_log_here(*services: str) -> Iterator[None]:
     finally:
         for handler, stream in zip(handlers, before, strict=True):
             handler.setStream(stream)
+
+
+@contextmanager
+def new_loggers() -> Iterator[None]:
+    """Let functions that are loaded meanwhile get loggers of their own, as in a new process."""
+    with patch.dict(logging.root.manager.loggerDict) as loggers:
+        for name, logger in list(loggers.items()):
+            if hasattr(logger, "powertools_handler"):
+                del loggers[name]
+        yield
