@@ -1,9 +1,7 @@
 """`keyscope` against a running local stack, as a user runs it."""
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -13,14 +11,13 @@ import pytest
 from keyscope.principal import Scope
 from local.events import EVENTS, Allowed, SampleEvent, Unauthorized
 from tests.support.command_line import (
-    END_SECONDS,
-    Ended,
     LocalRun,
     in_a_terminal,
+    into_a_broken_pipe,
     keyscope,
     local_run,
-    started,
 )
+from tests.support.in_process import Ended
 
 SECRET: Final = re.compile(r"ks_[\w-]{40,}")
 TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
@@ -286,12 +283,8 @@ def test_ctrl_c_ends_it_with_a_shells_status_and_without_a_traceback(run: LocalR
 
 
 def test_a_reader_that_goes_away_is_no_error_to_report() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    with started("access", "check", stdout=writer, stderr=subprocess.PIPE) as process:
-        os.close(writer)
-        _, errors = process.communicate(timeout=END_SECONDS)
-    assert (process.returncode, errors) == (1, b"")
+    done = into_a_broken_pipe("access", "check")
+    assert (done.status, done.err) == (1, "")
 
 
 EXPIRED: Final = ("explain", "--event", "events/rest_request_basic_expired_key.json")

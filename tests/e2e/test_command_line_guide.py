@@ -11,7 +11,8 @@ import typer.main
 
 from keyscope_cli.failures import ExitStatus
 from keyscope_cli.main import app
-from tests.support.command_line import ROOT, Ended, LocalRun, keyscope, local_run
+from tests.support.command_line import ROOT, LocalRun, keyscope, local_run
+from tests.support.in_process import Ended
 
 GUIDE: Final = (ROOT / "docs" / "command-line.md").read_text("utf-8")
 BLOCKS: Final = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)

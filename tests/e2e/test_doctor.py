@@ -14,7 +14,8 @@ from keyscope.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope_cli.authorizer_checks import cache_finding
 from keyscope_cli.findings import Verdict
 from local.tables import DUMMY_CREDENTIALS, REGION, local_client
-from tests.support.command_line import Ended, keyscope
+from tests.support.command_line import keyscope
+from tests.support.in_process import Ended
 
 STACK: Final = "keyscope"
 TABLE: Final[Mapping[str, object]] = {

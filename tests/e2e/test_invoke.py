@@ -1,8 +1,6 @@
 """`make invoke`, as a person runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -10,51 +8,44 @@ import pytest
 
 from local.invoke import main, shown_answer
 from local.runtime_emulator import Invocation
+from tests.support.in_process import Ended, run_here
 
-ROOT: Final = Path(__file__).parents[2]
-REQUEST: Final = str(ROOT / "events" / "rest_request_basic_app.json")
+EVENTS: Final = Path(__file__).parents[2] / "events"
+REQUEST: Final = str(EVENTS / "rest_request_basic_app.json")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "local.invoke", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def run(*arguments: str) -> Ended:
+    """Run the command in this process; the function runs in the emulator's."""
+    return run_here(lambda: main(arguments))
 
 
 @pytest.fixture(scope="module")
-def allowed() -> subprocess.CompletedProcess[str]:
-    return run("RestAuthorizerFunction", "events/rest_request_basic_app.json")
+def allowed() -> Ended:
+    return run("RestAuthorizerFunction", REQUEST)
 
 
 @pytest.fixture(scope="module")
-def refused() -> subprocess.CompletedProcess[str]:
-    return run("RestAuthorizerFunction", "events/rest_request_basic_wrong_secret.json")
+def refused() -> Ended:
+    return run("RestAuthorizerFunction", str(EVENTS / "rest_request_basic_wrong_secret.json"))
 
 
-def test_the_answer_is_json_on_standard_output(allowed: subprocess.CompletedProcess[str]) -> None:
-    assert allowed.returncode == 0, allowed.stderr
-    assert json.loads(allowed.stdout)["context"]["scope"] == "app"
+def test_the_answer_is_json_on_standard_output(allowed: Ended) -> None:
+    assert allowed.status == 0, allowed.err
+    assert json.loads(allowed.out)["context"]["scope"] == "app"
 
 
-def test_the_log_is_on_standard_error(allowed: subprocess.CompletedProcess[str]) -> None:
-    assert '"message":"decision"' in allowed.stderr
-    assert '"outcome":"allowed"' in allowed.stderr
+def test_the_log_is_on_standard_error(allowed: Ended) -> None:
+    assert '"message":"decision"' in allowed.err
+    assert '"outcome":"allowed"' in allowed.err
 
 
-def test_a_refusal_is_shown_as_what_api_gateway_answers(
-    refused: subprocess.CompletedProcess[str],
-) -> None:
-    assert refused.returncode == 0, refused.stderr
-    assert json.loads(refused.stdout) == {"statusCode": 401, "errorMessage": "Unauthorized"}
+def test_a_refusal_is_shown_as_what_api_gateway_answers(refused: Ended) -> None:
+    assert refused.status == 0, refused.err
+    assert json.loads(refused.out) == {"statusCode": 401, "errorMessage": "Unauthorized"}
 
 
-def test_a_refusals_log_tells_the_reason(refused: subprocess.CompletedProcess[str]) -> None:
-    assert '"reason":"wrong_secret"' in refused.stderr
+def test_a_refusals_log_tells_the_reason(refused: Ended) -> None:
+    assert '"reason":"wrong_secret"' in refused.err
 
 
 def test_an_unknown_function_is_told_with_those_there_are(

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from local import events
 from local.__main__ import main
+from tests.support.in_process import Ended, run_here
 from tests.support.logs import new_loggers
 
 ROOT: Final = Path(__file__).parents[2]
@@ -32,11 +32,9 @@ SECRET: Final = re.compile(r"ks_[\w-]{40}|eyJ[\w-]+\.")
 
 @dataclass(frozen=True)
 class Toured:
-    """How a run ended that only made the tour; its files stay in the folder."""
+    """A run that only made the tour; its files stay in the folder."""
 
-    status: int
-    out: str
-    err: str
+    ended: Ended
     folder: Path
 
     @property
@@ -45,14 +43,11 @@ class Toured:
         return session
 
 
-def run(folder: Path, **settings: str) -> Toured:
+def run(folder: Path, **settings: str) -> Ended:
     """Make the tour in this process; only the tests of signals start a process."""
     environment = {"PORT": "0", "ONCE": "1", "STATE_FOLDER": str(folder), **settings}
-    with new_loggers(), same_signals(), CliRunner().isolation() as (out, err, _):
-        status = main(environment)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        return Toured(status, out.getvalue().decode(), err.getvalue().decode(), folder)
+    with new_loggers(), same_signals():
+        return run_here(lambda: main(environment))
 
 
 @contextmanager
@@ -68,7 +63,8 @@ def same_signals() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def toured(tmp_path_factory: pytest.TempPathFactory) -> Toured:
-    return run(tmp_path_factory.mktemp("toured"))
+    folder = tmp_path_factory.mktemp("toured")
+    return Toured(run(folder), folder)
 
 
 @dataclass(frozen=True)
@@ -190,21 +186,21 @@ def test_it_ends_with_a_shells_status_when_stopped_before_it_serves(tmp_path: Pa
 def test_every_request_of_the_tour_is_answered_as_expected(
     toured: Toured,
 ) -> None:
-    assert (toured.status, toured.err) == (0, "")
-    rows = [line for line in toured.out.splitlines() if line.startswith("ok ")]
-    assert f"{len(rows)} of {len(rows)} requests were answered as expected." in toured.out
+    assert (toured.ended.status, toured.ended.err) == (0, "")
+    rows = [line for line in toured.ended.out.splitlines() if line.startswith("ok ")]
+    assert f"{len(rows)} of {len(rows)} requests were answered as expected." in toured.ended.out
     assert len(rows) >= 12
 
 
 @pytest.mark.parametrize("scope", ["appUser", "app", "account"])
 def test_the_tour_shows_each_scope(scope: str, toured: Toured) -> None:
-    assert re.search(rf"200 +scope {scope} ", toured.out)
+    assert re.search(rf"200 +scope {scope} ", toured.ended.out)
 
 
 def test_the_tour_makes_a_key_uses_it_and_ends_it(
     toured: Toured,
 ) -> None:
-    rows = [line.split()[1:-2] for line in toured.out.splitlines() if line.startswith("ok ")]
+    rows = [line.split()[1:-2] for line in toured.ended.out.splitlines() if line.startswith("ok ")]
     used = "GET /v2/apps/{newApp}/users"
     assert {
         "account Basic POST /v2/apps 400 bad_request",
@@ -221,11 +217,11 @@ def test_the_tour_makes_a_key_uses_it_and_ends_it(
 def test_the_tour_shows_a_service_account_its_own_apps_only(
     toured: Toured,
 ) -> None:
-    assert re.search(r"svc account Basic +GET /v2/apps +200 +apps: Staging +miss", toured.out)
+    assert re.search(r"svc account Basic +GET /v2/apps +200 +apps: Staging +miss", toured.ended.out)
 
 
 def test_the_tour_shows_no_secret(toured: Toured) -> None:
-    assert SECRET.search(toured.out) is None
+    assert SECRET.search(toured.ended.out) is None
 
 
 @pytest.mark.parametrize("routes", ["v1.1", "v2,v1.1"])

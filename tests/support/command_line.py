@@ -16,9 +16,9 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from botocore.loaders import JSONFileLoader
-from typer.testing import CliRunner
 
 from keyscope_cli.main import main
+from tests.support.in_process import Ended, run_here
 from tests.support.local_run import serving
 
 ROOT: Final = Path(__file__).parents[2]
@@ -34,19 +34,6 @@ _IN_THIS_TERMINAL: Final = (
 )
 # Each command parses botocore's descriptions of AWS again; that takes longer than all it does.
 _described_aws: Final = staticmethod(cache(JSONFileLoader().load_file))
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401 - JSON
-        return json.loads(self.out)
 
 
 @contextmanager
@@ -74,12 +61,8 @@ def keyscope(*arguments: str, text: str = "", **variables: str) -> Ended:
         patch.dict(os.environ, own, clear=True),
         patch.object(sys, "argv", ["keyscope", *arguments]),
         patch.object(JSONFileLoader, "load_file", _described_aws),
-        CliRunner().isolation(text) as (out, err, _),
     ):
-        status = _status_of_main()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        return Ended(status, out.getvalue().decode(), err.getvalue().decode())
+        return run_here(_status_of_main, text)
 
 
 def _status_of_main() -> int:
@@ -95,16 +78,22 @@ def _status_of_main() -> int:
     raise AssertionError(message)
 
 
-@contextmanager
-def started(*arguments: str, **streams: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the installed program without a terminal."""
-    with (
-        environment(COLUMNS=str(COLUMNS)) as own,
-        subprocess.Popen(  # noqa: S603 - our own program
-            [PROGRAM, *arguments], cwd=ROOT, env=own, **streams
-        ) as process,
-    ):
-        yield process
+def into_a_broken_pipe(*arguments: str) -> Ended:
+    """Start the installed program with a standard output whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with environment() as own:
+        done = subprocess.run(  # noqa: S603 - our own program
+            [PROGRAM, *arguments],
+            cwd=ROOT,
+            env=own,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=END_SECONDS,
+        )
+    os.close(writer)
+    return Ended(done.returncode, "", done.stderr.decode())
 
 
 def in_a_terminal(
