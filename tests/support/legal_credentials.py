@@ -36,5 +36,8 @@ def legal_values(key_id: str, secret: str) -> Mapping[str, str]:
             ("JWT with half a pair in another claim", header, '{"scope":"app","x":"\\ud800"}'),
             ("JWT with all times", header, times),
             ("JWT with other claims", header, others),
+            ("JWT issued within a second", header, {**APP, "iat": NOW + 0.25}),
+            ("JWT issued in milliseconds", header, {**APP, "iat": NOW * 1_000}),
+            ("JWT issued at a time that is none", header, {**APP, "iat": "today"}),
         )
     }

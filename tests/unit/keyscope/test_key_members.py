@@ -179,6 +179,9 @@ def test_anything_is_a_time_that_can_be_shown_or_is_refused(value: object) -> No
         ("2001:DB8::/32", "2001:db8::/32"),
         ("2001:db8:0:0:0:0:0:1", "2001:db8::1/128"),
         ("::/0", "::/0"),
+        ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+        ("::FFFF:192.0.2.7", "192.0.2.7/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
     ],
 )
 def test_a_network_is_read_in_its_canonical_form(text: str, canonical: str) -> None:

@@ -216,6 +216,9 @@ def test_the_last_exp_of_the_calendar_is_taken() -> None:
         (("192.0.2.0/24",), "192.0.2.7"),
         (("198.51.100.0/24", "192.0.2.7/32"), "192.0.2.7"),
         (("2001:db8::/32",), "2001:db8::1"),
+        (("192.0.2.0/24",), "192.0.2.7:39870"),
+        (("192.0.2.0/24",), "::ffff:192.0.2.7"),
+        (("2001:db8::/32",), "[2001:db8::1]:443"),
     ],
 )
 def test_an_address_of_the_keys_cidrs_is_let_in(cidrs: tuple[str, ...], address: str) -> None:
@@ -229,6 +232,9 @@ def test_an_address_of_the_keys_cidrs_is_let_in(cidrs: tuple[str, ...], address:
     [
         ("192.0.3.1", Reason.SOURCE_ADDRESS_NOT_ALLOWED),
         ("2001:db8::1", Reason.SOURCE_ADDRESS_NOT_ALLOWED),
+        ("192.0.3.1:39870", Reason.SOURCE_ADDRESS_NOT_ALLOWED),
+        ("::ffff:192.0.3.1", Reason.SOURCE_ADDRESS_NOT_ALLOWED),
+        ("fe80::1%eth0", Reason.SOURCE_ADDRESS_UNKNOWN),
         ("192.0.2.7, 10.0.0.1", Reason.SOURCE_ADDRESS_UNKNOWN),
         (None, Reason.SOURCE_ADDRESS_UNKNOWN),
     ],

@@ -9,11 +9,11 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from ipaddress import ip_network
 
 from keyscope.directory import Key
 from keyscope.ids import is_usage_identifier_key
 from keyscope.policy import MAX_ALLOWED_CIDRS
+from keyscope.source_address import read_network
 
 MAX_DISPLAY_NAME_LENGTH = 100
 """Characters; the Sunshine API's limit for an app's name, used for all."""
@@ -27,8 +27,6 @@ _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2
 _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 """The last time that RFC 3339 can tell in UTC."""
 _SHOWN_HASH_LENGTH = 12
-_CIDR = re.compile(r"[0-9A-Fa-f.:]+(/[0-9]{1,3})?")
-"""`ip_network` reads masks and IPv6 zones, too; a zone is any text, and would stand in a policy."""
 
 
 def read_display_name(value: object) -> str:
@@ -66,12 +64,7 @@ def read_expires_at(value: object, now: float) -> int:
 
 def read_cidr(value: object) -> str:
     """Read a network in CIDR notation, IPv4 or IPv6; return its canonical form."""
-    text = value if isinstance(value, str) and _CIDR.fullmatch(value) else ""
-    try:
-        return str(ip_network(text))
-    except ValueError:
-        message = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, no host bits set"
-        raise ValueError(message) from None
+    return str(read_network(value if isinstance(value, str) else ""))
 
 
 def check_number_of_cidrs(number: int) -> None:

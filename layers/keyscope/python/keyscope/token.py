@@ -63,7 +63,6 @@ def read_token(text: str) -> Token:
     _base64url(segments[3])
     key_id = _key_id_of_header(header)
     scope = _scope(claims)
-    _numeric_date(claims, "iat")
     return Token(
         text=text,
         key_id=key_id,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hmac import compare_digest
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import assert_never
 
 from keyscope.credential import Basic, Bearer, Credential
@@ -13,6 +13,7 @@ from keyscope.ids import OwnerType, account_id_of
 from keyscope.key_record import KeyRecord
 from keyscope.principal import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Principal, ProvenSecret, Scope
 from keyscope.secret import hash_secret
+from keyscope.source_address import Network, read_source_address
 from keyscope.token import Token, verify_signature
 
 _NO_HASH = bytes(32)
@@ -163,18 +164,15 @@ def _is_signed_with(secret: str, token: Token) -> bool:
 
 
 def _verify_source_address(allowed_cidrs: tuple[str, ...], source_address: str | None) -> None:
-    if source_address is None:
+    address = None if source_address is None else read_source_address(source_address)
+    if address is None:
         raise Refused(Reason.SOURCE_ADDRESS_UNKNOWN)
-    try:
-        address = ip_address(source_address)
-    except ValueError:
-        raise Refused(Reason.SOURCE_ADDRESS_UNKNOWN) from None
     if not any(address in _network(cidr) for cidr in allowed_cidrs):
         raise Refused(Reason.SOURCE_ADDRESS_NOT_ALLOWED)
 
 
 @lru_cache(maxsize=1_024)
-def _network(cidr: str) -> IPv4Network | IPv6Network:
+def _network(cidr: str) -> Network:
     return ip_network(cidr)
 
 

@@ -1,7 +1,6 @@
 """Why a credential is refused or a path forbidden, explained to the account whose key it is."""
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal, NotRequired, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
@@ -13,6 +12,7 @@ from keyscope.aws.management.bodies import Body
 from keyscope.aws.management.calls import caller_of
 from keyscope.explanation_request import ApiKind, AskedRequest
 from keyscope.own_explanation import explain_own
+from keyscope.source_address import read_source_address
 
 MAX_CREDENTIAL_LENGTH = 8_192
 """Characters; twice what an authorizer takes, so that a credential that is too long is explained"""
@@ -21,10 +21,10 @@ _NO_ADDRESS = "must be an IPv4 or IPv6 address"
 
 
 def _address(text: str) -> str:
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        raise ValueError(_NO_ADDRESS) from None
+    address = read_source_address(text)
+    if address is None:
+        raise ValueError(_NO_ADDRESS)
+    return str(address)
 
 
 SourceAddress = Annotated[

@@ -1,0 +1,70 @@
+"""The caller's address and the networks that a key may be limited to, read in one place."""
+
+import re
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+CIDR_PATTERN = "[0-9A-Fa-f.:]+(/[0-9]{1,3})?"
+"""What every network matches. `ip_network` also reads masks and IPv6 zones; a zone may be any text,
+and would end up in a policy."""
+_CIDR = re.compile(CIDR_PATTERN)
+_WITH_PORT = re.compile(r"(?:\[(?P<bracketed>[^\]]*)\]|(?P<plain>[^:]*))(?::(?P<port>[0-9]{1,5}))?")
+_MAX_PORT = 65_535
+_MAPPED_BITS = 96
+"""IPv4-mapped IPv6 addresses are `::ffff:0:0/96` (RFC 4291, section 2.5.5.2)."""
+_NO_NETWORK = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, no host bits set"
+_WIDER_THAN_IPV4 = (
+    "must be the IPv4 network itself, such as 192.0.2.0/24: an IPv4-mapped IPv6 network needs a"
+    f" prefix of /{_MAPPED_BITS} or longer"
+)
+
+
+def read_source_address(text: str) -> Address | None:
+    """Return the address that a source address names; nothing where it is none.
+
+    It may have a port (`192.0.2.7:39870`, `[2001:db8::1]:443`). An IPv4-mapped IPv6 address is the
+    IPv4 address that it holds. An IPv6 zone (`fe80::1%eth0`) names an interface and is refused.
+    """
+    parts = _WITH_PORT.fullmatch(text)
+    if parts is not None and int(parts["port"] or 0) > _MAX_PORT:
+        return None
+    bracketed = None if parts is None else parts["bracketed"]
+    host = text if parts is None else parts["plain"] if bracketed is None else bracketed
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(address, IPv4Address):
+        # Brackets are for IPv6 alone (RFC 3986, section 3.2.2).
+        return address if bracketed is None else None
+    return None if address.scope_id is not None else address.ipv4_mapped or address
+
+
+def read_network(text: str) -> Network:
+    """Read a network in CIDR notation; a mapped IPv6 network is the IPv4 network that it means.
+
+    Raises:
+        ValueError: with a text that follows the name of the field at fault.
+    """
+    if _CIDR.fullmatch(text) is None:
+        raise ValueError(_NO_NETWORK)
+    address, _, length = text.partition("/")
+    mapped = _mapped(address)
+    if mapped is not None:
+        prefix = int(length or 128)
+        if prefix < _MAPPED_BITS:
+            raise ValueError(_WIDER_THAN_IPV4)
+        text = f"{mapped}/{prefix - _MAPPED_BITS}"
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(_NO_NETWORK) from None
+
+
+def _mapped(address: str) -> IPv4Address | None:
+    try:
+        return IPv6Address(address).ipv4_mapped
+    except ValueError:
+        return None
