@@ -32,7 +32,8 @@ INTERNAL_ERROR: Final = {
     "errors": [{"code": "internal_error", "title": "The request could not be answered now"}]
 }
 NAME_TITLE: Final = (
-    "must be a string of 1 to 100 characters, not blank and without control characters"
+    "must be a string of 1 to 100 characters, at least one of them visible, without control"
+    " characters, line separators and text-direction marks; remove those, or use another name"
 )
 Captured = pytest.CaptureFixture[str]
 Lines = list[dict[str, Any]]

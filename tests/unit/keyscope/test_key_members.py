@@ -1,11 +1,12 @@
 """The readers that the provisioning function and the management API share."""
 
+import re
 import string
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from keyscope.directory import Key
 from keyscope.key_members import (
+    DISPLAY_NAME_PATTERN,
     check_number_of_cidrs,
     present,
     read_cidr,
@@ -46,6 +48,10 @@ NETWORKS = st.one_of(
 )
 
 
+DIRECTION_MARKS: Final = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""What the Unicode bidirectional algorithm (UAX 9) calls explicit formatting."""
+
+
 def if_taken(read: Callable[[object], T], value: object) -> T | None:
     """Return what a reader makes of a value; nothing where it refuses it."""
     try:
@@ -56,7 +62,21 @@ def if_taken(read: Callable[[object], T], value: object) -> T | None:
 
 @pytest.mark.parametrize(
     "name",
-    ["a", "x" * 100, "🙂" * 100, "Café", " Shop ", "商店", "a\u200db", "\u202eshop"],
+    [
+        "a",
+        "x" * 100,
+        "🙂" * 100,
+        "Café",
+        " Shop ",
+        "商店",
+        "متجر",
+        "חנות",
+        "\u0915\u094d\u200d\u0937",
+        "a\u200db",
+        "👨\u200d👩\u200d👧",
+        "❤\ufe0f",
+        "a\u200b",
+    ],
 )
 def test_a_display_name_is_kept_as_it_is(name: str) -> None:
     assert read_display_name(name) == name
@@ -74,6 +94,19 @@ def test_a_display_name_is_kept_as_it_is(name: str) -> None:
         pytest.param("a\x00", id="NUL"),
         pytest.param("a\x7f", id="DEL"),
         pytest.param("a\x85b", id="C1 control"),
+        pytest.param("a\x1b[31mb", id="ESC"),
+        pytest.param("a\u2028b", id="line separator"),
+        pytest.param("a\u2029b", id="paragraph separator"),
+        *(
+            pytest.param(f"a{mark}b", id=f"U+{ord(mark):04X}")
+            for mark in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        ),
+        *(
+            pytest.param(blank, id=f"only U+{ord(blank):04X}")
+            for blank in "\u00ad\u034f\u115f\u180e\u200b\u200d\u2060\u2064\u206a\u2800\u3000\u3164\ufe0f"
+            "\ufeff\uffa0\ufff9\U0001d173\U000e0041\U000e0100"
+        ),
+        pytest.param(" \u200b\u2060 ", id="several invisible characters"),
         pytest.param("\ud800", id="high surrogate"),
         pytest.param("a\udfffb", id="low surrogate"),
         pytest.param(None, id="null"),
@@ -84,7 +117,7 @@ def test_a_display_name_is_kept_as_it_is(name: str) -> None:
     ],
 )
 def test_other_display_names_are_refused(name: object) -> None:
-    with pytest.raises(ValueError, match=r"^must be a string of 1 to 100 characters, not blank"):
+    with pytest.raises(ValueError, match=r"^must be a string of 1 to 100 characters, .*[Rr]emove"):
         read_display_name(name)
 
 
@@ -95,7 +128,8 @@ def test_a_display_name_that_is_taken_can_be_written_down(name: str) -> None:
         assert taken == name
         assert taken.encode().decode() == name
         assert 1 <= len(taken) <= 100
-        assert not any(unicodedata.category(character) == "Cc" for character in taken)
+        assert not any(unicodedata.category(each) in {"Cc", "Zl", "Zp"} for each in taken)
+        assert not any(unicodedata.bidirectional(each) in DIRECTION_MARKS for each in taken)
 
 
 @pytest.mark.parametrize(
@@ -284,3 +318,9 @@ def test_a_revoked_key_shows_when_it_was() -> None:
 def test_what_has_no_value_is_left_out_and_what_is_false_is_not() -> None:
     members: dict[str, object] = {"a": None, "b": False, "c": 0, "d": "", "e": []}
     assert present(members) == {"b": False, "c": 0, "d": "", "e": []}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=110))
+def test_the_documented_pattern_says_which_display_names_are_taken(name: str) -> None:
+    documented = re.fullmatch(DISPLAY_NAME_PATTERN, name) is not None and len(name) <= 100
+    assert documented == (if_taken(read_display_name, name) is not None)

@@ -5,10 +5,10 @@ with a text that follows the member's name in a sentence.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Final
 
 from keyscope.directory import Key
 from keyscope.ids import is_usage_identifier_key
@@ -20,8 +20,27 @@ MAX_DISPLAY_NAME_LENGTH = 100
 
 Json = dict[str, object]
 
-_UNPRINTABLE = {"Cc", "Cs"}
-"""Control characters, and halves of surrogate pairs, which UTF-8 cannot hold."""
+_REORDERING: Final = r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+"""Characters that change how the text around them reads.
+
+Control characters, line and paragraph separators, and the bidirectional marks, embeddings,
+overrides and isolates of UAX 9.
+"""
+_INVISIBLE: Final = (
+    r" \u00a0\u00ad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200d\u202f"
+    r"\u205f-\u2065\u206a-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Spaces, blank letters, and what Unicode calls Default_Ignorable_Code_Point (UAX 44).
+
+The last line is not escaped: Python and ECMA-262, whose syntax JSON Schema uses, spell code points
+beyond U+FFFF differently.
+"""
+DISPLAY_NAME_PATTERN: Final = f"^[^{_REORDERING}]*[^{_REORDERING}{_INVISIBLE}][^{_REORDERING}]*$"
+"""Display names that are safe to show, as a regular expression of both Python and JSON Schema."""
+_DISPLAY_NAME: Final = re.compile(DISPLAY_NAME_PATTERN)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs, which UTF-8 cannot encode."""
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 """RFC 3339, section 5.6; `fromisoformat` reads much more than that."""
 _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
@@ -30,17 +49,22 @@ _SHOWN_HASH_LENGTH = 12
 
 
 def read_display_name(value: object) -> str:
-    """Read a display name: 1 to 100 characters, not blank, no control characters."""
+    """Read a display name: 1 to 100 characters that no terminal or page shows as another name.
+
+    At least one character is visible. Characters that `DISPLAY_NAME_PATTERN` excludes could hide
+    the name, reverse its text, or add lines to a list of names.
+    """
     if (
         isinstance(value, str)
-        and value.strip()
         and len(value) <= MAX_DISPLAY_NAME_LENGTH
-        and not any(unicodedata.category(character) in _UNPRINTABLE for character in value)
+        and _DISPLAY_NAME.fullmatch(value)
+        and not _SURROGATE.search(value)
     ):
         return value
     message = (
-        f"must be a string of 1 to {MAX_DISPLAY_NAME_LENGTH} characters,"
-        " not blank and without control characters"
+        f"must be a string of 1 to {MAX_DISPLAY_NAME_LENGTH} characters, at least one of them"
+        " visible, without control characters, line separators and text-direction marks; remove"
+        " those, or use another name"
     )
     raise ValueError(message)
 

@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from keyscope.key_members import (
+    DISPLAY_NAME_PATTERN,
     MAX_DISPLAY_NAME_LENGTH,
     check_number_of_cidrs,
     read_cidr,
@@ -90,8 +91,9 @@ DisplayName = Annotated[
             "type": "string",
             "minLength": 1,
             "maxLength": MAX_DISPLAY_NAME_LENGTH,
-            "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f]"
-            r"[^\u0000-\u001f\u007f-\u009f]*$",
+            "pattern": DISPLAY_NAME_PATTERN,
+            "description": "A name with at least one visible character, and without control"
+            " characters, line separators and text-direction marks.",
         }
     ),
 ]
