@@ -8,20 +8,29 @@ matters, use DynamoDB Local: when `AWS_ENDPOINT_URL_DYNAMODB` is set, the tables
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
-from typing import Final, Protocol, TypeVar, cast
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 import httpx
 from moto.core.common_models import BaseModel
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Request, Response
 
 from local.listening_program import LOOPBACK
 from local.queues import create_queues
 from local.tables import DUMMY_CREDENTIALS, REGION, create_tables, local_client
 from local.template import Stack
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 DYNAMODB_ENDPOINT_VARIABLE: Final = "AWS_ENDPOINT_URL_DYNAMODB"
 KMS_KEY_VARIABLE: Final = "KEYSCOPE_KMS_KEY_ARN"
@@ -31,7 +40,7 @@ _T = TypeVar("_T")
 RESET_SECONDS: Final = 60
 """A full store takes a while to empty on a busy machine."""
 
-_running: list[ThreadedMotoServer] = []
+_running: list[BaseWSGIServer] = []
 _turn = Lock()
 
 
@@ -84,6 +93,23 @@ def _untracked(cls: type[_T], *_: object, **__: object) -> _T:
     return object.__new__(cls)
 
 
+def _without_browsers(app: "WSGIApplication") -> "WSGIApplication":
+    """Refuse what a page in a browser can send: moto checks no signature, and allows any origin.
+
+    A page reaches this machine under a name of its own (DNS rebinding), by a script, whose requests
+    carry `Origin`, or by an image, whose requests carry `Sec-Fetch-Site`. AWS clients send neither.
+    """
+
+    def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        headers = Request(environ).headers
+        is_local = headers.get("Host", "").partition(":")[0] == LOOPBACK
+        if is_local and "Origin" not in headers and "Sec-Fetch-Site" not in headers:
+            return app(environ, start)
+        return Response("Only AWS clients of this machine are served.\n", 403)(environ, start)
+
+    return answer
+
+
 @contextmanager
 def _moto_server() -> Iterator[str]:
     # moto keeps a reference to every model ever made, for its dashboard: each item that a query
@@ -91,10 +117,11 @@ def _moto_server() -> Iterator[str]:
     BaseModel.__new__ = _untracked  # type: ignore[method-assign]
     # The server would print every request among the run's own lines.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    endpoint_url = f"http://{LOOPBACK}:{port}"
+    app = _without_browsers(DomainDispatcherApplication(create_backend_app))
+    server = make_server(LOOPBACK, 0, app, threaded=True, request_handler=MotoRequestHandler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    endpoint_url = f"http://{LOOPBACK}:{server.server_port}"
     with _turn:
         _running.append(server)
     try:
@@ -105,4 +132,6 @@ def _moto_server() -> Iterator[str]:
             if not _running:
                 reset = f"{endpoint_url}/moto-api/reset"
                 httpx.post(reset, trust_env=False, timeout=RESET_SECONDS).raise_for_status()
-        server.stop()
+        server.shutdown()
+        thread.join()
+        server.server_close()

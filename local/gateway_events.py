@@ -116,6 +116,7 @@ def _rest_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
             "httpMethod": request.method,
             # As a custom domain has it: the URL that is called here holds no stage either.
             "path": request.path,
+            "domainName": _last(headers.get("host")),
             "protocol": "HTTP/1.1",
             "requestTimeEpoch": int(time.time() * 1_000),
             "identity": {
@@ -141,6 +142,7 @@ def _http_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
             "accountId": _ACCOUNT,
             "apiId": api.api_id,
             "stage": api.stage,
+            "domainName": _last(headers.get("host")),
             "requestId": request.request_id,
             "routeKey": route_key,
             "timeEpoch": int(time.time() * 1_000),

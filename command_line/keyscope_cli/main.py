@@ -60,10 +60,14 @@ def main() -> None:
         refuse_secrets(sys.argv[1:])
         app()
     except Failure as failure:
-        output = Output()
-        output.warn(f"keyscope: {failure.message}")
-        if failure.advice:
-            output.note(failure.advice)
+        report(failure, Output())
         sys.exit(failure.status)
     except KeyboardInterrupt:
         sys.exit(ExitStatus.INTERRUPTED)
+
+
+def report(failure: Failure, output: Output) -> None:
+    """Show a person why a command failed and what to do next."""
+    output.warn(f"keyscope: {failure.message}")
+    if failure.advice:
+        output.note(failure.advice)

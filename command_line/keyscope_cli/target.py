@@ -1,10 +1,9 @@
 """Which Keyscope a command talks to: a deployed stack, the local one, or a URL."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -14,33 +13,7 @@ from keyscope.errors import Misconfigured
 from keyscope.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope_cli.aws import Aws, code_of, told_failures
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.secrets_in import HeldKey
-
-SESSION_FILE: Final = Path(".local/session.json")
-
-
-@dataclass(frozen=True, slots=True)
-class LocalSession:
-    """What `make run` wrote of itself; it holds working credentials of the local store."""
-
-    members: Mapping[str, Any]
-
-    @property
-    def stack(self) -> Mapping[str, Any]:
-        """The stack's outputs, parameters and settings."""
-        found: Mapping[str, Any] = self.members["stack"]
-        return found
-
-    @property
-    def placeholders(self) -> Mapping[str, str]:
-        """What the placeholders of the sample events stand for in this run."""
-        found: Mapping[str, str] = self.members["placeholders"]
-        return found
-
-    def key(self, name: str) -> HeldKey:
-        """Return one of the run's keys, such as `account_key`."""
-        key = self.members[name]
-        return HeldKey(key["key_id"], key["secret"])
+from keyscope_cli.local_session import SESSION_FILE, LocalSession, read_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +116,10 @@ def local_target(file: Path | None) -> Target:
     """Return the Keyscope that `make run` serves.
 
     Raises:
-        Failure: its session file is not there, or is of an older version.
+        Failure: its session file is missing, malformed, not the person's own, or leads elsewhere.
     """
-    path = file or SESSION_FILE
-    try:
-        members = json.loads(path.read_text("utf-8"))
-        session = LocalSession(members)
-        return Target(Aws(session.stack["endpoints"]), session=session)
-    except FileNotFoundError:
-        advice = "Start `make run` in another terminal, or name its file with --session."
-        raise Failure(ExitStatus.UNAVAILABLE, f"{path} is not there.", advice) from None
-    except (OSError, ValueError, KeyError, TypeError):
-        advice = "Start `make run` anew."
-        raise Failure(ExitStatus.UNAVAILABLE, f"{path} cannot be used.", advice) from None
+    session = read_session(file or SESSION_FILE)
+    return Target(Aws(session.stack["endpoints"]), session=session)
 
 
 def _not_named() -> Failure:

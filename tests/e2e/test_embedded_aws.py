@@ -67,6 +67,27 @@ def test_it_listens_on_the_loopback_address_only(aws: EmbeddedAws) -> None:
     assert aws.endpoint_url.startswith("http://127.0.0.1:")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Host": "page.example"}, id="a name that leads here"),
+        pytest.param({"Host": "page.example:80"}, id="such a name with a port"),
+        pytest.param({"Origin": "https://page.example"}, id="a page's own origin"),
+        pytest.param({"Origin": "null"}, id="a page in a sandbox"),
+        pytest.param({"Origin": "http://127.0.0.1:3000"}, id="a page of this machine"),
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, id="an image in a page"),
+    ],
+)
+def test_it_answers_no_page_in_a_browser(aws: EmbeddedAws, headers: dict[str, str]) -> None:
+    before = table_names(aws.endpoint_url)
+    url = f"{aws.endpoint_url}/moto-api/data.json"
+    assert httpx.get(url, trust_env=False).status_code == 200
+    assert httpx.get(url, headers=headers, trust_env=False).status_code == 403
+    reset = httpx.post(f"{aws.endpoint_url}/moto-api/reset", headers=headers, trust_env=False)
+    assert reset.status_code == 403
+    assert table_names(aws.endpoint_url) == before
+
+
 def test_it_has_the_templates_tables(stack: Stack, aws: EmbeddedAws) -> None:
     assert table_names(aws.endpoint_url) == expected_names(stack)
 

@@ -279,6 +279,28 @@ def test_pages_are_linked_by_the_url_that_was_called(caller: Caller) -> None:
     assert second["meta"] == {"hasMore": False, "beforeCursor": ids[2]}
 
 
+@pytest.mark.parametrize("name", ["Host", "host", "X-Forwarded-Host", "Forwarded"])
+def test_no_header_chooses_where_links_lead(caller: Caller, name: str) -> None:
+    for _ in range(2):
+        app_of(caller)
+    headers = {name: "evil.example", "X-Forwarded-Proto": "javascript"}
+    page = caller.call("GET", V2, query={"page[size]": "1"}, headers=headers).json
+    assert page["links"]["next"].startswith("https://api.example/prod/v2/apps?")
+
+
+def test_links_are_relative_where_the_event_names_no_domain(caller: Caller) -> None:
+    for _ in range(2):
+        app_of(caller)
+    query = {"page[size]": "1"}
+    event = proxy_event(
+        "GET", V2, {"principalId": caller.principal.name, **caller.principal.context()}, query=query
+    )
+    context = {**event["requestContext"]}  # type: ignore[dict-item]
+    del context["domainName"]
+    page = caller.call("GET", V2, query=query, requestContext=context).json
+    assert page["links"]["next"].startswith("/prod/v2/apps?")
+
+
 def test_a_service_account_sees_its_own_apps_only(caller: Caller) -> None:
     app_of(caller)
     owner_id, robot = service_account_of(caller)

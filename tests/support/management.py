@@ -55,6 +55,7 @@ def proxy_event(
     request_context: dict[str, object] = {
         "stage": STAGE,
         "path": f"/{STAGE}{path}",
+        "domainName": HOST,
         "requestId": "request-1",
         "identity": {"sourceIp": "192.0.2.7"},
     }

@@ -103,8 +103,8 @@ def test_a_display_name_is_kept_as_it_is(name: str) -> None:
         ),
         *(
             pytest.param(blank, id=f"only U+{ord(blank):04X}")
-            for blank in "\u00ad\u034f\u115f\u180e\u200b\u200d\u2060\u2064\u206a\u2800\u3000\u3164\ufe0f"
-            "\ufeff\uffa0\ufff9\U0001d173\U000e0041\U000e0100"
+            for blank in "\u00ad\u034f\u115f\u180e\u200b\u200d\u2060\u2064\u206a\u2800\u3000\u3164"
+            "\ufe0f\ufeff\uffa0\ufff9\U0001d173\U000e0041\U000e0100"
         ),
         pytest.param(" \u200b\u2060 ", id="several invisible characters"),
         pytest.param("\ud800", id="high surrogate"),

@@ -19,7 +19,7 @@ REQUEST = GatewayRequest(
     method="GET",
     path="/apps/a%201",
     query="q=1&q=2&r=%20&s",
-    headers=[("accept", "a"), ("accept", "b"), ("user-agent", "test")],
+    headers=[("accept", "a"), ("accept", "b"), ("host", "127.0.0.1:3000"), ("user-agent", "test")],
     source_address="192.0.2.1",
     request_id="id-1",
 )
@@ -50,6 +50,12 @@ def test_the_method_arn_carries_the_path_that_is_asked_for(api: Api, path: str, 
     assert method_arn(api, GatewayRequest("GET", path)) == arn
 
 
+@pytest.mark.parametrize("api", [REST, HTTP])
+def test_the_request_context_names_the_domain_that_was_called(api: Api) -> None:
+    request = GatewayRequest("GET", "/apps/a", headers=[("host", "127.0.0.1:3000")])
+    assert context_of(proxy_event(api, request, ROUTE, None))["domainName"] == "127.0.0.1:3000"
+
+
 def test_a_token_event_is_three_members() -> None:
     assert token_event(REST, REQUEST, ROUTE, "Basic one") == {
         "type": "TOKEN",
@@ -66,8 +72,12 @@ def test_a_rest_request_event_holds_the_request() -> None:
         "resource": "/apps/{appId}",
         "path": "/apps/a%201",
         "httpMethod": "GET",
-        "headers": {"accept": "b", "user-agent": "test"},
-        "multiValueHeaders": {"accept": ["a", "b"], "user-agent": ["test"]},
+        "headers": {"accept": "b", "host": "127.0.0.1:3000", "user-agent": "test"},
+        "multiValueHeaders": {
+            "accept": ["a", "b"],
+            "host": ["127.0.0.1:3000"],
+            "user-agent": ["test"],
+        },
         "queryStringParameters": {"q": "2", "r": " ", "s": ""},
         "multiValueQueryStringParameters": {"q": ["1", "2"], "r": [" "], "s": [""]},
         "pathParameters": {"appId": "a%201"},
@@ -80,6 +90,7 @@ def test_a_rest_request_context_holds_the_place_and_the_caller() -> None:
         "accountId": "123456789012",
         "apiId": "abc123",
         "stage": "prod",
+        "domainName": "127.0.0.1:3000",
         "requestId": "id-1",
         "resourcePath": "/apps/{appId}",
         "httpMethod": "GET",
@@ -99,7 +110,7 @@ def test_an_http_request_event_holds_the_request() -> None:
         "routeKey": "GET /apps/{appId}",
         "rawPath": "/apps/a%201",
         "rawQueryString": "q=1&q=2&r=%20&s",
-        "headers": {"accept": "a,b", "user-agent": "test"},
+        "headers": {"accept": "a,b", "host": "127.0.0.1:3000", "user-agent": "test"},
         "queryStringParameters": {"q": "1,2", "r": " ", "s": ""},
         "pathParameters": {"appId": "a%201"},
     }
@@ -110,6 +121,7 @@ def test_an_http_request_context_holds_the_place_and_the_caller() -> None:
         "accountId": "123456789012",
         "apiId": "def456",
         "stage": "$default",
+        "domainName": "127.0.0.1:3000",
         "requestId": "id-1",
         "routeKey": "GET /apps/{appId}",
         "http": {

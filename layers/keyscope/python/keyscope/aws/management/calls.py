@@ -46,11 +46,19 @@ class Calls:
         return cast("Mapping[str, str]", member(self._event(), "queryStringParameters"))
 
     def url(self) -> str:
-        """Return the URL that was asked, without its query."""
+        """Return the URL that was requested, without its query.
+
+        Its domain is API Gateway's word, because a client or a proxy chooses the headers; without
+        one, the URL is relative.
+        """
+        context = member(self._event(), "requestContext")
+        path, domain = context.get("path", ""), context.get("domainName")
+        if not isinstance(domain, str):
+            return str(path)
         headers = {name.lower(): value for name, value in member(self._event(), "headers").items()}
-        scheme = headers.get("x-forwarded-proto", "https")
-        path = member(self._event(), "requestContext").get("path", "")
-        return f"{scheme}://{headers.get('host', '')}{path}"
+        # API Gateway serves https only; the local gateway serves http.
+        scheme = "http" if headers.get("x-forwarded-proto") == "http" else "https"
+        return f"{scheme}://{domain}{path}"
 
     def _event(self) -> Mapping[str, object]:
         return cast("Mapping[str, object]", self.api.current_event.raw_event)

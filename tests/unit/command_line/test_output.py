@@ -1,0 +1,104 @@
+"""What reaches a terminal or a pipe holds nothing that a terminal obeys or hides."""
+
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.main import report
+from keyscope_cli.output import Output, shown
+
+HOSTILE: Final = [
+    pytest.param("\x1b]0;owned\x07", r"\u001b]0;owned\u0007", id="ESC and BEL"),
+    pytest.param("\x9b31m", r"\u009b31m", id="the C1 form of CSI"),
+    pytest.param("a\rb\nc\td", r"a\u000db\u000ac\u0009d", id="carriage return, line feed, tab"),
+    pytest.param("a\x7f\x08b", r"a\u007f\u0008b", id="DEL and backspace"),
+    pytest.param("\u202egnp.exe", r"\u202egnp.exe", id="right-to-left override"),
+    pytest.param("\u2066a\u2069\u200f", r"\u2066a\u2069\u200f", id="isolates and a mark"),
+    pytest.param("a\u2028b\u2029c", r"a\u2028b\u2029c", id="line and paragraph separators"),
+    pytest.param("a\u200bb\ufeff", r"a\u200bb\ufeff", id="zero-width characters"),
+    pytest.param("\U000e0041", r"\U000e0041", id="a tag character"),
+    pytest.param("\ud800", r"\ud800", id="half of a surrogate pair"),
+]
+KEPT: Final = ["Café 商店", "שלום", "🙂", "a\\u202eb", "e\u0301", "  two  spaces ", "[red]x[/red]"]
+
+
+def written(write: Callable[[Output], None], *, terminal: bool = False) -> str:
+    """Return what a program's output writes, on either stream."""
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        force_terminal=terminal,
+        width=200,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+        no_color=True,
+    )
+    write(Output(_out=console, _err=console))
+    return out.getvalue()
+
+
+WAYS: Final[dict[str, Callable[[Output, str], None]]] = {
+    "line": lambda output, text: output.line(text),
+    "table cell": lambda output, text: output.table(["name"], [[text]]),
+    "table column": lambda output, text: output.table([text], [["x"]]),
+    "fact": lambda output, text: output.facts({"name": text}),
+    "name of a fact": lambda output, text: output.facts({text: "x"}),
+    "note": lambda output, text: output.note(text),
+    "warning": lambda output, text: output.warn(text),
+    "error": lambda output, text: report(Failure(ExitStatus.NOT_DONE, text), output),
+    "advice": lambda output, text: report(Failure(ExitStatus.NOT_DONE, "x", text), output),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), HOSTILE)
+def test_a_character_that_a_terminal_obeys_or_hides_is_escaped(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_other_text_is_shown_as_it_is(text: str) -> None:
+    assert shown(text) == text
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("text", "expected"), HOSTILE)
+def test_every_way_to_a_person_escapes(
+    way: str, text: str, expected: str, *, terminal: bool
+) -> None:
+    found = written(lambda output: WAYS[way](output, text), terminal=terminal)
+    # The terminal's own styles and the program's own line ends.
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", found)
+    assert expected in plain
+    assert not [it for it in plain if it != "\n" and unicodedata.category(it) in {"Cc", "Cf"}]
+
+
+@given(st.text(st.characters()))
+def test_no_text_gets_a_control_or_format_character_through(text: str) -> None:
+    bad = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert not [it for it in shown(text) if unicodedata.category(it) in bad]
+
+
+@given(st.dictionaries(st.text(st.characters()), st.text(st.characters()), max_size=3))
+def test_json_is_printable_ascii_and_means_the_same(value: dict[str, str]) -> None:
+    text = written(lambda output: output.json(value))
+    assert re.fullmatch(r"[ -~\n]+", text)
+    assert json.loads(text) == value
+
+
+def test_columns_align_by_what_is_shown() -> None:
+    text = written(lambda output: output.table(["name", "id"], [["\u202ea", "1"], ["b", "2"]]))
+    assert [
+        line.index(it) for line, it in zip(text.splitlines(), ("id", "1", "2"), strict=True)
+    ] == [9] * 3
