@@ -18,6 +18,7 @@ from keyscope_cli.authorizer_checks import (
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.findings import Finding, Verdict, looked_at
+from keyscope_cli.local_session import LocalSession
 from keyscope_cli.operation_checks import (
     alarm_findings,
     clock_findings,
@@ -27,7 +28,7 @@ from keyscope_cli.operation_checks import (
 from keyscope_cli.options import TargetOptions, with_options
 from keyscope_cli.output import Output
 from keyscope_cli.store_checks import sealing_key_findings, table_findings
-from keyscope_cli.target import LocalSession, Target, output_of
+from keyscope_cli.target import Target, output_of
 
 ALARM_TYPE = "AWS::CloudWatch::Alarm"
 TABLES = {"KeysTableName": "table of keys", "DirectoryTableName": "directory table"}

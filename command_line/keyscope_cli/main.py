@@ -2,9 +2,14 @@
 
 import sys
 from importlib.metadata import version
+from io import StringIO
+from traceback import format_exception
+from types import TracebackType
 from typing import Annotated
 
 import typer
+from typer._click.exceptions import ClickException
+from typer.main import get_command
 
 from keyscope_cli import access, accounts, apps, doctor, explaining, service_accounts, tokens
 from keyscope_cli.failures import ExitStatus, Failure
@@ -55,13 +60,25 @@ def keyscope(
 
 
 def main() -> None:
-    """Run the program; never returns."""
+    """Run the program; never returns. All text on standard error goes through `Output`."""
+    sys.excepthook = _report_crash
+    output = Output()
     try:
         refuse_secrets(sys.argv[1:])
-        app()
+        # The command itself, since calling the `Typer` replaces the hook. It returns the status of
+        # an early exit.
+        sys.exit(get_command(app)(standalone_mode=False))
     except Failure as failure:
-        report(failure, Output())
+        report(failure, output)
         sys.exit(failure.status)
+    except ClickException as error:
+        text = StringIO()
+        error.show(text)
+        _report_lines(text.getvalue(), output)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        output.note("Aborted.")
+        sys.exit(ExitStatus.NO)
     except KeyboardInterrupt:
         sys.exit(ExitStatus.INTERRUPTED)
 
@@ -71,3 +88,14 @@ def report(failure: Failure, output: Output) -> None:
     output.warn(f"keyscope: {failure.message}")
     if failure.advice:
         output.note(failure.advice)
+
+
+def _report_crash(
+    kind: type[BaseException], crash: BaseException, trace: TracebackType | None
+) -> None:
+    _report_lines("".join(format_exception(kind, crash, trace)), Output())
+
+
+def _report_lines(text: str, output: Output) -> None:
+    for line in text.removesuffix("\n").split("\n"):
+        output.note(line)

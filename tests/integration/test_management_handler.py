@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import replace
 from io import StringIO
-from typing import Any, Final
+from typing import Any, Final, cast
 from unittest.mock import ANY
 
 import pytest
@@ -295,7 +295,7 @@ def test_links_are_relative_where_the_event_names_no_domain(caller: Caller) -> N
     event = proxy_event(
         "GET", V2, {"principalId": caller.principal.name, **caller.principal.context()}, query=query
     )
-    context = {**event["requestContext"]}  # type: ignore[dict-item]
+    context = dict(cast("dict[str, object]", event["requestContext"]))
     del context["domainName"]
     page = caller.call("GET", V2, query=query, requestContext=context).json
     assert page["links"]["next"].startswith("/prod/v2/apps?")

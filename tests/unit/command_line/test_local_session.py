@@ -122,12 +122,6 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
     assert "another user" in failure_of(path).message
 
 
-def test_a_link_to_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
-    link = tmp_path / "session.json"
-    link.symlink_to("/etc/hostname" if os.geteuid() else "/proc/self/status")
-    assert failure_of(link).message
-
-
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "session.json"
     os.mkfifo(pipe, 0o600)

@@ -3,9 +3,11 @@
 import io
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 from typing import Final
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.main import report
+from keyscope_cli.main import main, report
 from keyscope_cli.output import Output, shown
 
 HOSTILE: Final = [
@@ -82,6 +84,35 @@ def test_every_way_to_a_person_escapes(
     plain = re.sub(r"\x1b\[[0-9;]*m", "", found)
     assert expected in plain
     assert not [it for it in plain if it != "\n" and unicodedata.category(it) in {"Cc", "Cf"}]
+
+
+@pytest.mark.parametrize("command", [["{}"], ["app", "list", "--{}"], ["explain", "x", "{}"]])
+def test_a_usage_error_escapes_the_argument_that_it_repeats(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [each.format("x\x1b]0;owned\x07\u202e\x9b") for each in command]
+    monkeypatch.setattr(sys, "argv", ["keyscope", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capfd.readouterr().err
+    assert ended.value.code == ExitStatus.USAGE
+    assert "]0;owned" in told
+    assert not re.search("[\x1b\x07\u202e\x9b]", told)
+
+
+def test_the_traceback_of_a_crash_is_escaped(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "\x1b]0;owned\x07"
+    monkeypatch.setattr(sys, "argv", ["keyscope", "--version"])
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    monkeypatch.setattr("keyscope_cli.main.version", Mock(side_effect=RuntimeError(hostile)))
+    with pytest.raises(RuntimeError) as crash:
+        main()
+    sys.excepthook(crash.type, crash.value, crash.tb)
+    told = capfd.readouterr().err
+    assert told.startswith("Traceback (most recent call last):\n")
+    assert told.endswith("RuntimeError: \\u001b]0;owned\\u0007\n")
 
 
 @given(st.text(st.characters()))
