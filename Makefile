@@ -6,11 +6,15 @@ PORT ?= 3000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
+# Byte code is kept in one folder, so that every program the targets start finds it.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-hostile bench bench-hostile lint format validate audit build invoke events example-tools openapi screenshots canary docs docs-serve clean
+.PHONY: help run test test-rest test-all test-hostile bench bench-hostile lint format validate audit build invoke events example-tools openapi screenshots canary docs docs-serve clean
 
 # What stays on this machine wants some region; `make canary` takes yours.
-run test test-hostile bench bench-hostile validate build invoke events openapi screenshots: export AWS_DEFAULT_REGION ?= us-east-1
+run test test-rest test-all test-hostile bench bench-hostile validate build invoke events openapi screenshots: export AWS_DEFAULT_REGION ?= us-east-1
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -19,21 +23,40 @@ run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE
 	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" \
 		ACCESS_MAP="$(ACCESS_MAP)" python -m local
 
-# Tests of a file share what they start; folders with long files go first. Coverage is measured where
-# the tests call the package, since it makes what SAM and cfn-lint do elsewhere twice as slow; there
-# much is waited for, so a third process fills what two cores leave. Those of tests/security run apart:
-# they tell threads to end, beside which coverage stands still in Python 3.11, and measure what a busy
-# machine would hide.
-BY_FILE := --dist loadfile --no-loadscope-reorder
+# Tests of a file run in one process and share what they start. Some wait for servers, so a third process
+# fills what two processors leave.
+WORKERS := -n 3 --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+MEASURED := tests/unit tests/integration
+OTHERS := tests/browser tests/e2e tests/examples tests/security tests/template
+
+# COVERAGE=1 measures the tests that call the package directly. It would make SAM and cfn-lint twice as
+# slow, and it stops when a test of tests/security interrupts a thread in Python 3.11.
+MEASURE := --cov --cov-report= --cov-fail-under=0
+
 ifneq ($(T)$(K),)
-test: .venv/installed .venv/browser
+test: .venv/installed
 	pytest $(T) $(if $(K),-k "$(K)")
+else ifdef COVERAGE
+test: .venv/installed .venv/browser
+	pytest $(WORKERS) -m "not slow" $(MEASURED) $(MEASURE)
+	pytest $(WORKERS) -m "not slow" $(OTHERS)
 else
-test: .venv/installed .venv/browser ## Run every test; T=path and K=words select some, then without the coverage gate
-	pytest -n logical --maxprocesses 4 $(BY_FILE) tests/integration tests/unit --cov --cov-report=term
-	pytest -n 3 $(BY_FILE) tests/e2e tests/browser tests/examples tests/template
-	pytest tests/security
+test: .venv/installed .venv/browser ## Run what you need before a commit; T=path or K=words selects tests of every kind
+	pytest $(WORKERS) -m "not slow" $(OTHERS) $(MEASURED)
 endif
+
+# Tests that load the machine run after the others, one at a time.
+test-rest: .venv/installed .venv/browser ## Run the tests that `make test` leaves out
+	pytest $(WORKERS) -m "slow and not load" $(MEASURED) $(if $(COVERAGE),$(MEASURE) --cov-append)
+	pytest $(WORKERS) -m "slow and not load" $(OTHERS)
+	pytest -m load $(OTHERS)
+	$(if $(COVERAGE),coverage report)
+
+test-all: export COVERAGE := 1
+test-all: export KEYSCOPE_TEST_PROFILE := fast
+test-all: .venv/installed ## Run every test, with more examples, and require 95 % branch coverage
+	@$(MAKE) test
+	@$(MAKE) test-rest
 
 test-hostile: .venv/installed ## Run tests/security in full: 10,000 examples a property, 60 s a load, every mutant
 	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
@@ -153,3 +154,16 @@ def console(context: BrowserContext, account: Account) -> Console:
 def sent_by(request: Request) -> str:
     """Return all that a request carries."""
     return json.dumps([request.url, request.all_headers(), request.post_data])
+
+
+@pytest.fixture
+def signed_in(console: Console) -> Console:
+    console.sign_in()
+    return console
+
+
+def status_of(console: Console, key_id: str, secret: str) -> int:
+    """Return the status of a request about the app that is shown, with a key."""
+    app_id = console.page.url.rpartition("/")[2]
+    url = f"{console.account.url}/v2/apps/{app_id}/users"
+    return httpx.get(url, auth=(key_id, secret)).status_code

@@ -9,6 +9,8 @@ from playwright.sync_api import Dialog, Route, expect
 
 from tests.browser.conftest import Console
 
+pytestmark = pytest.mark.browser
+
 MAKES_SECRET = re.compile(r"/keys(/[^/]+/rotate)?$")
 
 

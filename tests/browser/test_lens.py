@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Console, sent_by
 from tests.support.builders import basic
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def lens(console: Console) -> Console:

@@ -8,19 +8,9 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Console
+from tests.browser.conftest import Console, status_of
 
-
-@pytest.fixture
-def signed_in(console: Console) -> Console:
-    console.sign_in()
-    return console
-
-
-def status_of(console: Console, key_id: str, secret: str) -> int:
-    app_id = console.page.url.rpartition("/")[2]
-    url = f"{console.account.url}/v2/apps/{app_id}/users"
-    return httpx.get(url, auth=(key_id, secret)).status_code
+pytestmark = pytest.mark.browser
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 15) -> None:
@@ -28,11 +18,6 @@ def wait_until(holds: Callable[[], bool], seconds: float = 15) -> None:
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert holds()
-
-
-def test_a_created_key_calls_the_api(signed_in: Console) -> None:
-    signed_in.create_app("Calls the API")
-    assert status_of(signed_in, *signed_in.create_key("Server")) == 200
 
 
 def test_the_secret_is_shown_once(signed_in: Console) -> None:

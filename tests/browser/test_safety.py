@@ -10,6 +10,8 @@ from playwright.sync_api import Error, Route, expect
 from functions.console.app import SECURITY_HEADERS
 from tests.browser.conftest import Console, sent_by
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def used(console: Console) -> Console:

@@ -13,6 +13,8 @@ import pytest
 from benchmarks.report import markdown
 from benchmarks.results import Section, read_results
 
+pytestmark = pytest.mark.processes
+
 ROOT: Final = Path(__file__).parents[2]
 OUTPUT: Final = ROOT / ".local" / "bench" / "quick.json"
 

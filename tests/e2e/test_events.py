@@ -25,6 +25,8 @@ from local.runtime_emulator import Invocation, RuntimeEmulator
 from local.seed import SeededStore, local_provisioning, seed
 from local.template import load_stack
 
+pytestmark = pytest.mark.processes
+
 ROOT: Final = Path(__file__).parents[2]
 
 Json = Mapping[str, object]

@@ -22,6 +22,9 @@ from local.running_stack import loaded_stack, served_stack
 from local.seed import local_provisioning
 from local.template import load_stack
 
+pytestmark = pytest.mark.generated
+pytest_plugins = ["schemathesis.pytest.plugin"]
+
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 PARAMETERS: Final = {"AccessMapRoutes": "v2,v1.1", "KeyCacheSeconds": "0"}
 EXAMPLES: Final = 10

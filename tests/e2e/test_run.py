@@ -21,6 +21,8 @@ from local.__main__ import main
 from tests.support.in_process import Ended, run_here
 from tests.support.logs import new_loggers
 
+pytestmark = pytest.mark.processes
+
 ROOT: Final = Path(__file__).parents[2]
 IGNORING_SIGINT: Final = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
 COMMAND: Final = [sys.executable, "-m", "local"]

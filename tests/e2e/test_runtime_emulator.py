@@ -20,6 +20,8 @@ from local.runtime_emulator import (
     runtime_emulator,
 )
 
+pytestmark = pytest.mark.processes
+
 HANDLER = """
 import os
 import subprocess

@@ -25,6 +25,8 @@ from tests.support.attachments import (
 )
 from tests.support.commands import run
 
+pytestmark = pytest.mark.example_tools
+
 TOOLS: Final = Path(__file__).parent
 NODE_TOOLS: Final = TOOLS / "node_modules" / ".bin"
 PYTHON_TOOLS: Final = TOOLS / ".venv" / "bin"

@@ -54,7 +54,7 @@ def dynamodb_local_store(stack: Stack, moto: EmbeddedAws, dynamodb_local: str) -
     scope="module",
     params=[
         pytest.param("moto_store", id="moto"),
-        pytest.param("dynamodb_local_store", id="dynamodb-local"),
+        pytest.param("dynamodb_local_store", id="dynamodb-local", marks=pytest.mark.dynamodb_local),
     ],
 )
 def store(request: pytest.FixtureRequest) -> Store:

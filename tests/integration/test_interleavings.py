@@ -39,6 +39,8 @@ from tests.support.operations import (
     record_of,
 )
 
+pytestmark = pytest.mark.races
+
 APP: Final = OwnerType.APP
 ROBOT: Final = OwnerType.SERVICE_ACCOUNT
 MAX_CALLS: Final = 20

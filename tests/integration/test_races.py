@@ -22,6 +22,8 @@ from keyscope.secret import hash_secret
 from tests.support.dynamodb_local import Store
 from tests.support.operations import operations_over, owner_item, record_of, usable_keys
 
+pytestmark = pytest.mark.races
+
 ROUNDS: Final = 30
 APP: Final = OwnerType.APP
 

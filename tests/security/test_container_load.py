@@ -29,6 +29,8 @@ from tests.support.mixed_calls import Case, bad_cases, good_cases
 from tests.support.profile import FULL, LOAD_SECONDS
 from tests.support.report import Report
 
+pytestmark = pytest.mark.load
+
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 API: Final = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod"
 SOURCE_ADDRESS: Final = "192.0.2.7"

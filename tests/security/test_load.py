@@ -23,6 +23,8 @@ from tests.support.mixed_calls import mixed_calls
 from tests.support.profile import FULL, LOAD_SECONDS
 from tests.support.report import Report
 
+pytestmark = pytest.mark.load
+
 CONNECTIONS: Final = 8
 WARM_UP_SECONDS: Final = LOAD_SECONDS / 3
 KEY_CACHE_SECONDS: Final = 30 if FULL else 1

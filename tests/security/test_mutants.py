@@ -63,7 +63,7 @@ def test_the_fault_is_seen(mutant: Mutant, tmp_path: Path) -> None:
     (package / mutant.file).write_text(code.replace(mutant.old, mutant.new), "utf-8")
     for test in mutant.tests:
         # A property may need more than the examples of every run to meet the fault.
-        ended = run(test, tmp_path, "")
+        ended = run(test, tmp_path, "fast")
         if ended.returncode == 0:
             ended = run(test, tmp_path, "full")
         assert ended.returncode == TESTS_FAILED, f"{test} does not see it:\n{ended.stdout}"

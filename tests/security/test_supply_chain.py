@@ -152,7 +152,6 @@ def test_building_the_project_itself_downloads_nothing(tmp_path: Path) -> None:
     assert status == 0, output
 
 
-@pytest.mark.build
 @pytest.mark.parametrize("layer", CONTENTS)
 def test_a_layer_holds_what_it_must_and_is_small(
     layer: str, built: Path, tmp_path: Path, report: Report
@@ -172,7 +171,6 @@ def test_an_authorizer_has_the_two_small_layers_only(function: str) -> None:
     assert re.findall(r"[A-Z]\w*Layer", layers) == ["KeyscopeLayer", "AuthorizerDependenciesLayer"]
 
 
-@pytest.mark.build
 def test_the_table_of_shipped_packages_is_right(built: Path) -> None:
     shipped = [
         PathDistribution(path).metadata

@@ -1,11 +1,16 @@
-"""How hard the hostile tests try: a little in every run, and in full by `make test-hostile`."""
+"""How hard the hostile tests try.
+
+`KEYSCOPE_TEST_PROFILE` is `small` in `make test`, `fast` in `make test-all` and `full` in
+`make test-hostile`.
+"""
 
 import os
 from typing import Final
 
-FULL: Final = os.environ.get("KEYSCOPE_TEST_PROFILE") == "full"
+PROFILE: Final = os.environ.get("KEYSCOPE_TEST_PROFILE") or "small"
+FULL: Final = PROFILE == "full"
 
-EXAMPLES: Final = 10_000 if FULL else 500
+EXAMPLES: Final = {"small": 40, "fast": 500, "full": 10_000}[PROFILE]
 """Examples of each hypothesis property."""
-LOAD_SECONDS: Final = 60 if FULL else 5
+LOAD_SECONDS: Final = {"small": 2, "fast": 5, "full": 60}[PROFILE]
 """How long each load lasts."""

@@ -33,8 +33,6 @@ unwanted = {"boto3", "aws_lambda_powertools", "aws_xray_sdk", "cryptography"} & 
 print(json.dumps({"scope": answer["context"]["scope"], "loaded": sorted(unwanted)}))
 """
 
-pytestmark = pytest.mark.build
-
 
 def files_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,8 @@
+"""The shortest way through the console, which `make test` takes."""
+
+from tests.browser.conftest import Console, status_of
+
+
+def test_a_created_key_calls_the_api(signed_in: Console) -> None:
+    signed_in.create_app("Calls the API")
+    assert status_of(signed_in, *signed_in.create_key("Server")) == 200
