@@ -113,6 +113,7 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
     for line, rule in rules.items():
         _refuse_reaching_others(line, rule, rules.values())
         _refuse_user_ids_of_others(line, rule, rules.values())
+        _refuse_other_names_of_closed_routes(line, rule, rules)
     websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
     for name in route_sets:
         if name not in document:
@@ -239,7 +240,7 @@ def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -
     )
     for other in others:
         below = bound.intersection(other.segments[depth:])
-        if other.segments[:depth] == rule.segments and below:
+        if below and _may_begin_alike(rule, other, depth):
             line.refuse(f"it reaches {other.path} of others: it does not bind {min(below)}")
 
 
@@ -255,6 +256,56 @@ def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]
         line.refuse("{userId} names a user within an app, so the path needs {appId}")
     depth = rule.segments.index(Placeholder.USER)
     for other in others:
-        is_beside = len(other.segments) > depth and other.segments[:depth] == rule.segments[:depth]
+        is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth)
         if is_beside and other.segments[depth] != Placeholder.USER:
             line.refuse(f"a {{userId}} could be the {other.segments[depth]} of {other.path}")
+
+
+def _refuse_other_names_of_closed_routes(
+    line: _Line, rule: Rule, rules: Mapping[_Line, Rule]
+) -> None:
+    """Refuse a rule that reaches a route of `never` whose ids it names otherwise.
+
+    A policy denies such a route as the rule names it: with `{accountId}` in the one and `{appId}`
+    in the other, no Deny would be made.
+    """
+    if line.holder is Holder.NEVER:
+        return
+    for never_line, never in rules.items():
+        if never_line.holder is not Holder.NEVER or not {*rule.methods} & {*never.methods}:
+            continue
+        depth = min(len(rule.segments), len(never.segments))
+        reaches = (rule.tail or len(rule.segments) == depth) and (
+            rule.tail or never.tail or len(rule.segments) == len(never.segments)
+        )
+        alike = rule.segments[:depth] == never.segments[:depth]
+        if reaches and not alike and _may_begin_alike(rule, never, depth):
+            line.refuse(
+                f"it reaches {never.path} of never, line {never_line.number}, under other"
+                " placeholders; use the same ones in both"
+            )
+
+
+def _may_begin_alike(one: Rule, other: Rule, depth: int) -> bool:
+    """Tell whether one text can be what the first segments of both rules match."""
+    if len(other.segments) < depth:
+        return False
+    return all(
+        _may_be_alike(one, other, position) for position in range(min(depth, len(one.segments)))
+    )
+
+
+def _may_be_alike(one: Rule, other: Rule, position: int) -> bool:
+    """Tell whether one text can be what both rules match with a segment.
+
+    A user id can be any text. The ids of accounts, service accounts and apps differ in length, but
+    not where one stands for many ids with one beginning; and no literal begins like them.
+    """
+    segments = {one.segments[position], other.segments[position]}
+    if len(segments) == 1 or Placeholder.USER in segments:
+        return True
+    if not segments <= {*Placeholder}:
+        return False
+    return any(
+        rule.tail == "*" and position == len(rule.segments) - 1 for rule in (one, other)
+    )

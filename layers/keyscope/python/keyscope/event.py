@@ -71,7 +71,7 @@ def read_http_event(event: object) -> AuthorizerRequest:
     return AuthorizerRequest(
         # Repeated headers arrive joined by commas, which no credential holds.
         authorization=_one_of(_header_values(members.get("headers"))),
-        api_stage=read_api_stage(members.get("routeArn")),
+        api_stage=read_api_stage(members.get("routeArn"), decodes_path=True),
         source_address=_optional_text(http.get("sourceIp"), "sourceIp"),
     )
 

@@ -11,9 +11,18 @@ from dataclasses import dataclass
 
 from keyscope.errors import Reason, Unavailable
 
-_LONGEST_ARN_WITHOUT_STAGE = (
-    "arn:aws-iso-f:execute-api:us-isof-south-1:123456789012:abcdefghij/"  # botocore's endpoint data
-)
+LONGEST_REGION = "ap-southeast-1"
+"""As long as any region of the partition `aws` (botocore's endpoint data)."""
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
+"""Partitions other than `aws`, by how their regions begin (botocore's partitions data)."""
 MAX_STAGE_LENGTH = 128
 """Characters of a stage name (API Gateway, CreateStage)."""
 
@@ -26,24 +35,25 @@ _METHOD_ARN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ApiStage:
-    """The stage of an API that a policy is for; `arn` ends before the slash and the method."""
+    """The stage of an API that a policy is for; `arn` ends before the slash and the method.
+
+    `decodes_path` is true for an HTTP API: it decodes the path once before it applies a policy.
+    """
 
     arn: str
+    decodes_path: bool = False
 
     def resource(self, method_and_path: str) -> str:
         """Return the ARN of a method and path pattern of this stage, such as `GET/v2/apps`."""
         return f"{self.arn}/{method_and_path}"
 
     def any_path(self, pattern: str) -> str:
-        """Return the ARN of a pattern such as `*/..*`, whatever comes before, for a Deny alone.
-
-        It names no API, which makes it short; API Gateway's own examples do so.
-        """
-        partition = self.arn.split(":", 2)[1]
-        return f"arn:{partition}:execute-api:*:*:{pattern}"
+        """Return the ARN of a pattern such as `*/..*` on any stage of the API, for a Deny alone."""
+        api = self.arn.partition("/")[0]
+        return f"{api}/{pattern}"
 
 
-def read_api_stage(method_arn: object) -> ApiStage:
+def read_api_stage(method_arn: object, *, decodes_path: bool = False) -> ApiStage:
     """Read the API and stage of a method ARN.
 
     Raises:
@@ -52,9 +62,13 @@ def read_api_stage(method_arn: object) -> ApiStage:
     parts = _METHOD_ARN.fullmatch(method_arn) if isinstance(method_arn, str) else None
     if parts is None:
         raise Unavailable(Reason.MALFORMED_EVENT, "method ARN")
-    return ApiStage(f"{parts['api']}/{parts['stage']}")
+    return ApiStage(f"{parts['api']}/{parts['stage']}", decodes_path)
 
 
-def longest_api_stage(max_stage_length: int) -> ApiStage:
-    """Return an API stage whose ARN is as long as any that AWS has, with such a stage name."""
-    return ApiStage(_LONGEST_ARN_WITHOUT_STAGE + "s" * max_stage_length)
+def longest_api_stage(
+    max_stage_length: int, region: str = LONGEST_REGION, *, decodes_path: bool = False
+) -> ApiStage:
+    """Return an API stage whose ARN is as long as any of the region, with such a stage name."""
+    found = (name for prefix, name in _PARTITIONS.items() if region.startswith(prefix))
+    api = f"arn:{next(found, 'aws')}:execute-api:{region}:123456789012:abcdefghij"
+    return ApiStage(f"{api}/{'s' * max_stage_length}", decodes_path)

@@ -6,10 +6,12 @@ must: it only refuses.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from typing import Literal, NotRequired, TypedDict, assert_never
 
 from keyscope.access_map import AccessMap, Holder, Rule
@@ -21,9 +23,9 @@ from keyscope.ids import (
     SERVICE_ACCOUNT_ID_LENGTH,
     OwnerType,
 )
-from keyscope.method_arn import ApiStage, longest_api_stage
+from keyscope.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH, ApiStage, longest_api_stage
 from keyscope.principal import Principal, Scope
-from keyscope.spellings import CLIMBING, spelled_with, spellings_of
+from keyscope.spellings import CLIMBING_DECODED, CLIMBING_ENCODED, spellings_of
 from keyscope.token import MAX_USER_ID_LENGTH, percent_encoded
 
 MAX_POLICY_BYTES = 8_192
@@ -37,6 +39,7 @@ LONGEST_CACHE_SECONDS = 3_600
 CACHE_MARGIN_SECONDS = 60
 """How much later than the authorizer's clock that time may begin: API Gateway waits up to 30 s for
 an answer, and as much is left for the difference of two clocks."""
+_GET_AND_PUT = frozenset({"GET", "PUT"})
 
 
 class Statement(TypedDict):
@@ -57,14 +60,10 @@ class PolicyDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one kind of principal may reach: `METHOD/path` patterns with named placeholders.
-
-    `deny_anywhere` are path patterns without a method and without placeholders.
-    """
+    """What one kind of principal may reach: `METHOD/path` patterns with named placeholders."""
 
     allow: tuple[str, ...]
     deny: tuple[str, ...]
-    deny_anywhere: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +71,39 @@ class Policies:
     """The access map, made ready for rendering.
 
     `longest_stage_arn` is the length up to which every policy is known to fit its budget;
-    `conditions` tells whether time and source address limits go into the policy. `largest_bytes`
-    is the size that the largest policy can take.
+    `conditions` tells whether time and source address limits go into the policy. `climbing` is
+    what REST APIs are denied, and `lower_hex` tells whether a user id is also granted to clients
+    that write escapes in lower case.
+    `largest_bytes` is the size that the largest policy can take at the stage length asked for.
     """
 
     grants: Mapping[Holder, Grant]
     websocket_scopes: frozenset[Scope]
     longest_stage_arn: int
     conditions: bool = True
+    climbing: tuple[str, ...] = CLIMBING_ENCODED[0]
+    lower_hex: bool = True
     largest_bytes: int = 0
 
 
 def prepare_policies(
-    access_map: AccessMap, max_stage_length: int, *, conditions: bool = True
+    access_map: AccessMap,
+    max_stage_length: int,
+    *,
+    conditions: bool = True,
+    region: str = LONGEST_REGION,
 ) -> Policies:
     """Make an access map ready for rendering, and prove that its policies fit their budget.
+
+    They are proven for both kinds of API in a region, for stages of `max_stage_length` and for as
+    much longer ones as fit. Where they do not fit, user ids in lower-case escapes and then names
+    with a percent sign are no longer let through on REST APIs.
 
     Raises:
         Misconfigured: when a policy could exceed `MAX_POLICY_BYTES` or a resource
             `MAX_RESOURCE_LENGTH` for the longest ids and the longest stage ARN.
     """
-    stage = longest_api_stage(max_stage_length)
+    stage = longest_api_stage(max_stage_length, region)
     policies = Policies(
         grants={
             Holder.APP_USER: _grant(access_map, Holder.APP_USER),
@@ -104,11 +115,14 @@ def prepare_policies(
         longest_stage_arn=len(stage.arn),
         conditions=conditions,
     )
-    sizes = [
-        _checked_size(principal, policy_document(principal, stage, policies, now=0))
-        for principal in _longest_principals()
+    choices = [
+        policies,
+        *(replace(policies, lower_hex=False, climbing=denied) for denied in CLIMBING_ENCODED),
     ]
-    return replace(policies, largest_bytes=max(sizes))
+    for choice in choices[:-1]:
+        with suppress(Misconfigured):
+            return _proven(choice, stage)
+    return _proven(choices[-1], stage)
 
 
 def policy_document(
@@ -127,7 +141,7 @@ def policy_document(
     grant = policies.grants[_holder(principal)]
     allowed = [
         stage.resource(pattern.format_map(ids))
-        for ids in _ids_in_paths(principal)
+        for ids in _ids_in_paths(principal, _forms_of(principal.user_id or "", stage, policies))
         for pattern in grant.allow
     ]
     allow: Statement = {
@@ -137,12 +151,13 @@ def policy_document(
     }
     if condition := _condition(principal, policies, now):
         allow["Condition"] = condition
-    denied = _ids_of_any_app(principal)
+    (denied,) = _ids_in_paths(principal, [""])
+    climbing = CLIMBING_DECODED if stage.decodes_path else policies.climbing
     deny: Statement = {
         "Effect": "Deny",
         "Action": "execute-api:Invoke",
         "Resource": [
-            *(stage.any_path(pattern) for pattern in grant.deny_anywhere),
+            *(stage.any_path(pattern) for pattern in climbing),
             *(stage.resource(pattern.format_map(denied)) for pattern in grant.deny),
         ],
     }
@@ -176,34 +191,50 @@ def size_in_bytes(document: PolicyDocument) -> int:
     return len(json.dumps(document).encode())
 
 
-def policy_sizes(policies: Policies, max_stage_length: int) -> dict[Holder, int]:
+def policy_sizes(
+    policies: Policies, max_stage_length: int, region: str = LONGEST_REGION
+) -> dict[Holder, int]:
     """Return the bytes that the longest policy of each kind of principal can take."""
-    stage = longest_api_stage(max_stage_length)
+    stages = _both_kinds(longest_api_stage(max_stage_length, region))
     return {
-        _holder(principal): size_in_bytes(policy_document(principal, stage, policies, now=0))
+        _holder(principal): max(
+            size_in_bytes(policy_document(principal, stage, policies, now=0)) for stage in stages
+        )
         for principal in _longest_principals()
     }
 
 
 def _grant(access_map: AccessMap, *holders: Holder) -> Grant:
     rules = [rule for holder in holders for rule in access_map.rules[holder]]
-    allow = (f"{method}{rule.path}" for rule in rules for method in rule.methods)
-    nevers = [
-        (method, never, min(len(rule.segments) for rule in covering))
+    methods: dict[str, set[str]] = {}
+    for rule in rules:
+        methods.setdefault(rule.path, set()).update(rule.methods)
+    allow = (
+        f"{_merged(method, methods[rule.path])}{rule.path}"
+        for rule in rules
+        for method in rule.methods
+    )
+    deny = (
+        f"{method}{pattern}"
         for never in access_map.rules[Holder.NEVER]
         for method in never.methods
         if (covering := [rule for rule in rules if _covers(rule, method, never)])
-    ]
-    deny = (
-        f"{method}{spelling}"
-        for method, never, bound in nevers
-        for spelling in spellings_of(never.segments, bound, subtree=bool(never.tail))
+        for pattern in _patterns_of(never, min(len(rule.segments) for rule in covering))
     )
-    anywhere = (
-        *CLIMBING,
-        *(spelling for _, never, _ in nevers for spelling in spelled_with(never.segments)),
-    )
-    return Grant(*(tuple(dict.fromkeys(patterns)) for patterns in (allow, deny, anywhere)))
+    return Grant(*(tuple(dict.fromkeys(patterns)) for patterns in (allow, deny)))
+
+
+def _merged(method: str, methods: set[str]) -> str:
+    """Return what stands for a method: of API Gateway's seven, `??T` matches GET and PUT alone."""
+    return "??T" if method in _GET_AND_PUT and methods >= _GET_AND_PUT else method
+
+
+def _patterns_of(never: Rule, bound: int) -> list[str]:
+    """Return the patterns of a route that no key opens, below what is allowed of its segments."""
+    rest = never.segments[bound:]
+    if rest:
+        return spellings_of(never.segments[:bound], rest)
+    return ["/" + "/".join(never.segments) + ("/*" if never.tail else "*")]
 
 
 def _covers(rule: Rule, method: str, never: Rule) -> bool:
@@ -228,23 +259,25 @@ def _holder(principal: Principal) -> Holder:
             assert_never(principal.scope)
 
 
-def _ids_in_paths(principal: Principal) -> Iterator[dict[str, str]]:
-    """Yield the ids to put into paths; twice where a user id has a percent-encoded form."""
+def _ids_in_paths(principal: Principal, user_ids: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Yield the ids to put into paths, once for each form of the user id."""
     ids = {
         "accountId": principal.account_id,
         # In the account scope it is followed by a star: the beginning of the ids of its apps.
         "appId": principal.app_id or principal.service_account_id or principal.account_id,
         "serviceAccountId": principal.account_id,
     }
-    user_id = principal.user_id or ""
-    for form in dict.fromkeys((user_id, percent_encoded(user_id))):
-        yield {**ids, "userId": form}
+    for user_id in user_ids:
+        yield {**ids, "userId": user_id}
 
 
-def _ids_of_any_app(principal: Principal) -> dict[str, str]:
-    """Return ids that match any app of the principal's, with a question mark a character."""
-    ids = next(_ids_in_paths(principal))
-    return {**ids, "appId": ids["appId"].ljust(APP_ID_LENGTH, "?")}
+def _forms_of(user_id: str, stage: ApiStage, policies: Policies) -> tuple[str, ...]:
+    """Return how a user id may stand in the path that a policy sees."""
+    if stage.decodes_path:
+        return (user_id,)
+    encoded = percent_encoded(user_id)
+    forms = (user_id, encoded, percent_encoded(user_id, lower_hex=True))
+    return tuple(dict.fromkeys(forms if policies.lower_hex else forms[:2]))
 
 
 def _condition(
@@ -271,8 +304,8 @@ def _longest_principals() -> Iterator[Principal]:
     cidrs = tuple(
         f"{n}fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128" for n in range(MAX_ALLOWED_CIDRS)
     )
-    # The longest pair of literal and encoded form: one character that needs encoding.
-    user_id = "u" * (MAX_USER_ID_LENGTH - len(percent_encoded("@"))) + "@"
+    # The longest forms, literal and encoded both ways: one character whose escape has a letter.
+    user_id = "u" * (MAX_USER_ID_LENGTH - len(percent_encoded("+"))) + "+"
     account_id, service_account_id, app_id = (
         "a" * length for length in (ACCOUNT_ID_LENGTH, SERVICE_ACCOUNT_ID_LENGTH, APP_ID_LENGTH)
     )
@@ -290,6 +323,33 @@ def _longest_principals() -> Iterator[Principal]:
         scope=Scope.ACCOUNT,
         owner_type=OwnerType.SERVICE_ACCOUNT,
         service_account_id=service_account_id,
+    )
+
+
+def _both_kinds(stage: ApiStage) -> tuple[ApiStage, ApiStage]:
+    return replace(stage, decodes_path=False), replace(stage, decodes_path=True)
+
+
+def _proven(policies: Policies, stage: ApiStage) -> Policies:
+    """Return the policies with their largest size and the longest stage ARN that all of them fit.
+
+    Raises:
+        Misconfigured: when one does not fit on this stage.
+    """
+    sizes, room = [], MAX_STAGE_LENGTH
+    for principal, each in product(_longest_principals(), _both_kinds(stage)):
+        document = policy_document(principal, each, policies, now=0)
+        sizes.append(_checked_size(principal, document))
+        allowed = document["Statement"][0]["Resource"]
+        # Only what is allowed names the stage.
+        longest = max(map(len, allowed))
+        room = min(
+            room,
+            (MAX_POLICY_BYTES - sizes[-1]) // len(allowed),
+            MAX_RESOURCE_LENGTH - longest,
+        )
+    return replace(
+        policies, largest_bytes=max(sizes), longest_stage_arn=len(stage.arn) + room
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from keyscope.errors import Misconfigured
-from keyscope.method_arn import MAX_STAGE_LENGTH
+from keyscope.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 
 _T = TypeVar("_T")
 
@@ -32,6 +32,7 @@ class AuthorizerSettings:
     access_map: str
     route_sets: tuple[str, ...]
     max_stage_length: int
+    region: str
     key_cache_seconds: int
     key_cache_entries: int
     stale_seconds: int
@@ -81,6 +82,7 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
         max_stage_length=reader.whole_number(
             "KEYSCOPE_MAX_STAGE_LENGTH", DEFAULT_MAX_STAGE_LENGTH, range(1, MAX_STAGE_LENGTH + 1)
         ),
+        region=reader.text("AWS_REGION", LONGEST_REGION),
         key_cache_seconds=reader.key_cache_seconds(),
         key_cache_entries=reader.key_cache_entries(),
         stale_seconds=reader.whole_number("KEYSCOPE_STALE_SECONDS", 900, range(3_601)),

@@ -1,57 +1,51 @@
 """Paths that a backend may read as other paths, as patterns for a Deny.
 
-A policy is matched against the path as it was sent; a backend may percent-decode it, collapse
-slashes and remove dot segments first (RFC 3986, sections 2.3, 5.2.4 and 6.2.2). A pattern that
-begins with `*` is for `ApiStage.any_path`. Each is as narrow as its length allows: a Deny that is
-too wide refuses, and never allows.
+A policy is matched against the path as the API hands it on. A backend may then percent-decode it
+up to three times, delete TAB, LF and CR, read a backslash as a slash, drop `;parameters`, merge
+slashes, cut at a decoded `?` or `#`, and remove dot segments (RFC 3986, sections 2.3, 3.3, 5.2.4
+and 6.2.2; WHATWG URL). `tests/security/test_path_proof.py` proves that no path that these patterns
+leave over is read as a climbing one. A Deny that is too wide refuses, and never allows.
 """
 
 from collections.abc import Sequence
 
-CLIMBING = (
-    "*/..*",
-    "*\\..*",
-    "*%2?..*",
-    "*%5?..*",
-    "*%2e*",
-    "*%2E*",
-    "*%252*",
-    "*%255*",
+_BASE = (
+    *("*/..*", "*\\..*", "*%2e*", "*%2E*"),
+    *("*%0*", "*%%*", "*%?%*"),
 )
-"""Dot segments that leave a subtree, after a slash or a backslash, plain or encoded, and encoded
-dots. The last two are the same encoded once more. `..` within a segment is none of them."""
+"""A segment that begins with two dots; dots that are escaped; TAB, LF and CR, which URL parsers
+delete; and escapes that are made of escapes."""
+_SLASHES = ("*%*2f..*", "*%*2F..*", "*%*5c..*", "*%*5C..*")
+_NESTED = ("*%252e*", "*%252E*", "*%250*", "*%2525*", "*%25%25*")
 
-_NEAR = (
-    *("*;*", "*%3b*", "*%3B*"),
-    *("*//*", "*/%2f*", "*/%2F*"),
-    *("*/./*", "*/.%2f*", "*/.%2F*"),
-    *("*\\*", "*%5c*", "*%5C*"),
+CLIMBING_ENCODED = (
+    (*_BASE, *_SLASHES, *_NESTED, "*%252%*", "*%255%*", "*%25%30*", "*%25%32*", "*%25%35*"),
+    (*_BASE, *_SLASHES, *_NESTED, "*%25?%*", "*%25%3*"),
+    (*_BASE, *_SLASHES, "*%25*"),
 )
-"""Parameters of segments (RFC 3986, section 3.3), empty segments, `.` segments and backslashes;
-those that an encoded slash begins are in `spellings_of`."""
+"""For REST APIs, whose policies see the path as it was sent, the narrowest first: no control
+characters can occur, and a percent sign of a name is sent as `%25`. Each tuple is enough; the last
+refuses every such name."""
 
-_HEX_DIGITS = "0123456789abcdef"
+CLIMBING_DECODED = (*_BASE, "*%*..*", "*%25*", "*\t*", "*\n*", "*\r*")
+"""For HTTP APIs, whose policies see the path decoded once: what is an escape there was sent twice
+escaped, and control characters may occur."""
 
 
-def spellings_of(segments: Sequence[str], bound: int, *, subtree: bool) -> list[str]:
-    """Return patterns for a path below an allowed subtree, also with `%2F` for any slash.
+def spellings_of(head: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """Return patterns for a path below an allowed subtree, however its last part is spelled.
 
-    The first `bound` segments stand as they are: what differs in them is not allowed anyway.
+    The segments of `head` stand as they are: what differs in them is not allowed anyway. Of the
+    `rest`, literal segments, the longest decides: a path that a backend reads as this one holds it
+    as it is, or a character of it is encoded; that is denied where `climbing` does not deny it.
     """
-    head = "/".join(["", *segments[:bound]])
-    whole = "/".join([head, *segments[bound:]]) + ("/*" if subtree else "*")
-    encoded = ["/".join([head, *segments[bound:end]]) + "%*" for end in range(bound, len(segments))]
-    return [whole, *encoded]
-
-
-def spelled_with(segments: Sequence[str]) -> list[str]:
-    """Return patterns for what may stand between segments, and for their characters encoded.
-
-    Placeholders stand for ids, which are hexadecimal.
-    """
-    texts = [_HEX_DIGITS if segment.startswith("{") else segment for segment in segments]
-    octets = {f"{ord(character):02x}" for character in "".join(texts)}
-    # %60 is no letter; all others that begin with a 6 are.
-    encoded = {"6?" if octet.startswith("6") else octet for octet in octets}
-    forms = {form for octet in encoded for form in (octet, octet.upper())}
-    return [*_NEAR, *(f"*%{form}*" for form in sorted(forms))]
+    word = max(rest, key=len)
+    octets = sorted({f"{ord(character):02x}" for character in word})
+    digits = sorted({octet[0] for octet in octets})
+    parts = [
+        word,
+        *(f"%{form}" for octet in octets for form in dict.fromkeys((octet, octet.upper()))),
+        *(f"%25{digit}" for digit in digits),
+        *(f"%3{digit}" for digit in digits),
+    ]
+    return ["/".join(["", *head]) + f"*{part}*" for part in parts]

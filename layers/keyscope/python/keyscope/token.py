@@ -27,7 +27,9 @@ _REFUSED_PARAMETERS = frozenset(
 )
 _SCOPES = {scope.value: scope for scope in Scope}
 _SAFE_USER_ID = re.compile(r"[A-Za-z0-9._~@+:-]+")
+_LIKE_CLIMBING = re.compile(r"[@+:].*(2[Ff]|5[Cc])\.\.")
 _PERCENT_ENCODED = {"@": "%40", "+": "%2B", ":": "%3A"}
+_PERCENT_ENCODED_IN_LOWER_CASE = {"@": "%40", "+": "%2b", ":": "%3a"}
 _CALENDAR = range(253_402_300_800)
 """Seconds from 1970 to the end of the year 9999. Milliseconds of today lie beyond it."""
 _HS256 = HMACAlgorithm(HMACAlgorithm.SHA256)
@@ -86,9 +88,13 @@ def verify_signature(token: Token, secret: str) -> None:
         raise Refused(Reason.WRONG_SIGNATURE)
 
 
-def percent_encoded(user_id: str) -> str:
-    """Return the form of a safe `userId` that most clients put into a path (RFC 3986, 2.1)."""
-    return "".join(_PERCENT_ENCODED.get(character, character) for character in user_id)
+def percent_encoded(user_id: str, *, lower_hex: bool = False) -> str:
+    """Return the form of a safe `userId` that clients put into a path (RFC 3986, 2.1).
+
+    Most write the digits of an escape in upper case.
+    """
+    escapes = _PERCENT_ENCODED_IN_LOWER_CASE if lower_hex else _PERCENT_ENCODED
+    return "".join(escapes.get(character, character) for character in user_id)
 
 
 def _reason_of_unsigned(text: str) -> Reason:
@@ -131,12 +137,12 @@ def _user_id(claims: dict[str, object]) -> str:
         raise Refused(Reason.MALFORMED_CLAIM)
     # The id becomes part of an IAM resource and of a path: no character of it may mean anything
     # to either, and a dot segment would climb out of the user's own subtree (RFC 3986, 3.3).
-    # What only looks like one, also after an encoded plus, a policy denies (spellings.CLIMBING).
+    # What only looks like one where `@`, `+` or `:` is encoded, a policy denies (spellings).
     if (
         _SAFE_USER_ID.fullmatch(claimed) is None
         or claimed == "."
         or claimed.startswith("..")
-        or "+.." in claimed
+        or _LIKE_CLIMBING.search(claimed) is not None
         or len(percent_encoded(claimed)) > MAX_USER_ID_LENGTH
     ):
         raise Refused(Reason.UNSAFE_USER_ID)

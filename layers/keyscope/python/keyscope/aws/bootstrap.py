@@ -99,7 +99,10 @@ def _authorizer(
             deadlines.remaining_seconds,
         ),
         policies=prepare_policies(
-            access_map, settings.max_stage_length, conditions=settings.policy_conditions
+            access_map,
+            settings.max_stage_length,
+            conditions=settings.policy_conditions,
+            region=settings.region,
         ),
         clock=time.time,
         timer=time.perf_counter,

@@ -40,7 +40,10 @@ def explaining_authorizer(
         keys=_UncachedKeys(KeyTable(dynamodb, settings.keys_table)),
         secrets=SecretOpeningBox(make_kms, settings.kms_key_arn, max_entries=0),
         policies=prepare_policies(
-            access_map, settings.max_stage_length, conditions=settings.policy_conditions
+            access_map,
+            settings.max_stage_length,
+            conditions=settings.policy_conditions,
+            region=settings.region,
         ),
         clock=time.time,
         timer=time.perf_counter,
