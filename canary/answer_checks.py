@@ -4,9 +4,8 @@ from typing import Final
 
 from canary.facts import Finding, unknown, yes_or_no
 from canary.subject import Subject
-from keyscope.method_arn import ApiStage
 from keyscope.policy import MAX_POLICY_BYTES
-from keyscope.spellings import CLIMBING
+from keyscope.spellings import CLIMBING_DECODED, CLIMBING_ENCODED
 from local.api_definition import ApiKind
 
 LARGEST_POLICY_BYTES: Final = 262_144
@@ -18,6 +17,7 @@ METERED_REQUESTS: Final = 40
 """More than the probe's usage plan lets through: 2 at once and 1 a second."""
 _OK = 200
 _UNAUTHORIZED = 401
+_FORBIDDEN = 403
 _TOO_MANY = 429
 
 
@@ -74,14 +74,18 @@ def many_statements(subject: Subject, kind: ApiKind) -> Finding:
 
 
 def climbing_deny(subject: Subject, kind: ApiKind) -> Finding:
-    """Return a policy with the Deny that all of ours have; the path that is asked for is not in it.
+    """Ask for a path that the Deny of all our policies covers, and for one that it does not.
 
-    Its resources name no API, and one holds a backslash.
+    Its resources name the API, and hold a backslash and, on HTTP APIs, control characters.
     """
-    denied = [ApiStage("arn:aws:execute-api").any_path(pattern) for pattern in CLIMBING]
-    answer = subject.apis[kind].ask({"name": "first", "deny": denied})
-    detail = f"a policy with it is answered {answer.status}"
-    return yes_or_no(holds=answer.status == _OK, detail=detail, evidence=[answer.evidence])
+    patterns = CLIMBING_DECODED if kind is ApiKind.HTTP else CLIMBING_ENCODED[0]
+    api, script = subject.apis[kind], {"name": "first", "denyPaths": list(patterns)}
+    passing, climbing = api.ask(script), api.ask(script, target="/probe/..x")
+    return yes_or_no(
+        holds=(passing.status, climbing.status) == (_OK, _FORBIDDEN),
+        detail=f"{passing.status} beside it, {climbing.status} under it",
+        evidence=[passing.evidence, climbing.evidence],
+    )
 
 
 def usage_identifier(subject: Subject, kind: ApiKind) -> Finding:

@@ -122,10 +122,10 @@ _FACTS: Final = (
     Fact(
         both(Mark.UNPROVEN, _YES),
         "climbing-deny",
-        "a Deny whose resources name no API and hold a backslash is taken",
+        "a Deny on any path of the API, with a backslash, is taken and applied",
         answer_checks.climbing_deny,
         local="takes_any_resource=false",
-        remedy="do not go live: no policy is taken; write CLIMBING in spellings.py anew",
+        remedy="do not go live; write the Denies in spellings.py anew",
     ),
     Fact(
         {ApiKind.REST: (Mark.OBSERVED, _NO), ApiKind.HTTP: (Mark.OBSERVED, _YES)},

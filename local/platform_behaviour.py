@@ -32,7 +32,7 @@ class PlatformBehaviour:
     - `answers_unauthorized`: an error `Unauthorized` is a 401; else a 500, as any other error.
     - `shows_denied_context`: `$context.authorizer.*` is filled in the body of a 403.
     - `max_policy_bytes`, `max_policy_statements`: a larger policy is a 500; 0 sets no limit.
-    - `takes_any_resource`: a resource may name no API and hold a backslash; else that is a 500.
+    - `takes_any_resource`: a resource may hold a backslash; else that is a 500.
     - `decodes_path`: what routes and functions see as the path is percent-decoded.
     - `arn_is_decoded`, `arn_keeps_inner_slashes`, `arn_keeps_trailing_slash`,
       `arn_keeps_dot_segments`: how the method ARN carries the path.

@@ -58,8 +58,11 @@ def _policy(script: Mapping[str, object], stage: str) -> object:
         {**statement, "Resource": [f"{stage}/GET/{number}"]}
         for number in range(1, int(str(script.get("statements", 1))))
     ]
-    if "deny" in script:
-        more.append({**statement, "Effect": "Deny", "Resource": script["deny"]})
+    patterns = script.get("denyPaths")
+    if isinstance(patterns, list):
+        api = stage.partition("/")[0]
+        denied = [f"{api}/{pattern}" for pattern in patterns]
+        more.append({**statement, "Effect": "Deny", "Resource": denied})
     document = {"Version": "2012-10-17", "Statement": [statement, *more]}
     left = int(str(script.get("bytes", 0))) - len(json.dumps(document))
     count = math.ceil(left / _PADDING)

@@ -150,9 +150,7 @@ def _with_dots(readings: Dfa) -> Dfa:
         return readings.step(now, symbol), "" if symbol == "/" else "other"
 
     # A text begins within a segment: only what a slash precedes is one as a whole.
-    return explored(
-        readings.alphabet, (0, "other"), step, lambda s: s[0] in readings.accepting
-    )
+    return explored(readings.alphabet, (0, "other"), step, lambda s: s[0] in readings.accepting)
 
 
 BACKWARDS: Final[Mapping[str, Backwards]] = {
@@ -231,7 +229,11 @@ def disguised(draw: st.DrawFn, text: str, *, raw_controls: bool) -> str:
     """
     for _ in range(draw(st.integers(0, 5))):
         position = draw(st.integers(0, max(0, len(text) - 1)))
-        before, character, after = text[:position], text[position : position + 1], text[position + 1 :]
+        before, character, after = (
+            text[:position],
+            text[position : position + 1],
+            text[position + 1 :],
+        )
         forms = [character + draw(st.sampled_from(DELETED)), ""]
         if character and ord(character) < 256:
             forms += [_escaped(character, draw(st.booleans()))] * 4

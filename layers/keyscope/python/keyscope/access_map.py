@@ -306,6 +306,4 @@ def _may_be_alike(one: Rule, other: Rule, position: int) -> bool:
         return True
     if not segments <= {*Placeholder}:
         return False
-    return any(
-        rule.tail == "*" and position == len(rule.segments) - 1 for rule in (one, other)
-    )
+    return any(rule.tail == "*" and position == len(rule.segments) - 1 for rule in (one, other))

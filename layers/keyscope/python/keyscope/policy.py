@@ -348,9 +348,7 @@ def _proven(policies: Policies, stage: ApiStage) -> Policies:
             (MAX_POLICY_BYTES - sizes[-1]) // len(allowed),
             MAX_RESOURCE_LENGTH - longest,
         )
-    return replace(
-        policies, largest_bytes=max(sizes), longest_stage_arn=len(stage.arn) + room
-    )
+    return replace(policies, largest_bytes=max(sizes), longest_stage_arn=len(stage.arn) + room)
 
 
 def _checked_size(principal: Principal, document: PolicyDocument) -> int:
