@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from keyscope.ids import OwnerType
 from keyscope.principal import Principal, Scope
 from keyscope.token import percent_encoded
+from tests.support.path_readers import readings
 from tests.support.profile import EXAMPLES
-from tests.support.tenants import TENANTS, Tenant, hostile_paths, pairs, readings, tenant
+from tests.support.tenants import TENANTS, Tenant, hostile_paths, pairs, tenant
 
 ROOT: Final = Path(__file__).parents[2]
 ACCOUNT: Final = "0a1b2c3d4e5f"

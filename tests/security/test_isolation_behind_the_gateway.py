@@ -13,6 +13,7 @@ from keyscope.ids import OwnerType
 from keyscope.method_arn import read_api_stage
 from tests.support.builders import APP, MadeKey, make_key
 from tests.support.local_gateway import NOW, Served, served, small_stack
+from tests.support.path_readers import readings
 from tests.support.profile import EXAMPLES
 from tests.support.route_tables import ROWS, V1_1, V2
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
@@ -23,7 +24,6 @@ from tests.support.tenants import (
     Tenant,
     hostile_paths,
     policies_of,
-    readings,
     strangers,
     tenant,
 )

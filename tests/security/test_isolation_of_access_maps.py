@@ -1,6 +1,7 @@
 """Any access map that is accepted keeps tenants apart, and grants what its rules say."""
 
 import operator
+import re
 from typing import Final
 
 from hypothesis import HealthCheck, assume, given, settings
@@ -8,15 +9,17 @@ from hypothesis import strategies as st
 
 from keyscope.access_map import AccessMap, Holder, Placeholder, read_access_map
 from keyscope.errors import Misconfigured
+from keyscope.method_arn import ApiStage
 from keyscope.policy import prepare_policies
+from tests.support.path_readers import disguised, readings
 from tests.support.profile import EXAMPLES
 from tests.support.tenants import (
     KINDS,
+    STAGES,
     Tenant,
     allows,
     hostile_paths,
     policy_of,
-    readings,
     tenant,
 )
 
@@ -26,6 +29,7 @@ HOLDERS: Final = {
     "account": [Holder.ACCOUNT, Holder.USER_ACCOUNT],
     "service account": [Holder.ACCOUNT],
 }
+GRANTED: Final = [holder for holder in Holder if holder is not Holder.NEVER]
 ACCOUNT: Final = "0a1b2c3d4e5f"
 APP: Final = ACCOUNT + "c0de" + "12345678"
 OTHER_APPS: Final = (
@@ -51,12 +55,15 @@ def rules(holder: Holder) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def access_maps(draw: st.DrawFn) -> AccessMap:
-    """Draw rules, keeping each that the map is accepted with; the last is refused or kept."""
+def access_maps(draw: st.DrawFn, *, closing: bool = False) -> AccessMap:
+    """Draw rules, keeping each that the map is accepted with; the last is refused or kept.
+
+    Only a `closing` map has routes that no key opens.
+    """
     kept = {Holder.APP_USER: ["GET /z"], Holder.APP: ["GET /z"], Holder.ACCOUNT: ["GET /z"]}
     kept |= {Holder.USER_ACCOUNT: [], Holder.NEVER: []}
-    holders = [holder for holder in Holder if holder is not Holder.NEVER]
-    for holder in draw(st.lists(st.sampled_from(holders), min_size=3, max_size=6)):
+    nevers = [Holder.NEVER] * draw(st.integers(1, 3)) if closing else []
+    for holder in [*draw(st.lists(st.sampled_from(GRANTED), min_size=3, max_size=6)), *nevers]:
         more = {**kept, holder: [*kept[holder], draw(rules(holder))]}
         kept = more if _is_accepted(more) else kept
     return read_access_map(_source(kept), ["main"])
@@ -109,7 +116,7 @@ def owns(one: Tenant, placeholder: str, other: Tenant) -> bool:
 
 def reaches_other(access_map: AccessMap, one: Tenant, other: Tenant, path: str) -> bool:
     """Tell whether a path is, by any rule's placeholders, the other's and not one's own."""
-    for rule in (rule for held in access_map.rules.values() for rule in held):
+    for rule in (rule for holder in GRANTED for rule in access_map.rules[holder]):
         for position, segment in enumerate(rule.segments):
             if not segment.startswith("{") or owns(one, segment, other):
                 continue
@@ -127,14 +134,15 @@ def test_no_accepted_map_lets_through_what_a_backend_may_take_for_another_tenant
 ) -> None:
     one, other = tenants
     assume(not one.user_id.startswith(".."))
-    held = [rule for rules in access_map.rules.values() for rule in rules]
+    held = [rule for holder in GRANTED for rule in access_map.rules[holder]]
     paths = st.sampled_from(held).map(lambda rule: rule.path)
     own = filled(data.draw(paths), ids_of(one))
     others = filled(data.draw(paths), ids_of(other))
     path = data.draw(st.one_of(st.just(others), hostile_paths(own, others)))
     document = policy_of(one, prepare_policies(access_map, max_stage_length=10))
-    reached = [r for r in readings(path) if reaches_other(access_map, one, other, r)]
-    assert not (reached and allows(document, "GET", path)), (access_map, path, reached)
+    if allows(document, "GET", path):
+        reached = [r for r in readings(path) if reaches_other(access_map, one, other, r)]
+        assert reached == [], (access_map, path)
 
 
 @given(st.data(), access_maps(), neighbours())
@@ -149,3 +157,41 @@ def test_every_rule_of_an_accepted_map_grants_what_it_says(
     path = filled(rule.path, ids_of(one)) + ("/x" if rule.tail else "")
     document = policy_of(one, prepare_policies(access_map, max_stage_length=10))
     assert [method for method in rule.methods if not allows(document, method, path)] == []
+
+
+SHAPES: Final[dict[str, str]] = {
+    Placeholder.ACCOUNT: "[0-9a-f]{12}",
+    Placeholder.APP: "[0-9a-f]{24}",
+}
+
+
+def is_closed(access_map: AccessMap, path: str, method: str | None = None) -> bool:
+    """Tell whether a path is one of `never`, with any id of the shape that a placeholder names."""
+    return any(
+        re.fullmatch(
+            "".join(f"/{SHAPES.get(segment, re.escape(segment))}" for segment in rule.segments)
+            + ("/.*" if rule.tail else ""),
+            path,
+            re.DOTALL,
+        )
+        for rule in access_map.rules[Holder.NEVER]
+        if method is None or method in rule.methods
+    )
+
+
+@given(st.data(), access_maps(closing=True), neighbours(), STAGES)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_accepted_map_opens_a_route_that_it_never_opens(
+    data: st.DataObject, access_map: AccessMap, tenants: tuple[Tenant, Tenant], stage: ApiStage
+) -> None:
+    one, other = tenants
+    assume(access_map.rules[Holder.NEVER])
+    never = data.draw(st.sampled_from(access_map.rules[Holder.NEVER]))
+    ids = ids_of(data.draw(st.sampled_from([one, other])))
+    plain = filled(never.path, ids) + data.draw(st.sampled_from(["", "/x"]))
+    path = data.draw(st.just(plain) | disguised(plain, raw_controls=stage.decodes_path))
+    method = data.draw(st.sampled_from(never.methods))
+    policies = prepare_policies(access_map, max_stage_length=10)
+    if allows(policy_of(one, policies, stage), method, path):
+        closed = [each for each in readings(path) if is_closed(access_map, each, method)]
+        assert closed == [], (access_map, path)

@@ -7,7 +7,6 @@ from functools import cache
 from importlib.resources import files
 from itertools import product
 from typing import Final
-from urllib.parse import unquote
 
 from hypothesis import strategies as st
 
@@ -18,16 +17,24 @@ from keyscope.policy import Policies, PolicyDocument, policy_document, prepare_p
 from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.principal import Principal, Scope
 from tests.support.builders import NOW
+from tests.support.path_readers import disguised
 from tests.support.route_tables import ROWS, V1_1, V2
 
 HEX: Final = "0123456789abcdef"
 UNRESERVED: Final = "abcxyzABCXYZ0189-._~"
 SOURCE_ADDRESS: Final = "192.0.2.7"
 STAGE: Final = ApiStage("arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod")
+HTTP_STAGE: Final = replace(STAGE, decodes_path=True)
+STAGES: Final = st.sampled_from([STAGE, HTTP_STAGE])
+"""A REST API, whose policies see a path as it was sent, and an HTTP API, which decodes it once."""
 METHODS: Final = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"])
 
 USER_IDS: Final = st.text(UNRESERVED + "@+:", min_size=1, max_size=8).filter(
-    lambda user_id: user_id != "." and not user_id.startswith("..") and "+.." not in user_id
+    lambda user_id: (
+        user_id != "."
+        and not user_id.startswith("..")
+        and re.search(r"[@+:].*(2[fF]|5[cC])\.\.", user_id) is None
+    )
 )
 """Every `userId` that a token may hold, but for its length."""
 
@@ -121,8 +128,12 @@ ODD_SEGMENTS: Final = (
 
 
 @st.composite
-def hostile_paths(draw: st.DrawFn, own: str, others: str) -> str:
-    """Draw a path made of one's own and another's, with climbs and odd segments between them."""
+def hostile_paths(draw: st.DrawFn, own: str, others: str, *, decoded: bool = False) -> str:
+    """Draw a path made of one's own and another's, with climbs and odd segments between them.
+
+    Parts of it are disguised as what backends read as them. A `decoded` path is one that an HTTP
+    API has decoded; others hold what a request line can.
+    """
     separators = st.sampled_from(SEPARATORS)
     climb = st.sampled_from(CLIMBS)
     odd = st.sampled_from(ODD_SEGMENTS)
@@ -137,28 +148,8 @@ def hostile_paths(draw: st.DrawFn, own: str, others: str) -> str:
         others + between,
         others[:-1] + draw(odd) + others[-1:],
     )
-    return draw(st.sampled_from(shapes)) + draw(st.sampled_from(["", "/", "//", "/."]))
-
-
-def readings(path: str) -> set[str]:
-    """Return the paths that backends may take a path for.
-
-    They decode it once, twice or not at all, take a backslash for a slash or not, drop parameters
-    of segments or not (RFC 3986, section 3.3), collapse slashes and remove dot segments (5.2.4).
-    """
-    decoded = [path, unquote(path), unquote(unquote(path))]
-    slashed = [*decoded, *(text.replace("\\", "/") for text in decoded)]
-    bare = [*slashed, *(re.sub(r";[^/]*", "", text) for text in slashed)]
-    return {
-        reading
-        for text in bare
-        for reading in (
-            text,
-            _collapsed(text),
-            _collapsed(_without_dot_segments(text)),
-            _without_dot_segments(_collapsed(text)),
-        )
-    }
+    path = draw(st.sampled_from(shapes)) + draw(st.sampled_from(["", "/", "//", "/."]))
+    return draw(disguised(path, raw_controls=decoded))
 
 
 def strangers(reader: Tenant, path: str) -> list[str]:
@@ -177,9 +168,11 @@ def policies_of(*route_sets: str) -> Policies:
     return prepare_policies(read_access_map(packaged, route_sets), max_stage_length=10)
 
 
-def policy_of(reader: Tenant, policies: Policies | None = None) -> PolicyDocument:
-    """Return a tenant's policy, by default for both route sets."""
-    return policy_document(reader.principal, STAGE, policies or policies_of(V2, V1_1), NOW)
+def policy_of(
+    reader: Tenant, policies: Policies | None = None, stage: ApiStage = STAGE
+) -> PolicyDocument:
+    """Return a tenant's policy, by default for both route sets of a REST API."""
+    return policy_document(reader.principal, stage, policies or policies_of(V2, V1_1), NOW)
 
 
 def allows(document: object, method: str, path: str, now: float = NOW) -> bool:
@@ -187,20 +180,6 @@ def allows(document: object, method: str, path: str, now: float = NOW) -> bool:
     resource = STAGE.resource(method + path)
     request = AccessRequest("execute-api:Invoke", resource, now, SOURCE_ADDRESS)
     return evaluate(document, request) is Verdict.ALLOWED
-
-
-def _collapsed(path: str) -> str:
-    return re.sub("/+", "/", path)
-
-
-def _without_dot_segments(path: str) -> str:
-    kept: list[str] = []
-    for segment in path.split("/"):
-        if segment == "..":
-            kept = kept[: max(1, len(kept) - 1)]
-        elif segment != ".":
-            kept.append(segment)
-    return "/".join(kept)
 
 
 def _places() -> Iterator[tuple[str, str]]:

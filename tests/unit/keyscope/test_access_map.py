@@ -100,7 +100,7 @@ def test_a_set_that_is_not_selected_grants_nothing() -> None:
         ("account", "GET /0a1b2c3d4e5f000012345678/*", "begins like an id"),
         ("appUser", "GET /users/{userId}", "the path needs {appId}"),
         ("appUser", "GET /{userId}/{appId}", "a {userId} could be the apps of /apps"),
-        ("appUser", "GET /{userId}/{appId}/*", "a {userId} could be the apps of /apps"),
+        ("appUser", "GET /{userId}/{appId}/*", "it reaches /apps/{appId}/users/{userId} of others"),
         ("appUser", "GET /apps/{appId}/{userId}", "a {userId} could be the things of /apps/"),
     ],
 )
@@ -111,6 +111,28 @@ def test_a_rule_that_could_grant_more_than_it_says_is_refused(
     text = refusal_of(source)
     assert text.startswith(f"access map, line {len(source.splitlines())}, {rule!r}: ")
     assert reason in text
+
+
+@pytest.mark.parametrize(
+    ("holder", "rule", "never", "reason"),
+    [
+        ("account", "GET /x/{appId}/*", "GET /x/{accountId}/secret", "under other placeholders"),
+        ("app", "GET /x/{accountId}/*", "GET /x/{appId}/secret", ""),
+        ("userAccount", "GET /x/{serviceAccountId}/*", "GET /x/{appId}/secret", "under other"),
+        ("app", "GET /x/{appId}/*", "GET /x/{appId}/{accountId}", "does not bind"),
+        ("account", "GET /x/{appId}/*", "GET,PUT /x/{accountId}/*", "under other placeholders"),
+        ("account", "GET /x/{appId}/*", "PUT /x/{accountId}/secret", ""),
+        ("account", "GET /x/{appId}/*", "GET /x/{appId}/secret", ""),
+    ],
+)
+def test_a_rule_that_reaches_what_never_takes_away_is_refused_unless_a_policy_denies_it(
+    holder: str, rule: str, never: str, reason: str
+) -> None:
+    source = f'{with_rule(holder, rule)}\nnever = ["{never}"]'
+    if reason:
+        assert reason in refusal_of(source)
+    else:
+        assert read_access_map(source, ["main"]).rules[Holder.NEVER]
 
 
 @pytest.mark.parametrize(

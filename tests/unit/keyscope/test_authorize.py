@@ -84,9 +84,12 @@ def test_the_answer_names_principal_policy_and_context() -> None:
     }
 
 
-def test_an_http_api_gets_the_same_answer() -> None:
-    by_http = authorize(http_event(KEY.basic()), read_http_event, authorizer())
-    assert answer(by_http) == answer(decided(KEY.basic()))
+def test_an_http_api_gets_the_same_answer_but_for_what_it_is_denied() -> None:
+    by_http = answer(authorize(http_event(KEY.basic()), read_http_event, authorizer()))
+    by_rest = answer(decided(KEY.basic()))
+    allowed = [given["policyDocument"]["Statement"][0] for given in (by_http, by_rest)]
+    assert allowed[0] == allowed[1]
+    assert {**by_http, "policyDocument": None} == {**by_rest, "policyDocument": None}
 
 
 @pytest.mark.parametrize(

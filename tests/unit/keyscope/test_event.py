@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from keyscope.errors import Reason, Refused, Unavailable
@@ -80,7 +82,7 @@ def test_a_websocket_with_a_credential_in_both_places_is_refused() -> None:
 
 def test_an_http_event_tells_credential_stage_and_address() -> None:
     assert read_http_event(http_event("Basic x")) == AuthorizerRequest(
-        "Basic x", STAGE, "192.0.2.7"
+        "Basic x", replace(STAGE, decodes_path=True), "192.0.2.7"
     )
 
 

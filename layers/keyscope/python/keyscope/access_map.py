@@ -113,7 +113,7 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
     for line, rule in rules.items():
         _refuse_reaching_others(line, rule, rules.values())
         _refuse_user_ids_of_others(line, rule, rules.values())
-        _refuse_other_names_of_closed_routes(line, rule, rules)
+        _refuse_closed_routes_that_stay_open(line, rule, rules)
     websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
     for name in route_sets:
         if name not in document:
@@ -261,10 +261,10 @@ def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]
             line.refuse(f"a {{userId}} could be the {other.segments[depth]} of {other.path}")
 
 
-def _refuse_other_names_of_closed_routes(
+def _refuse_closed_routes_that_stay_open(
     line: _Line, rule: Rule, rules: Mapping[_Line, Rule]
 ) -> None:
-    """Refuse a rule that reaches a route of `never` whose ids it names otherwise.
+    """Refuse a rule that reaches a route of `never` which a policy could not deny.
 
     A policy denies such a route as the rule names it: with `{accountId}` in the one and `{appId}`
     in the other, no Deny would be made.
@@ -275,11 +275,12 @@ def _refuse_other_names_of_closed_routes(
         if never_line.holder is not Holder.NEVER or not {*rule.methods} & {*never.methods}:
             continue
         depth = min(len(rule.segments), len(never.segments))
-        reaches = (rule.tail or len(rule.segments) == depth) and (
+        is_reached = (rule.tail or len(rule.segments) == depth) and (
             rule.tail or never.tail or len(rule.segments) == len(never.segments)
         )
-        alike = rule.segments[:depth] == never.segments[:depth]
-        if reaches and not alike and _may_begin_alike(rule, never, depth):
+        if not is_reached or not _may_begin_alike(rule, never, depth):
+            continue
+        if rule.segments[:depth] != never.segments[:depth]:
             line.refuse(
                 f"it reaches {never.path} of never, line {never_line.number}, under other"
                 " placeholders; use the same ones in both"

@@ -35,9 +35,9 @@ escaped, and control characters may occur."""
 def spellings_of(head: Sequence[str], rest: Sequence[str]) -> list[str]:
     """Return patterns for a path below an allowed subtree, however its last part is spelled.
 
-    The segments of `head` stand as they are: what differs in them is not allowed anyway. Of the
+    The segments of `head` match as they are: what differs in them is not allowed anyway. Of the
     `rest`, literal segments, the longest decides: a path that a backend reads as this one holds it
-    as it is, or a character of it is encoded; that is denied where `climbing` does not deny it.
+    as it is, or a character of it is encoded, which is denied here or as climbing is.
     """
     word = max(rest, key=len)
     octets = sorted({f"{ord(character):02x}" for character in word})
