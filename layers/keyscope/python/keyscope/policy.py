@@ -225,7 +225,10 @@ def _grant(access_map: AccessMap, *holders: Holder) -> Grant:
 
 
 def _merged(method: str, methods: set[str]) -> str:
-    """Return what stands for a method: of API Gateway's seven, `??T` matches GET and PUT alone."""
+    """Return what stands for a method: of API Gateway's seven, `??T` matches GET and PUT alone.
+
+    Source: "ANY" catches these seven and no others (API Gateway, "Set up an HTTP method").
+    """
     return "??T" if method in _GET_AND_PUT and methods >= _GET_AND_PUT else method
 
 
