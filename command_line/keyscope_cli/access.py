@@ -8,7 +8,7 @@ import typer
 import keyscope
 from keyscope.access_map import AccessMap, Holder, read_access_map
 from keyscope.errors import Misconfigured
-from keyscope.method_arn import MAX_STAGE_LENGTH
+from keyscope.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 from keyscope.policy import MAX_POLICY_BYTES, policy_sizes, prepare_policies
 from keyscope.settings import DEFAULT_MAX_STAGE_LENGTH
 from keyscope_cli.failures import ExitStatus, Failure
@@ -30,6 +30,9 @@ def check(
     max_stage_length: Annotated[
         int, typer.Option(min=1, max=MAX_STAGE_LENGTH, help="The longest stage name.")
     ] = DEFAULT_MAX_STAGE_LENGTH,
+    region: Annotated[
+        str, typer.Option(help="The region of the stack: policies hold its name.")
+    ] = LONGEST_REGION,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
 ) -> None:
@@ -37,10 +40,12 @@ def check(
     source = _text_of(file or PACKAGED)
     try:
         access_map = read_access_map(source, routes.split(","))
-        sizes = policy_sizes(prepare_policies(access_map, max_stage_length), max_stage_length)
+        policies = prepare_policies(access_map, max_stage_length, region=region)
     except Misconfigured as error:
         message = f"{file or PACKAGED.name} is refused: {error}"
         raise Failure(ExitStatus.NO, message, "docs/access-map.md tells the rules.") from None
+    sizes = policy_sizes(policies, max_stage_length, region)
+    longest_stage = policies.longest_stage_name(region)
     output = Output(as_json=as_json)
     if as_json:
         output.json(
@@ -52,6 +57,7 @@ def check(
                 "websocket": sorted(access_map.websocket_scopes),
                 "policyBytes": {holder.value: size for holder, size in sizes.items()},
                 "maxPolicyBytes": MAX_POLICY_BYTES,
+                "longestStageName": longest_stage,
             }
         )
         return
@@ -64,6 +70,8 @@ def check(
         for holder, size in sizes.items()
     ]
     output.table(("longest policy of", "bytes", "of", "used"), sized)
+    output.line()
+    output.line(f"Stage names of up to {longest_stage} characters fit in {region}.")
 
 
 def _rows(access_map: AccessMap) -> list[tuple[str, str, str]]:

@@ -75,8 +75,14 @@ def test_the_packaged_map_is_listed_with_the_size_of_its_policies() -> None:
 def test_a_map_is_shown_as_a_table() -> None:
     lines = keyscope("access", "check").out.splitlines()
     assert lines[0].split() == ["scope", "methods", "path"]
-    assert lines[-5].split() == ["longest", "policy", "of", "bytes", "of", "used"]
-    assert f"{MAX_POLICY_BYTES:,}" in lines[-1]
+    assert lines[-7].split() == ["longest", "policy", "of", "bytes", "of", "used"]
+    assert f"{MAX_POLICY_BYTES:,}" in lines[-3]
+
+
+@pytest.mark.parametrize(("region", "longest"), [("us-east-1", 84), ("us-isof-south-1", 62)])
+def test_the_longest_stage_name_of_a_region_is_shown(region: str, longest: int) -> None:
+    lines = keyscope("access", "check", "--region", region).out.splitlines()
+    assert lines[-1] == f"Stage names of up to {longest} characters fit in {region}."
 
 
 def test_a_refused_map_is_told_with_the_line_and_the_reason(tmp_path: Path) -> None:

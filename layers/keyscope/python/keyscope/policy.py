@@ -85,6 +85,11 @@ class Policies:
     lower_hex: bool = True
     largest_bytes: int = 0
 
+    def longest_stage_name(self, region: str) -> int:
+        """Return how many characters a stage name of a region may have."""
+        shortest = longest_api_stage(0, region)
+        return min(MAX_STAGE_LENGTH, self.longest_stage_arn - len(shortest.arn))
+
 
 def prepare_policies(
     access_map: AccessMap,
