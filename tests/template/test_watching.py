@@ -207,8 +207,8 @@ def test_every_other_alarm_rings_at_the_first_one(stack: Stack) -> None:
     assert set(others.values()) == {(1, "GreaterThanOrEqualToThreshold")}
 
 
-def test_a_policy_alarms_from_80_percent_of_its_budget(stack: Stack) -> None:
-    assert int(stack.parameters["AlarmPolicyBytes"]) == int(0.8 * MAX_POLICY_BYTES)
+def test_a_policy_alarms_from_90_percent_of_its_budget(stack: Stack) -> None:
+    assert int(stack.parameters["AlarmPolicyBytes"]) == int(0.9 * MAX_POLICY_BYTES)
 
 
 def test_a_decision_is_slow_long_before_it_must_end(stack: Stack) -> None:
