@@ -11,6 +11,7 @@ from keyscope.aws.secret_box import SecretSealingBox
 from keyscope.aws.transactions import Database
 from keyscope.ids import OwnerType
 from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.settings import DEFAULT_MAX_APPS_PER_CREATOR
 from local.tables import local_client
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def local_provisioning(environment: Mapping[str, str]) -> Provisioning:
         policies=NoCachedPolicies(),
         audit_trail=NoAuditTrail(),
         clock=time.time,
+        max_apps_per_creator=DEFAULT_MAX_APPS_PER_CREATOR,
     )
 
 

@@ -254,12 +254,12 @@ def wrong_names(items: Directory) -> Iterator[str]:
 
 
 def wrong_app_counts(items: Directory) -> Iterator[str]:
-    creators = Counter(map(creator_of_app, of_kind(items, "app")))
-    robots = of_kind(items, "serviceaccount")
-    there = {robot_id: creators.get(robot_id, 0) for robot_id in {*robots, *creators} - {None}}
+    apps = Counter(map(creator_of_app, of_kind(items, "app")))
+    creators = [items["account"], *of_kind(items, "serviceaccount").values()]
     counted = {
-        robot_id: int(item.get("app_count", {"N": "0"})["N"]) for robot_id, item in robots.items()
+        item["owner_id"]["S"]: int(item.get("app_count", {"N": "0"})["N"]) for item in creators
     }
+    there = {creator_id: apps.get(creator_id, 0) for creator_id in {*counted, *apps}}
     if counted != there:
         yield f"{counted} apps are counted, and {there} are there"
 

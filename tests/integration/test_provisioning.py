@@ -15,11 +15,13 @@ from keyscope.aws.transactions import Database
 from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
     REVOKED_RECORD_SECONDS,
+    After,
     IdTaken,
     Key,
     KeyNotFound,
     Owner,
     OwnerNotFound,
+    TooManyApps,
     TooManyKeys,
 )
 from keyscope.errors import Unavailable
@@ -244,7 +246,43 @@ def test_a_taken_app_id_is_told(provisioning: Provisioning) -> None:
     account, _ = provisioning.create_account("Acme", NO_REQUEST)
     app = provisioning.create_app(account.owner_id, "app")
     with pytest.raises(IdTaken):
-        provisioning.directory.add_owner(app, account.owner_id)
+        provisioning.directory.add_app(app, 2)
+
+
+def test_a_creator_has_no_more_apps_than_its_limit(provisioning: Provisioning) -> None:
+    limited = replace(provisioning, max_apps_per_creator=2)
+    account, _ = limited.create_account("Acme", NO_REQUEST)
+    robot = limited.create_service_account(account.owner_id, "robot").owner_id
+    for creator in (None, robot):
+        apps = [limited.create_app(account.owner_id, "app", creator) for _ in range(2)]
+        with pytest.raises(TooManyApps) as refused:
+            limited.create_app(account.owner_id, "app", creator)
+        assert refused.value.limit == 2
+        limited.delete_owner(apps[0].owner_id)
+        limited.create_app(account.owner_id, "app", creator)
+        with pytest.raises(TooManyApps):
+            limited.create_app(account.owner_id, "app", creator)
+
+
+def test_a_limit_below_what_is_there_lets_apps_stay_and_none_be_added(
+    provisioning: Provisioning,
+) -> None:
+    account, _ = provisioning.create_account("Acme", NO_REQUEST)
+    apps = [provisioning.create_app(account.owner_id, "app") for _ in range(3)]
+    lowered = replace(provisioning, max_apps_per_creator=1)
+    with pytest.raises(TooManyApps):
+        lowered.create_app(account.owner_id, "app")
+    assert {app.owner_id for app in lowered.list_apps(account.owner_id, After(), 10).owners} == {
+        app.owner_id for app in apps
+    }
+    provisioning.create_app(account.owner_id, "app")
+
+
+def test_a_creator_that_is_not_there_is_not_taken_for_a_full_one(
+    provisioning: Provisioning,
+) -> None:
+    with pytest.raises(OwnerNotFound):
+        replace(provisioning, max_apps_per_creator=1).create_app("0" * 12, "app")
 
 
 def test_when_kms_fails_nothing_is_written(store: Store, clock: SteppedClock) -> None:

@@ -138,6 +138,28 @@ def test_an_app_that_is_deleted_while_keys_take_the_places_of_expired_ones_stays
         assert all(key.expires_at is not None for key in keys)
 
 
+@pytest.mark.parametrize("of_service_account", [False, True])
+def test_of_apps_that_are_created_and_deleted_at_once_no_more_than_the_limit_come_to_be(
+    operations: Provisioning, account_id: str, *, of_service_account: bool
+) -> None:
+    limited = replace(operations, max_apps_per_creator=3)
+    robot = limited.create_service_account(account_id, "robot").owner_id
+    creator = robot if of_service_account else None
+
+    def create() -> object:
+        return limited.create_app(account_id, "app", creator)
+
+    outcomes = race(*[create] * 8)
+    assert kinds(outcomes) == ["Owner"] * 3 + ["TooManyApps"] * 5
+    for _ in range(ROUNDS):
+        deleted = limited.list_apps(creator or account_id, After(), 10).owners[0].owner_id
+        race(create, lambda deleted=deleted: limited.delete_owner(deleted), create)
+        left = len(limited.list_apps(creator or account_id, After(), 10).owners)
+        assert left in (2, 3)
+        race(*[create] * (4 - left))
+        assert len(limited.list_apps(creator or account_id, After(), 10).owners) == 3
+
+
 def test_no_app_outlives_the_service_account_that_creates_it(
     operations: Provisioning, account_id: str, store: Store
 ) -> None:

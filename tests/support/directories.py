@@ -13,14 +13,19 @@ from keyscope.directory import (
     Page,
     Position,
 )
-from keyscope.ids import OwnerType
+from keyscope.ids import OwnerType, account_id_of, creator_of_app
 from keyscope.key_record import KeyRecord
 from keyscope.provisioning import Provisioning
+
+
+MAX_APPS = 1_000
 
 
 @dataclass
 class MemoryDirectory:
     """Owners and their keys; `asked` names the calls that were made, `listed` what was listed.
+
+    `app_limits` are the limits that new apps were created under.
 
     It holds no limits and no names: the table's own tests do.
     """
@@ -29,6 +34,7 @@ class MemoryDirectory:
     keys: dict[str, dict[str, Key]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     listed: list[tuple[OwnerType, str, Position, int]] = field(default_factory=list)
+    app_limits: list[int] = field(default_factory=list)
 
     def hold(self, owner: Owner, *keys: Key) -> None:
         """Hold an owner with its keys from the start."""
@@ -40,10 +46,16 @@ class MemoryDirectory:
         del record
         self.hold(account, key)
 
-    def add_owner(self, owner: Owner, creator_id: str, /) -> None:
-        self.asked.append("add_owner")
-        self._owner(creator_id)
-        self.hold(owner)
+    def add_service_account(self, service_account: Owner, /) -> None:
+        self.asked.append("add_service_account")
+        self._owner(account_id_of(service_account.owner_id))
+        self.hold(service_account)
+
+    def add_app(self, app: Owner, max_apps: int, /) -> None:
+        self.asked.append("add_app")
+        self.app_limits.append(max_apps)
+        self._owner(creator_of_app(app.owner_id))
+        self.hold(app)
 
     def get_owner(self, owner_id: str, /) -> Owner:
         self.asked.append("get_owner")
@@ -177,4 +189,6 @@ class Operations:
     trail: NotedEvents = field(default_factory=NotedEvents)
 
     def provisioning(self) -> Provisioning:
-        return Provisioning(self.directory, PlainSealer(), self.flushes, self.trail, self.clock)
+        return Provisioning(
+            self.directory, PlainSealer(), self.flushes, self.trail, self.clock, MAX_APPS
+        )

@@ -1,6 +1,7 @@
 // What went wrong, as sentences that say what to do.
 
 const SENTENCES = {
+  too_many_apps: "You have reached the limit of apps. Delete one that is no longer used, or ask the operator to raise the limit.",
   too_many_keys: "There are ten live keys already. Delete one that is no longer used, then try again.",
   overlap_running:
     "The secret before this one is still accepted. End that overlap first, or rotate without an "

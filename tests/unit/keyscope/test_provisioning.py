@@ -52,6 +52,7 @@ def operations_over(directory: CrowdedDirectory) -> Provisioning:
         policies=NoCachedPolicies(),
         audit_trail=NoAuditTrail(),
         clock=lambda: NOW,
+        max_apps_per_creator=1,
     )
 
 

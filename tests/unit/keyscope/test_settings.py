@@ -106,3 +106,14 @@ def test_the_cache_flush_function_may_have_an_http_api(
     settings = read_cache_flush_settings({**required, **variables})
     assert settings.http_api_id == api_id
     assert (settings.log_level, settings.metrics_namespace) == ("INFO", "Keyscope")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1000001", "many"])
+def test_the_limit_of_apps_is_a_number_from_one_to_a_million(value: str) -> None:
+    required = {
+        f"KEYSCOPE_{name}": "x"
+        for name in ("KEYS_TABLE", "DIRECTORY_TABLE", "KMS_KEY_ARN", "FLUSH_QUEUE_URL")
+    }
+    assert read_provisioning_settings(required).max_apps_per_creator == 1_000
+    with pytest.raises(Misconfigured, match="KEYSCOPE_MAX_APPS_PER_CREATOR is .*1 to 1000000"):
+        read_provisioning_settings({**required, "KEYSCOPE_MAX_APPS_PER_CREATOR": value})

@@ -33,6 +33,15 @@ class OwnsApps(KeyscopeError):  # noqa: N818 - a state
     """The service account still has apps that it created; nothing was written."""
 
 
+class TooManyApps(KeyscopeError):  # noqa: N818 - a state
+    """The creator has as many apps as it may create; nothing was written."""
+
+    def __init__(self, limit: int) -> None:
+        """Carry the limit."""
+        super().__init__(str(limit))
+        self.limit = limit
+
+
 class KeyNotFound(KeyscopeError):  # noqa: N818 - a state
     """The owner has no such key; nothing was written."""
 
@@ -155,10 +164,17 @@ class Directory(Protocol):
         """Add an account with its first key, or raise `IdTaken`."""
         ...
 
-    def add_owner(self, owner: Owner, creator_id: str, /) -> None:
-        """Add a service account or app of a creator.
+    def add_service_account(self, service_account: Owner, /) -> None:
+        """Add a service account.
 
-        Raises `OwnerNotFound` (the creator), `IdTaken`, `NameTaken` (service accounts).
+        Raises `OwnerNotFound` (the account), `IdTaken`, `NameTaken`.
+        """
+        ...
+
+    def add_app(self, app: Owner, max_apps: int, /) -> None:
+        """Add an app, unless its creator has `max_apps` or more already.
+
+        Raises `OwnerNotFound` (the creator), `TooManyApps`, `IdTaken`.
         """
         ...
 

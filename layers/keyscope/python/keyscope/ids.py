@@ -85,10 +85,11 @@ def account_id_of(owner_id: str) -> str:
     return owner_id[:ACCOUNT_ID_LENGTH]
 
 
-def creator_of_app(app_id: str) -> str | None:
-    """Return the id of the service account that created an app; `None` for the user account."""
+def creator_of_app(app_id: str) -> str:
+    """Return the id of the account or the service account that created an app."""
     creator = app_id[ACCOUNT_ID_LENGTH:SERVICE_ACCOUNT_ID_LENGTH]
-    return None if creator == CREATED_BY_USER_ACCOUNT else app_id[:SERVICE_ACCOUNT_ID_LENGTH]
+    by_account = creator == CREATED_BY_USER_ACCOUNT
+    return app_id[: ACCOUNT_ID_LENGTH if by_account else SERVICE_ACCOUNT_ID_LENGTH]
 
 
 def new_account_id(token_hex: TokenHex = secrets.token_hex) -> str:

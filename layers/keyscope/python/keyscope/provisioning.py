@@ -105,13 +105,17 @@ class CachedPolicies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Provisioning:
-    """The operations, as carried out for an actor. `clock` gives seconds since the epoch."""
+    """The operations, as carried out for an actor. `clock` gives seconds since the epoch.
+
+    An account and each of its service accounts may create `max_apps_per_creator` apps each.
+    """
 
     directory: Directory
     sealer: SecretSealer
     policies: CachedPolicies
     audit_trail: AuditTrail
     clock: Callable[[], float]
+    max_apps_per_creator: int
     actor: Actor = field(default_factory=Actor)
 
     def acting_for(self, actor: Actor) -> "Provisioning":
@@ -140,7 +144,7 @@ class Provisioning:
         def attempt() -> Owner:
             owner_id = new_service_account_id(account_id)
             owner = Owner(OwnerType.SERVICE_ACCOUNT, owner_id, display_name, self._now())
-            self.directory.add_owner(owner, account_id)
+            self.directory.add_service_account(owner)
             return owner
 
         service_account = _with_free_id(attempt)
@@ -157,13 +161,16 @@ class Provisioning:
         settings: Members = _NO_MEMBERS,
         metadata: Members = _NO_MEMBERS,
     ) -> Owner:
-        """Create an app of an account, or of the service account; raises `OwnerNotFound`."""
+        """Create an app of an account, or of the service account.
+
+        Raises `OwnerNotFound`, `TooManyApps`.
+        """
 
         def attempt() -> Owner:
             owner_id = new_app_id(account_id, service_account_id)
             now = self._now()
             owner = Owner(OwnerType.APP, owner_id, display_name, now, settings, metadata)
-            self.directory.add_owner(owner, service_account_id or account_id)
+            self.directory.add_app(owner, self.max_apps_per_creator)
             return owner
 
         app = _with_free_id(attempt)

@@ -14,6 +14,8 @@ _T = TypeVar("_T")
 DEFAULT_MAX_STAGE_LENGTH = 10
 """Characters. With it the policies of both Sunshine route sets together fit their budget."""
 
+DEFAULT_MAX_APPS_PER_CREATOR = 1_000
+
 CONTAINER_MB = 90
 """Memory that an authorizer needs beside its cache, in MB."""
 CACHE_ENTRY_BYTES = 3_000
@@ -51,6 +53,7 @@ class ProvisioningSettings:
     kms_key_arn: str
     flush_queue_url: str
     key_cache_seconds: int
+    max_apps_per_creator: int
     event_bus: str
     log_level: str
     metrics_namespace: str
@@ -110,6 +113,9 @@ def read_provisioning_settings(environment: Mapping[str, str]) -> ProvisioningSe
         kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
         flush_queue_url=reader.text("KEYSCOPE_FLUSH_QUEUE_URL"),
         key_cache_seconds=reader.key_cache_seconds(),
+        max_apps_per_creator=reader.whole_number(
+            "KEYSCOPE_MAX_APPS_PER_CREATOR", DEFAULT_MAX_APPS_PER_CREATOR, range(1, 1_000_001)
+        ),
         event_bus=reader.text("KEYSCOPE_EVENT_BUS", "default"),
         log_level=reader.log_level(),
         metrics_namespace=reader.metrics_namespace(),

@@ -23,6 +23,7 @@ from keyscope.directory import (
     OverlapRunning,
     OwnerNotFound,
     OwnsApps,
+    TooManyApps,
     TooManyKeys,
 )
 from keyscope.errors import Fault, Forbidden, InvalidInput, KeyscopeError, Reason, Unavailable
@@ -43,6 +44,7 @@ SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
         (KeyNotFound(), V2, 404, "not_found"),
         (KeyNotFound(), SERVICE_ACCOUNTS, 404, "not_found"),
         (TooManyKeys(), V2, 409, "too_many_keys"),
+        (TooManyApps(7), V2, 409, "too_many_apps"),
         (NameTaken(), SERVICE_ACCOUNTS, 409, "name_taken"),
         (OwnsApps(), SERVICE_ACCOUNTS, 409, "owns_apps"),
         (OverlapRunning(), V2, 409, "overlap_running"),
@@ -166,3 +168,7 @@ def test_odd_characters_of_a_callers_own_are_escaped() -> None:
     body = body_of(Refusal(HTTPStatus.BAD_REQUEST, faults), V2)
     assert body.isascii()
     assert json.loads(body)["errors"][0]["title"] == '"\ud800\u2028< is unknown'
+
+
+def test_the_limit_of_apps_is_named() -> None:
+    assert " 7 apps" in refusal_of(TooManyApps(7), V2).faults[0].title

@@ -7,8 +7,8 @@ unique within the account.
 
 `key_ids` is the set of the keys that count among the owner's ten; every write that makes or ends a
 key changes it in the same transaction, and that is what holds the limit when callers race, and
-what lets an owner be deleted together with every key that could still be used. `app_count` of a
-service account does the same for its apps. `revision` counts changes, so that none is lost.
+what lets an owner be deleted together with every key that could still be used. `app_count` of an
+account or a service account does the same for the apps that it created. `revision` counts changes, so that none is lost.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -46,6 +46,7 @@ from keyscope.directory import (
     OwnsApps,
     Page,
     Position,
+    TooManyApps,
     TooManyKeys,
 )
 from keyscope.errors import Reason, Unavailable
@@ -69,31 +70,44 @@ class DirectoryTable:
         if self.database.write({"account": put_account, "key": self._put_key(key, record)}):
             raise IdTaken
 
-    def add_owner(self, owner: Owner, creator_id: str, /) -> None:
-        """Add a service account or app; raises `OwnerNotFound`, `IdTaken`, `NameTaken`."""
-        creator: Write = {
-            "TableName": self.directory_table,
-            "Key": owner_key(creator_id),
-            "ConditionExpression": "attribute_exists(entity)",
+    def add_service_account(self, service_account: Owner, /) -> None:
+        """Add a service account; raises `OwnerNotFound`, `IdTaken`, `NameTaken`."""
+        account_id = account_id_of(service_account.owner_id)
+        account_exists: Write = {
+            "ConditionCheck": {
+                "TableName": self.directory_table,
+                "Key": owner_key(account_id),
+                "ConditionExpression": "attribute_exists(entity)",
+            }
         }
-        by_service_account = creator_id != account_id_of(creator_id)
-        writes = {
-            "creator": (
-                {"Update": creator | _add_to_app_count(1)}
-                if by_service_account
-                else {"ConditionCheck": creator}
-            ),
-            "owner": self._put_owner(owner),
-        }
-        if owner.owner_type is OwnerType.SERVICE_ACCOUNT:
-            writes["name"] = self._take_name(owner)
-        failed = self.database.write(writes)
-        if "creator" in failed:
+        failed = self.database.write(
+            {
+                "account": account_exists,
+                "owner": self._put_owner(service_account),
+                "name": self._take_name(service_account),
+            }
+        )
+        if "account" in failed:
             raise OwnerNotFound
         if "owner" in failed:
             raise IdTaken
         if "name" in failed:
             raise NameTaken
+
+    def add_app(self, app: Owner, max_apps: int, /) -> None:
+        """Add an app; raises `OwnerNotFound`, `TooManyApps`, `IdTaken`."""
+        creator_id = creator_of_app(app.owner_id)
+        failed = self.database.write(
+            {
+                "creator": self._take_app_place(creator_id, max_apps),
+                "owner": self._put_owner(app),
+            }
+        )
+        if "creator" in failed:
+            self._owner_item(creator_id)
+            raise TooManyApps(max_apps)
+        if failed:
+            raise IdTaken
 
     def get_owner(self, owner_id: str, /) -> Owner:
         """Return an owner; raises `OwnerNotFound`."""
@@ -162,8 +176,8 @@ class DirectoryTable:
             writes |= {key.key_id: self._end_key(owner_id, key.key_id, now) for key in keys}
             if owner.owner_type is OwnerType.SERVICE_ACCOUNT:
                 writes["name"] = self._free_name(owner)
-            if owner.owner_type is OwnerType.APP and (creator_id := creator_of_app(owner_id)):
-                writes["creator"] = self._release_app(creator_id)
+            if owner.owner_type is OwnerType.APP:
+                writes["creator"] = self._release_app(creator_of_app(owner_id))
             # A key was made or ended in between, or DynamoDB cleared one away: look again.
             if not self.database.write(writes):
                 return owner, keys
@@ -443,13 +457,31 @@ class DirectoryTable:
             }
         }
 
+    def _take_app_place(self, creator_id: str, max_apps: int) -> Write:
+        return {
+            "Update": {
+                "TableName": self.directory_table,
+                "Key": owner_key(creator_id),
+                "UpdateExpression": "ADD app_count :one",
+                "ConditionExpression": (
+                    "attribute_exists(entity)"
+                    " AND (attribute_not_exists(app_count) OR app_count < :most)"
+                ),
+                "ExpressionAttributeValues": {
+                    ":one": {"N": "1"},
+                    ":most": {"N": str(max_apps)},
+                },
+            }
+        }
+
     def _release_app(self, creator_id: str) -> Write:
         return {
             "Update": {
                 "TableName": self.directory_table,
                 "Key": owner_key(creator_id),
+                "UpdateExpression": "ADD app_count :minus_one",
                 "ConditionExpression": "attribute_exists(entity)",
-                **_add_to_app_count(-1),
+                "ExpressionAttributeValues": {":minus_one": {"N": "-1"}},
             }
         }
 
@@ -559,13 +591,6 @@ class DirectoryTable:
                 },
             }
         }
-
-
-def _add_to_app_count(number: int) -> Write:
-    return {
-        "UpdateExpression": "ADD app_count :number",
-        "ExpressionAttributeValues": {":number": {"N": str(number)}},
-    }
 
 
 def _app_count(item: Item) -> int:

@@ -34,4 +34,5 @@ def provisioning(settings: ProvisioningSettings, function: str) -> Provisioning:
         policies=QueuedFlushes(queue, telemetry),
         audit_trail=EventBus(events_client(), settings.event_bus, telemetry),
         clock=time.time,
+        max_apps_per_creator=settings.max_apps_per_creator,
     )

@@ -18,6 +18,7 @@ from keyscope.directory import (
     OverlapRunning,
     OwnerNotFound,
     OwnsApps,
+    TooManyApps,
     TooManyKeys,
 )
 from keyscope.errors import Fault, Forbidden, InvalidInput, KeyscopeError, Unavailable
@@ -84,6 +85,12 @@ def refusal_of(error: KeyscopeError, path: str) -> Refusal:
     """Return how an error of an operation is answered."""
     if isinstance(error, InvalidInput):
         return Refusal(HTTPStatus.BAD_REQUEST, error.faults)
+    if isinstance(error, TooManyApps):
+        title = (
+            f"You already have {error.limit} apps, the most that one account or service account can"
+            " create. Delete an app first, or ask the operator to raise the limit"
+        )
+        return refusal(HTTPStatus.CONFLICT, "too_many_apps", title)
     if isinstance(error, OwnerNotFound) and path.startswith(f"{V11_PREFIX}serviceaccounts"):
         return refusal(HTTPStatus.NOT_FOUND, "not_found", "There is no such service account")
     return _REFUSALS.get(type(error), INTERNAL)

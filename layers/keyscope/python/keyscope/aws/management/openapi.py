@@ -73,9 +73,12 @@ _QUERIES: Final = {
     "ListServiceAccounts": _OFFSET_QUERY,
 }
 _TOO_MANY_KEYS: Final = "`too_many_keys`"
+_TOO_MANY_APPS: Final = "`too_many_apps`"
 _NAME_TAKEN: Final = "`name_taken`"
 _NOT_ROTATED: Final = "`overlap_running`, `changed_meanwhile`"
 _CONFLICTS: Final = {
+    "CreateApp": _TOO_MANY_APPS,
+    "CreateAppV11": _TOO_MANY_APPS,
     "CreateAppKey": _TOO_MANY_KEYS,
     "CreateAppKeyV11": _TOO_MANY_KEYS,
     "CreateServiceAccountKeyV11": _TOO_MANY_KEYS,
