@@ -17,7 +17,6 @@ from keyscope.ids import OwnerType, account_id_of, creator_of_app
 from keyscope.key_record import KeyRecord
 from keyscope.provisioning import Provisioning
 
-
 MAX_APPS = 1_000
 
 

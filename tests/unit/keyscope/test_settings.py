@@ -115,5 +115,5 @@ def test_the_limit_of_apps_is_a_number_from_one_to_a_million(value: str) -> None
         for name in ("KEYS_TABLE", "DIRECTORY_TABLE", "KMS_KEY_ARN", "FLUSH_QUEUE_URL")
     }
     assert read_provisioning_settings(required).max_apps_per_creator == 1_000
-    with pytest.raises(Misconfigured, match="KEYSCOPE_MAX_APPS_PER_CREATOR is .*1 to 1000000"):
+    with pytest.raises(Misconfigured, match=r"KEYSCOPE_MAX_APPS_PER_CREATOR is .*1 to 1000000"):
         read_provisioning_settings({**required, "KEYSCOPE_MAX_APPS_PER_CREATOR": value})

@@ -8,7 +8,8 @@ unique within the account.
 `key_ids` is the set of the keys that count among the owner's ten; every write that makes or ends a
 key changes it in the same transaction, and that is what holds the limit when callers race, and
 what lets an owner be deleted together with every key that could still be used. `app_count` of an
-account or a service account does the same for the apps that it created. `revision` counts changes, so that none is lost.
+account or a service account does the same for the apps that it created, and holds their limit.
+`revision` counts changes, so that none is lost.
 """
 
 from collections.abc import Callable, Iterable, Sequence
