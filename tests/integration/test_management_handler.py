@@ -12,6 +12,7 @@ from unittest.mock import ANY
 import pytest
 
 from keyscope.aws.management.bootstrap import ManagementHandler, management_handler
+from keyscope.aws.management.requests import MAX_BODY_BYTES
 from keyscope.errors import Misconfigured
 from keyscope.ids import OwnerType
 from keyscope.management import Management
@@ -680,6 +681,68 @@ def test_every_fault_of_a_body_is_told_at_once(caller: Caller) -> None:
             "description": "name is required; displayName is unknown",
         }
     }
+
+
+MANY_FAULTS: Final = {
+    "items that are no networks": '{"displayName": "x", "allowedCidrs": ['
+    + ",".join(['""'] * 33_000),
+    "unknown members": "{" + ",".join(f'"{number:x}": 1' for number in range(9_000)),
+    "nested lists": '{"displayName": "x", "allowedCidrs": ' + "[" * 900 + ",".join("1" * 40_000),
+    "a long name": '{"displayName": "x", "' + "\u00e9" * 50_000 + '": 1',
+    "long names": "{" + ",".join(f'"{number}{"n" * 4_000}": 1' for number in range(24)),
+    "a long string": '{"displayName": "' + "x" * 100_000 + '"',
+    "long networks": '{"displayName": "x", "allowedCidrs": ["' + '", "'.join(["1" * 12_000] * 8),
+    "few unknown members": "{" + ",".join(f'"{number}": 1' for number in range(1_900)),
+}
+
+
+@pytest.mark.parametrize("start", MANY_FAULTS.values(), ids=MANY_FAULTS)
+@pytest.mark.parametrize("version", [V2, V1_1])
+def test_the_answer_to_a_body_of_many_faults_is_small(
+    version: str, start: str, caller: Caller
+) -> None:
+    path = f"{version}/{app_of(caller)}/keys"
+    ends = "]" * start.count("[") + "}"
+    body = start + ends
+    assert len(body.encode()) <= MAX_BODY_BYTES
+    refused = caller.call("POST", path, body)
+    assert refused.status == 400
+    assert len(refused.text.encode()) < 20_000
+
+
+def test_at_most_twenty_faults_are_told_and_that_there_are_more(caller: Caller) -> None:
+    def titles(number: int) -> list[str]:
+        faulty: dict[str, object] = {"displayName": "x"} | {str(n): 1 for n in range(number)}
+        return caller.call("POST", V2, faulty).titles
+
+    assert titles(20) == [f"{number} is unknown" for number in range(20)]
+    assert titles(21) == [*titles(20), "There are more faults. Fix these first"]
+
+
+def test_metadata_with_too_many_members_is_refused_whole(caller: Caller) -> None:
+    body = {"displayName": "x", "metadata": {str(number): [] for number in range(3_000)}}
+    refused = caller.call("POST", V2, body)
+    assert refused.titles == ["The body must not have more than 2000 members and list items"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [(V2, "page[size]"), (V1_1, "limit"), (V2, "page"), (f"{V2}/{OTHER_APP}", "x")],
+)
+def test_a_repeated_parameter_of_a_query_is_400(path: str, name: str, caller: Caller) -> None:
+    refused = caller.call(
+        "GET",
+        path,
+        query={name: "1"},
+        multiValueQueryStringParameters={name: ["1", "1"]},
+    )
+    assert refused.status == 400
+    assert f"{name} must not be repeated" in refused.text
+
+
+def test_a_member_of_a_page_is_not_given_in_two_ways(caller: Caller) -> None:
+    refused = caller.call("GET", V2, query={"page": '{"size": 1}', "page[size]": "2"})
+    assert (refused.status, refused.titles) == (400, ["page[size] must not be repeated"])
 
 
 def test_every_fault_of_a_query_is_told_at_once(caller: Caller) -> None:

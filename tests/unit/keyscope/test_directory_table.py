@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from keyscope.aws.directory_table import DirectoryTable
+from keyscope.aws.directory_table import MAX_SKIP_CALLS, DirectoryTable
 from keyscope.aws.transactions import Database
-from keyscope.directory import Key
+from keyscope.directory import Key, Offset, SkipTooCostly
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import OwnerType
 from tests.support.builders import ACCOUNT, NOW, make_key
@@ -112,3 +112,18 @@ def test_a_list_that_comes_in_pages_is_put_together() -> None:
     ]
     directory = directory_over(FailingClient(get_item=OWNER_ITEM, query=pages))
     assert [key.created_at for key in directory.list_former_keys(ACCOUNT)] == [0, 1, 2]
+
+
+def test_an_offset_that_costs_too_many_reads_is_refused_after_them() -> None:
+    more = {"Count": 1, "LastEvaluatedKey": {"account_id": {"S": ACCOUNT}}}
+    client = FailingClient(query=more)
+    with pytest.raises(SkipTooCostly):
+        directory_over(client).list_owners(OwnerType.APP, ACCOUNT, Offset(10_000), 1)
+    assert client.called == ["query"] * MAX_SKIP_CALLS
+
+
+def test_an_offset_that_the_last_read_reaches_is_listed() -> None:
+    more = {"Count": 1, "LastEvaluatedKey": {"account_id": {"S": ACCOUNT}}}
+    client = FailingClient(query=[*[more] * MAX_SKIP_CALLS, {"Items": []}])
+    page = directory_over(client).list_owners(OwnerType.APP, ACCOUNT, Offset(MAX_SKIP_CALLS), 1)
+    assert (page.owners, page.has_more) == ([], False)

@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from keyscope.errors import Fault, InvalidInput
+from keyscope.errors import MAX_FAULTS, Fault, InvalidInput
 from keyscope.provisioning import KeyRequest
 from keyscope.provisioning_request import (
     CreateAccount,
@@ -172,3 +174,24 @@ def test_the_answer_to_a_fault_says_what_to_do() -> None:
     assert shown == {
         "errors": [{"code": "bad_request", "field": "key", "title": "must be an object"}]
     }
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {f"{number}": 1 for number in range(50_000)},
+        {"allowedCidrs": [""] * 50_000},
+        {"n" * 100_000: 1},
+    ],
+    ids=["unknown members", "networks", "a long name"],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_answer_to_a_request_of_many_faults_is_small(
+    members: dict[str, object], *, nested: bool
+) -> None:
+    event = {"operation": "createAccount", "displayName": "x", "key": members}
+    flat = {"operation": "createKey", "accountId": "a" * 12, **members}
+    with pytest.raises(InvalidInput) as invalid:
+        read_operation(event if nested else flat, NOW)
+    assert len(invalid.value.faults) <= MAX_FAULTS + 1
+    assert len(json.dumps(shown_faults(invalid.value))) < 10_000

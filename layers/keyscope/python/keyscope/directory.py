@@ -33,6 +33,10 @@ class OwnsApps(KeyscopeError):  # noqa: N818 - a state
     """The service account still has apps that it created; nothing was written."""
 
 
+class SkipTooCostly(KeyscopeError):  # noqa: N818 - a state
+    """An offset skips more stored bytes than one request may read."""
+
+
 class TooManyApps(KeyscopeError):  # noqa: N818 - a state
     """The creator has as many apps as it may create; nothing was written."""
 
@@ -185,7 +189,10 @@ class Directory(Protocol):
     def list_owners(
         self, owner_type: OwnerType, creator_id: str, position: Position, size: int, /
     ) -> Page:
-        """Return up to `size` apps or service accounts below an account or service account."""
+        """Return up to `size` apps or service accounts below an account or service account.
+
+        Raises `SkipTooCostly` for an offset.
+        """
         ...
 
     def update_owner(

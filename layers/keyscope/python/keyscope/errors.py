@@ -5,16 +5,17 @@
     |-- Unavailable      the question cannot be answered now: 500, never 401, never an allow
     |   |-- Hung         the call itself timed out, or its connection broke
     |   `-- HeldUp       other calls left this one no time: it says nothing of what it asks
-    |-- InvalidInput     a request to change something breaks its rules: 400, with every fault
+    |-- InvalidInput     a request to change something breaks its rules: 400, with its faults
     |-- Forbidden        the principal's scope does not reach an operation: 403
     `-- Misconfigured    a setting or the access map is wrong: the function does not start
 
 Any other exception is a bug; the authorizers answer it with 500.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from traceback import extract_tb
 
@@ -111,13 +112,36 @@ class Fault:
     title: str
 
 
+MAX_FAULTS = 20
+"""Faults that one response reports."""
+MAX_FAULT_FIELD_LENGTH = 100
+"""Characters of a field's name that a response repeats; callers choose names."""
+_MORE_FAULTS = Fault("bad_request", "", "There are more faults. Fix these first")
+
+
+def bounded_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Return the first `MAX_FAULTS` faults, and one that says whether there are more.
+
+    No response grows with the number of faults or the length of names that a caller sends.
+    """
+    found = tuple(islice(faults, MAX_FAULTS + 1))
+    told = tuple(replace(fault, field=_shortened(fault.field)) for fault in found[:MAX_FAULTS])
+    return told if len(found) <= MAX_FAULTS else (*told, _MORE_FAULTS)
+
+
+def _shortened(field: str) -> str:
+    if len(field) <= MAX_FAULT_FIELD_LENGTH:
+        return field
+    return f"{field[:MAX_FAULT_FIELD_LENGTH]}..."
+
+
 class InvalidInput(KeyscopeError):  # noqa: N818 - a state, named as in the answer
     """A request breaks its rules; nothing was written."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        """Carry every fault that was found."""
-        super().__init__("; ".join(f"{fault.field}: {fault.title}" for fault in faults))
-        self.faults = tuple(faults)
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        """Carry the faults, bounded."""
+        self.faults = bounded_faults(faults)
+        super().__init__("; ".join(f"{fault.field}: {fault.title}" for fault in self.faults))
 
 
 class Forbidden(KeyscopeError):  # noqa: N818 - a state, named as in the answer

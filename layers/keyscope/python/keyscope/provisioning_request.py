@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeVar, assert_never
 
 from keyscope.directory import (
@@ -11,7 +12,7 @@ from keyscope.directory import (
     OwnerNotFound,
     TooManyKeys,
 )
-from keyscope.errors import Fault, InvalidInput
+from keyscope.errors import MAX_FAULTS, Fault, InvalidInput
 from keyscope.ids import KEY_ID_PREFIXES, OwnerType, is_account_id, is_key_id, owner_type_of_key
 from keyscope.key_members import (
     Json,
@@ -85,7 +86,7 @@ def read_operation(event: object, now: float) -> Operation:
     """Read a provisioning request. `now` is in seconds since the epoch.
 
     Raises:
-        InvalidInput: with every fault that it has.
+        InvalidInput: with its faults, at most `MAX_FAULTS`.
     """
     if not isinstance(event, Mapping):
         raise InvalidInput([_bad("", "must be a JSON object with the member 'operation'")])
@@ -261,7 +262,10 @@ class _Reader:
         if value is None:
             return ()
         cidrs = value if isinstance(value, list) else []
+        faults = len(self.faults)
         self._read(check_number_of_cidrs, len(cidrs), field)
+        if len(self.faults) > faults:
+            return ()
         found = (
             self._read(read_cidr, cidr, f"{field}[{position}]")
             for position, cidr in enumerate(cidrs)
@@ -278,9 +282,11 @@ class _Reader:
     def _refuse_unknown(
         self, members: Mapping[object, object], known: set[str], prefix: str
     ) -> None:
-        for name in members:
-            if name not in known:
-                self.faults.append(_bad(f"{prefix}{name}", f"is unknown; known: {_listed(known)}"))
+        title = f"is unknown; known: {_listed(known)}"
+        unknown = (name for name in members if name not in known)
+        # One more than is reported shows that there are more.
+        for name in islice(unknown, MAX_FAULTS + 1):
+            self.faults.append(_bad(f"{prefix}{name}", title))
 
 
 def _listed(names: set[str]) -> str:

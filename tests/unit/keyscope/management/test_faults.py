@@ -23,6 +23,7 @@ from keyscope.directory import (
     OverlapRunning,
     OwnerNotFound,
     OwnsApps,
+    SkipTooCostly,
     TooManyApps,
     TooManyKeys,
 )
@@ -45,6 +46,7 @@ SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
         (KeyNotFound(), SERVICE_ACCOUNTS, 404, "not_found"),
         (TooManyKeys(), V2, 409, "too_many_keys"),
         (TooManyApps(7), V2, 409, "too_many_apps"),
+        (SkipTooCostly(), V1_1, 400, "bad_request"),
         (NameTaken(), SERVICE_ACCOUNTS, 409, "name_taken"),
         (OwnsApps(), SERVICE_ACCOUNTS, 409, "owns_apps"),
         (OverlapRunning(), V2, 409, "overlap_running"),

@@ -47,6 +47,7 @@ from keyscope.directory import (
     OwnsApps,
     Page,
     Position,
+    SkipTooCostly,
     TooManyApps,
     TooManyKeys,
 )
@@ -55,6 +56,8 @@ from keyscope.ids import OwnerType, account_id_of, creator_of_app
 from keyscope.key_record import KeyRecord
 
 OWNER_INDEX = "owner-index"
+MAX_SKIP_CALLS = 4
+"""Calls of `Query` that skip records. DynamoDB reads, and bills, up to 1 MB in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,9 +406,14 @@ class DirectoryTable:
         return items
 
     def _skip(self, query: dict[str, object], number: int) -> Attributes | None:
-        """Return where a query goes on after a number of items; nothing when it ends before."""
+        """Return where a query goes on after a number of items; nothing when it ends before.
+
+        Raises `SkipTooCostly`.
+        """
         start: Attributes | None = None
-        while number > 0:
+        for _ in range(MAX_SKIP_CALLS):
+            if number <= 0:
+                return start
             begin = {} if start is None else {"ExclusiveStartKey": start}
             counted = query | begin | {"Select": "COUNT", "Limit": number}
             page = self.database.call(self.database.client.query, **counted)
@@ -413,6 +421,8 @@ class DirectoryTable:
             start = page.get("LastEvaluatedKey")
             if start is None:
                 return None
+        if number > 0:
+            raise SkipTooCostly
         return start
 
     def _put_owner(self, owner: Owner, key_ids: tuple[str, ...] = ()) -> Write:

@@ -66,8 +66,14 @@ def _scalar(value: object) -> object:
     return value
 
 
-def _cidrs_in_bounds(cidrs: list[str]) -> list[str]:
-    check_number_of_cidrs(len(cidrs))
+def _few_cidrs(value: object) -> object:
+    # Before the items are validated: their number is the caller's choice.
+    if isinstance(value, list):
+        check_number_of_cidrs(len(value))
+    return value
+
+
+def _without_repetition(cidrs: list[str]) -> list[str]:
     return list(dict.fromkeys(cidrs))
 
 
@@ -117,7 +123,8 @@ Cidr = Annotated[
 ]
 AllowedCidrs = Annotated[
     list[Cidr],
-    AfterValidator(_cidrs_in_bounds),
+    AfterValidator(_without_repetition),
+    BeforeValidator(_few_cidrs),
     WithJsonSchema(
         {
             "type": "array",

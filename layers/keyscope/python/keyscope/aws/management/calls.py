@@ -42,7 +42,7 @@ class Calls:
         return self.provisioning().clock()
 
     def query(self) -> Mapping[str, str]:
-        """Return the query's parameters; of several with one name, the last."""
+        """Return the query's parameters, none of which is repeated."""
         return cast("Mapping[str, str]", member(self._event(), "queryStringParameters"))
 
     def url(self) -> str:

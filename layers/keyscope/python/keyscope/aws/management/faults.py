@@ -18,10 +18,18 @@ from keyscope.directory import (
     OverlapRunning,
     OwnerNotFound,
     OwnsApps,
+    SkipTooCostly,
     TooManyApps,
     TooManyKeys,
 )
-from keyscope.errors import Fault, Forbidden, InvalidInput, KeyscopeError, Unavailable
+from keyscope.errors import (
+    Fault,
+    Forbidden,
+    InvalidInput,
+    KeyscopeError,
+    Unavailable,
+    bounded_faults,
+)
 
 V11_PREFIX = "/v1.1/"
 
@@ -67,6 +75,17 @@ _REFUSALS: dict[type[KeyscopeError], Refusal] = {
         "owns_apps",
         "The service account has apps that it created; delete them first",
     ),
+    SkipTooCostly: Refusal(
+        HTTPStatus.BAD_REQUEST,
+        (
+            Fault(
+                "bad_request",
+                "offset",
+                "skips more data than one request can read. Use a smaller offset, or list v2 apps"
+                " by cursor",
+            ),
+        ),
+    ),
     OverlapRunning: refusal(
         HTTPStatus.CONFLICT,
         "overlap_running",
@@ -106,9 +125,9 @@ def body_of(refused: Refusal, path: str) -> str:
     return json.dumps({"errors": [{"code": fault.code, "title": title} for fault, title in pairs]})
 
 
-def faults_of_schema(errors: Sequence[Mapping[str, Any]]) -> list[Fault]:
-    """Return what pydantic found wrong, each with the dotted name of its member."""
-    return [Fault("bad_request", _field(error), _title(error)) for error in errors]
+def faults_of_schema(errors: Sequence[Mapping[str, Any]]) -> tuple[Fault, ...]:
+    """Return what pydantic found wrong, bounded, each with the dotted name of its member."""
+    return bounded_faults(Fault("bad_request", _field(error), _title(error)) for error in errors)
 
 
 def _sentence(fault: Fault) -> str:

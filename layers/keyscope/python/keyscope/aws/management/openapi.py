@@ -65,7 +65,13 @@ def _whole_number(name: str, description: str, least: int, most: int, default: i
 
 _OFFSET_QUERY: Final = [
     _whole_number("limit", "How many to list.", 1, MAX_SIZE, DEFAULT_SIZE),
-    _whole_number("offset", "How many to skip.", 0, MAX_OFFSET, 0),
+    _whole_number(
+        "offset",
+        "How many to skip. Skipping over 4 MB of apps or more can be refused.",
+        0,
+        MAX_OFFSET,
+        0,
+    ),
 ]
 _QUERIES: Final = {
     "ListApps": [_PAGE, _FILTER],
@@ -193,7 +199,7 @@ def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
     has_body = "requestBody" in operation
     places = {parameter["in"] for parameter in operation["parameters"]}
     if has_body or "query" in places:
-        yield "400", "`bad_request`: all that is wrong with the request"
+        yield "400", "`bad_request`: what is wrong with the request, 20 faults at most"
     yield "401", "`unauthorized`: the credential is missing or refused"
     yield "403", "`forbidden`: the credential does not reach the path"
     if "path" in places:

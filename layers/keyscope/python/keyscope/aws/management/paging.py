@@ -113,7 +113,10 @@ class _Reader:
             for parameter, value in query.items()
             if parameter.startswith(f"{name}[") and parameter.endswith("]")
         }
-        members = {**self._object(query.get(name), name), **bracketed}
+        object_members = self._object(query.get(name), name)
+        for member in sorted(object_members.keys() & bracketed.keys()):
+            self._fault(f"{name}[{member}]", "must not be repeated")
+        members = {**object_members, **bracketed}
         for member in sorted(members.keys() - _KNOWN[name]):
             self._fault(
                 f"{name}[{member}]", f"is unknown; known: {', '.join(sorted(_KNOWN[name]))}"

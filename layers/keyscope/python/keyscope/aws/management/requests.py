@@ -3,15 +3,17 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any, NoReturn
 
 from keyscope.aws.management.faults import Refusal, refusal
-from keyscope.errors import Fault, KeyscopeError
+from keyscope.errors import Fault, KeyscopeError, bounded_faults
 
 MAX_BODY_BYTES = 100 * 1_024
 """The Sunshine API's limit for a JSON body."""
+MAX_VALUES = 2_000
+"""Members and list items of a JSON text; more than twice what metadata of 4,096 bytes can hold."""
 
 Event = Mapping[str, object]
 
@@ -37,6 +39,7 @@ _NOT_JSON = refusal(
 )
 _INVALID = "must be valid JSON"
 _NO_OBJECT = "must be an object"
+_TOO_MANY_VALUES = f"must not have more than {MAX_VALUES} members and list items"
 _REPEATED = "must not have a member twice"
 _NOT_TEXT = Refusal(HTTPStatus.BAD_REQUEST, (Fault("bad_request", "", "must be valid UTF-8"),))
 
@@ -44,13 +47,18 @@ _NOT_TEXT = Refusal(HTTPStatus.BAD_REQUEST, (Fault("bad_request", "", "must be v
 def checked(event: Event) -> Event:
     """Return the event with its body as text, empty where there is none, and without its type.
 
+    No parameter of its query is repeated.
+
     Its path is without the base path of a custom domain.
 
     Powertools reads types by its own rules: case-sensitively, and forms as well.
 
     Raises:
-        NotTaken: the body is too large, not JSON by its type, or not text.
+        NotTaken: the body is too large, not JSON by its type, or not text, or a parameter of the
+            query is repeated.
     """
+    if repeated := _repeated_parameters(event):
+        raise NotTaken(Refusal(HTTPStatus.BAD_REQUEST, repeated))
     body = event.get("body") or ""
     if not isinstance(body, str):
         raise NotTaken(_NOT_TEXT)
@@ -89,7 +97,8 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - as `json.loads` has it
 
     Raises:
         json.JSONDecodeError: also for numbers that are none, for what is nested too deep, for a
-            member that stands twice, and for a list, of which Powertools would take the first.
+            member that stands twice, for a list, of which Powertools would take the first, and
+            for more than `MAX_VALUES` members and items: validation costs much more than parsing.
     """
     try:
         value = json.loads(
@@ -99,9 +108,35 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - as `json.loads` has it
         raise json.JSONDecodeError(_REPEATED, "", 0) from None
     except (ValueError, RecursionError):
         raise json.JSONDecodeError(_INVALID, "", 0) from None
-    if value is None or isinstance(value, dict):
-        return value
-    raise json.JSONDecodeError(_NO_OBJECT, "", 0)
+    if value is not None and not isinstance(value, dict):
+        raise json.JSONDecodeError(_NO_OBJECT, "", 0)
+    if _has_too_many_values(value):
+        raise json.JSONDecodeError(_TOO_MANY_VALUES, "", 0)
+    return value
+
+
+def _has_too_many_values(value: object) -> bool:
+    """Count level by level, without recursion; stop at the limit."""
+    number, containers = 0, [value]
+    while containers:
+        container = containers.pop()
+        items = container.values() if isinstance(container, dict) else container
+        if isinstance(items, Collection) and not isinstance(items, str):
+            number += len(items)
+            if number > MAX_VALUES:
+                return True
+            containers += [item for item in items if isinstance(item, dict | list)]
+    return False
+
+
+def _repeated_parameters(event: Event) -> tuple[Fault, ...]:
+    """Return a fault for each parameter of the query that has several values."""
+    parameters = member(event, "multiValueQueryStringParameters")
+    return bounded_faults(
+        Fault("bad_request", name, "must not be repeated")
+        for name, values in parameters.items()
+        if isinstance(values, list) and len(values) > 1
+    )
 
 
 def _decoded(body: str) -> str:
