@@ -153,7 +153,11 @@ def test_of_apps_that_are_created_and_deleted_at_once_no_more_than_the_limit_com
     assert kinds(outcomes) == ["Owner"] * 3 + ["TooManyApps"] * 5
     for _ in range(ROUNDS):
         deleted = limited.list_apps(creator or account_id, After(), 10).owners[0].owner_id
-        race(create, lambda deleted=deleted: limited.delete_owner(deleted), create)
+
+        def delete(deleted: str = deleted) -> None:
+            limited.delete_owner(deleted)
+
+        race(create, delete, create)
         left = len(limited.list_apps(creator or account_id, After(), 10).owners)
         assert left in (2, 3)
         race(*[create] * (4 - left))
