@@ -268,6 +268,36 @@ def test_without_the_console_every_route_of_the_rest_api_is_guarded() -> None:
     assert [name for name in stack.resources if name.startswith("Console")] == []
 
 
+def throttled_routes(stack: Stack) -> dict[str, tuple[int, int]]:
+    """Return the rate a second and the burst of each method that has its own."""
+    settings = cast("list[Json]", properties_of(stack, "RestApiStage")["MethodSettings"])
+    return {
+        f"{each['HttpMethod']} {each['ResourcePath'].replace('~1', '/')}": (
+            each["ThrottlingRateLimit"],
+            each["ThrottlingBurstLimit"],
+        )
+        for each in settings
+    }
+
+
+@pytest.mark.parametrize("with_console", [True, False])
+def test_the_console_and_explanations_are_throttled_apart_from_other_routes(
+    *, with_console: bool
+) -> None:
+    stack = load_stack(TEMPLATE, {"ConsoleEnabled": str(with_console).lower()})
+    methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+    explanations = {f"{method} /v2/explain": (5, 5) for method in methods}
+    console = {"GET /console": (20, 20), "GET /console/{file}": (20, 20)}
+    assert throttled_routes(stack) == explanations | (console if with_console else {})
+
+
+def test_no_function_reserves_concurrency_that_a_new_account_does_not_have(stack: Stack) -> None:
+    functions = of_type(stack, "AWS::Lambda::Function")
+    assert [
+        name for name, each in functions.items() if "ReservedConcurrentExecutions" in each
+    ] == []
+
+
 @pytest.mark.parametrize("with_http_api", ["true", "false"])
 def test_the_cache_flush_may_flush_its_own_stages_read_its_queue_and_log_and_nothing_else(
     with_http_api: str,
