@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import pytest
 from samcli.yamlhelper import yaml_parse
@@ -270,7 +270,7 @@ def test_without_the_console_every_route_of_the_rest_api_is_guarded() -> None:
 
 def throttled_routes(stack: Stack) -> dict[str, tuple[int, int]]:
     """Return the rate a second and the burst of each method that has its own."""
-    settings = cast("list[Json]", properties_of(stack, "RestApiStage")["MethodSettings"])
+    settings = cast("list[dict[str, Any]]", properties_of(stack, "RestApiStage")["MethodSettings"])
     return {
         f"{each['HttpMethod']} {each['ResourcePath'].replace('~1', '/')}": (
             each["ThrottlingRateLimit"],
