@@ -119,10 +119,20 @@ clean: ## Remove everything that make has made
 	rm -rf tests/examples/.venv tests/examples/node_modules tests/browser/node_modules
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
-.venv/installed: uv.lock pyproject.toml uv-requirements.txt
+define INSTALL_UV
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; PYTHON=... names another")'
 	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --requirement uv-requirements.txt; }
+endef
+
+.venv/installed: uv.lock pyproject.toml uv-requirements.txt
+	$(INSTALL_UV)
 	@.venv/bin/uv sync --locked --quiet
+	@touch $@
+
+# What the workflow that deploys runs with credentials, and nothing beside it.
+.venv/sam/bin/sam: uv.lock pyproject.toml uv-requirements.txt
+	$(INSTALL_UV)
+	@UV_PROJECT_ENVIRONMENT=.venv/sam .venv/bin/uv sync --locked --quiet --only-group deploy
 	@touch $@
 
 # What the tests in a browser need beside: axe-core from npm and a Chromium from the system's packages.

@@ -27,6 +27,7 @@ from local.template import (
     Stack,
     environment_of,
     load_stack,
+    physical_id_of,
     properties_of,
     translate,
 )
@@ -78,6 +79,7 @@ UNCACHED: Final = {"AuthorizerCacheSeconds": "0"}
 LOG_PREFIX: Final = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/keyscope-local"
 EXECUTE_API: Final = f"arn:aws:execute-api:us-east-1:{ACCOUNT}"
 LONGEST_FLUSH_DELAY_SECONDS: Final = 331
+WRITES_RETURN_NOTHING: Final = {"StringEqualsIfExists": {"dynamodb:ReturnValues": "NONE"}}
 SEALED_FOR_A_KEY: Final = {"Null": {"kms:EncryptionContext:keyId": "false"}}
 
 
@@ -171,6 +173,7 @@ def test_what_changes_keys_may_keep_the_directory_seal_secrets_tell_of_it_and_no
             "Effect": "Allow",
             "Action": ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
             "Resource": table_arn("KeysTable"),
+            "Condition": WRITES_RETURN_NOTHING,
         },
         {
             "Effect": "Allow",
@@ -197,6 +200,7 @@ def test_what_changes_keys_may_keep_the_directory_seal_secrets_tell_of_it_and_no
                 "dynamodb:UpdateItem",
             ],
             "Resource": table_arn("DirectoryTable"),
+            "Condition": WRITES_RETURN_NOTHING,
         },
         {
             "Effect": "Allow",
@@ -213,6 +217,41 @@ def test_what_changes_keys_may_keep_the_directory_seal_secrets_tell_of_it_and_no
         },
         write_logs(group),
     ]
+
+
+def test_every_statement_that_writes_to_a_table_bounds_what_a_write_returns(stack: Stack) -> None:
+    writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+    unbounded = [
+        statement
+        for role in of_type(stack, "AWS::IAM::Role")
+        for statement in statements_of(stack, role)
+        if writes & {*cast("list[str]", statement["Action"])}
+        and statement.get("Condition") != WRITES_RETURN_NOTHING
+    ]
+    assert unbounded == []
+
+
+def test_every_queue_refuses_requests_without_tls(stack: Stack) -> None:
+    policies = {
+        cast("list[str]", policy["Queues"])[0]: policy["PolicyDocument"]
+        for policy in of_type(stack, "AWS::SQS::QueuePolicy").values()
+    }
+    assert policies == {
+        physical_id_of(stack, queue): {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "TlsOnly",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "sqs:*",
+                    "Resource": queue_arn(queue),
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                }
+            ],
+        }
+        for queue in of_type(stack, "AWS::SQS::Queue")
+    }
 
 
 def test_no_secret_is_among_what_is_read_of_a_key() -> None:
