@@ -22,8 +22,10 @@ CREATED_BY_USER_ACCOUNT = "0000"
 
 _HEX = "[0-9a-f]"
 _ACCOUNT_ID = re.compile(f"{_HEX}{{{ACCOUNT_ID_LENGTH}}}")
-_SERVICE_ACCOUNT_ID = re.compile(f"{_HEX}{{{ACCOUNT_ID_LENGTH}}}(?!0000){_HEX}{{4}}")
-_APP_ID = re.compile(f"{_HEX}{{{APP_ID_LENGTH}}}")
+SERVICE_ACCOUNT_ID_PATTERN = f"{_HEX}{{{ACCOUNT_ID_LENGTH}}}(?!0000){_HEX}{{4}}"
+APP_ID_PATTERN = f"{_HEX}{{{APP_ID_LENGTH}}}"
+_SERVICE_ACCOUNT_ID = re.compile(SERVICE_ACCOUNT_ID_PATTERN)
+_APP_ID = re.compile(APP_ID_PATTERN)
 _KEY_ID = re.compile(f"(?:app|act|svc)_{_HEX}{{24}}")
 _USAGE_IDENTIFIER_KEY = re.compile("[0-9A-Za-z]{20,128}")
 

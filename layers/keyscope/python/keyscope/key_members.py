@@ -41,8 +41,12 @@ DISPLAY_NAME_PATTERN: Final = f"^[^{_REORDERING}]*[^{_REORDERING}{_INVISIBLE}][^
 _DISPLAY_NAME: Final = re.compile(DISPLAY_NAME_PATTERN)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 """Halves of surrogate pairs, which UTF-8 cannot encode."""
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
-"""RFC 3339, section 5.6; `fromisoformat` reads much more than that."""
+DATE_TIME_PATTERN: Final = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+"""RFC 3339, section 5.6, with upper-case letters and no leap second; `fromisoformat` reads much
+more than that."""
+_DATE_TIME: Final = re.compile(DATE_TIME_PATTERN)
 _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 """The last time that RFC 3339 can tell in UTC."""
 _SHOWN_HASH_LENGTH = 12

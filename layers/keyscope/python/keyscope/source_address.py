@@ -9,8 +9,13 @@ Network = IPv4Network | IPv6Network
 CIDR_PATTERN = "[0-9A-Fa-f.:]+(/[0-9]{1,3})?"
 """What every network matches. `ip_network` also reads masks and IPv6 zones; a zone may be any text,
 and would end up in a policy."""
+SOURCE_ADDRESS_PATTERN = (
+    r"\[([0-9A-Fa-f.:]+)\](:[0-9]{1,5})?|([0-9.]+)(:[0-9]{1,5})?|[0-9A-Fa-f.:]+"
+)
+"""What every source address matches: IPv6 in brackets, IPv4, each with or without a port, or IPv6.
+It leaves out IPv6 zones, which `ip_address` reads."""
 _CIDR = re.compile(CIDR_PATTERN)
-_WITH_PORT = re.compile(r"(?:\[(?P<bracketed>[^\]]*)\]|(?P<plain>[^:]*))(?::(?P<port>[0-9]{1,5}))?")
+_SOURCE_ADDRESS = re.compile(SOURCE_ADDRESS_PATTERN)
 _MAX_PORT = 65_535
 _MAPPED_BITS = 96
 """IPv4-mapped IPv6 addresses are `::ffff:0:0/96` (RFC 4291, section 2.5.5.2)."""
@@ -27,19 +32,20 @@ def read_source_address(text: str) -> Address | None:
     It may have a port (`192.0.2.7:39870`, `[2001:db8::1]:443`). An IPv4-mapped IPv6 address is the
     IPv4 address that it holds. An IPv6 zone (`fe80::1%eth0`) names an interface and is refused.
     """
-    parts = _WITH_PORT.fullmatch(text)
-    if parts is not None and int(parts["port"] or 0) > _MAX_PORT:
+    parts = _SOURCE_ADDRESS.fullmatch(text)
+    if parts is None:
         return None
-    bracketed = None if parts is None else parts["bracketed"]
-    host = text if parts is None else parts["plain"] if bracketed is None else bracketed
+    bracketed, port, ipv4, ipv4_port = parts.groups()
+    if int((port or ipv4_port or ":0")[1:]) > _MAX_PORT:
+        return None
     try:
-        address = ip_address(host)
+        address = ip_address(bracketed or ipv4 or text)
     except ValueError:
         return None
     if isinstance(address, IPv4Address):
         # Brackets are for IPv6 alone (RFC 3986, section 3.2.2).
         return address if bracketed is None else None
-    return None if address.scope_id is not None else address.ipv4_mapped or address
+    return address.ipv4_mapped or address
 
 
 def read_network(text: str) -> Network:

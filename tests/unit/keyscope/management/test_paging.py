@@ -77,8 +77,9 @@ def test_both_forms_of_a_query_say_the_same(page: Query, criteria: Query, found:
     assert read_apps_query(objects, ACCOUNT) == found
 
 
-def test_a_size_may_be_a_number_in_json() -> None:
-    assert read_apps_query({"page": '{"size":10}'}, ACCOUNT).size == 10
+@pytest.mark.parametrize("size", ["10", "10.0", "1e1"])
+def test_a_size_may_be_a_number_in_json(size: str) -> None:
+    assert read_apps_query({"page": f'{{"size":{size}}}'}, ACCOUNT).size == 10
 
 
 def test_a_member_of_its_own_takes_precedence_over_the_object() -> None:
@@ -103,7 +104,7 @@ def test_a_member_of_its_own_takes_precedence_over_the_object() -> None:
         ({"page": '{"size":0}'}, "page[size]", SIZE_TITLE),
         ({"page": '{"size":true}'}, "page[size]", SIZE_TITLE),
         ({"page": '{"size":null}'}, "page[size]", SIZE_TITLE),
-        ({"page": '{"size":10.0}'}, "page[size]", SIZE_TITLE),
+        ({"page": '{"size":10.5}'}, "page[size]", SIZE_TITLE),
         ({"page": '{"size":1e999}'}, "page[size]", SIZE_TITLE),
         ({"page": '{"size":[10]}'}, "page[size]", SIZE_TITLE),
         ({"page": f'{{"size":{"9" * 4_000}}}'}, "page[size]", SIZE_TITLE),
@@ -127,6 +128,7 @@ def test_a_member_of_its_own_takes_precedence_over_the_object() -> None:
         ({"filter[serviceAccountId]": APP}, "filter[serviceAccountId]", CREATOR_TITLE),
         ({"filter[serviceAccountId]": ACCOUNT + "0000"}, "filter[serviceAccountId]", CREATOR_TITLE),
         ({"filter": '{"serviceAccountId":5}'}, "filter[serviceAccountId]", CREATOR_TITLE),
+        ({"filter": '{"serviceAccountId":null}'}, "filter[serviceAccountId]", CREATOR_TITLE),
         ({"page": ""}, "page", OBJECT_TITLE),
         ({"page": "x"}, "page", OBJECT_TITLE),
         ({"page": "null"}, "page", OBJECT_TITLE),

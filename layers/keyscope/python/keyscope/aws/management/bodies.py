@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from keyscope.key_members import (
+    DATE_TIME_PATTERN,
     DISPLAY_NAME_PATTERN,
     MAX_DISPLAY_NAME_LENGTH,
     check_number_of_cidrs,
@@ -34,11 +35,18 @@ from keyscope.management import (
 )
 from keyscope.policy import MAX_ALLOWED_CIDRS
 from keyscope.provisioning import KeyRequest
+from keyscope.source_address import CIDR_PATTERN
 
 MAX_OVERLAP_SECONDS = 30 * 24 * 3_600
 DEFAULT_OVERLAP_SECONDS = 24 * 3_600
 _MAX_WHOLE_NUMBER = 2**53 - 1
 """The largest whole number that every JSON reader gives back exactly (RFC 8259, section 6)."""
+_CIDR_SCHEMA = {
+    "type": "string",
+    "pattern": f"^{CIDR_PATTERN}$",
+    "description": "An IPv4 or IPv6 network, no host bits set, such as 192.0.2.0/24 or"
+    " 2001:db8::/32. An IPv4-mapped one needs a prefix of /96 or longer; it is stored as IPv4.",
+}
 _SCALARS = ("string", "boolean", "number", "null")
 _NOT_TEXT = "must be text that UTF-8 can hold: no half of a surrogate pair"
 _NOT_SCALAR = "must be a string, a finite number, a boolean or null"
@@ -110,17 +118,13 @@ ExpiresAt = Annotated[
         {
             "type": "string",
             "format": "date-time",
-            "description": "When the key ends, with a time zone; in the future.",
+            "pattern": f"^{DATE_TIME_PATTERN}$",
+            "description": "When the key expires: RFC 3339 with a time zone, in the future, and"
+            " no later than 9999-12-31T23:59:59Z.",
         }
     ),
 ]
-Cidr = Annotated[
-    str,
-    AfterValidator(read_cidr),
-    WithJsonSchema(
-        {"type": "string", "description": "A network such as 192.0.2.0/24 or 2001:db8::/32."}
-    ),
-]
+Cidr = Annotated[str, AfterValidator(read_cidr)]
 AllowedCidrs = Annotated[
     list[Cidr],
     AfterValidator(_without_repetition),
@@ -128,7 +132,7 @@ AllowedCidrs = Annotated[
     WithJsonSchema(
         {
             "type": "array",
-            "items": {"type": "string"},
+            "items": _CIDR_SCHEMA,
             "minItems": 1,
             "maxItems": MAX_ALLOWED_CIDRS,
             "description": "The networks that the key works from; without it, from anywhere.",
@@ -142,7 +146,8 @@ Metadata = Annotated[
         {
             "type": "object",
             "additionalProperties": {"anyOf": [{"type": name} for name in _SCALARS]},
-            "description": f"Flat members of your own, up to {MAX_METADATA_BYTES} bytes as JSON.",
+            "description": f"Flat members of your own, up to {MAX_METADATA_BYTES} bytes as compact"
+            " JSON in UTF-8; nulls do not count.",
         }
     ),
 ]

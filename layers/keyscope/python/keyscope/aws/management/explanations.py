@@ -12,7 +12,7 @@ from keyscope.aws.management.bodies import Body
 from keyscope.aws.management.calls import caller_of
 from keyscope.explanation_request import ApiKind, AskedRequest
 from keyscope.own_explanation import explain_own
-from keyscope.source_address import read_source_address
+from keyscope.source_address import SOURCE_ADDRESS_PATTERN, read_source_address
 
 MAX_CREDENTIAL_LENGTH = 8_192
 """Characters; twice what an authorizer takes, so that a credential that is too long is explained"""
@@ -30,7 +30,15 @@ def _address(text: str) -> str:
 SourceAddress = Annotated[
     str,
     AfterValidator(_address),
-    WithJsonSchema({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^({SOURCE_ADDRESS_PATTERN})$",
+            "description": "An IPv4 or IPv6 address, which may have a port up to 65535:"
+            " 192.0.2.7, 192.0.2.7:39870, 2001:db8::1, [2001:db8::1]:443. IPv4-mapped addresses"
+            " are read as IPv4; zones such as fe80::1%eth0 are refused.",
+        }
+    ),
 ]
 
 

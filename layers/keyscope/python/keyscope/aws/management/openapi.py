@@ -12,6 +12,7 @@ from keyscope.aws.management.api import management_api
 from keyscope.aws.management.explanations import add_explanations
 from keyscope.aws.management.faults import V11_PREFIX
 from keyscope.aws.management.paging import DEFAULT_SIZE, MAX_OFFSET, MAX_SIZE
+from keyscope.ids import APP_ID_PATTERN, SERVICE_ACCOUNT_ID_PATTERN
 
 TITLE: Final = "Keyscope management API"
 VERSION: Final = "1"
@@ -23,6 +24,12 @@ DESCRIPTION: Final = (
 
 Json = dict[str, Any]
 
+_CURSOR: Final = {
+    "type": "string",
+    "pattern": f"^{APP_ID_PATTERN}$",
+    "description": "A cursor from a page of the same list. It begins with the id of the account or"
+    " service account whose apps are listed.",
+}
 _PAGE: Final = {
     "name": "page",
     "in": "query",
@@ -35,8 +42,8 @@ _PAGE: Final = {
         "additionalProperties": False,
         "properties": {
             "size": {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": DEFAULT_SIZE},
-            "after": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
-            "before": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
+            "after": _CURSOR,
+            "before": _CURSOR,
         },
         "not": {"required": ["after", "before"]},
     },
@@ -51,7 +58,7 @@ _FILTER: Final = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            "serviceAccountId": {"type": "string", "pattern": "^[0-9a-f]{12}(?!0000)[0-9a-f]{4}$"}
+            "serviceAccountId": {"type": "string", "pattern": f"^{SERVICE_ACCOUNT_ID_PATTERN}$"}
         },
     },
 }

@@ -45,7 +45,7 @@ def read_apps_query(query: Mapping[str, str], own: str) -> AppsQuery:
     reader = _Reader()
     reader.refuse_unknown([name for name in query if not _MEMBER.fullmatch(name)], *_KNOWN)
     page, criteria = reader.members(query, "page"), reader.members(query, "filter")
-    creator_id = reader.creator(criteria.get("serviceAccountId"))
+    creator_id = reader.creator(criteria)
     found = AppsQuery(
         position=reader.position(page, creator_id or own),
         size=reader.number(page.get("size", DEFAULT_SIZE), "page[size]", range(1, MAX_SIZE + 1)),
@@ -132,9 +132,10 @@ class _Reader:
             return After(self._cursor(page["after"], "page[after]", own))
         return After()
 
-    def creator(self, value: object) -> str | None:
-        if value is None:
+    def creator(self, criteria: Mapping[str, object]) -> str | None:
+        if "serviceAccountId" not in criteria:
             return None
+        value = criteria["serviceAccountId"]
         if isinstance(value, str) and is_service_account_id(value):
             return value
         self._fault("filter[serviceAccountId]", "must be the id of a service account")
@@ -142,7 +143,9 @@ class _Reader:
 
     def number(self, value: object, field: str, allowed: range) -> int:
         """Read a whole number, from text or from JSON."""
-        text = str(value) if isinstance(value, str | int) else ""
+        # JSON has one kind of number: 10.0 is 10 (JSON Schema 2020-12, section 4.2.3).
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        text = str(whole) if isinstance(whole, str | int) else ""
         if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and int(text) in allowed:
             return int(text)
         self._fault(field, f"must be a whole number from {allowed[0]} to {allowed[-1]}")
