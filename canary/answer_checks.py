@@ -81,10 +81,13 @@ def climbing_deny(subject: Subject, kind: ApiKind) -> Finding:
     patterns = CLIMBING_DECODED if kind is ApiKind.HTTP else CLIMBING_ENCODED[0]
     api, script = subject.apis[kind], {"name": "first", "denyPaths": list(patterns)}
     passing, climbing = api.ask(script), api.ask(script, target="/probe/..x")
+    evidence = [passing.evidence, climbing.evidence]
+    if climbing.status == _OK and not str(climbing.context.get("arn")).endswith("..x"):
+        return unknown("the method ARN does not hold the path", evidence)
     return yes_or_no(
         holds=(passing.status, climbing.status) == (_OK, _FORBIDDEN),
         detail=f"{passing.status} beside it, {climbing.status} under it",
-        evidence=[passing.evidence, climbing.evidence],
+        evidence=evidence,
     )
 
 

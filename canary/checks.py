@@ -160,6 +160,14 @@ _FACTS: Final = (
         remedy="look whether backends drop it too",
     ),
     Fact(
+        only(ApiKind.HTTP, Mark.UNPROVEN),
+        "decoded-characters",
+        "a decoded TAB and `?` reach the path and the method ARN",
+        path_checks.decoded_characters,
+        local="keeps_decoded_characters=false",
+        remedy="nothing to change: the Deny also covers the text that is cut",
+    ),
+    Fact(
         both(Mark.UNPROVEN, _YES),
         "arn-dot-segments",
         "the method ARN keeps dot segments",

@@ -24,6 +24,20 @@ def arn_decoded(subject: Subject, kind: ApiKind) -> Finding:
     return _arn_of(subject, kind, "/a%2Fb%2Ac", "a/b*c", "a%2Fb%2Ac")
 
 
+def decoded_characters(subject: Subject, kind: ApiKind) -> Finding:
+    """Ask for a path with an encoded TAB and question mark, and read path and method ARN.
+
+    URL parsers delete the one and cut at the other.
+    """
+    answer = subject.apis[kind].ask({"name": "first"}, target="/a%09b%3Fc")
+    path, arn = str(answer.context.get("path")), _path_of(answer.context.get("arn"))
+    if answer.status != _OK or "%" in path or "%" in arn or not arn.startswith("a"):
+        return unknown(f"answered {answer.status}, not decoded", [answer.evidence])
+    detail = f"the path is {path!r}, the method ARN ends in {arn!r}"
+    holds = (path, arn) == ("/a\tb?c", "a\tb?c")
+    return yes_or_no(holds=holds, detail=detail, evidence=[answer.evidence])
+
+
 def arn_inner_slashes(subject: Subject, kind: ApiKind) -> Finding:
     """Ask for a path with two slashes inside."""
     return _arn_of(subject, kind, "/a//b", "a//b", "a/b")
@@ -88,8 +102,11 @@ def repeated_header_is(value: str) -> Callable[[Subject, ApiKind], Finding]:
 
 def _arn_of(subject: Subject, kind: ApiKind, target: str, if_yes: str, if_no: str) -> Finding:
     answer = subject.apis[kind].ask({"name": "first"}, target=target)
-    path = "/".join(str(answer.context.get("arn")).split("/")[_TAIL:])
-    return _either(path, if_yes, if_no, [answer.evidence])
+    return _either(_path_of(answer.context.get("arn")), if_yes, if_no, [answer.evidence])
+
+
+def _path_of(arn: object) -> str:
+    return "/".join(str(arn).split("/")[_TAIL:])
 
 
 def _either(seen: str, if_yes: str, if_no: str, evidence: list[str]) -> Finding:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import unquote
 
 from local.access_log import Passage, access_line
 from local.api_definition import Api, ApiKind, MockIntegration
@@ -15,6 +14,7 @@ from local.function_loader import FunctionFailed, LocalFunction
 from local.gateway_events import proxy_event
 from local.gateway_request import CacheUse, GatewayAnswer, GatewayRequest, MatchedRoute
 from local.gateway_responses import NotAnswered, ResponseType, error_answer
+from local.platform_behaviour import decoded
 from local.proxy_answer import read_proxy_answer
 from local.result_cache import ResultCache
 from local.route_table import find_route
@@ -47,7 +47,9 @@ class Gateway:
         """Answer a request as API Gateway would."""
         passage = Passage(self.clock())
         if self.api.platform.decodes_path:
-            request = replace(request, path=unquote(request.path), sent_path=request.path)
+            request = replace(
+                request, path=decoded(request.path, self.api.platform), sent_path=request.path
+            )
         answer = preflight_answer(self.api, request)
         if answer is None:
             override = request.header_values(_METHOD_OVERRIDE)

@@ -10,12 +10,11 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
-from urllib.parse import unquote
 
 from local.api_definition import Api, ApiKind
 from local.gateway_request import GatewayRequest, MatchedRoute
 from local.intrinsics import PSEUDO_PARAMETERS
-from local.platform_behaviour import PlatformBehaviour, RepeatedHeader
+from local.platform_behaviour import PlatformBehaviour, RepeatedHeader, decoded
 
 Event = dict[str, object]
 
@@ -35,7 +34,7 @@ def method_arn(api: Api, request: GatewayRequest, route: MatchedRoute | None = N
 def _path_in_arn(request: GatewayRequest, platform: PlatformBehaviour) -> str:
     path = request.sent_path or request.path
     if platform.arn_is_decoded:
-        path = unquote(path)
+        path = decoded(path, platform)
     if not platform.arn_keeps_inner_slashes:
         path = re.sub("/{2,}", "/", path)
     if not platform.arn_keeps_dot_segments and "/." in path:

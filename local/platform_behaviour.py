@@ -5,10 +5,12 @@ canary, changes a setting and sees what the stack then does, as in
 `make run PLATFORM="rest.max_policy_bytes=4096 http.answers_unauthorized=false"`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, cast
+from urllib.parse import unquote
 
 
 class RepeatedHeader(StrEnum):
@@ -34,6 +36,7 @@ class PlatformBehaviour:
     - `max_policy_bytes`, `max_policy_statements`: a larger policy is a 500; 0 sets no limit.
     - `takes_any_resource`: a resource may hold a backslash; else that is a 500.
     - `decodes_path`: what routes and functions see as the path is percent-decoded.
+    - `keeps_decoded_characters`: a decoded path keeps TAB, LF, CR and what follows `?` or `#`.
     - `arn_is_decoded`, `arn_keeps_inner_slashes`, `arn_keeps_trailing_slash`,
       `arn_keeps_dot_segments`: how the method ARN carries the path.
     - `arn_is_route_template`: the method ARN carries the route's template, not the path.
@@ -57,6 +60,7 @@ class PlatformBehaviour:
     max_policy_statements: int = 0
     takes_any_resource: bool = True
     decodes_path: bool = False
+    keeps_decoded_characters: bool = True
     arn_is_decoded: bool = False
     arn_keeps_inner_slashes: bool = True
     arn_keeps_trailing_slash: bool = True
@@ -72,6 +76,14 @@ REST_BEHAVIOUR: Final = PlatformBehaviour()
 HTTP_BEHAVIOUR: Final = PlatformBehaviour(
     decodes_path=True, arn_is_decoded=True, repeated_header=RepeatedHeader.JOINED
 )
+
+
+def decoded(path: str, behaviour: PlatformBehaviour) -> str:
+    """Return a path with its escapes decoded once, as the platform hands it on."""
+    text = unquote(path)
+    if behaviour.keeps_decoded_characters:
+        return text
+    return re.split("[?#]", re.sub("[\t\n\r]", "", text), maxsplit=1)[0]
 
 
 def without_conditions(policy: object, behaviour: PlatformBehaviour) -> object:
