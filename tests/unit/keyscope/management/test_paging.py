@@ -82,9 +82,9 @@ def test_a_size_may_be_a_number_in_json(size: str) -> None:
     assert read_apps_query({"page": f'{{"size":{size}}}'}, ACCOUNT).size == 10
 
 
-def test_a_member_of_its_own_takes_precedence_over_the_object() -> None:
-    query = {"page": '{"size":10}', "page[size]": "20"}
-    assert read_apps_query(query, ACCOUNT).size == 20
+def test_a_member_that_is_also_in_the_object_is_refused() -> None:
+    query = {"page": '{"size": 1}', "page[size]": "2"}
+    assert faults_of(query) == [("page[size]", "must not be repeated")]
 
 
 @pytest.mark.parametrize(
