@@ -57,6 +57,11 @@ def base_path(_subject: Subject, _kind: ApiKind) -> Finding:
     return beyond_reach("needs a custom domain with a base path; docs/canary.md says how to look")
 
 
+def vpc_source_ip(_subject: Subject, _kind: ApiKind) -> Finding:
+    """Tell what it would take: the probe API is not private."""
+    return beyond_reach("needs a private API and a VPC endpoint; docs/canary.md says how to look")
+
+
 def _kept(
     subject: Subject,
     kind: ApiKind,

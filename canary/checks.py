@@ -191,6 +191,13 @@ _FACTS: Final = (
         remedy="write the base path before the paths of the access map",
     ),
     Fact(
+        only(ApiKind.REST, Mark.UNPROVEN),
+        "vpc-source-ip",
+        "`aws:VpcSourceIp` in a private API's policy is compared with the caller's address",
+        aws_only_checks.vpc_source_ip,
+        remedy="no CIDRs on keys that call a private API",
+    ),
+    Fact(
         both(Mark.UNPROVEN, _NO),
         "method-override",
         "`X-HTTP-Method-Override` changes the method that a policy sees",

@@ -109,6 +109,13 @@ def _body_of(stack: Stack, api: str) -> Json:
         raise TemplateError(message)
     body = cast("Json", properties["Body"])
     _check_members(body, api, {_GATEWAY_RESPONSES, _CORS})
+    endpoints = cast("Json", properties.get("EndpointConfiguration") or {})
+    if "PRIVATE" in cast("list[str]", endpoints.get("Types") or []):
+        message = (
+            f"{api}: a PRIVATE API is not supported here: its requests come through a VPC endpoint."
+            " Use REGIONAL for the local run"
+        )
+        raise TemplateError(message)
     for name in _UNSUPPORTED_PROPERTIES & properties.keys():
         message = f"{api}: {name} is not supported here"
         raise TemplateError(message)

@@ -11,6 +11,7 @@ from tests.support.canary import results_by_name
 BEYOND_REACH: Final = {
     "rest-unauthorized-counts-as-error",
     "rest-arn-without-base-path",
+    "rest-vpc-source-ip",
     "rest-cold-start-is-restore",
     "http-cold-start-is-restore",
 }

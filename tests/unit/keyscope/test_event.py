@@ -138,3 +138,11 @@ def test_the_request_id_is_told_where_there_is_one(event: object, expected: str 
 
 def test_a_request_does_not_print_its_credential() -> None:
     assert "c2VjcmV0" not in repr(read_rest_event(rest_request_event("Basic c2VjcmV0")))
+
+
+def test_a_request_through_a_vpc_endpoint_is_private() -> None:
+    event = rest_request_event("Basic x")
+    context = event["requestContext"]
+    assert isinstance(context, dict)
+    context["identity"] = {"sourceIp": "10.0.0.7", "vpceId": "vpce-0a1b2c3d4e5f"}
+    assert read_rest_event(event).api_stage == replace(STAGE, is_private=True)

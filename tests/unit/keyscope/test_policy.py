@@ -178,6 +178,14 @@ def test_the_cidrs_of_a_key_are_a_condition_always() -> None:
     }
 
 
+def test_behind_a_vpc_endpoint_the_condition_names_the_address_in_the_vpc() -> None:
+    limited = replace(OF_APP, allowed_cidrs=("10.0.0.0/24",))
+    document = policy_document(limited, replace(STAGE, is_private=True), V2, NOW)
+    assert document["Statement"][0]["Condition"] == {
+        "IpAddress": {"aws:VpcSourceIp": ["10.0.0.0/24"]}
+    }
+
+
 def test_a_deny_has_no_condition() -> None:
     document = policy_document(replace(OF_ACCOUNT, expires_at=NOW + 1), STAGE, SMALL, NOW)
     assert ["Condition" in statement for statement in document["Statement"]] == [True, False]

@@ -790,3 +790,19 @@ def test_wildcards_match_by_their_definition(pattern: str, text: str) -> None:
 def test_many_stars_do_not_hang() -> None:
     document = allow(Resource=f"{API}/" + "a*" * 200 + "b")
     assert evaluate(document, invoke("a" * 2_000)) is IMPLICITLY_DENIED
+
+
+@pytest.mark.parametrize(
+    ("key", "is_private", "verdict"),
+    [
+        ("aws:SourceIp", False, Verdict.ALLOWED),
+        ("aws:VpcSourceIp", True, Verdict.ALLOWED),
+        ("aws:SourceIp", True, Verdict.IMPLICITLY_DENIED),
+        ("aws:VpcSourceIp", False, Verdict.IMPLICITLY_DENIED),
+    ],
+)
+def test_a_vpc_endpoint_gives_an_address_under_another_key(
+    key: str, *, is_private: bool, verdict: Verdict
+) -> None:
+    document = allow_if("IpAddress", key, "203.0.113.0/24")
+    assert evaluate(document, replace(GET_PETS, is_private=is_private)) is verdict

@@ -268,6 +268,16 @@ def test_gateway_responses_are_read(tmp_path: Path) -> None:
         pytest.param(
             {
                 "template": replaced(
+                    "StageName: prod",
+                    "StageName: prod\n      EndpointConfiguration: {Type: PRIVATE}",
+                )
+            },
+            "Rest: a PRIVATE API is not supported",
+            id="a private API",
+        ),
+        pytest.param(
+            {
+                "template": replaced(
                     "StageName: prod", "StageName: prod\n      BinaryMediaTypes: [a/b]"
                 )
             },

@@ -6,7 +6,7 @@ REQUEST authorizer function" (WebSocket), "Control access to HTTP APIs with Lamb
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyscope.errors import Reason, Refused, Unavailable
 from keyscope.method_arn import ApiStage, read_api_stage
@@ -79,6 +79,8 @@ def read_http_event(event: object) -> AuthorizerRequest:
 def _read_request_event(members: Mapping[object, object], api_stage: ApiStage) -> AuthorizerRequest:
     context = _mapping(members.get("requestContext"), "requestContext")
     identity = _mapping(context.get("identity"), "identity")
+    if identity.get("vpceId") is not None:
+        api_stage = replace(api_stage, is_private=True)
     values = _header_values(members.get("multiValueHeaders") or members.get("headers"))
     opens_websocket = context.get("eventType") == "CONNECT"
     if opens_websocket:

@@ -224,9 +224,12 @@ def _failed(step: Step, decision: Decision, known: Known) -> ExplainedStep:
 
 def _evaluate(policy: PolicyDocument, asked: AskedMethod, known: Known) -> Evaluation:
     address = (known.request and known.request.source_address) or ""
+    is_private = known.request is not None and known.request.api_stage.is_private
 
     def request(arn: str) -> AccessRequest:
-        return AccessRequest(ACTION, arn, known.now, address, secure_transport=True)
+        return AccessRequest(
+            ACTION, arn, known.now, address, secure_transport=True, is_private=is_private
+        )
 
     found = matching_statement(policy, request(asked.arn))
     statement = None if found is None else policy["Statement"][found.index]

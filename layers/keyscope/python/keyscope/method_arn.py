@@ -38,10 +38,12 @@ class ApiStage:
     """The stage of an API that a policy is for; `arn` ends before the slash and the method.
 
     `decodes_path` is true for an HTTP API: it decodes the path once before it applies a policy.
+    `is_private` is true for a request through a VPC endpoint, which a private API takes alone.
     """
 
     arn: str
     decodes_path: bool = False
+    is_private: bool = False
 
     def resource(self, method_and_path: str) -> str:
         """Return the ARN of a method and path pattern of this stage, such as `GET/v2/apps`."""

@@ -154,7 +154,7 @@ def policy_document(
         "Action": "execute-api:Invoke",
         "Resource": list(dict.fromkeys(allowed)),
     }
-    if condition := _condition(principal, policies, now):
+    if condition := _condition(principal, stage, policies, now):
         allow["Condition"] = condition
     (denied,) = _ids_in_paths(principal, [""])
     climbing = CLIMBING_DECODED if stage.decodes_path else policies.climbing
@@ -186,7 +186,7 @@ def websocket_policy_document(
         "Action": "execute-api:Invoke",
         "Resource": [stage.resource("$connect")],
     }
-    if condition := _condition(principal, policies, now):
+    if condition := _condition(principal, stage, policies, now):
         allow["Condition"] = condition
     return {"Version": "2012-10-17", "Statement": [allow]}
 
@@ -289,7 +289,7 @@ def _forms_of(user_id: str, stage: ApiStage, policies: Policies) -> tuple[str, .
 
 
 def _condition(
-    principal: Principal, policies: Policies, now: float
+    principal: Principal, stage: ApiStage, policies: Policies, now: float
 ) -> dict[str, dict[str, str | list[str]]]:
     """Return the limits that must hold while the policy is cached.
 
@@ -303,7 +303,9 @@ def _condition(
         end = datetime.fromtimestamp(principal.expires_at, UTC)
         limits["DateLessThan"] = {"aws:CurrentTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
     if principal.allowed_cidrs:
-        limits["IpAddress"] = {"aws:SourceIp": list(principal.allowed_cidrs)}
+        # Behind a VPC endpoint aws:SourceIp is absent (IAM, "AWS global condition context keys").
+        key = "aws:VpcSourceIp" if stage.is_private else "aws:SourceIp"
+        limits["IpAddress"] = {key: list(principal.allowed_cidrs)}
     return limits
 
 
@@ -335,7 +337,8 @@ def _longest_principals() -> Iterator[Principal]:
 
 
 def _both_kinds(stage: ApiStage) -> tuple[ApiStage, ApiStage]:
-    return replace(stage, decodes_path=False), replace(stage, decodes_path=True)
+    # A private API is a REST API with a longer condition key.
+    return replace(stage, is_private=True), replace(stage, decodes_path=True)
 
 
 def _proven(policies: Policies, stage: ApiStage) -> Policies:

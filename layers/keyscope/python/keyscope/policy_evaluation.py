@@ -50,8 +50,8 @@ class AccessRequest:
     """One request as IAM sees it.
 
     `action` is like `execute-api:Invoke`, `resource` is the method ARN, `now` is in seconds since
-    the epoch, `source_address` is an IPv4 or IPv6 address, and `secure_transport` tells whether
-    the request came over TLS.
+    the epoch, `source_address` is an IPv4 or IPv6 address, `secure_transport` is true for a request
+    over TLS, and `is_private` for one through a VPC endpoint.
     """
 
     action: str
@@ -59,6 +59,7 @@ class AccessRequest:
     now: float
     source_address: str
     secure_transport: bool = False
+    is_private: bool = False
 
 
 class UnsupportedPolicy(Exception):  # noqa: N818 - a state, named as what it says
@@ -225,7 +226,14 @@ def _condition(chosen: Operator, values: object, where: str, key: str) -> Predic
     if key.lower() not in chosen.keys:
         raise UnsupportedPolicy(where, "this operator is not supported on this key")
     fits = [chosen.read(value, where) for value in _one_or_more(values, where)]
-    return lambda request: any(fit(request) for fit in fits) is not chosen.negated
+    absent = ABSENT_KEYS.get(key.lower(), _never)
+    return lambda request: (
+        (not absent(request) and any(fit(request) for fit in fits)) is not chosen.negated
+    )
+
+
+def _never(_request: AccessRequest) -> bool:
+    return False
 
 
 def _members(value: object, where: str, known: AbstractSet[str] | None = None) -> dict[str, object]:
@@ -300,7 +308,12 @@ def _is_secure(value: object, where: str) -> Predicate:
 
 ANY_TIME: Final = frozenset({"aws:currenttime", "aws:epochtime"})
 EPOCH_TIME: Final = frozenset({"aws:epochtime"})
-SOURCE_IP: Final = frozenset({"aws:sourceip"})
+ABSENT_KEYS: Final[Mapping[str, Predicate]] = {
+    "aws:sourceip": lambda request: request.is_private,
+    "aws:vpcsourceip": lambda request: not request.is_private,
+}
+"""Where a request lacks a key: a VPC endpoint gives the one for the other."""
+SOURCE_IP: Final = frozenset(ABSENT_KEYS)
 SECURE_TRANSPORT: Final = frozenset({"aws:securetransport"})
 
 COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
