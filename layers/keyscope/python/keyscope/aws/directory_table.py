@@ -9,10 +9,15 @@ unique within the account.
 key changes it in the same transaction, and that is what holds the limit when callers race, and
 what lets an owner be deleted together with every key that could still be used. `app_count` of a
 service account does the same for its apps. `revision` counts changes, so that none is lost.
+
+A write on behalf of an API key has one more condition: the caller's record still has the revision
+that was judged. When it has another, the record is judged again, so a change that decides nothing,
+such as a rename, costs the caller a read and no more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from keyscope.aws.directory_items import (
     KEY_ATTRIBUTES,
@@ -28,12 +33,14 @@ from keyscope.aws.directory_items import (
     owner_of_item,
 )
 from keyscope.aws.key_items import AttributeReader, Item
-from keyscope.aws.transactions import Database, Write
+from keyscope.aws.transactions import Database, Patience, Write
+from keyscope.caller import Caller, Iam, JudgedKey
 from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
     REVOKED_RECORD_SECONDS,
     Before,
     ChangedMeanwhile,
+    FoundKey,
     IdTaken,
     Key,
     KeyNotFound,
@@ -47,12 +54,16 @@ from keyscope.directory import (
     Page,
     Position,
     TooManyKeys,
+    judge,
 )
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import OwnerType, account_id_of, creator_of_app
 from keyscope.key_record import KeyRecord
 
 OWNER_INDEX = "owner-index"
+_CALLER = "caller"
+_JUDGED_REVISION = ":judged"
+_JUDGED = f"revision = {_JUDGED_REVISION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +74,14 @@ class DirectoryTable:
     directory_table: str
     keys_table: str
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, /) -> None:
+    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         """Add an account with its first key, or raise `IdTaken`."""
         put_account = self._put_owner(account, (key.key_id,))
-        if self.database.write({"account": put_account, "key": self._put_key(key, record)}):
+        writes = {"account": put_account, "key": self._put_key(key, record)}
+        if self._write(writes, caller, self.database.patience()):
             raise IdTaken
 
-    def add_owner(self, owner: Owner, creator_id: str, /) -> None:
+    def add_owner(self, owner: Owner, creator_id: str, caller: Caller, /) -> None:
         """Add a service account or app; raises `OwnerNotFound`, `IdTaken`, `NameTaken`."""
         creator: Write = {
             "TableName": self.directory_table,
@@ -87,7 +99,7 @@ class DirectoryTable:
         }
         if owner.owner_type is OwnerType.SERVICE_ACCOUNT:
             writes["name"] = self._take_name(owner)
-        failed = self.database.write(writes)
+        failed = self._write(writes, caller, self.database.patience())
         if "creator" in failed:
             raise OwnerNotFound
         if "owner" in failed:
@@ -126,10 +138,11 @@ class DirectoryTable:
         return Page(owners[::-1] if backwards else owners, has_more=len(items) > size)
 
     def update_owner(
-        self, owner_id: str, change: Callable[[Owner], Owner], /
+        self, owner_id: str, change: Callable[[Owner], Owner], caller: Caller, /
     ) -> tuple[Owner, Owner]:
         """Change an owner; return it before and after; raises `OwnerNotFound`, `NameTaken`."""
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             item = self._owner_item(owner_id)
             before = owner_of_item(item)
             after = change(before)
@@ -142,17 +155,20 @@ class DirectoryTable:
             ):
                 writes["name"] = self._take_name(after)
                 writes["former name"] = self._free_name(before)
-            failed = self.database.write(writes)
+            failed = self._write(writes, caller, patience)
             if not failed:
                 return before, after
             # An owner that changed meanwhile may have taken the name itself: look again.
             if "name" in failed and "owner" not in failed:
                 raise NameTaken
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
-    def delete_owner(self, owner_id: str, now: int, /) -> tuple[Owner, Sequence[Key]]:
+    def delete_owner(
+        self, owner_id: str, now: int, caller: Caller, /
+    ) -> tuple[Owner, Sequence[Key]]:
         """Delete an owner and revoke its keys, all in one; raises `OwnerNotFound`, `OwnsApps`."""
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             item = self._owner_item(owner_id)
             owner = owner_of_item(item)
             if _app_count(item):
@@ -165,22 +181,23 @@ class DirectoryTable:
             if owner.owner_type is OwnerType.APP and (creator_id := creator_of_app(owner_id)):
                 writes["creator"] = self._release_app(creator_id)
             # A key was made or ended in between, or DynamoDB cleared one away: look again.
-            if not self.database.write(writes):
+            if not self._write(writes, caller, patience):
                 return owner, keys
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
-    def add_key(self, key: Key, record: KeyRecord, /) -> None:
+    def add_key(self, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         """Add a key; raises `OwnerNotFound`, `TooManyKeys`, `IdTaken`."""
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             try:
-                self._add_key(key, record)
+                self._add_key(key, record, caller, patience)
             except TooManyKeys:
                 # Keys that expired, or that DynamoDB has deleted since, hold places until here.
-                if not self._free_places(record.owner_id, key.created_at):
+                if not self._free_places(record.owner_id, key.created_at, caller, patience):
                     raise
             else:
                 return
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
     def get_key(self, owner_id: str, key_id: str, /) -> Key:
         """Return a key that counts among an owner's ten; raises `OwnerNotFound`, `KeyNotFound`."""
@@ -188,10 +205,11 @@ class DirectoryTable:
             raise KeyNotFound
         return key_of_item(self._key_item(owner_id, key_id))
 
-    def find_key(self, key_id: str, /) -> tuple[str, Key]:
-        """Return the owner's id and the key, unless it was revoked; raises `KeyNotFound`."""
+    def find_key(self, key_id: str, /) -> FoundKey:
+        """Return a key, unless it was revoked; raises `KeyNotFound`."""
         item = self._live_item(key_id)
-        return AttributeReader(item).text("owner_id"), key_of_item(item)
+        reader = AttributeReader(item)
+        return FoundKey(reader.text("owner_id"), key_of_item(item), reader.number("revision"))
 
     def list_keys(self, owner_id: str, /) -> Sequence[Key]:
         """Return the keys that count among an owner's ten; raises `OwnerNotFound`."""
@@ -214,11 +232,13 @@ class DirectoryTable:
         owner_id: str,
         key_id: str,
         change: Callable[[Key], Key],
-        secret: NewSecret | None = None,
+        secret: NewSecret | None,
+        caller: Caller,
         /,
     ) -> tuple[Key, Key]:
         """Change a key; raises `KeyNotFound`, and with a new secret `ChangedMeanwhile`."""
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             item = self._key_item(owner_id, key_id)
             before = key_of_item(item)
             after = change(before)
@@ -228,16 +248,16 @@ class DirectoryTable:
                 "key": self._update_key(item, after, secret),
                 "place": self._holds_place(owner_id, key_id),
             }
-            failed = self.database.write(writes)
+            failed = self._write(writes, caller, patience)
             if not failed:
                 return before, after
             if "place" in failed:
                 raise KeyNotFound
             if secret is not None:
                 raise ChangedMeanwhile
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
-    def revoke_key(self, owner_id: str, key_id: str, now: int, /) -> Key:
+    def revoke_key(self, owner_id: str, key_id: str, now: int, caller: Caller, /) -> Key:
         """End a key at once and destroy its secrets; raises `KeyNotFound`."""
         free_place: Write = {
             "Update": {
@@ -249,21 +269,74 @@ class DirectoryTable:
             }
         }
         end_key = self._end_key(owner_id, key_id, now)
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             item = self._item_of_key(key_id)
             if item is None or AttributeReader(item).text("owner_id") != owner_id:
                 raise KeyNotFound
             before = key_of_item(item)
             if before.revoked_at is not None:
                 return before
-            failed = self.database.write({"key": end_key, "place": free_place})
+            failed = self._write({"key": end_key, "place": free_place}, caller, patience)
             if not failed:
                 return before
             if "key" not in failed:
                 raise KeyNotFound
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
-    def _add_key(self, key: Key, record: KeyRecord) -> None:
+    def _write(self, writes: Mapping[str, Write], caller: Caller, patience: Patience) -> set[str]:
+        """Write all or nothing on behalf of a caller; return the names of what failed.
+
+        Raises:
+            Forbidden: the caller's credential is no longer good.
+            Contended: others hindered the write for too long.
+        """
+        match caller:
+            case Iam():
+                return self.database.write(writes, patience)
+            case JudgedKey():
+                return self._write_while_good(writes, caller, patience)
+            case _:
+                assert_never(caller)
+
+    def _write_while_good(
+        self, writes: Mapping[str, Write], judged: JudgedKey, patience: Patience
+    ) -> set[str]:
+        key = {"key_id": {"S": judged.proven.key_id}}
+        # DynamoDB does not take a check and a write of one item in one transaction, so a write to
+        # the caller's own record has the condition itself.
+        own = next((name for name, it in writes.items() if self._is_to_key(it, key)), None)
+        guard = _CALLER if own is None else own
+        while True:
+            guarded = (
+                self._same_revision(key, judged.revision)
+                if own is None
+                else _with_condition(writes[own], judged.revision)
+            )
+            failed = self.database.write({**writes, guard: guarded}, patience, judged.check_time)
+            if guard not in failed:
+                return failed
+            _, again = judge(self.find_key, judged.proven, judged.clock)
+            if again.revision == judged.revision:
+                return failed
+            judged = again
+            patience.pause()
+
+    def _is_to_key(self, write: Write, key: Attributes) -> bool:
+        (request,) = write.values()
+        return request["TableName"] == self.keys_table and request.get("Key") == key
+
+    def _same_revision(self, key: Attributes, revision: int) -> Write:
+        return {
+            "ConditionCheck": {
+                "TableName": self.keys_table,
+                "Key": key,
+                "ConditionExpression": _JUDGED,
+                "ExpressionAttributeValues": {_JUDGED_REVISION: {"N": str(revision)}},
+            }
+        }
+
+    def _add_key(self, key: Key, record: KeyRecord, caller: Caller, patience: Patience) -> None:
         take_place: Write = {
             "Update": {
                 "TableName": self.directory_table,
@@ -279,14 +352,15 @@ class DirectoryTable:
                 },
             }
         }
-        failed = self.database.write({"place": take_place, "key": self._put_key(key, record)})
+        writes = {"place": take_place, "key": self._put_key(key, record)}
+        failed = self._write(writes, caller, patience)
         if "place" in failed:
             self._owner_item(record.owner_id)
             raise TooManyKeys
         if failed:
             raise IdTaken
 
-    def _free_places(self, owner_id: str, now: int) -> bool:
+    def _free_places(self, owner_id: str, now: int, caller: Caller, patience: Patience) -> bool:
         """Take the keys that are over out of the owner's set; tell whether any was found."""
         held = _key_ids(self._owner_item(owner_id))
         keys = self._read_keys(owner_id, held)
@@ -306,7 +380,7 @@ class DirectoryTable:
         }
         # A key whose expiry is moved at this moment keeps its place.
         still_dead = {key_id: self._is_over(key_id, now) for key_id in dead}
-        self.database.write({"places": free_places, **still_dead})
+        self._write({"places": free_places, **still_dead}, caller, patience)
         return True
 
     def _owner_item(self, owner_id: str) -> Item:
@@ -559,6 +633,21 @@ class DirectoryTable:
                 },
             }
         }
+
+
+def _with_condition(write: Write, revision: int) -> Write:
+    """Return a write to the caller's own record that also needs the revision that was judged."""
+    ((action, request),) = write.items()
+    return {
+        action: {
+            **request,
+            "ConditionExpression": f"({request['ConditionExpression']}) AND {_JUDGED}",
+            "ExpressionAttributeValues": {
+                **request["ExpressionAttributeValues"],
+                _JUDGED_REVISION: {"N": str(revision)},
+            },
+        }
+    }
 
 
 def _add_to_app_count(number: int) -> Write:
