@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 import pytest
 
+from keyscope.caller import Caller
 from keyscope.directory import Directory, IdTaken, Key, OverlapRunning, Owner, OwnsApps
 from keyscope.errors import Unavailable
 from keyscope.ids import OwnerType
@@ -30,7 +31,7 @@ class CrowdedDirectory:
     taken: int
     tried: int = 0
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, /) -> None:
+    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         del account, key, record
         self.tried += 1
         if self.tried <= self.taken:

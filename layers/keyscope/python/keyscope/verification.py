@@ -161,6 +161,7 @@ def _before_rotation(record: KeyRecord) -> KeyRecord | None:
         record,
         secret_hash=previous.secret_hash,
         secret_ciphertext=previous.secret_ciphertext,
+        secret_generation=record.secret_generation - 1,
         previous=None,
     )
 

@@ -302,7 +302,7 @@ class DirectoryTable:
     def _write_while_good(
         self, writes: Mapping[str, Write], judged: JudgedKey, patience: Patience
     ) -> set[str]:
-        key = {"key_id": {"S": judged.proven.key_id}}
+        key: Attributes = {"key_id": {"S": judged.proven.key_id}}
         # DynamoDB does not take a check and a write of one item in one transaction, so a write to
         # the caller's own record has the condition itself.
         own = next((name for name, it in writes.items() if self._is_to_key(it, key)), None)
@@ -324,7 +324,7 @@ class DirectoryTable:
 
     def _is_to_key(self, write: Write, key: Attributes) -> bool:
         (request,) = write.values()
-        return request["TableName"] == self.keys_table and request.get("Key") == key
+        return (request["TableName"], request.get("Key")) == (self.keys_table, key)
 
     def _same_revision(self, key: Attributes, revision: int) -> Write:
         return {
