@@ -20,7 +20,7 @@ MAX_CONTENTION_SECONDS = 20.0
 """How long one change waits for others to the same records; API Gateway waits 29 s for it all."""
 
 _FIRST_PAUSE_SECONDS = 0.02
-_MAX_DOUBLINGS = 6
+_MAX_DOUBLINGS = 5
 
 
 @dataclass(slots=True)
