@@ -4,15 +4,17 @@ import heapq
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
-from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.transactions import MAX_CONTENTION_SECONDS, Database, Patience
 from keyscope.errors import Contended
 from tests.support.contention import conflict_at
+
+if TYPE_CHECKING:
+    from keyscope.aws.clients import DynamoDbClient
 
 CREATORS: Final = 100
 WRITE: Final = {"item": {"Put": {"TableName": "keys", "Item": {}}}}
