@@ -230,7 +230,8 @@ def context_of(name: str, store: SeededStore) -> dict[str, str]:
         ("serviceAccount", "account"): {"serviceAccountId": store.service_account_id},
     }[owner, scope]
     members = {"keyId": key.key_id, "scope": scope, "ownerType": owner}
-    return {**members, "accountId": store.account_id, **further}
+    proof = {"credentialKind": name.split(maxsplit=1)[0], "secretGeneration": "1"}
+    return {**members, "accountId": store.account_id, **further, **proof}
 
 
 def principal_of(name: str, store: SeededStore) -> str:

@@ -115,7 +115,7 @@ def contexts_of(seeded: SeededStore) -> dict[str, dict[str, str]]:
         "accountId": seeded.account_id,
         "serviceAccountId": seeded.service_account_id,
     }
-    return {
+    by_principal = {
         "app Basic": app,
         "app JWT": app,
         "appUser JWT": {**app, "scope": "appUser", "userId": "user-1"},
@@ -123,6 +123,10 @@ def contexts_of(seeded: SeededStore) -> dict[str, dict[str, str]]:
         "account JWT": account,
         "service account Basic": service_account,
         "service account JWT": service_account,
+    }
+    return {
+        name: {**context, "credentialKind": name.split()[-1].lower(), "secretGeneration": "1"}
+        for name, context in by_principal.items()
     }
 
 

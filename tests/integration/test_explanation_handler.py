@@ -1,7 +1,7 @@
 """The explanation function: events of a REST API in, explanations out, over moto."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -242,3 +242,37 @@ def test_a_credential_is_in_no_log_line_and_in_no_answer(
     assert '"message":"answered"' in text
     hidden = [part for one in sent for part in one.partition(" ")[2].split(".")]
     assert [each for each in [*hidden, key.secret] if each in text] == []
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda to, *own: to.revoke_key(*own), id="revoked"),
+        pytest.param(lambda to, *own: to.rotate_key(*own, 0), id="rotated"),
+        pytest.param(
+            lambda to, *own: to.update_key(*own, lambda key: replace(key, disabled_at=1)),
+            id="disabled",
+        ),
+        pytest.param(
+            lambda to, *own: to.update_key(*own, lambda key: replace(key, expires_at=1)),
+            id="expired",
+        ),
+        pytest.param(
+            lambda to, *own: to.update_key(
+                *own, lambda key: replace(key, allowed_cidrs=("198.51.100.0/24",))
+            ),
+            id="narrowed",
+        ),
+    ],
+)
+def test_a_caller_whose_credential_is_no_longer_good_gets_no_explanation(
+    end: Callable[..., object], caller: Caller, provisioning: Provisioning
+) -> None:
+    account, own = provisioning.create_account("Acme", KeyRequest())
+    key_id = own.key.key_id
+    principal = Principal(Scope.ACCOUNT, key_id, OwnerType.ACCOUNT, account.owner_id)
+    ended = replace(caller, principal=principal)
+    assert asked(ended, "Basic x").status == 200
+    end(provisioning, account.owner_id, key_id)
+    answer = asked(ended, "Basic x")
+    assert (answer.status, answer.codes) == (403, ["forbidden"])

@@ -87,7 +87,8 @@ def purge(to: Provisioning, at: World) -> None:
         "ConditionExpression": "expires_at <= :now",
         "ExpressionAttributeValues": {":now": {"N": str(NOW)}},
     }
-    directory.database.write({"purge": {"Delete": delete}})
+    database = directory.database
+    database.write({"purge": {"Delete": delete}}, database.patience())
 
 
 KEYS: Final[Mapping[str, Act]] = {

@@ -52,6 +52,19 @@ def test_a_key_is_found_as_it_was_created(
     assert operations.get_key(app_id, created.key.key_id) == created.key
 
 
+def test_each_rotation_gives_the_secret_the_next_generation(
+    operations: Provisioning, app_id: str, created: CreatedKey, store: Store
+) -> None:
+    key_id = created.key.key_id
+    assert record_of(store, key_id).secret_generation == 1
+    operations.rotate_key(app_id, key_id, OVERLAP)
+    operations.update_key(app_id, key_id, lambda key: replace(key, disabled_at=NOW))
+    operations.end_overlap(app_id, key_id)
+    assert record_of(store, key_id).secret_generation == 2
+    operations.rotate_key(app_id, key_id, 0)
+    assert record_of(store, key_id).secret_generation == 3
+
+
 def test_a_usage_plan_is_chosen_kept_by_other_changes_and_left(
     operations: Provisioning, app_id: str, created: CreatedKey, store: Store
 ) -> None:
@@ -129,7 +142,9 @@ def test_a_rotated_key_tells_when_it_was_and_when_its_overlap_ends(
     operations: Provisioning, app_id: str, created: CreatedKey
 ) -> None:
     rotated = operations.rotate_key(app_id, created.key.key_id, OVERLAP).key
-    expected = replace(created.key, rotated_at=NOW, previous_ends_at=NOW + OVERLAP)
+    expected = replace(
+        created.key, rotated_at=NOW, previous_ends_at=NOW + OVERLAP, secret_generation=2
+    )
     assert rotated == expected
     assert operations.list_keys(app_id) == [expected]
 

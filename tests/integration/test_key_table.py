@@ -137,6 +137,7 @@ def test_an_item_of_another_key_is_damage() -> None:
         "owner_type": {"S": "app"},
         "owner_id": {"S": "0" * 24},
         "secret_hash": {"B": b"h" * 32},
+        "generation": {"N": "1"},
         "secret_ciphertext": {"B": b"sealed"},
     }
     assert failure_of(table_of(RecordingClient({"Item": item}))) == (

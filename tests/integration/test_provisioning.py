@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.directory_table import DirectoryTable
 from keyscope.aws.key_table import KeyTable
-from keyscope.aws.transactions import Database
+from keyscope.aws.transactions import MAX_CONTENTION_SECONDS, Database
+from keyscope.caller import Iam
 from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
     REVOKED_RECORD_SECONDS,
@@ -24,7 +25,7 @@ from keyscope.directory import (
     TooManyApps,
     TooManyKeys,
 )
-from keyscope.errors import Unavailable
+from keyscope.errors import Contended, Unavailable
 from keyscope.ids import OwnerType
 from keyscope.key_record import KeyRecord, Lookup, RecordSource
 from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
@@ -229,7 +230,7 @@ def test_a_taken_account_id_writes_nothing(provisioning: Provisioning, keys: Key
     account, _ = provisioning.create_account("Acme", NO_REQUEST)
     made = make_key(OwnerType.ACCOUNT, owner_id=account.owner_id)
     with pytest.raises(IdTaken):
-        provisioning.directory.add_account(account, Key(made.key_id, NOW), made.record)
+        provisioning.directory.add_account(account, Key(made.key_id, NOW), made.record, Iam())
     assert keys.get(made.key_id).record is None
 
 
@@ -238,7 +239,7 @@ def test_a_taken_key_id_takes_no_place_of_the_owner(provisioning: Provisioning) 
     _, other = provisioning.create_account("Other", NO_REQUEST)
     record = replace(make_key(OwnerType.ACCOUNT).record, key_id=other.key.key_id)
     with pytest.raises(IdTaken):
-        provisioning.directory.add_key(other.key, replace(record, owner_id=account.owner_id))
+        provisioning.directory.add_key(other.key, replace(record, owner_id=account.owner_id), Iam())
     assert provisioning.list_keys(account.owner_id) == [created.key]
 
 
@@ -246,7 +247,7 @@ def test_a_taken_app_id_is_told(provisioning: Provisioning) -> None:
     account, _ = provisioning.create_account("Acme", NO_REQUEST)
     app = provisioning.create_app(account.owner_id, "app")
     with pytest.raises(IdTaken):
-        provisioning.directory.add_app(app, 2)
+        provisioning.directory.add_app(app, 2, Iam())
 
 
 def test_a_creator_has_no_more_apps_than_its_limit(provisioning: Provisioning) -> None:
@@ -340,7 +341,7 @@ CONFLICT = ClientError(
 
 def conflicting(store: Store, conflicts: int, waits: list[float]) -> DirectoryTable:
     client = cast("DynamoDbClient", ConflictingClient(dynamodb_of(store), conflicts))
-    database = Database(client, waits.append)
+    database = Database(client, waits.append, lambda: sum(waits))
     return DirectoryTable(database, store.directory_table, store.keys_table)
 
 
@@ -349,14 +350,16 @@ def test_a_conflict_with_another_transaction_is_tried_again(moto_store: Store) -
     account = Owner(OwnerType.ACCOUNT, "c0ffee000001", "Acme", NOW)
     waits: list[float] = []
     directory = conflicting(moto_store, 2, waits)
-    directory.add_account(account, Key(made.key_id, NOW), made.record)
+    directory.add_account(account, Key(made.key_id, NOW), made.record, Iam())
     assert directory.list_keys(account.owner_id) == [Key(made.key_id, NOW)]
     assert len(waits) == 2
 
 
-def test_conflicts_without_end_are_a_failure(moto_store: Store) -> None:
+def test_conflicts_without_end_are_told_after_twenty_seconds(moto_store: Store) -> None:
     made = make_key(OwnerType.ACCOUNT, owner_id="c0ffee000002")
     account = Owner(OwnerType.ACCOUNT, "c0ffee000002", "Acme", NOW)
-    directory = conflicting(moto_store, 10**6, [])
-    with pytest.raises(Unavailable):
-        directory.add_account(account, Key(made.key_id, NOW), made.record)
+    waits: list[float] = []
+    directory = conflicting(moto_store, 10**6, waits)
+    with pytest.raises(Contended):
+        directory.add_account(account, Key(made.key_id, NOW), made.record, Iam())
+    assert MAX_CONTENTION_SECONDS - max(waits) - 2 < sum(waits) < MAX_CONTENTION_SECONDS

@@ -61,6 +61,7 @@ def decided_by(record: KeyRecord) -> dict[str, object]:
         "allowed_cidrs": record.allowed_cidrs,
         "revoked_at": record.revoked_at,
         "disabled_at": record.disabled_at,
+        "secret_generation": record.secret_generation,
         **(secrets if record.revoked_at is None else {}),
     }
 

@@ -42,6 +42,7 @@ def item_with_all(key_id: str) -> dict[str, Any]:
         "owner_type": {"S": "app"},
         "owner_id": {"S": secrets.token_hex(12)},
         "secret_hash": {"B": secrets.token_bytes(32)},
+        "generation": {"N": "1"},
         "secret_ciphertext": {"B": secrets.token_bytes(CIPHERTEXT_BYTES)},
         "previous_secret_hash": {"B": secrets.token_bytes(32)},
         "previous_secret_ciphertext": {"B": secrets.token_bytes(CIPHERTEXT_BYTES)},

@@ -136,10 +136,10 @@ def test_an_answer_that_is_none_does_not_say_that_a_write_was_done(
         monkeypatch.setenv(name, value)
     database = Database(writing_dynamodb_client())
     put = {"Put": {"TableName": "keys", "Item": {"key_id": {"S": GOOD.key_id}}}}
-    assert database.write({"key": put}) == set()
+    assert database.write({"key": put}, database.patience()) == set()
     aws.dynamodb.fault = answering(raw_reply(body))
     with pytest.raises(Unavailable) as unavailable:
-        database.write({"key": put})
+        database.write({"key": put}, database.patience())
     assert unavailable.value.detail == "UnreadableAnswer"
 
 

@@ -213,6 +213,7 @@ def test_what_api_gateway_would_not_take_is_damage_and_never_an_answer(value: st
         "owner_type": {"S": "account"},
         "owner_id": {"S": record.owner_id},
         "secret_hash": {"B": record.secret_hash},
+        "generation": {"N": "1"},
         "secret_ciphertext": {"B": record.secret_ciphertext},
         "usage_identifier_key": {"S": value},
     }

@@ -83,6 +83,7 @@ def rotated(old: MadeKey, ends_at: int) -> MadeKey:
         secret_hash=hash_secret(secret),
         secret_ciphertext=b"sealed " + secret.encode(),
         previous=PreviousSecret(old.record.secret_hash, old.record.secret_ciphertext, ends_at),
+        secret_generation=old.record.secret_generation + 1,
     )
     return MadeKey(record, secret)
 

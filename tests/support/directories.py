@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from keyscope.audit import AuditEvent
+from keyscope.caller import Caller, Iam, JudgedKey
 from keyscope.directory import (
+    FoundKey,
     Key,
     KeyNotFound,
     NewSecret,
@@ -40,18 +43,20 @@ class MemoryDirectory:
         self.owners[owner.owner_id] = owner
         self.keys[owner.owner_id] = {key.key_id: key for key in keys}
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, /) -> None:
+    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         self.asked.append("add_account")
-        del record
+        del record, caller
         self.hold(account, key)
 
-    def add_service_account(self, service_account: Owner, /) -> None:
+    def add_service_account(self, service_account: Owner, caller: Caller, /) -> None:
         self.asked.append("add_service_account")
+        check_time(caller)
         self._owner(account_id_of(service_account.owner_id))
         self.hold(service_account)
 
-    def add_app(self, app: Owner, max_apps: int, /) -> None:
+    def add_app(self, app: Owner, max_apps: int, caller: Caller, /) -> None:
         self.asked.append("add_app")
+        check_time(caller)
         self.app_limits.append(max_apps)
         self._owner(creator_of_app(app.owner_id))
         self.hold(app)
@@ -73,22 +78,27 @@ class MemoryDirectory:
         return Page(found[:size], has_more=len(found) > size)
 
     def update_owner(
-        self, owner_id: str, change: Callable[[Owner], Owner], /
+        self, owner_id: str, change: Callable[[Owner], Owner], caller: Caller, /
     ) -> tuple[Owner, Owner]:
         self.asked.append("update_owner")
+        check_time(caller)
         before = self._owner(owner_id)
         self.owners[owner_id] = change(before)
         return before, self.owners[owner_id]
 
-    def delete_owner(self, owner_id: str, now: int, /) -> tuple[Owner, Sequence[Key]]:
+    def delete_owner(
+        self, owner_id: str, now: int, caller: Caller, /
+    ) -> tuple[Owner, Sequence[Key]]:
         self.asked.append("delete_owner")
+        check_time(caller)
         del now
         owner = self._owner(owner_id)
         del self.owners[owner_id]
         return owner, list(self.keys.pop(owner_id).values())
 
-    def add_key(self, key: Key, record: KeyRecord, /) -> None:
+    def add_key(self, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         self.asked.append("add_key")
+        check_time(caller)
         self._owner(record.owner_id)
         self.keys[record.owner_id][key.key_id] = key
 
@@ -97,11 +107,11 @@ class MemoryDirectory:
         self._owner(owner_id)
         return self._key(owner_id, key_id)
 
-    def find_key(self, key_id: str, /) -> tuple[str, Key]:
+    def find_key(self, key_id: str, /) -> FoundKey:
         self.asked.append("find_key")
         for owner_id, keys in self.keys.items():
             if key_id in keys and keys[key_id].revoked_at is None:
-                return owner_id, keys[key_id]
+                return FoundKey(owner_id, keys[key_id], 0)
         raise KeyNotFound
 
     def list_keys(self, owner_id: str, /) -> Sequence[Key]:
@@ -119,17 +129,20 @@ class MemoryDirectory:
         owner_id: str,
         key_id: str,
         change: Callable[[Key], Key],
-        secret: NewSecret | None = None,
+        secret: NewSecret | None,
+        caller: Caller,
         /,
     ) -> tuple[Key, Key]:
         self.asked.append("update_key")
+        check_time(caller)
         del secret
         before = self._key(owner_id, key_id)
         self.keys[owner_id][key_id] = change(before)
         return before, self.keys[owner_id][key_id]
 
-    def revoke_key(self, owner_id: str, key_id: str, now: int, /) -> Key:
+    def revoke_key(self, owner_id: str, key_id: str, now: int, caller: Caller, /) -> Key:
         self.asked.append("revoke_key")
+        check_time(caller)
         before = self._key(owner_id, key_id)
         self.keys[owner_id][key_id] = replace(before, revoked_at=now)
         return before
@@ -144,6 +157,17 @@ class MemoryDirectory:
         if key is None or key.revoked_at is not None:
             raise KeyNotFound
         return key
+
+
+def check_time(caller: Caller) -> None:
+    """Refuse a caller whose key is over by now, as every directory does before it writes."""
+    match caller:
+        case Iam():
+            pass
+        case JudgedKey():
+            caller.check_time()
+        case _:
+            assert_never(caller)
 
 
 class PlainSealer:

@@ -370,6 +370,7 @@ def item_of(record: KeyRecord) -> Json:
         "owner_type": {"S": record.owner_type.value},
         "owner_id": {"S": record.owner_id},
         "secret_hash": {"B": _base64(record.secret_hash)},
+        "generation": {"N": str(record.secret_generation)},
         "secret_ciphertext": {"B": _base64(record.secret_ciphertext)},
     }
     if record.previous is not None:

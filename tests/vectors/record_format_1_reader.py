@@ -39,6 +39,7 @@ def read_format_1(item: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
         "allowed_cidrs": _texts(item, "allowed_cidrs"),
         "revoked_at": revoked_at,
         "disabled_at": _optional_number(item, "disabled_at"),
+        "secret_generation": _number(item, "generation"),
     }
     if revoked_at is not None:
         return decides

@@ -80,6 +80,8 @@ def test_the_answer_names_principal_policy_and_context() -> None:
             "ownerType": "app",
             "accountId": APP[:12],
             "appId": APP,
+            "credentialKind": "basic",
+            "secretGeneration": "1",
         },
     }
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keyscope.context import principal_of_context
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import KEY_ID_PREFIXES, OwnerType, account_id_of
-from keyscope.principal import Principal, Scope
+from keyscope.principal import CredentialKind, Principal, Scope
 from tests.support.builders import (
     ACCOUNT,
     APP,
@@ -21,13 +21,16 @@ from tests.support.builders import (
 )
 
 HEX: Final = "0" * 24
+PROOF: Final = {"credentialKind": "basic", "secretGeneration": "1"}
 USER_ACCOUNT_CONTEXT: Final = {
+    **PROOF,
     "keyId": f"act_{HEX}",
     "scope": "account",
     "ownerType": "account",
     "accountId": ACCOUNT,
 }
 SERVICE_ACCOUNT_CONTEXT: Final = {
+    **PROOF,
     "keyId": f"svc_{HEX}",
     "scope": "account",
     "ownerType": "serviceAccount",
@@ -35,6 +38,7 @@ SERVICE_ACCOUNT_CONTEXT: Final = {
     "serviceAccountId": SERVICE_ACCOUNT,
 }
 APP_CONTEXT: Final = {
+    **PROOF,
     "keyId": f"app_{HEX}",
     "scope": "app",
     "ownerType": "app",
@@ -94,15 +98,21 @@ def principals(draw: st.DrawFn) -> Principal:
     owner_type = draw(st.sampled_from(OwnerType))
     key_id = KEY_ID_PREFIXES[owner_type] + draw(hexes(24))
     account_id = draw(hexes(12))
+    proof = {
+        "credential_kind": draw(st.sampled_from(CredentialKind)),
+        "secret_generation": draw(st.integers(1, 10**16 - 1)),
+    }
     if owner_type is OwnerType.ACCOUNT:
-        return Principal(Scope.ACCOUNT, key_id, owner_type, account_id)
+        return Principal(Scope.ACCOUNT, key_id, owner_type, account_id, **proof)
     if owner_type is OwnerType.SERVICE_ACCOUNT:
         suffix = draw(hexes(4).filter(lambda text: text != "0000"))
-        return Principal(Scope.ACCOUNT, key_id, owner_type, account_id, account_id + suffix)
+        return Principal(
+            Scope.ACCOUNT, key_id, owner_type, account_id, account_id + suffix, **proof
+        )
     app_id = account_id + draw(hexes(12))
     user_id = draw(st.none() | st.text(min_size=1))
     scope = Scope.APP if user_id is None else Scope.APP_USER
-    return Principal(scope, key_id, owner_type, account_id, app_id=app_id, user_id=user_id)
+    return Principal(scope, key_id, owner_type, account_id, app_id=app_id, user_id=user_id, **proof)
 
 
 def reason_of(context: object) -> Reason:
@@ -204,6 +214,15 @@ def test_a_users_id_is_text(user_id: object) -> None:
         ),
         pytest.param({**APP_CONTEXT, "userId": USER}, "userId", id="a user of app scope"),
         pytest.param({**APP_CONTEXT, "userId": 5}, "userId", id="a number for a user"),
+        pytest.param(
+            {**APP_CONTEXT, "credentialKind": "cookie"}, "credentialKind", id="another credential"
+        ),
+        *(
+            pytest.param(
+                {**APP_CONTEXT, "secretGeneration": value}, "secretGeneration", id=f"secret {value}"
+            )
+            for value in ("0", "-1", "01", "1.0", "1\n", "\u0661", "9" * 17, 1)
+        ),
     ],
 )
 def test_the_operator_is_told_which_member_does_not_fit(

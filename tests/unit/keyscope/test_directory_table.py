@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from keyscope.aws.directory_table import MAX_SKIP_CALLS, DirectoryTable
 from keyscope.aws.transactions import Database
+from keyscope.caller import Iam
 from keyscope.directory import Key, Offset, SkipTooCostly
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import OwnerType
@@ -57,7 +58,7 @@ def directory_over(client: FailingClient) -> DirectoryTable:
 
 def failure_of(client: FailingClient) -> tuple[Reason, str]:
     with pytest.raises(Unavailable) as unavailable:
-        directory_over(client).add_key(KEY, MADE.record)
+        directory_over(client).add_key(KEY, MADE.record, Iam())
     return unavailable.value.reason, unavailable.value.detail
 
 
@@ -103,7 +104,11 @@ def test_a_read_that_fails_is_a_failure() -> None:
 
 def test_a_list_that_comes_in_pages_is_put_together() -> None:
     items = [
-        {"key_id": {"S": f"act_{number:024x}"}, "created_at": {"N": str(number)}}
+        {
+            "key_id": {"S": f"act_{number:024x}"},
+            "created_at": {"N": str(number)},
+            "generation": {"N": "1"},
+        }
         for number in range(3)
     ]
     pages = [

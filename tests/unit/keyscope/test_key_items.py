@@ -17,6 +17,7 @@ ITEM: Item = {
     "account_id": {"S": ACCOUNT},
     "app_id": {"S": APP},
     "secret_hash": {"B": b"h" * 32},
+    "generation": {"N": "1"},
     "secret_ciphertext": {"B": b"sealed"},
     "created_at": {"N": "1800000000"},
 }
@@ -146,7 +147,16 @@ def test_a_revoked_record_needs_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["key_id", "format", "owner_type", "owner_id", "secret_hash", "secret_ciphertext"]
+    "name",
+    [
+        "key_id",
+        "format",
+        "owner_type",
+        "owner_id",
+        "secret_hash",
+        "secret_ciphertext",
+        "generation",
+    ],
 )
 def test_a_missing_attribute_is_damage_and_named(name: str) -> None:
     with pytest.raises(Unavailable) as unavailable:
@@ -167,6 +177,8 @@ def test_a_missing_attribute_is_damage_and_named(name: str) -> None:
         ("owner_id", {"S": f"{APP}*"}),
         ("secret_hash", {"B": b"short"}),
         ("secret_hash", {"S": "h" * 32}),
+        ("generation", {"S": "1"}),
+        ("generation", {"N": "one"}),
         ("secret_ciphertext", {"B": b""}),
         ("expires_at", {"N": "soon"}),
         ("expires_at", {"NULL": True}),

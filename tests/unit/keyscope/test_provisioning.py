@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 import pytest
 
+from keyscope.caller import Caller
 from keyscope.directory import Directory, IdTaken, Key, OverlapRunning, Owner, OwnsApps
 from keyscope.errors import Unavailable
 from keyscope.ids import OwnerType
@@ -30,8 +31,8 @@ class CrowdedDirectory:
     taken: int
     tried: int = 0
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, /) -> None:
-        del account, key, record
+    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
+        del account, key, record, caller
         self.tried += 1
         if self.tried <= self.taken:
             raise IdTaken

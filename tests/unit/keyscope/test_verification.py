@@ -9,7 +9,7 @@ from keyscope.credential import parse_credential
 from keyscope.errors import Reason, Refused, Unavailable
 from keyscope.ids import OwnerType
 from keyscope.key_record import KeyRecord, PreviousSecret
-from keyscope.principal import Principal, ProvenSecret, Scope
+from keyscope.principal import CredentialKind, Principal, ProvenSecret, Scope
 from keyscope.secret import hash_secret, new_secret
 from keyscope.verification import Circumstances, verify
 from tests.support.builders import (
@@ -89,6 +89,8 @@ def test_an_app_key_signs_for_a_user_of_its_app() -> None:
         "accountId": ACCOUNT,
         "appId": APP,
         "userId": "jane",
+        "credentialKind": "jwt",
+        "secretGeneration": "1",
     }
 
 
@@ -345,6 +347,19 @@ def test_a_wrong_signature_opens_one_secret_of_a_key_that_was_not_rotated() -> N
 
 def test_basic_opens_no_previous_secret_either() -> None:
     assert opened_for(OVERLAP["basic"], rotated(APP_KEY, NOW + 60).record) == []
+
+
+@pytest.mark.parametrize(
+    ("scheme", "kind"), [("basic", CredentialKind.BASIC), ("bearer", CredentialKind.JWT)]
+)
+def test_a_principal_has_the_generation_of_the_secret_that_it_proved(
+    scheme: str, kind: CredentialKind
+) -> None:
+    key = rotated(APP_KEY, NOW + 60)
+    credentials = {"basic": key.basic(), "bearer": key.bearer(scope="app")}
+    now, before = verified(credentials[scheme], key.record), verified(OVERLAP[scheme], key.record)
+    assert (now.credential_kind, now.secret_generation) == (kind, 2)
+    assert (before.credential_kind, before.secret_generation) == (kind, 1)
 
 
 def test_the_previous_secret_is_opened_with_its_own_hash() -> None:

@@ -4,6 +4,8 @@ The authorizer's policy has let the request pass already. Reading the context ag
 that was attached without the authorizer, or a policy that is wider than it should be, open nothing.
 """
 
+import re
+
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import (
     OwnerType,
@@ -14,8 +16,9 @@ from keyscope.ids import (
     is_service_account_id,
     owner_type_of_key,
 )
-from keyscope.principal import SCOPES_BY_OWNER, Principal, Scope
+from keyscope.principal import SCOPES_BY_OWNER, CredentialKind, Principal, Scope
 
+_GENERATION = re.compile("[1-9][0-9]{0,15}")
 _OWNER_MEMBERS = {
     OwnerType.ACCOUNT: ("accountId", is_account_id),
     OwnerType.SERVICE_ACCOUNT: ("serviceAccountId", is_service_account_id),
@@ -53,6 +56,13 @@ def principal_of_context(context: object) -> Principal:
     is_user = scopes[scope] is Scope.APP_USER
     if is_user != ("userId" in members) or (is_user and not (isinstance(user_id, str) and user_id)):
         raise Unavailable(Reason.MALFORMED_CONTEXT, "userId")
+    kinds = {kind.value: kind for kind in CredentialKind}
+    kind = members.get("credentialKind")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise Unavailable(Reason.MALFORMED_CONTEXT, "credentialKind")
+    generation = members.get("secretGeneration")
+    if not isinstance(generation, str) or not _GENERATION.fullmatch(generation):
+        raise Unavailable(Reason.MALFORMED_CONTEXT, "secretGeneration")
     return Principal(
         scope=scopes[scope],
         key_id=key_id,
@@ -61,4 +71,6 @@ def principal_of_context(context: object) -> Principal:
         service_account_id=owner_id if owner_type is OwnerType.SERVICE_ACCOUNT else None,
         app_id=owner_id if owner_type is OwnerType.APP else None,
         user_id=user_id,
+        credential_kind=kinds[kind],
+        secret_generation=int(generation),
     )

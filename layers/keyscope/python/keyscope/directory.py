@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from keyscope.errors import KeyscopeError
+from keyscope.caller import Caller, JudgedKey, ProvenKey
+from keyscope.errors import Forbidden, KeyscopeError
 from keyscope.ids import OwnerType
-from keyscope.key_record import KeyRecord
+from keyscope.key_record import KeyRecord, Standing
 
 MAX_KEYS_PER_OWNER = 10
 REVOKED_RECORD_SECONDS = 30 * 24 * 3_600
@@ -90,7 +91,8 @@ class KeyState(StrEnum):
 class Key:
     """A key without its secret. Times are seconds since the epoch.
 
-    Until `previous_ends_at` the secret before the last rotation is accepted as well.
+    Until `previous_ends_at` the secret before the last rotation is accepted as well;
+    `secret_generation` counts the secrets that the key has had.
     `usage_identifier_key` is the operator's affair: it is never shown.
     """
 
@@ -103,7 +105,20 @@ class Key:
     rotated_at: int | None = None
     previous_ends_at: int | None = None
     revoked_at: int | None = None
+    secret_generation: int = 1
     usage_identifier_key: str | None = field(default=None, repr=False)
+
+    @property
+    def standing(self) -> Standing:
+        """What decides whether a credential that was proven is still good."""
+        return Standing(
+            revoked_at=self.revoked_at,
+            disabled_at=self.disabled_at,
+            expires_at=self.expires_at,
+            allowed_cidrs=self.allowed_cidrs,
+            secret_generation=self.secret_generation,
+            previous_ends_at=self.previous_ends_at,
+        )
 
     def state(self, now: float) -> KeyState:
         """Tell whether the key can be used; `now` is in seconds since the epoch."""
@@ -116,6 +131,18 @@ class Key:
     def has_overlap(self, now: float) -> bool:
         """Tell whether the previous secret is still accepted."""
         return self.previous_ends_at is not None and now < self.previous_ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A key as it was read, with its owner's id and its record's revision.
+
+    Every change to a key's record gives it another revision.
+    """
+
+    owner_id: str
+    key: Key
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +188,23 @@ Position = After | Before | Offset
 class Directory(Protocol):
     """Where owners and their keys are kept.
 
-    Each call writes all or nothing, and raises `Unavailable` when it cannot tell.
+    Each call writes all or nothing, and raises `Unavailable` when it cannot tell. Each write names
+    its caller: that of an API key is done only while the caller's key is good, else it raises
+    `Forbidden`. One that others hinder for too long raises `Contended`.
     """
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, /) -> None:
+    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         """Add an account with its first key, or raise `IdTaken`."""
         ...
 
-    def add_service_account(self, service_account: Owner, /) -> None:
+    def add_service_account(self, service_account: Owner, caller: Caller, /) -> None:
         """Add a service account.
 
         Raises `OwnerNotFound` (the account), `IdTaken`, `NameTaken`.
         """
         ...
 
-    def add_app(self, app: Owner, max_apps: int, /) -> None:
+    def add_app(self, app: Owner, max_apps: int, caller: Caller, /) -> None:
         """Add an app, unless its creator has `max_apps` or more already.
 
         Raises `OwnerNotFound` (the creator), `TooManyApps`, `IdTaken`.
@@ -196,7 +225,7 @@ class Directory(Protocol):
         ...
 
     def update_owner(
-        self, owner_id: str, change: Callable[[Owner], Owner], /
+        self, owner_id: str, change: Callable[[Owner], Owner], caller: Caller, /
     ) -> tuple[Owner, Owner]:
         """Change an owner; return it before and after.
 
@@ -205,14 +234,16 @@ class Directory(Protocol):
         """
         ...
 
-    def delete_owner(self, owner_id: str, now: int, /) -> tuple[Owner, Sequence[Key]]:
+    def delete_owner(
+        self, owner_id: str, now: int, caller: Caller, /
+    ) -> tuple[Owner, Sequence[Key]]:
         """Delete an app or a service account and revoke its keys, all in one.
 
         Returns what was deleted, and its keys as they were. Raises `OwnerNotFound`, `OwnsApps`.
         """
         ...
 
-    def add_key(self, key: Key, record: KeyRecord, /) -> None:
+    def add_key(self, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         """Add a key; raises `OwnerNotFound`, `TooManyKeys`, `IdTaken`."""
         ...
 
@@ -223,8 +254,8 @@ class Directory(Protocol):
         """
         ...
 
-    def find_key(self, key_id: str, /) -> tuple[str, Key]:
-        """Return the owner's id and the key, of any key that is there and not revoked.
+    def find_key(self, key_id: str, /) -> FoundKey:
+        """Return any key that exists and is not revoked, as it is at this moment.
 
         Raises `KeyNotFound`.
         """
@@ -249,7 +280,8 @@ class Directory(Protocol):
         owner_id: str,
         key_id: str,
         change: Callable[[Key], Key],
-        secret: NewSecret | None = None,
+        secret: NewSecret | None,
+        caller: Caller,
         /,
     ) -> tuple[Key, Key]:
         """Change a key that counts among an owner's ten; return it before and after.
@@ -262,9 +294,27 @@ class Directory(Protocol):
         """
         ...
 
-    def revoke_key(self, owner_id: str, key_id: str, now: int, /) -> Key:
+    def revoke_key(self, owner_id: str, key_id: str, now: int, caller: Caller, /) -> Key:
         """End a key at once and destroy its secrets; return it as it was. Raises `KeyNotFound`.
 
         The record stays for `REVOKED_RECORD_SECONDS`. To revoke a key again changes nothing.
         """
         ...
+
+
+def judge(
+    find_key: Callable[[str], FoundKey], proven: ProvenKey, clock: Callable[[], float]
+) -> tuple[Key, JudgedKey]:
+    """Read the key that a caller proved, and check that its credential is good at this moment.
+
+    Raises:
+        Forbidden: it is not.
+        Unavailable: when the key cannot be read.
+    """
+    try:
+        found = find_key(proven.key_id)
+    except KeyNotFound:
+        raise Forbidden from None
+    judged = JudgedKey(proven, found.key.standing, found.revision, clock)
+    judged.check_time()
+    return found.key, judged

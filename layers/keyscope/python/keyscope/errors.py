@@ -4,7 +4,8 @@
     |-- Refused          the credential does not prove a principal: 401
     |-- Unavailable      the question cannot be answered now: 500, never 401, never an allow
     |   |-- Hung         the call itself timed out, or its connection broke
-    |   `-- HeldUp       other calls left this one no time: it says nothing of what it asks
+    |   |-- HeldUp       other calls left this one no time: it says nothing of what it asks
+    |   `-- Contended    a change was hindered by others for too long: 503, nothing was written
     |-- InvalidInput     a request to change something breaks its rules: 400, with its faults
     |-- Forbidden        the principal's scope does not reach an operation: 403
     `-- Misconfigured    a setting or the access map is wrong: the function does not start
@@ -58,6 +59,7 @@ class Reason(StrEnum):
     KMS_UNAVAILABLE = "kms_unavailable"
     FLUSH_QUEUE_UNAVAILABLE = "flush_queue_unavailable"
     CACHE_NOT_FLUSHED = "cache_not_flushed"
+    TOO_MANY_CHANGES = "too_many_changes"
     DAMAGED_RECORD = "damaged_record"
     MALFORMED_EVENT = "malformed_event"
     MALFORMED_CONTEXT = "malformed_context"
@@ -145,7 +147,18 @@ class InvalidInput(KeyscopeError):  # noqa: N818 - a state, named as in the answ
 
 
 class Forbidden(KeyscopeError):  # noqa: N818 - a state, named as in the answer
-    """The principal's scope does not reach an operation; nothing was written."""
+    """The principal does not reach an operation, or no longer does; nothing was written."""
+
+
+class Contended(Unavailable):
+    """Other changes to the same records hindered this one too long: the answer is 503.
+
+    Nothing was written.
+    """
+
+    def __init__(self) -> None:
+        """Carry the reason code."""
+        super().__init__(Reason.TOO_MANY_CHANGES)
 
 
 class Misconfigured(KeyscopeError):  # noqa: N818 - a state, named as in the log

@@ -11,6 +11,29 @@ RECORD_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a key decides whether a credential that was proven is still good.
+
+    Times are seconds since the epoch. `secret_generation` counts the key's secrets from 1: each
+    rotation adds one. The secret before the current one works until `previous_ends_at`.
+    """
+
+    revoked_at: int | None
+    disabled_at: int | None
+    expires_at: int | None
+    allowed_cidrs: tuple[str, ...]
+    secret_generation: int
+    previous_ends_at: int | None
+
+    def accepts(self, generation: int, now: float) -> bool:
+        """Return whether the key accepts the secret of this generation."""
+        if generation == self.secret_generation:
+            return True
+        ends_at = self.previous_ends_at
+        return generation == self.secret_generation - 1 and ends_at is not None and now < ends_at
+
+
+@dataclass(frozen=True, slots=True)
 class PreviousSecret:
     """The secret that a rotation replaced, in the two forms of `KeyRecord`.
 
@@ -31,7 +54,8 @@ class KeyRecord:
     tokens. `previous` is what the last rotation replaced; it stays after its end, so that its use
     is told apart from a wrong secret. A key with `disabled_at` is refused until it is enabled. A
     revoked key keeps its record for a while, without any secret, so that its use is told apart
-    from a key that never was. `usage_identifier_key` is the value of the API Gateway key whose
+    from a key that never was. `secret_generation` is that of `secret_hash`; each rotation adds
+    one. `usage_identifier_key` is the value of the API Gateway key whose
     usage plan throttles this key's requests.
     """
 
@@ -45,7 +69,20 @@ class KeyRecord:
     revoked_at: int | None = None
     previous: PreviousSecret | None = None
     disabled_at: int | None = None
+    secret_generation: int = 1
     usage_identifier_key: str | None = field(default=None, repr=False)
+
+    @property
+    def standing(self) -> Standing:
+        """What decides whether a credential that was proven is still good."""
+        return Standing(
+            revoked_at=self.revoked_at,
+            disabled_at=self.disabled_at,
+            expires_at=self.expires_at,
+            allowed_cidrs=self.allowed_cidrs,
+            secret_generation=self.secret_generation,
+            previous_ends_at=None if self.previous is None else self.previous.ends_at,
+        )
 
 
 class RecordSource(StrEnum):

@@ -8,10 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from keyscope.caller import ProvenKey
 from keyscope.directory import (
     Key,
-    KeyNotFound,
-    KeyState,
     Members,
     Owner,
     OwnerNotFound,
@@ -96,12 +95,13 @@ class Management:
 
     Each raises `Forbidden` when the principal's scope does not reach it, `OwnerNotFound` when the
     app or service account is not there or not the principal's, and what `Provisioning` raises.
-    Those that change something raise `Forbidden` also when the principal's own key is not active
-    at that moment.
+    Each also raises `Forbidden` when the principal's credential is not good at that moment, and
+    those that change something when it is not good at the moment of the write.
     """
 
     provisioning: Provisioning
     principal: Principal
+    source_address: str | None
 
     @property
     def own_prefix(self) -> str:
@@ -112,9 +112,8 @@ class Management:
     def create_app(self, request: AppRequest) -> Owner:
         """Create an app of the account, or of the service account whose key it is."""
         self._require_account()
-        self._require_active_key()
         try:
-            return self.provisioning.create_app(
+            return self._operations().create_app(
                 self.principal.account_id,
                 request.display_name,
                 self.principal.service_account_id,
@@ -128,117 +127,109 @@ class Management:
     def list_apps(self, position: Position, size: int, creator_id: str | None = None) -> Page:
         """Return the principal's apps, or those that one service account created."""
         self._require_account()
+        operations = self._operations()
         if creator_id is not None and not creator_id.startswith(self.own_prefix):
             return Page((), has_more=False)
-        return self.provisioning.list_apps(creator_id or self.own_prefix, position, size)
+        return operations.list_apps(creator_id or self.own_prefix, position, size)
 
     def get_app(self, app_id: str) -> Owner:
         """Return an app; an app's own key may ask for it, too."""
         self._require_own_app(app_id)
-        return self.provisioning.get_owner(app_id)
+        return self._operations().get_owner(app_id)
 
     def update_app(self, app_id: str, change: AppChange) -> Owner:
         """Change an app; an app's own key may do so, too."""
         self._require_own_app(app_id)
-        self._require_active_key()
-        return self.provisioning.update_owner(app_id, change.apply)
+        return self._operations().update_owner(app_id, change.apply)
 
     def delete_app(self, app_id: str) -> None:
         """Delete an app, and end its keys at once."""
         self._require_managed(OwnerType.APP, app_id)
-        self._require_active_key()
-        self.provisioning.delete_owner(app_id)
+        self._operations().delete_owner(app_id)
 
     def create_service_account(self, display_name: str) -> Owner:
         """Create a service account of the account."""
         self._require_user_account()
-        self._require_active_key()
         try:
-            return self.provisioning.create_service_account(self.principal.account_id, display_name)
+            return self._operations().create_service_account(
+                self.principal.account_id, display_name
+            )
         except OwnerNotFound:
             raise Forbidden from None
 
     def list_service_accounts(self, position: Position, size: int) -> Page:
         """Return the account's service accounts."""
         self._require_user_account()
-        return self.provisioning.list_service_accounts(self.principal.account_id, position, size)
+        return self._operations().list_service_accounts(self.principal.account_id, position, size)
 
     def get_service_account(self, service_account_id: str) -> Owner:
         """Return a service account."""
         self._require_managed(OwnerType.SERVICE_ACCOUNT, service_account_id)
-        return self.provisioning.get_owner(service_account_id)
+        return self._operations().get_owner(service_account_id)
 
     def rename_service_account(self, service_account_id: str, display_name: str) -> Owner:
         """Change the name of a service account."""
         self._require_managed(OwnerType.SERVICE_ACCOUNT, service_account_id)
-        self._require_active_key()
-        return self.provisioning.update_owner(
+        return self._operations().update_owner(
             service_account_id, lambda owner: replace(owner, display_name=display_name)
         )
 
     def delete_service_account(self, service_account_id: str) -> None:
         """Delete a service account that has no apps, and end its keys at once."""
         self._require_managed(OwnerType.SERVICE_ACCOUNT, service_account_id)
-        self._require_active_key()
-        self.provisioning.delete_owner(service_account_id)
+        self._operations().delete_owner(service_account_id)
 
     def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
         """Create a key of an app or a service account, in the usage plan of the caller's key."""
         self._require_managed(owner_type, owner_id)
-        own = self._require_active_key()
+        operations, own = self._judged()
         planned = replace(request, usage_identifier_key=own.usage_identifier_key)
-        return self.provisioning.create_key(owner_type, owner_id, planned)
+        return operations.create_key(owner_type, owner_id, planned)
 
     def list_keys(self, owner_type: OwnerType, owner_id: str) -> Sequence[Key]:
         """Return the keys of an app or a service account that were not revoked."""
         self._require_managed(owner_type, owner_id)
-        return self.provisioning.list_keys(owner_id)
+        return self._operations().list_keys(owner_id)
 
     def get_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
         """Return a key of an app or a service account that was not revoked."""
         self._require_managed(owner_type, owner_id)
-        return self.provisioning.get_key(owner_id, key_id)
+        return self._operations().get_key(owner_id, key_id)
 
     def update_key(
         self, owner_type: OwnerType, owner_id: str, key_id: str, change: KeyChange
     ) -> Key:
         """Change the name, expiry, networks or state of a key."""
         self._require_managed(owner_type, owner_id)
-        self._require_active_key()
         now = int(self.provisioning.clock())
-        return self.provisioning.update_key(owner_id, key_id, lambda key: change.apply(key, now))
+        return self._operations().update_key(owner_id, key_id, lambda key: change.apply(key, now))
 
     def rotate_key(
         self, owner_type: OwnerType, owner_id: str, key_id: str, overlap_seconds: int
     ) -> CreatedKey:
         """Give a key a new secret, and let the old one be accepted for the overlap."""
         self._require_managed(owner_type, owner_id)
-        self._require_active_key()
-        return self.provisioning.rotate_key(owner_id, key_id, overlap_seconds)
+        return self._operations().rotate_key(owner_id, key_id, overlap_seconds)
 
     def end_overlap(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
         """End at once what a key's previous secret can still do."""
         self._require_managed(owner_type, owner_id)
-        self._require_active_key()
-        return self.provisioning.end_overlap(owner_id, key_id)
+        return self._operations().end_overlap(owner_id, key_id)
 
     def delete_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> None:
         """End a key at once."""
         self._require_managed(owner_type, owner_id)
-        self._require_active_key()
-        self.provisioning.get_key(owner_id, key_id)
-        self.provisioning.revoke_key(owner_id, key_id)
+        operations = self._operations()
+        operations.get_key(owner_id, key_id)
+        operations.revoke_key(owner_id, key_id)
 
-    def _require_active_key(self) -> Key:
-        """Return the principal's own key as it is at this moment; only an active one will do."""
-        try:
-            key = self.provisioning.find_key(self.principal.key_id)
-        except KeyNotFound:
-            # It was revoked while it was still known to a cache.
-            raise Forbidden from None
-        if key.state(self.provisioning.clock()) is not KeyState.ACTIVE:
-            raise Forbidden
-        return key
+    def _operations(self) -> Provisioning:
+        """Judge the principal's credential; return the operations on its behalf."""
+        operations, _ = self._judged()
+        return operations
+
+    def _judged(self) -> tuple[Provisioning, Key]:
+        return self.provisioning.on_behalf_of(ProvenKey.of(self.principal, self.source_address))
 
     def _require_account(self) -> None:
         if self.principal.scope is not Scope.ACCOUNT:

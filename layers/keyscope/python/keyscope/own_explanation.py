@@ -7,6 +7,7 @@ there: an explanation tells nobody which ids exist.
 from dataclasses import dataclass, replace
 
 from keyscope.authorize import Authorizer
+from keyscope.caller import ProvenKey
 from keyscope.errors import Forbidden, Reason, Unavailable
 from keyscope.explanation import Explanation, explain
 from keyscope.explanation_request import AskedRequest, reader_of
@@ -47,14 +48,21 @@ class OwnKeys:
         return self.get(key_id)
 
 
-def explain_own(asked: AskedRequest, principal: Principal, authorizer: Authorizer) -> Explanation:
-    """Explain a request to a principal of account scope.
+def explain_own(
+    asked: AskedRequest, principal: Principal, source_address: str | None, authorizer: Authorizer
+) -> Explanation:
+    """Explain a request to a principal of account scope, which called from an address.
 
     Raises:
-        Forbidden: for any other scope.
+        Forbidden: for any other scope, and when its own credential is not good at this moment.
+        Unavailable: when its own key cannot be read.
     """
     if principal.scope is not Scope.ACCOUNT:
         raise Forbidden
+    own_key = authorizer.keys.get(principal.key_id).record
+    if own_key is None:
+        raise Forbidden
+    ProvenKey.of(principal, source_address).judge(own_key.standing, authorizer.clock())
     own_id = principal.service_account_id or principal.account_id
     event = asked.event()
     own = replace(authorizer, keys=OwnKeys(authorizer.keys, own_id))

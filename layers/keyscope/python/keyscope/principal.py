@@ -36,14 +36,23 @@ class ProvenSecret(StrEnum):
     PREVIOUS = "previous"
 
 
+class CredentialKind(StrEnum):
+    """How a caller proved itself."""
+
+    BASIC = "basic"
+    JWT = "jwt"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A proven caller, and for how long and from where the proof holds.
 
     `expires_at` is the earliest of the token's `exp`, the key's expiry and, for a previous secret,
     the overlap's end, in seconds since the epoch; `allowed_cidrs` are the key's CIDRs, empty when
-    any source address will do. `secret` is for the operator: who still uses the previous one.
-    `usage_identifier_key` is for API Gateway alone, which throttles by it.
+    any source address will do. `secret_generation` is that of the secret that was proven: a key's
+    first secret is 1, and each rotation adds one. The management API judges by it. `secret` is for
+    the operator: who still uses the previous one. `usage_identifier_key` is for API Gateway alone,
+    which throttles by it.
     """
 
     scope: Scope
@@ -56,6 +65,8 @@ class Principal:
     expires_at: int | None = None
     allowed_cidrs: tuple[str, ...] = ()
     secret: ProvenSecret = ProvenSecret.CURRENT
+    credential_kind: CredentialKind = CredentialKind.BASIC
+    secret_generation: int = 1
     usage_identifier_key: str | None = field(default=None, repr=False)
 
     @property
@@ -79,5 +90,7 @@ class Principal:
             "serviceAccountId": self.service_account_id,
             "appId": self.app_id,
             "userId": self.user_id,
+            "credentialKind": self.credential_kind.value,
+            "secretGeneration": str(self.secret_generation),
         }
         return {name: value for name, value in members.items() if value is not None}

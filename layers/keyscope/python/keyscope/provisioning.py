@@ -17,6 +17,7 @@ from keyscope.audit import (
     AuditTrail,
     Change,
 )
+from keyscope.caller import Caller, Iam, ProvenKey
 from keyscope.directory import (
     After,
     Directory,
@@ -32,6 +33,7 @@ from keyscope.directory import (
     OwnsApps,
     Page,
     Position,
+    judge,
 )
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import (
@@ -108,6 +110,9 @@ class Provisioning:
     """The operations, as carried out for an actor. `clock` gives seconds since the epoch.
 
     An account and each of its service accounts may create `max_apps_per_creator` apps each.
+
+    Every write is on behalf of `caller`. That of a key raises `Forbidden` when the key's
+    credential is no longer good, and every write raises `Contended` when others hinder it too long.
     """
 
     directory: Directory
@@ -117,10 +122,19 @@ class Provisioning:
     clock: Callable[[], float]
     max_apps_per_creator: int
     actor: Actor = field(default_factory=Actor)
+    caller: Caller = field(default_factory=Iam)
 
     def acting_for(self, actor: Actor) -> "Provisioning":
         """Return the same operations for another actor."""
         return replace(self, actor=actor)
+
+    def on_behalf_of(self, proven: ProvenKey) -> tuple["Provisioning", Key]:
+        """Judge a caller's key; return the operations on its behalf, and the key as it is now.
+
+        Raises `Forbidden` when its credential is not good at this moment.
+        """
+        key, judged = judge(self.directory.find_key, proven, self.clock)
+        return replace(self, caller=judged), key
 
     def create_account(self, display_name: str, request: KeyRequest) -> tuple[Owner, CreatedKey]:
         """Create an account and its first key, both or neither."""
@@ -128,7 +142,7 @@ class Provisioning:
         def attempt() -> tuple[Owner, CreatedKey]:
             account = Owner(OwnerType.ACCOUNT, new_account_id(), display_name, self._now())
             created, record = self._new_key(OwnerType.ACCOUNT, account.owner_id, request)
-            self.directory.add_account(account, created.key, record)
+            self.directory.add_account(account, created.key, record, self.caller)
             return account, created
 
         account, created = _with_free_id(attempt)
@@ -144,7 +158,7 @@ class Provisioning:
         def attempt() -> Owner:
             owner_id = new_service_account_id(account_id)
             owner = Owner(OwnerType.SERVICE_ACCOUNT, owner_id, display_name, self._now())
-            self.directory.add_service_account(owner)
+            self.directory.add_service_account(owner, self.caller)
             return owner
 
         service_account = _with_free_id(attempt)
@@ -170,7 +184,7 @@ class Provisioning:
             owner_id = new_app_id(account_id, service_account_id)
             now = self._now()
             owner = Owner(OwnerType.APP, owner_id, display_name, now, settings, metadata)
-            self.directory.add_app(owner, self.max_apps_per_creator)
+            self.directory.add_app(owner, self.max_apps_per_creator, self.caller)
             return owner
 
         app = _with_free_id(attempt)
@@ -192,7 +206,7 @@ class Provisioning:
     def update_owner(self, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
         """Change an app or a service account; raises `OwnerNotFound`, `NameTaken`."""
         _refuse_account(owner_id)
-        before, after = self.directory.update_owner(owner_id, change)
+        before, after = self.directory.update_owner(owner_id, change, self.caller)
         if after != before:
             self._record(Change(_UPDATED[after.owner_type], owner_id, before, after))
         return after
@@ -207,7 +221,7 @@ class Provisioning:
             raise OwnsApps
         self.policies.flush_in_any_case()
         now = self._now()
-        owner, keys = self.directory.delete_owner(owner_id, now)
+        owner, keys = self.directory.delete_owner(owner_id, now, self.caller)
         self.policies.flush()
         self._record(
             *(_revocation(owner_id, key, now) for key in keys),
@@ -219,7 +233,7 @@ class Provisioning:
 
         def attempt() -> CreatedKey:
             created, record = self._new_key(owner_type, owner_id, request)
-            self.directory.add_key(created.key, record)
+            self.directory.add_key(created.key, record, self.caller)
             return created
 
         created = _with_free_id(attempt)
@@ -232,11 +246,6 @@ class Provisioning:
         Raises `OwnerNotFound`, `KeyNotFound`.
         """
         return self.directory.get_key(owner_id, key_id)
-
-    def find_key(self, key_id: str) -> Key:
-        """Return a key that was not revoked, whoever owns it; raises `KeyNotFound`."""
-        _, key = self.directory.find_key(key_id)
-        return key
 
     def list_keys(self, owner_id: str) -> Sequence[Key]:
         """Return the keys that count among an owner's ten, the oldest first.
@@ -268,7 +277,7 @@ class Provisioning:
 
         `None` takes the key out of its plan. Raises `KeyNotFound`.
         """
-        owner_id, _ = self.directory.find_key(key_id)
+        owner_id = self.directory.find_key(key_id).owner_id
         try:
             return self.update_key(
                 owner_id,
@@ -295,7 +304,12 @@ class Provisioning:
             if overlap_seconds and key.has_overlap(now):
                 raise OverlapRunning
             ends_at = now + overlap_seconds if overlap_seconds else None
-            return replace(key, rotated_at=now, previous_ends_at=ends_at)
+            return replace(
+                key,
+                rotated_at=now,
+                previous_ends_at=ends_at,
+                secret_generation=key.secret_generation + 1,
+            )
 
         before, after = self._update_key(owner_id, key_id, rotate, sealed)
         self._record(_key_change(Action.KEY_ROTATED, owner_id, before, after))
@@ -318,7 +332,7 @@ class Provisioning:
         """End a key of an owner at once; raises `KeyNotFound`."""
         self.policies.flush_in_any_case()
         now = self._now()
-        before = self.directory.revoke_key(owner_id, key_id, now)
+        before = self.directory.revoke_key(owner_id, key_id, now, self.caller)
         self.policies.flush()
         if before.revoked_at is None:
             self._record(_revocation(owner_id, before, now))
@@ -348,7 +362,9 @@ class Provisioning:
                 promised = True
             return after
 
-        before_and_after = self.directory.update_key(owner_id, key_id, promising, secret)
+        before_and_after = self.directory.update_key(
+            owner_id, key_id, promising, secret, self.caller
+        )
         if promised:
             self.policies.flush()
         return before_and_after

@@ -11,7 +11,14 @@ from keyscope.credential import Basic, Bearer, Credential
 from keyscope.errors import Reason, Refused
 from keyscope.ids import OwnerType, account_id_of
 from keyscope.key_record import KeyRecord
-from keyscope.principal import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Principal, ProvenSecret, Scope
+from keyscope.principal import (
+    SCOPE_OF_BASIC,
+    SCOPES_BY_OWNER,
+    CredentialKind,
+    Principal,
+    ProvenSecret,
+    Scope,
+)
 from keyscope.secret import hash_secret
 from keyscope.source_address import Network, read_source_address
 from keyscope.token import Token, verify_signature
@@ -71,15 +78,18 @@ def verify(
     if known.expires_at is not None and circumstances.now >= known.expires_at:
         raise Refused(Reason.EXPIRED_KEY)
     if known.allowed_cidrs:
-        _verify_source_address(known.allowed_cidrs, circumstances.source_address)
+        verify_source_address(known.allowed_cidrs, circumstances.source_address)
     match credential:
         case Basic():
-            return _principal(possession, SCOPE_OF_BASIC[known.owner_type], None, None)
+            scope = SCOPE_OF_BASIC[known.owner_type]
+            return _principal(possession, CredentialKind.BASIC, scope, None, None)
         case Bearer(token):
             token_ends = _verify_token_times(token, circumstances)
             if token.scope not in SCOPES_BY_OWNER[known.owner_type]:
                 raise Refused(Reason.SCOPE_NOT_OF_OWNER)
-            return _principal(possession, token.scope, token.user_id, token_ends)
+            return _principal(
+                possession, CredentialKind.JWT, token.scope, token.user_id, token_ends
+            )
         case _:
             assert_never(credential)
 
@@ -151,6 +161,7 @@ def _before_rotation(record: KeyRecord) -> KeyRecord | None:
         record,
         secret_hash=previous.secret_hash,
         secret_ciphertext=previous.secret_ciphertext,
+        secret_generation=record.secret_generation - 1,
         previous=None,
     )
 
@@ -163,7 +174,8 @@ def _is_signed_with(secret: str, token: Token) -> bool:
     return True
 
 
-def _verify_source_address(allowed_cidrs: tuple[str, ...], source_address: str | None) -> None:
+def verify_source_address(allowed_cidrs: tuple[str, ...], source_address: str | None) -> None:
+    """Check that an address is in one of the networks; raises `Refused`."""
     address = None if source_address is None else read_source_address(source_address)
     if address is None:
         raise Refused(Reason.SOURCE_ADDRESS_UNKNOWN)
@@ -189,9 +201,14 @@ def _verify_token_times(token: Token, circumstances: Circumstances) -> int | Non
 
 
 def _principal(
-    possession: _Possession, scope: Scope, user_id: str | None, token_ends: int | None
+    possession: _Possession,
+    kind: CredentialKind,
+    scope: Scope,
+    user_id: str | None,
+    token_ends: int | None,
 ) -> Principal:
     record = possession.record
+    is_previous = possession.secret is ProvenSecret.PREVIOUS
     owner = record.owner_id
     return Principal(
         scope=scope,
@@ -204,6 +221,8 @@ def _principal(
         expires_at=_earliest(possession.ends_at, token_ends),
         allowed_cidrs=record.allowed_cidrs,
         secret=possession.secret,
+        credential_kind=kind,
+        secret_generation=record.secret_generation - is_previous,
         usage_identifier_key=record.usage_identifier_key,
     )
 

@@ -29,6 +29,7 @@ KEY_ATTRIBUTES = (
     "rotated_at",
     "previous_ends_at",
     "revoked_at",
+    "generation",
     "revision",
     "usage_identifier_key",
 )
@@ -136,6 +137,7 @@ def optional_attributes(key: Key) -> dict[str, Mapping[str, Any] | None]:
         "disabled_at": _number(key.disabled_at),
         "rotated_at": _number(key.rotated_at),
         "previous_ends_at": _number(key.previous_ends_at),
+        "generation": {"N": str(key.secret_generation)},
         "usage_identifier_key": (
             None if key.usage_identifier_key is None else {"S": key.usage_identifier_key}
         ),
@@ -161,6 +163,7 @@ def key_of_item(item: Item) -> Key:
         rotated_at=reader.optional_number("rotated_at"),
         previous_ends_at=reader.optional_number("previous_ends_at"),
         revoked_at=revoked_at,
+        secret_generation=reader.number("generation"),
         # Its form is the authorizers' concern: here one that is damaged can still be replaced.
         usage_identifier_key=reader.optional_text("usage_identifier_key"),
     )

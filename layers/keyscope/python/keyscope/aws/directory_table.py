@@ -10,10 +10,15 @@ key changes it in the same transaction, and that is what holds the limit when ca
 what lets an owner be deleted together with every key that could still be used. `app_count` of an
 account or a service account does the same for the apps that it created, and holds their limit.
 `revision` counts changes, so that none is lost.
+
+A write on behalf of an API key has one more condition: the caller's record still has the revision
+that was judged. When it has another, the record is judged again, so a change that decides nothing,
+such as a rename, costs the caller a read and no more.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from keyscope.aws.directory_items import (
     KEY_ATTRIBUTES,
@@ -29,12 +34,14 @@ from keyscope.aws.directory_items import (
     owner_of_item,
 )
 from keyscope.aws.key_items import AttributeReader, Item
-from keyscope.aws.transactions import Database, Write
+from keyscope.aws.transactions import Database, Patience, Write
+from keyscope.caller import Caller, Iam, JudgedKey
 from keyscope.directory import (
     MAX_KEYS_PER_OWNER,
     REVOKED_RECORD_SECONDS,
     Before,
     ChangedMeanwhile,
+    FoundKey,
     IdTaken,
     Key,
     KeyNotFound,
@@ -50,6 +57,7 @@ from keyscope.directory import (
     SkipTooCostly,
     TooManyApps,
     TooManyKeys,
+    judge,
 )
 from keyscope.errors import Reason, Unavailable
 from keyscope.ids import OwnerType, account_id_of, creator_of_app
@@ -58,6 +66,9 @@ from keyscope.key_record import KeyRecord
 OWNER_INDEX = "owner-index"
 MAX_SKIP_CALLS = 4
 """Calls of `Query` that skip records. DynamoDB reads, and bills, up to 1 MB in each."""
+_CALLER = "caller"
+_JUDGED_REVISION = ":judged"
+_JUDGED = f"revision = {_JUDGED_REVISION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +79,14 @@ class DirectoryTable:
     directory_table: str
     keys_table: str
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, /) -> None:
+    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         """Add an account with its first key, or raise `IdTaken`."""
         put_account = self._put_owner(account, (key.key_id,))
-        if self.database.write({"account": put_account, "key": self._put_key(key, record)}):
+        writes = {"account": put_account, "key": self._put_key(key, record)}
+        if self._write(writes, caller, self.database.patience()):
             raise IdTaken
 
-    def add_service_account(self, service_account: Owner, /) -> None:
+    def add_service_account(self, service_account: Owner, caller: Caller, /) -> None:
         """Add a service account; raises `OwnerNotFound`, `IdTaken`, `NameTaken`."""
         account_id = account_id_of(service_account.owner_id)
         account_exists: Write = {
@@ -84,13 +96,12 @@ class DirectoryTable:
                 "ConditionExpression": "attribute_exists(entity)",
             }
         }
-        failed = self.database.write(
-            {
-                "account": account_exists,
-                "owner": self._put_owner(service_account),
-                "name": self._take_name(service_account),
-            }
-        )
+        writes = {
+            "account": account_exists,
+            "owner": self._put_owner(service_account),
+            "name": self._take_name(service_account),
+        }
+        failed = self._write(writes, caller, self.database.patience())
         if "account" in failed:
             raise OwnerNotFound
         if "owner" in failed:
@@ -98,15 +109,14 @@ class DirectoryTable:
         if "name" in failed:
             raise NameTaken
 
-    def add_app(self, app: Owner, max_apps: int, /) -> None:
+    def add_app(self, app: Owner, max_apps: int, caller: Caller, /) -> None:
         """Add an app; raises `OwnerNotFound`, `TooManyApps`, `IdTaken`."""
         creator_id = creator_of_app(app.owner_id)
-        failed = self.database.write(
-            {
-                "creator": self._take_app_place(creator_id, max_apps),
-                "owner": self._put_owner(app),
-            }
-        )
+        writes = {
+            "creator": self._take_app_place(creator_id, max_apps),
+            "owner": self._put_owner(app),
+        }
+        failed = self._write(writes, caller, self.database.patience())
         if "creator" in failed:
             self._owner_item(creator_id)
             raise TooManyApps(max_apps)
@@ -144,10 +154,11 @@ class DirectoryTable:
         return Page(owners[::-1] if backwards else owners, has_more=len(items) > size)
 
     def update_owner(
-        self, owner_id: str, change: Callable[[Owner], Owner], /
+        self, owner_id: str, change: Callable[[Owner], Owner], caller: Caller, /
     ) -> tuple[Owner, Owner]:
         """Change an owner; return it before and after; raises `OwnerNotFound`, `NameTaken`."""
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             item = self._owner_item(owner_id)
             before = owner_of_item(item)
             after = change(before)
@@ -160,17 +171,20 @@ class DirectoryTable:
             ):
                 writes["name"] = self._take_name(after)
                 writes["former name"] = self._free_name(before)
-            failed = self.database.write(writes)
+            failed = self._write(writes, caller, patience)
             if not failed:
                 return before, after
             # An owner that changed meanwhile may have taken the name itself: look again.
             if "name" in failed and "owner" not in failed:
                 raise NameTaken
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
-    def delete_owner(self, owner_id: str, now: int, /) -> tuple[Owner, Sequence[Key]]:
+    def delete_owner(
+        self, owner_id: str, now: int, caller: Caller, /
+    ) -> tuple[Owner, Sequence[Key]]:
         """Delete an owner and revoke its keys, all in one; raises `OwnerNotFound`, `OwnsApps`."""
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             item = self._owner_item(owner_id)
             owner = owner_of_item(item)
             if _app_count(item):
@@ -183,22 +197,23 @@ class DirectoryTable:
             if owner.owner_type is OwnerType.APP:
                 writes["creator"] = self._release_app(creator_of_app(owner_id))
             # A key was made or ended in between, or DynamoDB cleared one away: look again.
-            if not self.database.write(writes):
+            if not self._write(writes, caller, patience):
                 return owner, keys
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
-    def add_key(self, key: Key, record: KeyRecord, /) -> None:
+    def add_key(self, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         """Add a key; raises `OwnerNotFound`, `TooManyKeys`, `IdTaken`."""
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             try:
-                self._add_key(key, record)
+                self._add_key(key, record, caller, patience)
             except TooManyKeys:
                 # Keys that expired, or that DynamoDB has deleted since, hold places until here.
-                if not self._free_places(record.owner_id, key.created_at):
+                if not self._free_places(record.owner_id, key.created_at, caller, patience):
                     raise
             else:
                 return
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
     def get_key(self, owner_id: str, key_id: str, /) -> Key:
         """Return a key that counts among an owner's ten; raises `OwnerNotFound`, `KeyNotFound`."""
@@ -206,10 +221,11 @@ class DirectoryTable:
             raise KeyNotFound
         return key_of_item(self._key_item(owner_id, key_id))
 
-    def find_key(self, key_id: str, /) -> tuple[str, Key]:
-        """Return the owner's id and the key, unless it was revoked; raises `KeyNotFound`."""
+    def find_key(self, key_id: str, /) -> FoundKey:
+        """Return a key, unless it was revoked; raises `KeyNotFound`."""
         item = self._live_item(key_id)
-        return AttributeReader(item).text("owner_id"), key_of_item(item)
+        reader = AttributeReader(item)
+        return FoundKey(reader.text("owner_id"), key_of_item(item), reader.number("revision"))
 
     def list_keys(self, owner_id: str, /) -> Sequence[Key]:
         """Return the keys that count among an owner's ten; raises `OwnerNotFound`."""
@@ -232,11 +248,13 @@ class DirectoryTable:
         owner_id: str,
         key_id: str,
         change: Callable[[Key], Key],
-        secret: NewSecret | None = None,
+        secret: NewSecret | None,
+        caller: Caller,
         /,
     ) -> tuple[Key, Key]:
         """Change a key; raises `KeyNotFound`, and with a new secret `ChangedMeanwhile`."""
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             item = self._key_item(owner_id, key_id)
             before = key_of_item(item)
             after = change(before)
@@ -246,16 +264,16 @@ class DirectoryTable:
                 "key": self._update_key(item, after, secret),
                 "place": self._holds_place(owner_id, key_id),
             }
-            failed = self.database.write(writes)
+            failed = self._write(writes, caller, patience)
             if not failed:
                 return before, after
             if "place" in failed:
                 raise KeyNotFound
             if secret is not None:
                 raise ChangedMeanwhile
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
-    def revoke_key(self, owner_id: str, key_id: str, now: int, /) -> Key:
+    def revoke_key(self, owner_id: str, key_id: str, now: int, caller: Caller, /) -> Key:
         """End a key at once and destroy its secrets; raises `KeyNotFound`."""
         free_place: Write = {
             "Update": {
@@ -267,21 +285,74 @@ class DirectoryTable:
             }
         }
         end_key = self._end_key(owner_id, key_id, now)
-        for _ in self.database.attempts():
+        patience = self.database.patience()
+        while True:
             item = self._item_of_key(key_id)
             if item is None or AttributeReader(item).text("owner_id") != owner_id:
                 raise KeyNotFound
             before = key_of_item(item)
             if before.revoked_at is not None:
                 return before
-            failed = self.database.write({"key": end_key, "place": free_place})
+            failed = self._write({"key": end_key, "place": free_place}, caller, patience)
             if not failed:
                 return before
             if "key" not in failed:
                 raise KeyNotFound
-        raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "changed again and again")
+            patience.pause()
 
-    def _add_key(self, key: Key, record: KeyRecord) -> None:
+    def _write(self, writes: Mapping[str, Write], caller: Caller, patience: Patience) -> set[str]:
+        """Write all or nothing on behalf of a caller; return the names of what failed.
+
+        Raises:
+            Forbidden: the caller's credential is no longer good.
+            Contended: others hindered the write for too long.
+        """
+        match caller:
+            case Iam():
+                return self.database.write(writes, patience)
+            case JudgedKey():
+                return self._write_while_good(writes, caller, patience)
+            case _:
+                assert_never(caller)
+
+    def _write_while_good(
+        self, writes: Mapping[str, Write], judged: JudgedKey, patience: Patience
+    ) -> set[str]:
+        key: Attributes = {"key_id": {"S": judged.proven.key_id}}
+        # DynamoDB does not take a check and a write of one item in one transaction, so a write to
+        # the caller's own record has the condition itself.
+        own = next((name for name, it in writes.items() if self._is_to_key(it, key)), None)
+        guard = _CALLER if own is None else own
+        while True:
+            guarded = (
+                self._same_revision(key, judged.revision)
+                if own is None
+                else _with_condition(writes[own], judged.revision)
+            )
+            failed = self.database.write({**writes, guard: guarded}, patience, judged.check_time)
+            if guard not in failed:
+                return failed
+            _, again = judge(self.find_key, judged.proven, judged.clock)
+            if again.revision == judged.revision:
+                return failed
+            judged = again
+            patience.pause()
+
+    def _is_to_key(self, write: Write, key: Attributes) -> bool:
+        (request,) = write.values()
+        return (request["TableName"], request.get("Key")) == (self.keys_table, key)
+
+    def _same_revision(self, key: Attributes, revision: int) -> Write:
+        return {
+            "ConditionCheck": {
+                "TableName": self.keys_table,
+                "Key": key,
+                "ConditionExpression": _JUDGED,
+                "ExpressionAttributeValues": {_JUDGED_REVISION: {"N": str(revision)}},
+            }
+        }
+
+    def _add_key(self, key: Key, record: KeyRecord, caller: Caller, patience: Patience) -> None:
         take_place: Write = {
             "Update": {
                 "TableName": self.directory_table,
@@ -297,14 +368,15 @@ class DirectoryTable:
                 },
             }
         }
-        failed = self.database.write({"place": take_place, "key": self._put_key(key, record)})
+        writes = {"place": take_place, "key": self._put_key(key, record)}
+        failed = self._write(writes, caller, patience)
         if "place" in failed:
             self._owner_item(record.owner_id)
             raise TooManyKeys
         if failed:
             raise IdTaken
 
-    def _free_places(self, owner_id: str, now: int) -> bool:
+    def _free_places(self, owner_id: str, now: int, caller: Caller, patience: Patience) -> bool:
         """Take the keys that are over out of the owner's set; tell whether any was found."""
         held = _key_ids(self._owner_item(owner_id))
         keys = self._read_keys(owner_id, held)
@@ -324,7 +396,7 @@ class DirectoryTable:
         }
         # A key whose expiry is moved at this moment keeps its place.
         still_dead = {key_id: self._is_over(key_id, now) for key_id in dead}
-        self.database.write({"places": free_places, **still_dead})
+        self._write({"places": free_places, **still_dead}, caller, patience)
         return True
 
     def _owner_item(self, owner_id: str) -> Item:
@@ -602,6 +674,21 @@ class DirectoryTable:
                 },
             }
         }
+
+
+def _with_condition(write: Write, revision: int) -> Write:
+    """Return a write to the caller's own record that also needs the revision that was judged."""
+    ((action, request),) = write.items()
+    return {
+        action: {
+            **request,
+            "ConditionExpression": f"({request['ConditionExpression']}) AND {_JUDGED}",
+            "ExpressionAttributeValues": {
+                **request["ExpressionAttributeValues"],
+                _JUDGED_REVISION: {"N": str(revision)},
+            },
+        }
+    }
 
 
 def _app_count(item: Item) -> int:

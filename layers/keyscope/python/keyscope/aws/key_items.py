@@ -61,6 +61,7 @@ def record_of_item(item: Item) -> KeyRecord:
         revoked_at=revoked_at,
         previous=None if revoked_at is not None else _previous_secret(reader),
         disabled_at=reader.optional_number("disabled_at"),
+        secret_generation=reader.number("generation"),
         usage_identifier_key=None if revoked_at is not None else _usage_identifier_key(reader),
     )
 

@@ -15,9 +15,11 @@ from keyscope.aws.management import v1_1, v2
 from keyscope.aws.management.calls import Calls
 from keyscope.aws.management.explanations import add_explanations
 from keyscope.aws.management.faults import (
+    CONTENDED,
     INTERNAL,
     METHOD_NOT_ALLOWED,
     NO_ROUTE,
+    RETRY_AFTER_SECONDS,
     Refusal,
     body_of,
     faults_of_schema,
@@ -38,7 +40,7 @@ def management_api(
 ) -> APIGatewayRestResolver:
     """Make the routes of the management API over the operations.
 
-    `report` is told of what is answered with 500.
+    `report` gets what is answered with 500 or 503.
     """
     api = _resolver()
     calls = Calls(api, provisioning)
@@ -56,7 +58,7 @@ def management_api(
 def explanation_api(authorizer: Callable[[], Authorizer], report: Report) -> APIGatewayRestResolver:
     """Make the route that explains requests, for the function that may open secrets.
 
-    `report` is told of what is answered with 500.
+    `report` gets what is answered with 500 or 503.
     """
     api = _resolver()
     add_explanations(api, authorizer)
@@ -85,9 +87,12 @@ def _answer_errors(api: APIGatewayRestResolver, report: Report) -> None:
 
     def known(error: KeyscopeError) -> Response[str]:
         refused = refusal_of(error, api.current_event.path)
-        if refused is INTERNAL:
+        if refused in (INTERNAL, CONTENDED):
             report(error)
-        return answer(refused)
+        response = answer(refused)
+        if refused is CONTENDED:
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
 
     def failed(error: Exception) -> Response[str]:
         report(error)

@@ -35,7 +35,7 @@ class Calls:
         """
         principal = caller_of(self.api)
         actor = _actor(principal, member(self._event(), "requestContext"))
-        return Management(self.provisioning().acting_for(actor), principal)
+        return Management(self.provisioning().acting_for(actor), principal, actor.source_address)
 
     def now(self) -> float:
         """Return the time in seconds since the epoch."""
@@ -74,12 +74,22 @@ def caller_of(api: APIGatewayRestResolver) -> Principal:
     return principal_of_context(member(event, "requestContext").get("authorizer"))
 
 
+def source_address_of(api: APIGatewayRestResolver) -> str | None:
+    """Return the address that the request came from, by API Gateway's own account."""
+    event = cast("Mapping[str, object]", api.current_event.raw_event)
+    return _source_address(member(event, "requestContext"))
+
+
+def _source_address(context: Mapping[str, object]) -> str | None:
+    address = member(context, "identity").get("sourceIp")
+    return address if isinstance(address, str) else None
+
+
 def _actor(principal: Principal, context: Mapping[str, object]) -> Actor:
-    source_address = member(context, "identity").get("sourceIp")
     request_id = context.get("requestId")
     return Actor(
         request_id=request_id if isinstance(request_id, str) else None,
-        source_address=source_address if isinstance(source_address, str) else None,
+        source_address=_source_address(context),
         key_id=principal.key_id,
         scope=principal.scope.value,
         account_id=principal.account_id,

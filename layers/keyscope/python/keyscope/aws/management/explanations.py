@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from keyscope.authorize import Authorizer
 from keyscope.aws.management.bodies import Body
-from keyscope.aws.management.calls import caller_of
+from keyscope.aws.management.calls import caller_of, source_address_of
 from keyscope.explanation_request import ApiKind, AskedRequest
 from keyscope.own_explanation import explain_own
 from keyscope.source_address import SOURCE_ADDRESS_PATTERN, read_source_address
@@ -113,5 +113,7 @@ def add_explanations(api: APIGatewayRestResolver, authorizer: Callable[[], Autho
         summary="Explain what comes of a request with a credential of the account; changes nothing",
     )
     def explain(body: ExplainBody) -> ExplanationAnswer:
-        explanation = explain_own(body.asked(), caller_of(api), authorizer())
+        explanation = explain_own(
+            body.asked(), caller_of(api), source_address_of(api), authorizer()
+        )
         return {"explanation": cast("ExplanationShape", explanation.members())}

@@ -23,10 +23,12 @@ from keyscope.directory import (
     TooManyKeys,
 )
 from keyscope.errors import (
+    Contended,
     Fault,
     Forbidden,
     InvalidInput,
     KeyscopeError,
+    Reason,
     Unavailable,
     bounded_faults,
 )
@@ -54,6 +56,13 @@ METHOD_NOT_ALLOWED = refusal(
 INTERNAL = refusal(
     HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The request could not be answered now"
 )
+CONTENDED = refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    Reason.TOO_MANY_CHANGES,
+    "Too many changes at once with this key or to this resource. Nothing was changed; try again",
+)
+RETRY_AFTER_SECONDS = 5
+"""When to try again what other changes hindered."""
 _APP_NOT_FOUND = refusal(HTTPStatus.NOT_FOUND, "app_not_found", "There is no such app")
 
 _REFUSALS: dict[type[KeyscopeError], Refusal] = {
@@ -96,6 +105,7 @@ _REFUSALS: dict[type[KeyscopeError], Refusal] = {
         "changed_meanwhile",
         "The key was changed at the same time; look at it and try again",
     ),
+    Contended: CONTENDED,
     Unavailable: INTERNAL,
 }
 

@@ -104,6 +104,9 @@ _CONFLICTS: Final = {
 }
 """The error codes of 409, by operation."""
 
+_WRITING: Final = ("Create", "Update", "Delete", "Rotate", "End")
+"""How the ids of operations that change something begin."""
+
 _ERRORS_V2: Final = {
     "type": "object",
     "required": ["errors"],
@@ -218,6 +221,8 @@ def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
         yield "415", "`unsupported_media_type`: the body is not JSON by its type"
     yield "429", "`too_many_requests`: API Gateway's throttle"
     yield "500", "`internal_error`: nothing or all of it was done"
+    if operation["operationId"].startswith(_WRITING):
+        yield "503", "`too_many_changes`: nothing was done; try again after `Retry-After` seconds"
 
 
 def _without_titles(value: object) -> object:
