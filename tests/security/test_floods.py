@@ -44,7 +44,6 @@ from local.function_loader import FunctionFailed, LocalFunction
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, served_stack
 from local.seed import IssuedKey, local_provisioning
-from local.template import load_stack
 from tests.support.builders import (
     NOW,
     MadeKey,
@@ -55,7 +54,7 @@ from tests.support.builders import (
     token,
 )
 from tests.support.profile import EXAMPLES, FULL
-from tests.support.served_template import TEMPLATE
+from tests.support.stacks import stack_of
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
 from tests.support.usage_plans import POLICIES
 
@@ -426,7 +425,7 @@ class ServedStack:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[ServedStack]:
-    source = load_stack(TEMPLATE)
+    source = stack_of()
     with (
         embedded_aws(source) as aws,
         loaded_stack(source, aws) as loaded,

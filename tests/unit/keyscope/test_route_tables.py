@@ -32,6 +32,7 @@ from tests.support.builders import (
     SERVICE_ACCOUNT,
     USER,
 )
+from tests.support.profile import UNIT_EXAMPLES
 from tests.support.route_tables import ROWS, ROWS_BY_SET, V1_1, V2, Row
 from tests.support.tenants import USER_IDS
 
@@ -224,7 +225,6 @@ HEX: Final = st.text("0123456789abcdef", min_size=8, max_size=8)
 
 
 @given(user_id=USER_IDS, encoded=st.booleans())
-@settings(max_examples=100)
 def test_an_app_user_reaches_its_user_whatever_its_id(user_id: str, *, encoded: bool) -> None:
     principal = replace(PRINCIPALS["appUser"], user_id=user_id)
     path = f"/v2/apps/{APP}/users/{quote(user_id, safe='') if encoded else user_id}"
@@ -233,7 +233,6 @@ def test_an_app_user_reaches_its_user_whatever_its_id(user_id: str, *, encoded: 
 
 
 @given(user_id=USER_IDS, other=USER_IDS)
-@settings(max_examples=100)
 def test_an_app_user_reaches_no_other_user_whatever_their_ids(user_id: str, other: str) -> None:
     principal = replace(PRINCIPALS["appUser"], user_id=user_id)
     path = f"/v2/apps/{APP}/users/{other}"
@@ -241,7 +240,7 @@ def test_an_app_user_reaches_no_other_user_whatever_their_ids(user_id: str, othe
 
 
 @given(own=HEX, other=HEX, row=st.sampled_from([row for row in ROWS if "{appId}" in row.path]))
-@settings(max_examples=200)
+@settings(max_examples=2 * UNIT_EXAMPLES)
 def test_an_account_reaches_no_app_of_an_account_with_another_id(
     own: str, other: str, row: Row
 ) -> None:
