@@ -8,6 +8,8 @@ from typing import Final
 
 import pytest
 
+pytestmark = pytest.mark.build
+
 SCRIPT: Final = Path(__file__).parents[2] / "layers" / "compile.sh"
 SOURCES: Final = {
     "package/__init__.py": "",
