@@ -227,7 +227,10 @@ def _function(source: Path, folder: Path) -> Path:
 
 def _compile(interpreter: Interpreter, folder: Path) -> None:
     mode = ("--invalidation-mode", "unchecked-hash")
-    _run([str(interpreter.program), "-m", "compileall", "-q", "-j", "2", *mode, str(folder)])
+    # Beside the sources, as a layer ships it, wherever else this machine keeps byte code.
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": ""}
+    command = [str(interpreter.program), "-m", "compileall", "-q", "-j", "2", *mode, str(folder)]
+    _run(command, environment=environment)
 
 
 def _date_as_zipped(folder: Path) -> None:

@@ -4,7 +4,8 @@
 # Without it each cold start compiles every module anew, because a layer cannot be written to. Of the
 # three kinds only `unchecked-hash` works: the SAM CLI dates every file of its archive 1980, which
 # makes byte code that goes by its source's time look outdated. The same sources give the same bytes:
-# no times, no paths of this machine, a fixed hash seed.
+# no times, no paths of this machine, a fixed hash seed. An empty PYTHONPYCACHEPREFIX is as good as none:
+# byte code goes beside the sources, wherever else this machine keeps it.
 set -eu
 folder=$1
 
@@ -16,8 +17,8 @@ is_of_lambda() {
 for python in "${KEYSCOPE_PYTHON_3_13:-}" "$(uv python find --no-project 3.13 2>/dev/null || true)" \
     python3.13 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python3.13; do
     if [ -n "$python" ] && is_of_lambda "$python"; then
-        PYTHONHASHSEED=0 "$python" -m compileall -q -f --invalidation-mode unchecked-hash \
-            -s "$folder" -p /opt/python "$folder"
+        PYTHONHASHSEED=0 PYTHONPYCACHEPREFIX='' "$python" -m compileall -q -f \
+            --invalidation-mode unchecked-hash -s "$folder" -p /opt/python "$folder"
         exit
     fi
 done

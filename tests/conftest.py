@@ -2,34 +2,30 @@
 
 import os
 import subprocess
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import pytest
 from hypothesis import settings
 
-from tests.support.kinds import count_kinds, mark_slow, register, summary
+from tests.support.kinds import KINDS, NOT_SLOW, is_slow_file, mark_slow, register
+from tests.support.profile import UNIT_EXAMPLES
 
 ROOT: Final = Path(__file__).parents[1]
-LEFT_OUT: Final = pytest.StashKey[Counter[str]]()
 
 
 # Times are measured in benchmarks/ and never asserted: a busy machine is no fault of the code.
-settings.register_profile("keyscope", deadline=None)
+settings.register_profile("keyscope", deadline=None, max_examples=UNIT_EXAMPLES)
 settings.load_profile("keyscope")
-
-
-class _Worker(Protocol):
-    """A process of pytest-xdist, as the process that started it sees it."""
-
-    config: pytest.Config
 
 
 def pytest_configure(config: pytest.Config) -> None:
     register(config)
-    config.stash[LEFT_OUT] = Counter()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # A file of a slow kind is not even imported; some import what takes seconds to load.
+    return (config.option.markexpr == NOT_SLOW and is_slow_file(collection_path)) or None
 
 
 # Before pytest selects by marks.
@@ -38,30 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_slow(items)
 
 
-def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    if items:
-        items[0].config.stash[LEFT_OUT].update(count_kinds(items))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    output: dict[str, object] = getattr(session.config, "workeroutput", {})
-    left_out = session.config.stash[LEFT_OUT]
-    output["left_out"] = dict(left_out)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: _Worker) -> None:
-    # Every worker collects all tests, so the counts are the run's. A worker that crashed has none.
-    if output := getattr(node, "workeroutput", None):
-        node.config.stash[LEFT_OUT] = Counter[str](output["left_out"])
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    config = terminalreporter.config
-    if config.option.markexpr == "not slow" and (left_out := config.stash[LEFT_OUT]):
-        terminalreporter.section(f"left out: {left_out.total()} tests; `make test-rest` runs them")
-        for line in summary(left_out):
-            terminalreporter.write_line(line)
+    if terminalreporter.config.option.markexpr == NOT_SLOW:
+        terminalreporter.section("left out; `make test-rest` runs them")
+        for name, why in KINDS.items():
+            terminalreporter.write_line(f"{name}: {why}")
 
 
 @pytest.fixture(scope="session")

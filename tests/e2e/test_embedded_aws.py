@@ -4,7 +4,7 @@ import gc
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 
 import httpx
 import pytest
@@ -15,9 +15,8 @@ from local.embedded_aws import EmbeddedAws, embedded_aws
 from local.events import EVENTS, main
 from local.invoke import provisioning_environment
 from local.tables import local_client
-from local.template import Stack, load_stack, physical_id_of
-
-TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
+from local.template import Stack, physical_id_of
+from tests.support.stacks import stack_of
 
 
 class _Kms(Protocol):
@@ -40,7 +39,7 @@ class _Queues(Protocol):
 
 @pytest.fixture(scope="module")
 def stack() -> Stack:
-    return load_stack(TEMPLATE)
+    return stack_of()
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from local.events import (
 from local.invoke import emulated_function, provisioning_environment
 from local.runtime_emulator import Invocation, RuntimeEmulator
 from local.seed import SeededStore, local_provisioning, seed
-from local.template import load_stack
+from tests.support.stacks import stack_of
 
 pytestmark = pytest.mark.processes
 
@@ -37,7 +37,7 @@ class Functions:
 
     def __init__(self, running: ExitStack) -> None:
         self._running = running
-        self._stack = load_stack(ROOT / "template.yaml", {"HttpApiEnabled": "true"})
+        self._stack = stack_of({"HttpApiEnabled": "true"})
         self._aws = running.enter_context(embedded_aws(self._stack))
         self._emulators: dict[str, RuntimeEmulator] = {}
         environment = provisioning_environment(self._stack, self._aws)

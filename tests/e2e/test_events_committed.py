@@ -13,7 +13,7 @@ from local.event_values import PLACEHOLDER, VALUES, UnknownPlaceholder, fill
 from local.events import EVENTS, EVENTS_FOLDER, SampleEvent
 from local.invoke import provisioning_environment
 from local.seed import SeededStore, local_provisioning, seed
-from local.template import load_stack
+from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
 SECRET: Final = re.compile(r"ks_[\w-]{8}|eyJ[\w-]{8}|(?i:basic) [A-Za-z0-9+/]{16}")
@@ -24,7 +24,7 @@ Event = Mapping[str, object]
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[SeededStore]:
-    stack = load_stack(ROOT / "template.yaml")
+    stack = stack_of()
     with embedded_aws(stack) as aws:
         yield seed(local_provisioning(provisioning_environment(stack, aws)))
 

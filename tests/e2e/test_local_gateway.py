@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import httpx
@@ -22,14 +21,14 @@ from local.listening_program import free_ports
 from local.running_stack import loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
 from local.tables import local_client
-from local.template import Stack, load_stack, physical_id_of
+from local.template import Stack, physical_id_of
 from tests.support.mixed_calls import REFUSED
+from tests.support.stacks import stack_of
 from tests.support.stores import SteppedClock
 
 if TYPE_CHECKING:
     from keyscope.aws.clients import SqsClient
 
-TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 PARAMETERS: Final = {
     "HttpApiEnabled": "true",
     "AccessLogEnabled": "true",
@@ -172,7 +171,7 @@ def run(
 
 @pytest.fixture(scope="module")
 def stack() -> Stack:
-    return load_stack(TEMPLATE, PARAMETERS)
+    return stack_of(PARAMETERS)
 
 
 @pytest.fixture(scope="module")
@@ -526,7 +525,7 @@ def test_a_network_limit_holds_while_its_policy_is_cached(api: int, running: Run
 
 
 def test_without_caching_the_authorizer_decides_every_request(aws: EmbeddedAws) -> None:
-    uncached = load_stack(TEMPLATE, {**PARAMETERS, "AuthorizerCacheSeconds": "0"})
+    uncached = stack_of({**PARAMETERS, "AuthorizerCacheSeconds": "0"})
     with run(uncached, aws) as running:
         key = running.store.spare_key
         before = running.get("/v2/apps", basic(key))

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -20,12 +19,11 @@ from local.invoke import provisioning_environment
 from local.openapi import DOCS, documents
 from local.running_stack import loaded_stack, served_stack
 from local.seed import local_provisioning
-from local.template import load_stack
+from tests.support.stacks import stack_of
 
 pytestmark = pytest.mark.generated
 pytest_plugins = ["schemathesis.pytest.plugin"]
 
-TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 PARAMETERS: Final = {"AccessMapRoutes": "v2,v1.1", "KeyCacheSeconds": "0"}
 EXAMPLES: Final = 10
 CURSORS: Final = {"page[after]", "page[before]"}
@@ -85,7 +83,7 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
-    stack = load_stack(TEMPLATE, PARAMETERS)
+    stack = stack_of(PARAMETERS)
     with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
         operations = local_provisioning(provisioning_environment(stack, aws))
         owner, created = operations.create_account("Acme", KeyRequest())

@@ -35,6 +35,8 @@ from local.event_values import bearer
 from local.seed import IssuedKey, SeededStore, seed
 from tests.support.served_template import ServedTemplate, served_template
 
+pytestmark = pytest.mark.client
+
 SETTINGS: Final = AppSettings(
     conversationRetentionSeconds=86_400,
     maskCreditCardNumbers=True,

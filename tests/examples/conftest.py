@@ -13,8 +13,7 @@ from local.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, served_stack
 from local.seed import SeededStore, local_provisioning, seed
-from local.template import load_stack
-from tests.support.served_template import TEMPLATE
+from tests.support.stacks import stack_of
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 ACCESS_MAP: Final = EXAMPLES / "access-map" / "projects.toml"
@@ -31,7 +30,7 @@ class ServedProjects:
 
 @pytest.fixture(scope="module", params=["sam-rest", "sam-http"])
 def projects(request: pytest.FixtureRequest) -> Iterator[ServedProjects]:
-    keyscope = with_access_map(load_stack(TEMPLATE, {"AccessMapRoutes": "projects"}), ACCESS_MAP)
+    keyscope = with_access_map(stack_of({"AccessMapRoutes": "projects"}), ACCESS_MAP)
     stack = attach(keyscope, EXAMPLES / request.param / "template.yaml")
     with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
         operations = local_provisioning(provisioning_environment(stack, aws))

@@ -13,7 +13,6 @@ from local.api_definition import Authorizer, AuthorizerKind, IdentityPlace, Iden
 from local.api_reader import read_apis
 from local.attached import attach
 from local.intrinsics import Json
-from local.template import load_stack
 from tests.examples.conftest import ACCESS_MAP, EXAMPLES
 from tests.support.attachments import (
     HTTP,
@@ -27,7 +26,7 @@ from tests.support.attachments import (
     sam_resources,
 )
 from tests.support.commands import run
-from tests.support.served_template import TEMPLATE
+from tests.support.stacks import stack_of
 
 SAM: Final = ("sam-rest", "sam-http", "sam-websocket")
 EXPORTS: Final = {
@@ -50,7 +49,7 @@ def resources_of(example: str) -> Json:
 
 
 def authorizer_of(example: str) -> Authorizer:
-    stack = attach(load_stack(TEMPLATE), EXAMPLES / example / "template.yaml")
+    stack = attach(stack_of(), EXAMPLES / example / "template.yaml")
     (authorizer,) = read_apis(stack)[-1].authorizers.values()
     return authorizer
 
@@ -131,7 +130,7 @@ def test_usage_plans_go_by_the_authorizer_s_key(example: str) -> None:
 
 
 def test_what_the_examples_import_is_exported() -> None:
-    assert {REST, HTTP} == {f"keyscope-{name}" for name in load_stack(TEMPLATE).exports}
+    assert {REST, HTTP} == {f"keyscope-{name}" for name in stack_of().exports}
 
 
 def test_the_access_map_loads_and_fits() -> None:

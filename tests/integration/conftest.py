@@ -3,26 +3,23 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Final
 
 import pytest
 
 from keyscope.provisioning import Provisioning
 from local.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, EmbeddedAws, embedded_aws
 from local.tables import create_tables
-from local.template import Stack, load_stack, physical_id_of
+from local.template import Stack, physical_id_of
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store, start_or_skip
 from tests.support.operations import operations_over
+from tests.support.stacks import stack_of
 from tests.support.stores import SteppedClock
-
-TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 
 
 @pytest.fixture(scope="session")
 def stack() -> Stack:
-    return load_stack(TEMPLATE)
+    return stack_of()
 
 
 @pytest.fixture(scope="session")

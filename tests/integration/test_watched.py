@@ -3,15 +3,15 @@
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
 
 from keyscope.decision import Outcome
-from local.template import Stack, load_stack
+from local.template import Stack
 from tests.support.dynamodb_local import Store
 from tests.support.emitted import Line, emitted_lines
+from tests.support.stacks import stack_of
 from tests.support.watching import (
     Metric,
     Search,
@@ -28,7 +28,6 @@ from tests.support.watching import (
     values_of,
 )
 
-TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 NAMESPACE: Final = "Keyscope"
 SET_BY_LOGS: Final = frozenset({"@timestamp"})
 OF_AWS: Final = {
@@ -51,7 +50,7 @@ OF_AWS: Final = {
 
 @pytest.fixture(scope="module")
 def watched() -> Stack:
-    return load_stack(TEMPLATE, {"HttpApiEnabled": "true", "AccessLogEnabled": "true"})
+    return stack_of({"HttpApiEnabled": "true", "AccessLogEnabled": "true"})
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +127,7 @@ def test_the_dimensions_of_aws_metrics_name_resources_of_the_stack(watched: Stac
 
 @pytest.mark.parametrize("namespace", ["Keyscope", "Other/prod"])
 def test_alarms_dashboard_and_filters_follow_the_namespace(namespace: str) -> None:
-    stack = load_stack(TEMPLATE, {"MetricsNamespace": namespace})
+    stack = stack_of({"MetricsNamespace": namespace})
     namespaces = {each.namespace for each in watched_metrics(stack)}
     namespaces |= {each.namespace for each in searches_of_dashboard(stack)}
     namespaces |= {each.namespace for each in filtered_metrics(stack)}
@@ -150,7 +149,7 @@ def written_to(group: str, stack: Stack, lines: list[Line]) -> list[dict[str, An
     return [flat(line) for line in lines if re.fullmatch(rf"{function}(-audit)?", line["service"])]
 
 
-QUERIES: Final = sorted(of_type(load_stack(TEMPLATE), "AWS::Logs::QueryDefinition"))
+QUERIES: Final = sorted(of_type(stack_of(), "AWS::Logs::QueryDefinition"))
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -20,7 +20,6 @@ from local.embedded_aws import EmbeddedAws, embedded_aws
 from local.invoke import emulated_function, provisioning_environment
 from local.runtime_emulator import Invocation, RuntimeEmulator
 from local.seed import local_provisioning, seed
-from local.template import load_stack
 from tests.support.builders import rest_request_event
 from tests.support.footprint import growth_of, sampled, trend_of
 from tests.support.load import Load
@@ -28,10 +27,10 @@ from tests.support.load_figures import figures
 from tests.support.mixed_calls import Case, bad_cases, good_cases
 from tests.support.profile import FULL, LOAD_SECONDS
 from tests.support.report import Report
+from tests.support.stacks import stack_of
 
 pytestmark = pytest.mark.load
 
-TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 API: Final = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod"
 SOURCE_ADDRESS: Final = "192.0.2.7"
 KEYS_CACHED_SECONDS: Final = (30, 0) if FULL else (30,)
@@ -49,7 +48,7 @@ class Container:
 @pytest.fixture(params=KEYS_CACHED_SECONDS, ids="keys cached {} s".format)
 def container(request: pytest.FixtureRequest) -> Iterator[Container]:
     parameters = {"KeyCacheSeconds": str(request.param), "KeyCacheEntries": "30"}
-    stack = load_stack(TEMPLATE, parameters)
+    stack = stack_of(parameters)
     with embedded_aws(stack) as aws:
         operations = local_provisioning(provisioning_environment(stack, aws))
         store, stranger = seed(operations), seed(operations)

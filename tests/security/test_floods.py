@@ -44,7 +44,6 @@ from local.function_loader import FunctionFailed, LocalFunction
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, served_stack
 from local.seed import IssuedKey, local_provisioning
-from local.template import load_stack
 from tests.support.builders import (
     NOW,
     MadeKey,
@@ -55,7 +54,7 @@ from tests.support.builders import (
     token,
 )
 from tests.support.profile import EXAMPLES, FULL
-from tests.support.served_template import TEMPLATE
+from tests.support.stacks import stack_of
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
 from tests.support.usage_plans import POLICIES
 
@@ -193,12 +192,14 @@ def memory_of(container: Container, requests: int) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.load
 def test_the_memory_of_a_flood_is_bounded_by_the_setting_and_not_by_the_flood() -> None:
     entries = 500
     once = memory_of(Container(entries=entries), entries)
     assert memory_of(Container(entries=entries), 8 * entries) < 1.5 * once
 
 
+@pytest.mark.load
 def test_ten_thousand_remembered_ids_take_less_than_four_megabytes() -> None:
     assert memory_of(Container(entries=10_000), 10_000) < 4_000_000
 
@@ -426,7 +427,7 @@ class ServedStack:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[ServedStack]:
-    source = load_stack(TEMPLATE)
+    source = stack_of()
     with (
         embedded_aws(source) as aws,
         loaded_stack(source, aws) as loaded,

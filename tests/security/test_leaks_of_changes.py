@@ -152,6 +152,7 @@ VERBOSE: Final = {
 }
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("without", [(), ("POWERTOOLS_DEV",)], ids=["all", "no POWERTOOLS_DEV"])
 def test_no_variable_of_powertools_or_lambda_makes_a_function_tell_a_secret(
     without: tuple[str, ...], aws: SeededAws, tmp_path: Path

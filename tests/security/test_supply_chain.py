@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import pytest
 
-from local.template import load_stack, properties_of
+from local.template import properties_of
 from tests.support.commands import run
 from tests.support.profile import FULL
 from tests.support.report import Report
+from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
 LOCK: Final[dict[str, Any]] = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
@@ -166,7 +167,7 @@ def test_a_layer_holds_what_it_must_and_is_small(
 
 @pytest.mark.parametrize("function", ["RestAuthorizerFunction", "HttpAuthorizerFunction"])
 def test_an_authorizer_has_the_two_small_layers_only(function: str) -> None:
-    stack = load_stack(ROOT / "template.yaml", {"HttpApiEnabled": "true"})
+    stack = stack_of({"HttpApiEnabled": "true"})
     layers = json.dumps(properties_of(stack, function)["Layers"])
     assert re.findall(r"[A-Z]\w*Layer", layers) == ["KeyscopeLayer", "AuthorizerDependenciesLayer"]
 

@@ -29,7 +29,6 @@ from local.embedded_aws import embedded_aws
 from local.function_loader import LocalFunction
 from local.gateway_request import GatewayRequest
 from local.running_stack import loaded_stack
-from local.template import load_stack
 from tests.support.builders import (
     APP,
     METHOD_ARN,
@@ -45,7 +44,7 @@ from tests.support.builders import (
 from tests.support.directories import Operations
 from tests.support.management import proxy_event
 from tests.support.profile import EXAMPLES
-from tests.support.served_template import TEMPLATE
+from tests.support.stacks import stack_of
 from tests.support.stores import MemoryKeyStore, SteppedClock
 from tests.support.usage_plans import (
     FREE,
@@ -278,7 +277,7 @@ Functions = Mapping[str, LocalFunction]
 @pytest.fixture(scope="module")
 def functions() -> Iterator[Functions]:
     """The template's own functions over moto, which read every record anew."""
-    stack = load_stack(TEMPLATE)
+    stack = stack_of()
     fresh = {"KEYSCOPE_KEY_CACHE_SECONDS": "0"}
     with embedded_aws(stack) as aws, loaded_stack(stack, aws, fresh) as loaded:
         yield loaded.functions

@@ -8,15 +8,17 @@ A test that uses a costly fixture gets the fixture's mark by itself. Every marke
 mark `slow`, so `-m slow` and `-m "not slow"` divide the tests in two.
 """
 
-from collections import Counter
+import re
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 KINDS: Final = {
     "browser": "drives Chromium through the key console",
-    "build": "examines or runs what `sam build` makes",
+    "build": "runs `sam build` or a part of it, or examines what it makes",
+    "client": "drives the gateway with another's client, which takes seconds to load",
     "dynamodb_local": "uses Amazon's DynamoDB Local, which takes seconds to start",
     "example_tools": "runs an example's own tool, such as CDK or Terraform",
     "generated": "sends thousands of generated requests",
@@ -28,6 +30,7 @@ KINDS: Final = {
 KIND_OF_FIXTURE: Final = {"built": "build", "dynamodb_local": "dynamodb_local"}
 """Fixtures whose every test is of a slow kind."""
 SLOW: Final = "slow"
+NOT_SLOW: Final = "not slow"
 
 
 def register(config: pytest.Config) -> None:
@@ -53,11 +56,9 @@ def kinds_of(item: pytest.Item) -> list[str]:
     return [mark.name for mark in item.iter_markers() if mark.name in KINDS]
 
 
-def count_kinds(items: Iterable[pytest.Item]) -> Counter[str]:
-    """Count tests by their closest slow kind; a test without one is not counted."""
-    return Counter(kinds[0] for item in items if (kinds := kinds_of(item)))
+def is_slow_file(path: Path) -> bool:
+    """Tell whether all tests of a file are of one slow kind, by its text."""
+    return path.suffix == ".py" and _SLOW_FILE.search(path.read_text("utf-8")) is not None
 
 
-def summary(left_out: Counter[str]) -> list[str]:
-    """Return a line for each kind that a run left out."""
-    return [f"{left_out[name]:>5}  {name}: {KINDS[name]}" for name in sorted(left_out)]
+_SLOW_FILE: Final = re.compile(rf"^pytestmark = pytest\.mark\.({'|'.join(KINDS)})$", re.MULTILINE)

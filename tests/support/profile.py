@@ -11,6 +11,8 @@ PROFILE: Final = os.environ.get("KEYSCOPE_TEST_PROFILE") or "small"
 FULL: Final = PROFILE == "full"
 
 EXAMPLES: Final = {"small": 40, "fast": 500, "full": 10_000}[PROFILE]
-"""Examples of each hypothesis property."""
+"""Examples of each hypothesis property of tests/security."""
+UNIT_EXAMPLES: Final = {"small": 25, "fast": 100, "full": 100}[PROFILE]
+"""Examples of each other hypothesis property."""
 LOAD_SECONDS: Final = {"small": 2, "fast": 5, "full": 60}[PROFILE]
 """How long each load lasts."""

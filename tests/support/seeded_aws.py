@@ -3,17 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
 
 import pytest
 
 from keyscope.provisioning import Provisioning
 from local.embedded_aws import embedded_aws
 from local.seed import SeededStore, local_provisioning, seed
-from local.template import load_stack, physical_id_of
-
-TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
+from local.template import physical_id_of
+from tests.support.stacks import stack_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class SeededAws:
 @contextmanager
 def seeded_aws() -> Iterator[SeededAws]:
     """Run it; functions that are made meanwhile reach it."""
-    stack = load_stack(TEMPLATE)
+    stack = stack_of()
     with embedded_aws(stack) as aws, pytest.MonkeyPatch.context() as patched:
         for name, value in aws.environment.items():
             patched.setenv(name, value)

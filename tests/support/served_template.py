@@ -3,17 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 from keyscope.provisioning import Provisioning
 from local.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, polled_stack, served_stack
 from local.seed import local_provisioning
-from local.template import load_stack
-
-TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
+from tests.support.stacks import stack_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ def served_template(
     parameters: Mapping[str, str], *, polled: bool = False
 ) -> Iterator[ServedTemplate]:
     """Serve the stack over an empty store; `polled` tells whether its queues are polled."""
-    stack = load_stack(TEMPLATE, parameters)
+    stack = stack_of(parameters)
     with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
         operations = local_provisioning(provisioning_environment(stack, aws))
         with (

@@ -17,8 +17,9 @@ from local.embedded_aws import EmbeddedAws, embedded_aws
 from local.event_values import bearer
 from local.invoke import provisioning_environment
 from local.seed import local_provisioning, seed
-from local.template import environment_of, load_stack
+from local.template import environment_of
 from tests.support.builders import rest_request_event
+from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "layers" / "keyscope" / "python" / "keyscope"
@@ -105,7 +106,7 @@ def run_on_layers(
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-S", "-B", "-c", script],
         cwd=built / function,
-        env={**environment_of(load_stack(ROOT / "template.yaml"), function), **environment},
+        env={**environment_of(stack_of(), function), **environment},
         input=event,
         capture_output=True,
         text=True,
@@ -136,7 +137,7 @@ def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[EmbeddedAws]:
-    with embedded_aws(load_stack(ROOT / "template.yaml")) as running:
+    with embedded_aws(stack_of()) as running:
         yield running
 
 
@@ -144,7 +145,7 @@ def aws() -> Iterator[EmbeddedAws]:
 def test_an_authorizer_answers_with_nothing_but_its_layers(
     claims: dict[str, str], built: Path, aws: EmbeddedAws
 ) -> None:
-    stack = load_stack(ROOT / "template.yaml")
+    stack = stack_of()
     key = seed(local_provisioning(provisioning_environment(stack, aws))).app_key
     layers = [built / layer / "python" for layer in LAYERS_OF_AUTHORIZERS]
     output, errors = run_on_layers(

@@ -18,6 +18,8 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel
 from botocore.session import Session
 
+pytestmark = pytest.mark.build
+
 ROOT: Final = Path(__file__).parents[2]
 SCRIPT: Final = ROOT / "layers" / "authorizer_dependencies" / "cut_botocore.py"
 STOCK: Final = Path(botocore.__file__).parent

@@ -11,7 +11,8 @@ from samcli.yamlhelper import yaml_parse
 
 from keyscope.settings import read_authorizer_settings, read_provisioning_settings
 from local.intrinsics import Json, TemplateError
-from local.template import Stack, environment_of, load_stack, properties_of
+from local.template import Stack, environment_of, properties_of
+from tests.support.stacks import stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,7 @@ def replicas_of(stack: Stack, table: str) -> list[Json]:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_environments_parameters_make_a_stack(environment: str) -> None:
-    stack = load_stack(TEMPLATE, overrides_of(environment))
+    stack = stack_of(overrides_of(environment))
     variables = environment_of(stack, "RestAuthorizerFunction")
     assert read_authorizer_settings(variables).keys_table
 
@@ -86,7 +87,7 @@ def test_nobody_deploys_to_prod_unasked() -> None:
 
 
 def test_by_default_codedeploy_has_no_part_in_a_deployment() -> None:
-    stack = load_stack(TEMPLATE)
+    stack = stack_of()
     kinds = {str(resource["Type"]) for resource in stack.resources.values()}
     assert [kind for kind in kinds if "CodeDeploy" in kind] == []
     assert "UpdatePolicy" not in stack.resources["RestAuthorizerFunctionAliaslive"]
@@ -101,7 +102,7 @@ def test_every_way_to_shift_traffic_is_mapped_and_known_to_codedeploy() -> None:
 
 @pytest.mark.parametrize("kind", AUTHORIZERS)
 def test_an_alias_moves_by_codedeploy_and_back_on_the_alarm(kind: str) -> None:
-    stack = load_stack(TEMPLATE, SHIFTED)
+    stack = stack_of(SHIFTED)
     assert "CodeDeployLambdaAliasUpdate" in str(
         stack.resources[f"{kind}AuthorizerFunctionAliaslive"]["UpdatePolicy"]
     )
@@ -117,14 +118,14 @@ def test_an_alias_moves_by_codedeploy_and_back_on_the_alarm(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", AUTHORIZERS)
 def test_the_rollback_alarm_stands_on_our_own_failures(kind: str) -> None:
-    alarm = properties_of(load_stack(TEMPLATE, SHIFTED), f"{kind}RollbackAlarm")
+    alarm = properties_of(stack_of(SHIFTED), f"{kind}RollbackAlarm")
     assert (alarm["Namespace"], alarm["MetricName"]) == ("Keyscope", "Failed")
     assert alarm["Dimensions"] == [{"Name": "service", "Value": f"{kind.lower()}_authorizer"}]
     assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", "7")
 
 
 def test_codedeploy_may_move_the_two_aliases_and_nothing_else() -> None:
-    stack = load_stack(TEMPLATE, SHIFTED)
+    stack = stack_of(SHIFTED)
     move, look = statements_of(stack, "TrafficShiftingRole")
     functions = "arn:aws:lambda:us-east-1:123456789012:function:keyscope-local-"
     assert set(cast("list[str]", move["Resource"])) == {
@@ -141,7 +142,7 @@ def test_codedeploy_may_move_the_two_aliases_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("table", ["KeysTable", "DirectoryTable"])
 def test_a_replica_is_protected_and_encrypted_as_the_table_is(table: str) -> None:
-    stack = load_stack(TEMPLATE, REPLICATED)
+    stack = stack_of(REPLICATED)
     here, there = replicas_of(stack, table)
     assert there == json.loads(json.dumps(here).replace("us-east-1", "us-west-2"))
     assert properties_of(stack, table)["StreamSpecification"] == {
@@ -150,23 +151,23 @@ def test_a_replica_is_protected_and_encrypted_as_the_table_is(table: str) -> Non
 
 
 def test_a_replicated_key_is_a_multi_region_key() -> None:
-    stack = load_stack(TEMPLATE, REPLICATED)
+    stack = stack_of(REPLICATED)
     assert properties_of(stack, "SecretsKey")["MultiRegion"] == "true"
 
 
 def test_replicas_without_a_multi_region_key_are_refused() -> None:
     with pytest.raises(TemplateError, match="MultiRegion=true"):
-        load_stack(TEMPLATE, {"ReplicaRegion": "us-west-2"})
+        stack_of({"ReplicaRegion": "us-west-2"})
 
 
 @pytest.mark.parametrize("parameter", EXISTING)
 def test_tables_that_are_not_the_stacks_own_are_not_replicated_by_it(parameter: str) -> None:
     with pytest.raises(TemplateError, match="this stack makes"):
-        load_stack(TEMPLATE, {**REPLICATED, parameter: EXISTING[parameter]})
+        stack_of({**REPLICATED, parameter: EXISTING[parameter]})
 
 
 def test_to_add_a_region_replaces_no_table() -> None:
-    one, two = load_stack(TEMPLATE, {"MultiRegion": "true"}), load_stack(TEMPLATE, REPLICATED)
+    one, two = stack_of({"MultiRegion": "true"}), stack_of(REPLICATED)
     changed = ("Replicas", "StreamSpecification")
     tables = [
         [
@@ -179,7 +180,7 @@ def test_to_add_a_region_replaces_no_table() -> None:
 
 
 def test_a_stack_with_existing_tables_and_key_makes_none() -> None:
-    stack = load_stack(TEMPLATE, EXISTING)
+    stack = stack_of(EXISTING)
     assert [name for name in KEPT if name in stack.resources] == []
 
 
@@ -187,13 +188,13 @@ def test_a_stack_with_existing_tables_and_key_makes_none() -> None:
 def test_an_authorizer_reads_the_existing_table_and_opens_with_the_existing_key(
     function: str,
 ) -> None:
-    settings = read_authorizer_settings(environment_of(load_stack(TEMPLATE, EXISTING), function))
+    settings = read_authorizer_settings(environment_of(stack_of(EXISTING), function))
     assert settings.keys_table == "restored-keys"
     assert settings.kms_key_arn == f"arn:aws:kms:us-east-1:123456789012:key/{KEY_ID}"
 
 
 def test_changes_are_written_to_the_existing_tables() -> None:
-    stack = load_stack(TEMPLATE, EXISTING)
+    stack = stack_of(EXISTING)
     settings = read_provisioning_settings(environment_of(stack, "ManagementFunction"))
     assert (settings.keys_table, settings.directory_table) == (
         "restored-keys",
@@ -203,7 +204,7 @@ def test_changes_are_written_to_the_existing_tables() -> None:
 
 @pytest.mark.parametrize("role", ["RestAuthorizerRole", "ProvisioningRole", "ManagementRole"])
 def test_a_role_follows_to_the_existing_tables_and_key(role: str) -> None:
-    own, existing = (load_stack(TEMPLATE, parameters) for parameters in ({}, EXISTING))
+    own, existing = (stack_of(parameters) for parameters in ({}, EXISTING))
     moved = str(statements_of(own, role))
     for output in ("KeysTableName", "DirectoryTableName", "SecretsKeyArn"):
         moved = moved.replace(own.outputs[output], existing.outputs[output])
@@ -212,9 +213,9 @@ def test_a_role_follows_to_the_existing_tables_and_key(role: str) -> None:
 
 @pytest.mark.parametrize("function", ["ManagementFunction", "ProvisioningFunction"])
 def test_a_stack_that_takes_no_changes_runs_nothing_that_makes_them(function: str) -> None:
-    stack = load_stack(TEMPLATE, {"TakesChanges": "false"})
+    stack = stack_of({"TakesChanges": "false"})
     assert properties_of(stack, function)["ReservedConcurrentExecutions"] == 0
-    assert "ReservedConcurrentExecutions" not in properties_of(load_stack(TEMPLATE), function)
+    assert "ReservedConcurrentExecutions" not in properties_of(stack_of(), function)
 
 
 def test_the_replica_keys_template_is_sound_and_its_policy_the_primary_keys() -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 from keyscope.errors import Reason
-from local.template import load_stack
 from tests.support.attachments import (
     REST,
     complaints,
@@ -13,6 +12,7 @@ from tests.support.attachments import (
     permissions,
     sam_resources,
 )
+from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = (ROOT / "README.md").read_text("utf-8")
@@ -35,13 +35,13 @@ def test_the_snippet_lets_the_api_invoke_the_imported_authorizer() -> None:
 
 
 def test_every_name_that_the_readme_imports_is_exported() -> None:
-    exports = load_stack(ROOT / "template.yaml").exports
+    exports = stack_of().exports
     imported = set(re.findall(r"`keyscope-(\w+)`|!ImportValue keyscope-(\w+)", README))
     assert {name for names in imported for name in names if name} == set(exports)
 
 
 def test_the_guide_lists_every_parameter_with_its_default() -> None:
-    parameters = load_stack(ROOT / "template.yaml").parameters
+    parameters = stack_of().parameters
     guide = (ROOT / "docs" / "configure.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", guide, re.MULTILINE)
     assert dict(rows) == dict(parameters)

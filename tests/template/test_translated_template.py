@@ -26,11 +26,11 @@ from local.route_table import find_route
 from local.template import (
     Stack,
     environment_of,
-    load_stack,
     physical_id_of,
     properties_of,
     translate,
 )
+from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
 TEMPLATE: Final = ROOT / "template.yaml"
@@ -85,7 +85,7 @@ SEALED_FOR_A_KEY: Final = {"Null": {"kms:EncryptionContext:keyId": "false"}}
 
 @pytest.fixture(scope="module")
 def stack() -> Stack:
-    return load_stack(TEMPLATE, {"HttpApiEnabled": "true"})
+    return stack_of({"HttpApiEnabled": "true"})
 
 
 def statements_of(stack: Stack, role: str) -> list[Json]:
@@ -302,7 +302,7 @@ def test_every_route_of_the_rest_api_but_the_consoles_files_is_guarded(stack: St
 
 
 def test_without_the_console_every_route_of_the_rest_api_is_guarded() -> None:
-    stack = load_stack(TEMPLATE, {"ConsoleEnabled": "false"})
+    stack = stack_of({"ConsoleEnabled": "false"})
     assert open_routes(stack) == set()
     assert [name for name in stack.resources if name.startswith("Console")] == []
 
@@ -323,7 +323,7 @@ def throttled_routes(stack: Stack) -> dict[str, tuple[int, int]]:
 def test_the_console_and_explanations_are_throttled_apart_from_other_routes(
     *, with_console: bool
 ) -> None:
-    stack = load_stack(TEMPLATE, {"ConsoleEnabled": str(with_console).lower()})
+    stack = stack_of({"ConsoleEnabled": str(with_console).lower()})
     methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
     explanations = {f"{method} /v2/explain": (5, 5) for method in methods}
     console = {"GET /console": (20, 20), "GET /console/{file}": (20, 20)}
@@ -341,7 +341,7 @@ def test_no_function_reserves_concurrency_that_a_new_account_does_not_have(stack
 def test_the_cache_flush_may_flush_its_own_stages_read_its_queue_and_log_and_nothing_else(
     with_http_api: str,
 ) -> None:
-    stack = load_stack(TEMPLATE, {"HttpApiEnabled": with_http_api, "StageName": "blue"})
+    stack = stack_of({"HttpApiEnabled": with_http_api, "StageName": "blue"})
     stages = [f"restapis/{stack.physical_ids['RestApi']}/stages/blue"]
     if with_http_api == "true":
         stages.append(f"apis/{stack.physical_ids['HttpApi']}/stages/$default")
@@ -364,7 +364,7 @@ def test_the_cache_flush_may_flush_its_own_stages_read_its_queue_and_log_and_not
 
 @pytest.mark.parametrize("with_http_api", ["true", "false"])
 def test_the_cache_flush_is_told_the_stages_that_it_may_flush(with_http_api: str) -> None:
-    stack = load_stack(TEMPLATE, {"HttpApiEnabled": with_http_api, "StageName": "blue"})
+    stack = stack_of({"HttpApiEnabled": with_http_api, "StageName": "blue"})
     settings = read_cache_flush_settings(environment_of(stack, "CacheFlushFunction"))
     assert (settings.rest_api_id, settings.stage_name) == (stack.physical_ids["RestApi"], "blue")
     assert settings.http_api_id == stack.physical_ids.get("HttpApi", "")
@@ -530,7 +530,7 @@ def test_what_cannot_be_made_again_is_kept(resource: str, stack: Stack) -> None:
 
 
 def test_deletion_protection_can_be_turned_off() -> None:
-    stack = load_stack(TEMPLATE, {"DeletionProtection": "false"})
+    stack = stack_of({"DeletionProtection": "false"})
     replicas = [
         replica
         for table in TABLES
@@ -592,7 +592,7 @@ def test_a_changed_layer_publishes_a_new_version(function: str, layer: str, stac
 def test_a_changed_setting_replaces_the_version(
     function: str, parameter: str, stack: Stack
 ) -> None:
-    changed = load_stack(TEMPLATE, {**UNCACHED, parameter: OTHER_VALUES[parameter]})
+    changed = stack_of({**UNCACHED, parameter: OTHER_VALUES[parameter]})
     assert properties_of(changed, function) != properties_of(stack, function)
     descriptions = [version_of(each, function)[1]["Description"] for each in (changed, stack)]
     assert descriptions[0] != descriptions[1]
@@ -635,7 +635,7 @@ def test_an_api_is_guarded_through_the_alias_and_may_invoke_it(
 
 
 def test_the_rest_authorizer_takes_requests_and_is_cached_by_their_authorization() -> None:
-    stack = load_stack(TEMPLATE, {"AuthorizerCacheSeconds": "60"})
+    stack = stack_of({"AuthorizerCacheSeconds": "60"})
     authorizer = authorizer_of(stack, "RestApi")
     assert authorizer["type"] == "request"
     assert authorizer["identitySource"] == "method.request.header.Authorization"
@@ -644,7 +644,7 @@ def test_the_rest_authorizer_takes_requests_and_is_cached_by_their_authorization
 
 def test_the_http_authorizer_returns_policies_and_is_cached_by_their_authorization() -> None:
     parameters = {"HttpApiEnabled": "true", "AuthorizerCacheSeconds": "60"}
-    authorizer = authorizer_of(load_stack(TEMPLATE, parameters), "HttpApi")
+    authorizer = authorizer_of(stack_of(parameters), "HttpApi")
     assert authorizer["authorizerPayloadFormatVersion"] == "2.0"
     assert not authorizer.get("enableSimpleResponses")
     assert authorizer["identitySource"] == ["$request.header.Authorization"]
@@ -671,7 +671,7 @@ def test_every_method_but_the_preflight_and_the_console_is_guarded(
 
 
 def test_there_is_no_http_api_unless_it_is_asked_for() -> None:
-    stack = load_stack(TEMPLATE)
+    stack = stack_of()
     assert not of_type(stack, "AWS::ApiGatewayV2::Api")
     assert "HttpApiUrl" not in stack.outputs
 
@@ -692,7 +692,7 @@ def test_there_is_no_http_api_unless_it_is_asked_for() -> None:
     ],
 )
 def test_a_gateway_response_has_the_error_shape_and_cors(kind: str, status: str, code: str) -> None:
-    stack = load_stack(TEMPLATE, {"CorsAllowOrigin": "https://app.example.com"})
+    stack = stack_of({"CorsAllowOrigin": "https://app.example.com"})
     response = gateway_response(stack, kind)
     body = json.loads(cast("Mapping[str, str]", response["responseTemplates"])["application/json"])
     headers = cast("Json", response["responseParameters"])
@@ -734,8 +734,8 @@ def test_other_stacks_attach_the_aliases(stack: Stack) -> None:
 
 def test_without_conditions_nothing_may_be_cached() -> None:
     with pytest.raises(TemplateError, match="AuthorizerCacheSeconds to 0"):
-        load_stack(TEMPLATE, {"PolicyConditions": "false"})
-    assert load_stack(TEMPLATE, {"PolicyConditions": "false", **UNCACHED}).outputs
+        stack_of({"PolicyConditions": "false"})
+    assert stack_of({"PolicyConditions": "false", **UNCACHED}).outputs
 
 
 @pytest.mark.parametrize("name", SOURCE["Parameters"])
@@ -752,7 +752,7 @@ def test_the_functions_take_the_whole_range_of_each_parameter(bound: str) -> Non
         for name, declaration in SOURCE["Parameters"].items()
         if bound in declaration
     }
-    stack = load_stack(TEMPLATE, extremes)
+    stack = stack_of(extremes)
     for function in AUTHORIZERS:
         assert read_authorizer_settings(environment_of(stack, function)).keys_table
     assert read_provisioning_settings(environment_of(stack, "ProvisioningFunction")).keys_table

@@ -11,7 +11,8 @@ import pytest
 from keyscope.answer import AuthorizerFailed, Unauthorized
 from keyscope.aws.deadline import REQUEST_SECONDS
 from keyscope.policy import MAX_POLICY_BYTES
-from local.template import Stack, load_stack, properties_of
+from local.template import Stack, properties_of
+from tests.support.stacks import stack_of
 from tests.support.watching import (
     Metric,
     alarms,
@@ -22,13 +23,12 @@ from tests.support.watching import (
 )
 
 ROOT: Final = Path(__file__).parents[2]
-TEMPLATE: Final = ROOT / "template.yaml"
 RUNBOOK: Final = ROOT / "docs" / "runbook"
 PAGES: Final = {page.name: page.read_text("utf-8") for page in sorted(RUNBOOK.glob("*.md"))}
 EVERYTHING: Final = {"HttpApiEnabled": "true", "AccessLogEnabled": "true"}
 NOTHING: Final = {"AlarmsEnabled": "false", "DashboardEnabled": "false"}
 TOPIC: Final = "arn:aws:sns:us-east-1:123456789012:on-call"
-ALARMS: Final = sorted(alarms(load_stack(TEMPLATE)))
+ALARMS: Final = sorted(alarms(stack_of()))
 SECTIONS: Final = ("**What it means.**", "**First look.**", "**Fix.**", "**Confirm.**")
 MAX_FORMAT_BYTES: Final = 3_072
 """API Gateway quotas, "Access log template"."""
@@ -53,7 +53,7 @@ OF_OUR_CONTEXT: Final = {f"authorizer.{name}" for name in ("keyId", "scope", "ac
 
 @pytest.fixture(scope="module")
 def stack() -> Stack:
-    return load_stack(TEMPLATE, EVERYTHING)
+    return stack_of(EVERYTHING)
 
 
 def kinds(stack: Stack) -> set[str]:
@@ -69,20 +69,20 @@ def kinds(stack: Stack) -> set[str]:
     ],
 )
 def test_a_parameter_turns_off_what_it_names(parameter: str, kind: str) -> None:
-    assert kind in kinds(load_stack(TEMPLATE))
-    assert kind not in kinds(load_stack(TEMPLATE, {parameter: "false"}))
+    assert kind in kinds(stack_of())
+    assert kind not in kinds(stack_of({parameter: "false"}))
 
 
 def test_watching_needs_no_permission(stack: Stack) -> None:
     roles = of_type(stack, "AWS::IAM::Role")
-    bare = load_stack(TEMPLATE, {**NOTHING, "HttpApiEnabled": "true"})
+    bare = stack_of({**NOTHING, "HttpApiEnabled": "true"})
     assert of_type(bare, "AWS::IAM::Role") == roles
     assert {kind for kind in kinds(stack) if kind.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}
 
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_an_alarm_tells_the_topic_of_its_changes_if_there_is_one(name: str, stack: Stack) -> None:
-    told = alarms(load_stack(TEMPLATE, {"AlarmTopicArn": TOPIC}))[name]
+    told = alarms(stack_of({"AlarmTopicArn": TOPIC}))[name]
     assert (told["AlarmActions"], told["OKActions"]) == ([TOPIC], [TOPIC])
     assert not {"AlarmActions", "OKActions"} & {*alarms(stack)[name]}
 
@@ -193,7 +193,7 @@ def test_the_share_of_failures_is_that_of_all_decisions_of_both_authorizers(stac
     ],
 )
 def test_a_threshold_is_its_parameter_and_may_be_reached(name: str, parameter: str) -> None:
-    alarm = alarms(load_stack(TEMPLATE, {parameter: "77"}))[name]
+    alarm = alarms(stack_of({parameter: "77"}))[name]
     assert (str(alarm["Threshold"]), alarm["ComparisonOperator"]) == ("77", "GreaterThanThreshold")
 
 
@@ -266,7 +266,7 @@ def test_an_access_log_goes_to_a_log_group_of_the_stack_that_is_kept_as_long_as_
 
 
 def test_without_being_asked_for_there_is_no_access_log() -> None:
-    stack = load_stack(TEMPLATE, {"HttpApiEnabled": "true"})
+    stack = stack_of({"HttpApiEnabled": "true"})
     assert "AccessLogGroup" not in stack.resources
     assert "AccessLogSetting" not in properties_of(stack, "RestApiStage")
     assert "AccessLogSettings" not in properties_of(stack, "HttpApiApiGatewayDefaultStage")

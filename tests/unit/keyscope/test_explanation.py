@@ -32,13 +32,14 @@ from tests.support.builders import (
     rotated,
     token,
 )
+from tests.support.profile import UNIT_EXAMPLES
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
 
 MAP: Final = (files("keyscope") / "scopes.toml").read_text("utf-8")
 POLICIES: Final = prepare_policies(read_access_map(MAP, ["v2", "v1.1"]), 10)
 KEY: Final = make_key()
 ADDRESS: Final = "192.0.2.7"
-EXAMPLES: Final = 200
+EXAMPLES: Final = 2 * UNIT_EXAMPLES
 USERS: Final = f"/v2/apps/{APP}/users"
 OF_OTHER_FUNCTIONS: Final = {
     Reason.FLUSH_QUEUE_UNAVAILABLE,

@@ -4,8 +4,8 @@ import pytest
 
 from local.access_map_file import with_access_map
 from local.function_loader import FUNCTION_TYPE
-from local.template import Stack, environment_of, load_stack
-from tests.support.served_template import TEMPLATE
+from local.template import Stack, environment_of
+from tests.support.stacks import stack_of
 
 READERS = ["RestAuthorizerFunction", "HttpAuthorizerFunction", "ExplanationFunction"]
 
@@ -18,7 +18,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(file: Path) -> Stack:
-    return with_access_map(load_stack(TEMPLATE, {"HttpApiEnabled": "true"}), file)
+    return with_access_map(stack_of({"HttpApiEnabled": "true"}), file)
 
 
 def test_a_file_stands_in_for_the_parameter_s_value(stack: Stack, file: Path) -> None:
@@ -33,7 +33,7 @@ def test_every_function_that_reads_an_access_map_is_given_the_file(
 
 
 def test_no_other_setting_changes(stack: Stack) -> None:
-    before = load_stack(TEMPLATE, {"HttpApiEnabled": "true"})
+    before = stack_of({"HttpApiEnabled": "true"})
     changed = {
         (function, name)
         for function, resource in stack.resources.items()
