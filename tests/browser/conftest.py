@@ -9,9 +9,10 @@ from typing import Final
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from keyscope.provisioning import KeyRequest, Provisioning
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.served_template import served_template
 
 AXE: Final = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
@@ -108,6 +109,9 @@ class Console:
         return found
 
 
+expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
@@ -135,7 +139,7 @@ def account() -> Iterator[Account]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     opened = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(PATIENCE_SECONDS * 1_000)
     opened.add_init_script(WATCH)
     yield opened
     opened.close()

@@ -23,6 +23,7 @@ from local.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
 from local.tables import local_client
 from local.template import Stack, physical_id_of
 from tests.support.mixed_calls import REFUSED
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.stacks import stack_of
 from tests.support.stores import SteppedClock
 
@@ -36,7 +37,6 @@ PARAMETERS: Final = {
     "CorsAllowOrigin": "https://shop.example",
 }
 REST, HTTP = 0, 1
-PATIENCE_SECONDS: Final = 20
 BOTH: Final = pytest.mark.parametrize("api", [REST, HTTP], ids=["REST", "HTTP"])
 
 ALLOWED: Final = (
@@ -580,7 +580,7 @@ def test_in_an_outage_of_dynamodb_a_known_key_serves_on_and_a_wrong_secret_is_no
             running.flush()
             known = running.ask("basic app", "GET", path, api)
             unknown = running.ask("basic service_account", "GET", path, api)
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE_SECONDS
             # What was read a moment ago still refuses; later the key may have a new secret.
             while running.ask("basic wrong_secret", "GET", path, api).status_code != 500:
                 assert time.monotonic() < deadline

@@ -19,6 +19,7 @@ from local.runtime_emulator import (
     find_emulator,
     runtime_emulator,
 )
+from tests.support.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.processes
 
@@ -49,9 +50,9 @@ def handler(event, context):
 
 
 def _ends(process_id: int) -> bool:
-    """Wait up to 5 s for a process to end; its parent may not have taken note of it yet."""
+    """Wait for a process to end; its parent may not have taken note of it yet."""
     stat = Path("/proc") / str(process_id) / "stat"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
             state = stat.read_text().rpartition(")")[2].split()[0]

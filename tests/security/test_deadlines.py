@@ -32,12 +32,12 @@ from tests.support.faulty_aws import (
     well,
 )
 from tests.support.handlers import rest_authorizer
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.stores import SteppedClock
 
 # What a given-up call leaves is closed by the garbage collector, which warns of it.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-FUNCTION_TIMEOUT_SECONDS: Final = 8
 OLD: Final = make_key()
 ROTATED: Final = rotated(OLD, ends_at=4_000_000_000)
 KEY: Final = make_key()
@@ -220,7 +220,7 @@ def test_a_request_that_needs_three_slow_calls_is_answered_in_the_functions_time
     aws.dynamodb.fault = aws.kms.fault = dripping_for(CALL_SECONDS - 0.4)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(asked.outcome, OLD.bearer(scope="app"))
-        assert answer.result(FUNCTION_TIMEOUT_SECONDS) is Outcome.FAILED
+        assert answer.result(PATIENCE_SECONDS) is Outcome.FAILED
     assert aws.decryptions_of(ROTATED) == 2
 
 
@@ -233,4 +233,4 @@ def test_a_name_that_is_not_resolved_is_given_up(
     with hanging() as released, ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait() and [])
         answer = pool.submit(asked.outcome, KEY.basic())
-        assert answer.result(FUNCTION_TIMEOUT_SECONDS) is Outcome.FAILED
+        assert answer.result(PATIENCE_SECONDS) is Outcome.FAILED

@@ -43,13 +43,13 @@ from tests.support.faulty_aws import (
     with_length,
 )
 from tests.support.handlers import Asked, http_authorizer, rest_authorizer
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.profile import FULL
 from tests.support.report import Report
 
 # What a given-up call leaves is closed by the garbage collector, which warns of it.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-FUNCTION_TIMEOUT_SECONDS: Final = 8
 ROUNDS: Final = 5 if FULL else 1
 ALLOWED, REFUSED, FAILED = Outcome.ALLOWED, Outcome.REFUSED, Outcome.FAILED
 
@@ -271,7 +271,7 @@ UNKNOWN: Final = make_key()
 def send(
     asked: Sequence[Asked], credentials: Mapping[str, str], rounds: int, counts: Counter[str]
 ) -> Mapping[str, set[Outcome]]:
-    """Send all credentials at once, and wait no longer than Lambda would."""
+    """Send all credentials at once, and wait for the answers."""
     outcomes: dict[str, set[Outcome]] = {name: set() for name in credentials}
     with ThreadPoolExecutor(len(credentials) * len(asked)) as pool:
         for _ in range(rounds):
@@ -281,7 +281,7 @@ def send(
                 for one in asked
             ]
             for name, answer in answers:
-                outcome = answer.result(FUNCTION_TIMEOUT_SECONDS)
+                outcome = answer.result(PATIENCE_SECONDS)
                 outcomes[name].add(outcome)
                 counts[verdict(RIGHT[name], outcome)] += 1
     return outcomes

@@ -20,6 +20,7 @@ from tests.support.load import Call, load
 from tests.support.load_figures import figures
 from tests.support.local_run import LocalRun, local_run
 from tests.support.mixed_calls import mixed_calls
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.profile import FULL, LOAD_SECONDS
 from tests.support.report import Report
 
@@ -31,9 +32,9 @@ KEY_CACHE_SECONDS: Final = 30 if FULL else 1
 KEY_CACHE_ENTRIES: Final = 30
 """So few that unknown keys fill the containers' memories while warming up."""
 
-REFUSED_WITHIN_SECONDS: Final = 13
+REFUSED_WITHIN_SECONDS: Final = 13 if FULL else PATIENCE_SECONDS
 """When an ended key is refused everywhere, beyond `KeyCacheSeconds`: the queue's margin of 2 s, its
-batching window of 1 s, and 10 s for a machine that is busy with the load."""
+batching window of 1 s, and 10 s for a machine that is busy with the load, and with nothing else."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from keyscope.key_record import KeyRecord
 from tests.support.builders import MadeKey
+from tests.support.patience import PATIENCE_SECONDS
 
 DRIP_SECONDS: Final = 0.3
 AT_ONCE: Final = struct.pack("ii", 1, 0)
@@ -401,7 +402,7 @@ def faulty_aws(*keys: MadeKey) -> Iterator[FaultyAws]:
         yield aws
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Return once the condition holds.
 
     Raises:

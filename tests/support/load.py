@@ -16,9 +16,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from local.listening_program import LOOPBACK
+from tests.support.patience import PATIENCE_SECONDS
 
-ANSWER_SECONDS: Final = 30
-"""How long an answer may take until it counts as none."""
 MAX_WRONG: Final = 20
 """After so many wrong answers a connection ends: more would say no more."""
 
@@ -99,7 +98,7 @@ def _connection(url: str) -> HTTPConnection:
     if parts.hostname != LOOPBACK:
         message = f"{parts.hostname} is not this machine"
         raise ValueError(message)
-    return HTTPConnection(LOOPBACK, parts.port, timeout=ANSWER_SECONDS)
+    return HTTPConnection(LOOPBACK, parts.port, timeout=PATIENCE_SECONDS)
 
 
 def _send(connection: HTTPConnection, call: Call) -> tuple[int, bytes]:

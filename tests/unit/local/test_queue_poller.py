@@ -19,6 +19,7 @@ from local.queues import empty_queues
 from local.tables import local_client
 from local.template import Stack, load_stack, physical_id_of
 from tests.support.local_gateway import StubFunction, raising
+from tests.support.patience import PATIENCE_SECONDS
 
 TEMPLATE: Final = """
 Transform: AWS::Serverless-2016-10-31
@@ -38,7 +39,6 @@ Resources:
       Events:
         Work: {Type: SQS, Properties: {Queue: !GetAtt Polled.Arn MAPPING}}
 """
-PATIENCE_SECONDS: Final = 20
 COUNTS: Final = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesDelayed",
