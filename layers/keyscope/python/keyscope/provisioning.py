@@ -110,7 +110,6 @@ class Provisioning:
     """The operations, as carried out for an actor. `clock` gives seconds since the epoch.
 
     An account and each of its service accounts may create `max_apps_per_creator` apps each.
-
     Every write is on behalf of `caller`. That of a key raises `Forbidden` when the key's
     credential is no longer good, and every write raises `Contended` when others hinder it too long.
     """
