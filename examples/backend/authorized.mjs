@@ -7,12 +7,7 @@ const NESTED = { appId: /^[0-9a-f]{24}$/, serviceAccountId: /^[0-9a-f]{16}$/ };
 /** Answer 403, and do nothing else. */
 export class NotAuthorized extends Error {}
 
-/**
- * Return the ids of the path, and the authorizer's context, which all of them fit.
- *
- * Use the ids, not the path, and never normalize the path: a second decoding or the removal of dot
- * segments makes another tenant's path of it.
- */
+/** Return the ids of the path and the context that fits them. Never normalize the path. */
 export function authorized(event, ...paths) {
   const request = event.requestContext ?? {};
   const found = request.authorizer ?? {};

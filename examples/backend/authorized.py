@@ -18,9 +18,7 @@ def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:
     """Return the ids of the path, and the authorizer's context, which all of them fit.
 
     `paths` are the function's, such as `/projects/{appId}/files/{name}`; the first that fits
-    counts. Use the ids that are returned, not the path, and never normalize the path: a second
-    decoding or the removal of dot segments makes another tenant's path of it. A WebSocket's event
-    has no path.
+    counts. Use the ids that are returned; never normalize the path. A WebSocket's event has none.
     """
     request = event.get("requestContext") or {}
     context = request.get("authorizer") or {}
