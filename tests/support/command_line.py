@@ -42,7 +42,8 @@ def environment(**variables: str) -> Iterator[dict[str, str]]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("KEYSCOPE_", "AWS_")) and name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"}
+        if not name.startswith(("KEYSCOPE_", "AWS_"))
+        and name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"}
     }
     with TemporaryDirectory() as home:
         # Without it, a command that has no credentials waits for those of an EC2 instance.
