@@ -72,6 +72,11 @@ class Rule:
         """The path pattern, with its placeholders."""
         return "/" + "/".join(self.segments) + self.tail
 
+    def can_be_as_long_as(self, other: "Rule") -> bool:
+        """Return whether a path of this rule and one of the other can have as many segments."""
+        depth, others = len(self.segments), len(other.segments)
+        return (self.tail != "" or depth >= others) and (other.tail != "" or depth <= others)
+
 
 @dataclass(frozen=True, slots=True)
 class AccessMap:
@@ -275,10 +280,7 @@ def _refuse_closed_routes_that_stay_open(
         if never_line.holder is not Holder.NEVER or not {*rule.methods} & {*never.methods}:
             continue
         depth = min(len(rule.segments), len(never.segments))
-        is_reached = (rule.tail or len(rule.segments) == depth) and (
-            rule.tail or never.tail or len(rule.segments) == len(never.segments)
-        )
-        if not is_reached or not _may_begin_alike(rule, never, depth):
+        if not rule.can_be_as_long_as(never) or not _may_begin_alike(rule, never, depth):
             continue
         if rule.segments[:depth] != never.segments[:depth]:
             line.refuse(

@@ -67,10 +67,8 @@ def read_api_stage(method_arn: object, *, decodes_path: bool = False) -> ApiStag
     return ApiStage(f"{parts['api']}/{parts['stage']}", decodes_path)
 
 
-def longest_api_stage(
-    max_stage_length: int, region: str = LONGEST_REGION, *, decodes_path: bool = False
-) -> ApiStage:
+def longest_api_stage(max_stage_length: int, region: str = LONGEST_REGION) -> ApiStage:
     """Return an API stage whose ARN is as long as any of the region, with such a stage name."""
     found = (name for prefix, name in _PARTITIONS.items() if region.startswith(prefix))
     api = f"arn:{next(found, 'aws')}:execute-api:{region}:123456789012:abcdefghij"
-    return ApiStage(f"{api}/{'s' * max_stage_length}", decodes_path)
+    return ApiStage(f"{api}/{'s' * max_stage_length}")

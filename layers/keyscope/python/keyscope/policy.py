@@ -247,11 +247,9 @@ def _patterns_of(never: Rule, bound: int) -> list[str]:
 
 def _covers(rule: Rule, method: str, never: Rule) -> bool:
     """Tell whether a rule allows something of what `never` takes away."""
-    depth, never_depth = len(rule.segments), len(never.segments)
-    reaches = (rule.tail or depth >= never_depth) and (never.tail or depth <= never_depth)
-    common = min(depth, never_depth)
+    common = min(len(rule.segments), len(never.segments))
     same = rule.segments[:common] == never.segments[:common]
-    return method in rule.methods and bool(reaches) and same
+    return method in rule.methods and rule.can_be_as_long_as(never) and same
 
 
 def _holder(principal: Principal) -> Holder:
