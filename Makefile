@@ -34,7 +34,7 @@ OTHERS := tests/browser tests/e2e tests/examples tests/security tests/template
 MEASURE := --cov --cov-report= --cov-fail-under=0
 
 ifneq ($(T)$(K),)
-test: .venv/installed
+test: .venv/installed .venv/browser
 	pytest $(T) $(if $(K),-k "$(K)")
 else ifdef COVERAGE
 test: .venv/installed .venv/browser
