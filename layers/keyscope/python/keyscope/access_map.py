@@ -290,7 +290,7 @@ def _refuse_closed_routes_that_stay_open(
 
 
 def _may_begin_alike(one: Rule, other: Rule, depth: int) -> bool:
-    """Tell whether one text can be what the first segments of both rules match."""
+    """Return whether the first segments of both rules can match one text."""
     if len(other.segments) < depth:
         return False
     return all(
@@ -299,7 +299,7 @@ def _may_begin_alike(one: Rule, other: Rule, depth: int) -> bool:
 
 
 def _may_be_alike(one: Rule, other: Rule, position: int) -> bool:
-    """Tell whether one text can be what both rules match with a segment.
+    """Return whether the segments of both rules at a position can match one text.
 
     A user id can be any text. The ids of accounts, service accounts and apps differ in length, but
     not where one stands for many ids with one beginning; and no literal begins like them.

@@ -111,7 +111,7 @@ class KeyCache:
         return self._timer() - entry.hung_at < spared_seconds
 
     def _may_stand_in(self, key_id: str, failure: Unavailable) -> bool:
-        """Tell whether the failure is an outage as far as this key's own reads show."""
+        """Return whether an old record may serve: only this key's own failed read allows it."""
         if failure.reason is not Reason.KEY_STORE_UNAVAILABLE:
             return False
         entry = self._known.get(key_id)

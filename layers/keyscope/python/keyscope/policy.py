@@ -70,11 +70,11 @@ class Grant:
 class Policies:
     """The access map, made ready for rendering.
 
-    `longest_stage_arn` is the length up to which every policy is known to fit its budget;
-    `conditions` tells whether time and source address limits go into the policy. `climbing` is
-    what REST APIs are denied, and `lower_hex` tells whether a user id is also granted to clients
-    that write escapes in lower case.
-    `largest_bytes` is the size that the largest policy can take at the stage length asked for.
+    `longest_stage_arn` is the length up to which every policy is known to fit its budget.
+    With `conditions`, policies contain the limits of time and source address. `climbing` are the
+    patterns that REST APIs are denied. With `lower_hex`, clients that write escapes in lower case
+    reach their user, too. `largest_bytes` is the size of the largest policy at the requested stage
+    length.
     """
 
     grants: Mapping[Holder, Grant]
