@@ -228,7 +228,8 @@ def disguised(draw: st.DrawFn, text: str, *, raw_controls: bool) -> str:
     Without `raw_controls` the result is one that a request line can hold.
     """
     for _ in range(draw(st.integers(0, 5))):
-        position = draw(st.integers(0, max(0, len(text) - 1)))
+        # A request's path begins with a slash (RFC 9112, section 3.2.1).
+        position = draw(st.integers(1, max(1, len(text) - 1)))
         before, character, after = (
             text[:position],
             text[position : position + 1],

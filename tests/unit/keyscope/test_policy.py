@@ -82,14 +82,27 @@ def test_a_service_account_reaches_only_the_apps_that_it_created() -> None:
 
 
 def test_a_route_that_no_key_reaches_is_denied_where_a_subtree_covers_it() -> None:
-    of_account = f"GET/tenants/{ACCOUNT}/apps/{ACCOUNT}"
-    of_service_account = f"GET/tenants/{ACCOUNT}/apps/{SERVICE_ACCOUNT}"
+    of_account = f"GET/tenants/{ACCOUNT}/apps/{ACCOUNT}????????????"
+    of_service_account = f"GET/tenants/{ACCOUNT}/apps/{SERVICE_ACCOUNT}????????"
     spelled = ["cookie", "%63", "%65", "%69", "%6b", "%6B", "%6f", "%6F", "%256", "%36"]
     assert resources(OF_ACCOUNT, SMALL, "Deny") == [f"{of_account}*{each}*" for each in spelled]
     assert resources(OF_SERVICE_ACCOUNT, SMALL, "Deny") == [
         f"{of_service_account}*{each}*" for each in spelled
     ]
     assert resources(OF_APP, SMALL, "Deny") == []
+
+
+def test_what_is_below_every_app_is_denied_where_no_key_opens_it() -> None:
+    source = """\
+[main]
+appUser = ["GET /x"]
+app = ["GET /x"]
+account = ["GET /apps/{appId}/*"]
+never = ["GET /apps/{appId}/*"]
+"""
+    policies = prepare_policies(read_access_map(source, ["main"]), 10)
+    of_any_app = f"GET/apps/{ACCOUNT}????????????"
+    assert resources(OF_ACCOUNT, policies, "Deny") == [f"{of_any_app}?*"]
 
 
 def test_every_policy_denies_climbing_out_of_a_subtree() -> None:

@@ -156,7 +156,7 @@ def policy_document(
     }
     if condition := _condition(principal, stage, policies, now):
         allow["Condition"] = condition
-    (denied,) = _ids_in_paths(principal, [""])
+    denied = _ids_of_any_app(principal)
     climbing = CLIMBING_DECODED if stage.decodes_path else policies.climbing
     deny: Statement = {
         "Effect": "Deny",
@@ -242,7 +242,8 @@ def _patterns_of(never: Rule, bound: int) -> list[str]:
     rest = never.segments[bound:]
     if rest:
         return spellings_of(never.segments[:bound], rest)
-    return ["/" + "/".join(never.segments) + ("/*" if never.tail else "*")]
+    # Below the path itself: whatever follows may be a slash in some spelling.
+    return ["/" + "/".join(never.segments) + ("?*" if never.tail else "*")]
 
 
 def _covers(rule: Rule, method: str, never: Rule) -> bool:
@@ -275,6 +276,12 @@ def _ids_in_paths(principal: Principal, user_ids: Iterable[str]) -> Iterator[dic
     }
     for user_id in user_ids:
         yield {**ids, "userId": user_id}
+
+
+def _ids_of_any_app(principal: Principal) -> dict[str, str]:
+    """Return ids that match any app of the principal's, with a question mark a character."""
+    (ids,) = _ids_in_paths(principal, [""])
+    return {**ids, "appId": ids["appId"].ljust(APP_ID_LENGTH, "?")}
 
 
 def _forms_of(user_id: str, stage: ApiStage, policies: Policies) -> tuple[str, ...]:
