@@ -3,8 +3,8 @@
 import { element } from "./dom.js";
 import { countdown, moment } from "./times.js";
 
-// arn:PARTITION:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH, or with stars up to the API.
-const ANY_PATH = /^arn:[^:]*:[^:]*:\*:\*:(.+)$/s;
+// arn:PARTITION:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH, or API/PATTERN for any stage.
+const ANY_PATH = /^[^/]*\/(\*.+)$/s;
 const RESOURCE = /^[^/]*\/[^/]*\/([^/]+)\/?(.*)$/s;
 
 /** Return a policy's statements, with the statement and the resource that decided. */
@@ -22,19 +22,24 @@ export function policyTree(evaluation) {
 
 function conditions(condition) {
   const ends = condition.DateLessThan?.["aws:CurrentTime"];
-  const from = condition.IpAddress?.["aws:SourceIp"];
+  const from = condition.IpAddress?.["aws:SourceIp"] ?? condition.IpAddress?.["aws:VpcSourceIp"];
   return [
     ends ? element("p", {}, "Until ", moment(ends), ", for ", countdown(ends, () => {}), " more.") : "",
     from ? element("p", {}, `From ${[from].flat().join(", ")} only.`) : "",
   ];
 }
 
-/** Return the patterns that name no API: what paths may look like that a backend could misread. */
+/** Return the patterns for any stage: what paths may look like that a backend could misread. */
 function likeAnyOf(resources) {
   const patterns = resources.map((resource) => ANY_PATH.exec(resource)?.[1]).filter(Boolean);
   if (!patterns.length) return "";
   return element("p", {}, "Any path like ",
-    patterns.flatMap((pattern, index) => [index ? ", " : "", element("code", {}, pattern)]), ".");
+    patterns.flatMap((pattern, index) => [index ? ", " : "", element("code", {}, visible(pattern))]), ".");
+}
+
+/** Return a pattern with its control characters as JSON writes them. */
+function visible(pattern) {
+  return pattern.replace(/[\u0000-\u001f]/g, (found) => JSON.stringify(found).slice(1, -1));
 }
 
 /** Return nested maps of path segments; a path's end holds its methods. */
@@ -47,7 +52,9 @@ function treeOf(resources, decided) {
       if (!node.children.has(segment)) node.children.set(segment, { children: new Map(), methods: [] });
       node = node.children.get(segment);
     }
-    node.methods.push({ method, decided: resource === decided });
+    // Of API Gateway's methods, this pattern matches GET and PUT.
+    const methods = method === "??T" ? ["GET", "PUT"] : [method];
+    node.methods.push(...methods.map((name) => ({ method: name, decided: resource === decided })));
   }
   return root;
 }
