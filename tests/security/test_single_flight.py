@@ -17,12 +17,12 @@ from tests.support.builders import make_key, rotated
 from tests.support.faulty_aws import Exchange, Fault, FaultyAws, failing, faulty_aws, slow, well
 from tests.support.handlers import Asked, rest_authorizer
 
-REQUESTS: Final = 200
+REQUESTS: Final = 20
 KEY: Final = make_key()
 OLD: Final = make_key()
 ROTATED: Final = rotated(OLD, ends_at=4_000_000_000)
 OTHER: Final = make_key()
-A_WHILE: Final = 0.8
+A_WHILE: Final = 0.4
 """Seconds in which all requests have begun, and less than botocore waits for an answer."""
 
 
