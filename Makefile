@@ -23,9 +23,10 @@ run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE
 	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" \
 		ACCESS_MAP="$(ACCESS_MAP)" python -m local
 
-# Tests of a file run in one process and share what they start. Many of the rest wait for servers, so one
-# more process fills what the processors leave.
-WORKERS := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Tests of a file run in one process and share what they start. Many wait for servers, so there is one
+# process more than processors, but at most four.
+PROCESSES := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
+WORKERS := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 MEASURED := tests/unit tests/integration
 OTHERS := tests/browser tests/e2e tests/examples tests/security tests/template
 
@@ -48,7 +49,7 @@ endif
 # Tests that load the machine run after the others, one at a time.
 test-rest: .venv/installed .venv/browser ## Run the tests that `make test` leaves out
 	pytest $(WORKERS) -m "slow and not load" $(MEASURED) $(if $(COVERAGE),$(MEASURE) --cov-append)
-	pytest $(subst logical,3,$(WORKERS)) -m "slow and not load" $(OTHERS)
+	pytest $(WORKERS) -m "slow and not load" $(OTHERS)
 	pytest -m load $(OTHERS)
 	$(if $(COVERAGE),coverage report)
 

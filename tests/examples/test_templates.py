@@ -54,10 +54,12 @@ def authorizer_of(example: str) -> Authorizer:
     return authorizer
 
 
+@pytest.mark.example_tools
 def test_the_cloudformation_template_passes_cfn_lint() -> None:
     assert complaints(text_of("cloudformation"), ONLY_FOR_PACKAGE) == []
 
 
+@pytest.mark.example_tools
 @pytest.mark.parametrize("example", SAM)
 def test_a_sam_template_is_valid_to_sam_and_to_cfn_lint(example: str) -> None:
     settings = {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
