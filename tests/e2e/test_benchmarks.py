@@ -29,7 +29,7 @@ def printed() -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=800,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
