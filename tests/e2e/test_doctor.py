@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
-import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -14,6 +13,7 @@ from keyscope.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope_cli.authorizer_checks import cache_finding
 from keyscope_cli.findings import Verdict
 from local.tables import DUMMY_CREDENTIALS, REGION, local_client
+from tests.support import plain_http
 from tests.support.command_line import keyscope
 from tests.support.in_process import Ended
 
@@ -169,7 +169,7 @@ def moto_url() -> Iterator[str]:
 @pytest.fixture
 def aws(moto_url: str) -> Iterator[Aws]:
     yield Aws(moto_url)
-    httpx.post(f"{moto_url}/moto-api/reset", timeout=60).raise_for_status()
+    plain_http.post(f"{moto_url}/moto-api/reset").raise_for_status()
 
 
 def test_a_sound_stack_has_no_problem_and_is_told_of_alarms(aws: Aws) -> None:

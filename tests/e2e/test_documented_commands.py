@@ -5,11 +5,13 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-import httpx
 import pytest
 
+from tests.support import plain_http
 from tests.support.documents import ROOT, Block, blocks
 from tests.support.local_run import local_run
+
+pytestmark = pytest.mark.processes
 
 RUN_BY: Final = {
     "docs/canary.md": "tests/e2e/test_canary_facts.py",
@@ -45,9 +47,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, st
 def app(reader: Mapping[str, str]) -> Mapping[str, str]:
     """A new app with a key, for a block to change and delete."""
     url, credential = reader["URL"], (reader["KEY_ID"], reader["SECRET"])
-    made = httpx.post(f"{url}/v2/apps", auth=credential, json={"displayName": "Read of"})
+    made = plain_http.post(f"{url}/v2/apps", auth=credential, json={"displayName": "Read of"})
     app_id = made.json()["app"]["id"]
-    key = httpx.post(
+    key = plain_http.post(
         f"{url}/v2/apps/{app_id}/keys", auth=credential, json={"displayName": "Read of"}
     )
     return {"APP_ID": app_id, "APP_KEY_ID": key.json()["key"]["id"]}

@@ -16,6 +16,7 @@ from local.events import EVENTS, main
 from local.invoke import provisioning_environment
 from local.tables import local_client
 from local.template import Stack, physical_id_of
+from tests.support import plain_http
 from tests.support.stacks import stack_of
 
 
@@ -80,9 +81,9 @@ def test_it_listens_on_the_loopback_address_only(aws: EmbeddedAws) -> None:
 def test_it_answers_no_page_in_a_browser(aws: EmbeddedAws, headers: dict[str, str]) -> None:
     before = table_names(aws.endpoint_url)
     url = f"{aws.endpoint_url}/moto-api/data.json"
-    assert httpx.get(url, trust_env=False).status_code == 200
-    assert httpx.get(url, headers=headers, trust_env=False).status_code == 403
-    reset = httpx.post(f"{aws.endpoint_url}/moto-api/reset", headers=headers, trust_env=False)
+    assert plain_http.get(url).status_code == 200
+    assert plain_http.get(url, headers=headers).status_code == 403
+    reset = plain_http.post(f"{aws.endpoint_url}/moto-api/reset", headers=headers)
     assert reset.status_code == 403
     assert table_names(aws.endpoint_url) == before
 
@@ -133,7 +134,7 @@ def test_it_is_gone_when_its_context_ends(stack: Stack) -> None:
     with embedded_aws(stack) as running:
         pass
     with pytest.raises(httpx.ConnectError):
-        httpx.get(running.endpoint_url)
+        plain_http.get(running.endpoint_url)
 
 
 def test_one_that_ends_leaves_another_its_tables(stack: Stack, aws: EmbeddedAws) -> None:

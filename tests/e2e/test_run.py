@@ -13,11 +13,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 
 from local import events
 from local.__main__ import main
+from tests.support import plain_http
 from tests.support.in_process import Ended, run_here
 from tests.support.logs import new_loggers
 
@@ -113,13 +113,13 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             url = f"{session['rest_api']}/{path}"
             curls = [_pasted(line) for line in lines if line.startswith("  curl ")]
             key = session["app_key"]
-            of_session = httpx.get(
+            of_session = plain_http.get(
                 url.format(session["app_id"], session["user_id"]),
                 auth=(key["key_id"], key["secret"]),
                 timeout=END_SECONDS,
             )
             event = _filled_event(folder)
-            of_event = httpx.get(
+            of_event = plain_http.get(
                 url.format(event["path"].split("/")[3], session["user_id"]),
                 headers={"authorization": event["headers"]["Authorization"]},
                 timeout=END_SECONDS,

@@ -7,6 +7,7 @@ import pytest
 
 from local.event_values import basic, bearer
 from tests.examples.conftest import ServedProjects
+from tests.support import plain_http
 
 USER: Final = {"scope": "appUser", "userId": "jane@example.com"}
 
@@ -35,7 +36,7 @@ def ask(
     tenant = account or store.account_id
     url = f"{projects.url}/tenants/{tenant}/projects{path.format_map(places)}"
     headers = {"authorization": credentials(projects)[caller]}
-    return httpx.request(method, url, headers=headers, trust_env=False)
+    return plain_http.request(method, url, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -104,4 +105,4 @@ def test_a_key_that_ended_is_refused(projects: ServedProjects) -> None:
 
 def test_no_credential_is_refused(projects: ServedProjects) -> None:
     url = f"{projects.url}/tenants/{projects.store.account_id}/projects"
-    assert httpx.get(url, trust_env=False).status_code == 401
+    assert plain_http.get(url).status_code == 401

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -15,7 +14,7 @@ from local.function_loader import LocalFunction
 from local.gateway import Gateway
 from local.server import bound, served, url_of
 from local.tables import local_client
-from tests.support import local_gateway
+from tests.support import local_gateway, plain_http
 from tests.support.local_gateway import StubFunction, raising, small_stack
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def test_an_api_that_is_not_there_is_not_found(url: str, gateways: list[Gateway]
 
 def test_only_a_delete_flushes(url: str, gateways: list[Gateway]) -> None:
     path = f"/restapis/{gateways[0].api.api_id}/stages/prod/cache/authorizers"
-    assert httpx.get(url + path, trust_env=False).status_code == 405
+    assert plain_http.get(url + path).status_code == 405
     assert cached(gateways) == [True, True]
 
 
@@ -152,4 +151,4 @@ def test_no_page_in_a_browser_can_invoke_a_function(
     headers: dict[str, str], status: int, lambda_url: str
 ) -> None:
     url = f"{lambda_url}/2015-03-31/functions/provisioning/invocations"
-    assert httpx.post(url, content=b"{}", headers=headers).status_code == status
+    assert plain_http.post(url, content=b"{}", headers=headers).status_code == status

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from local.server import MAX_BODY_BYTES, PortTaken, serving
+from tests.support import plain_http
 from tests.support.local_gateway import Served, policy, served, small_stack
 from tests.support.local_gateway import answer as answer_of_guard
 
@@ -48,23 +49,26 @@ def raw_get(url: str, target: str) -> int:
 
 
 def test_each_api_is_served_on_the_loopback_address(urls: list[str]) -> None:
-    assert [httpx.get(f"{url}/v2/apps", headers=HEADERS).status_code for url in urls] == [200, 200]
+    assert [plain_http.get(f"{url}/v2/apps", headers=HEADERS).status_code for url in urls] == [
+        200,
+        200,
+    ]
     assert {urlsplit(url).hostname for url in urls} == {"127.0.0.1"}
 
 
 def test_an_answer_tells_its_request_id_and_the_use_of_the_cache(urls: list[str]) -> None:
-    answers = [httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS) for _ in range(2)]
+    answers = [plain_http.get(f"{urls[0]}/v2/apps", headers=HEADERS) for _ in range(2)]
     assert [answer.headers["x-keyscope-cache"] for answer in answers] == ["miss", "hit"]
     assert answers[0].headers["x-amzn-requestid"] != answers[1].headers["x-amzn-requestid"]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])
 def test_every_method_is_served(method: str, urls: list[str]) -> None:
-    assert httpx.request(method, f"{urls[0]}/v2/apps", headers=HEADERS).status_code == 200
+    assert plain_http.request(method, f"{urls[0]}/v2/apps", headers=HEADERS).status_code == 200
 
 
 def test_the_body_and_the_source_address_reach_the_backend(urls: list[str], rest: Served) -> None:
-    httpx.post(f"{urls[0]}/v2/apps?a=1", headers=HEADERS, content="\u00fc".encode())
+    plain_http.post(f"{urls[0]}/v2/apps?a=1", headers=HEADERS, content="\u00fc".encode())
     (event,) = rest.backend.events
     assert (event["body"], event["queryStringParameters"]) == ("\u00fc", {"a": "1"})
     context = event["requestContext"]
@@ -77,7 +81,7 @@ def test_how_and_from_where_it_was_called_is_no_callers_claim(
     api: int, urls: list[str], rest: Served, http: Served
 ) -> None:
     claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
-    httpx.get(f"{urls[api]}/v2/apps", headers={**HEADERS, **claims})
+    plain_http.get(f"{urls[api]}/v2/apps", headers={**HEADERS, **claims})
     (event,) = (rest, http)[api].backend.events
     headers = cast("Mapping[str, str]", event["headers"])
     context = cast("Mapping[str, Mapping[str, str]]", event["requestContext"])
@@ -113,13 +117,13 @@ def test_an_http_api_decodes_the_path(
 
 def test_a_body_that_is_too_large_is_413(urls: list[str], rest: Served) -> None:
     body = b"x" * (MAX_BODY_BYTES + 1)
-    assert httpx.post(f"{urls[0]}/v2/apps", headers=HEADERS, content=body).status_code == 413
+    assert plain_http.post(f"{urls[0]}/v2/apps", headers=HEADERS, content=body).status_code == 413
     assert rest.guard.events == []
 
 
 def test_a_body_of_the_largest_size_passes(urls: list[str], rest: Served) -> None:
     body = b"x" * MAX_BODY_BYTES
-    assert httpx.post(f"{urls[0]}/v2/apps", headers=HEADERS, content=body).status_code == 200
+    assert plain_http.post(f"{urls[0]}/v2/apps", headers=HEADERS, content=body).status_code == 200
     assert rest.backend.events[0]["body"] == body.decode()
 
 
@@ -130,7 +134,7 @@ def test_how_the_answer_is_framed_is_the_servers_own_matter(
     header: dict[str, str], urls: list[str], rest: Served
 ) -> None:
     rest.backend.respond = lambda _: {"statusCode": 200, "headers": header, "body": "text"}
-    answer = httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS)
+    answer = plain_http.get(f"{urls[0]}/v2/apps", headers=HEADERS)
     assert (answer.text, answer.headers["content-length"]) == ("text", "4")
     assert "connection" not in answer.headers
 
@@ -140,25 +144,25 @@ def test_an_answer_that_may_have_no_body_has_none(
     status: int, urls: list[str], rest: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     rest.backend.respond = lambda _: {"statusCode": status, "body": "text"}
-    answer = httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS)
+    answer = plain_http.get(f"{urls[0]}/v2/apps", headers=HEADERS)
     assert (answer.status_code, answer.content) == (status, b"")
     assert caplog.records == []
 
 
 def test_a_header_may_be_answered_twice(urls: list[str], http: Served) -> None:
     http.backend.respond = lambda _: {"statusCode": 200, "cookies": ["a=1", "b=2"]}
-    answer = httpx.get(f"{urls[1]}/v2/apps", headers=HEADERS)
+    answer = plain_http.get(f"{urls[1]}/v2/apps", headers=HEADERS)
     assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
 
 
 def test_a_backend_cannot_forge_the_use_of_the_cache(urls: list[str], rest: Served) -> None:
     rest.backend.respond = lambda _: {"statusCode": 200, "headers": {"x-keyscope-cache": "hit"}}
-    answer = httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS)
+    answer = plain_http.get(f"{urls[0]}/v2/apps", headers=HEADERS)
     assert answer.headers.get_list("x-keyscope-cache") == ["miss"]
 
 
 def test_the_request_id_is_that_of_the_functions_events(urls: list[str], rest: Served) -> None:
-    answer = httpx.get(f"{urls[0]}/v2/apps", headers=HEADERS)
+    answer = plain_http.get(f"{urls[0]}/v2/apps", headers=HEADERS)
     ids = [
         cast("Mapping[str, str]", event["requestContext"])["requestId"]
         for event in (*rest.guard.events, *rest.backend.events)
