@@ -15,6 +15,8 @@ from local.api_definition import ApiKind
 from tests.support.canary import Waiting, served_subject
 from tests.support.canary_aws import AUTHORIZERS, Account, account, stubbed
 
+pytestmark = pytest.mark.canary
+
 RESTORED: Final = (
     "REPORT RequestId: 1 Duration: 9.10 ms Billed Duration: 400 ms Memory Size: 512 MB"
     " Max Memory Used: 90 MB Restore Duration: 412.50 ms Billed Restore Duration: 380 ms"

@@ -8,6 +8,8 @@ from canary.checks import CHECKS
 from canary.facts import Check, Found
 from tests.support.canary import results_by_name
 
+pytestmark = pytest.mark.canary
+
 BEYOND_REACH: Final = {
     "rest-unauthorized-counts-as-error",
     "rest-arn-without-base-path",

@@ -24,6 +24,8 @@ from tests.support.canary_aws import (
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
+pytestmark = pytest.mark.canary
+
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
