@@ -1,31 +1,37 @@
 """What a key could do ends everywhere once the key has ended, whatever was cached before."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
+from threading import Condition
 from typing import Any, Final
+from unittest.mock import patch
 
 import httpx
 import pytest
 
 from local.event_values import basic, bearer
 from local.gateway_request import CacheUse
+from local.result_cache import ResultCache
 from local.seed import USER_ID, IssuedKey, SeededStore, seed
 from local.server import CACHE_HEADER
+from tests.support import plain_http
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.served_template import ServedTemplate, served_template
 
+KEY_CACHE_SECONDS: Final = 3
+"""More than the first flush takes, which would otherwise stand for the second."""
+FLUSH_SECONDS: Final = 25
+"""Less than the flush takes that comes in any case: it would hide that no other was asked for."""
+PAUSE_SECONDS: Final = 0.2
 PARAMETERS: Final = {
     "HttpApiEnabled": "true",
     "AccessMapRoutes": "v2,v1.1",
-    "KeyCacheSeconds": "1",
+    "KeyCacheSeconds": str(KEY_CACHE_SECONDS),
     "AuthorizerCacheSeconds": "300",
 }
-PATIENCE_SECONDS: Final = 25
-"""Less than the flush takes that comes in any case: it would hide that no other was asked for."""
-PAUSE_SECONDS: Final = 0.02
-FLUSHES: Final = 2
-"""One at once, and one when no container serves the old record any more."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Use:
 
     def send(self) -> httpx.Response:
         headers = {"authorization": self.authorization}
-        return httpx.get(self.api_url + self.path, headers=headers, trust_env=False)
+        return plain_http.get(self.api_url + self.path, headers=headers)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Caller:
     ) -> dict[str, Any]:
         auth = (self.key.key_id, self.key.secret)
         url = self.url + path
-        answer = httpx.request(method, url, auth=auth, json=body, trust_env=False)
+        answer = plain_http.request(method, url, auth=auth, json=body)
         assert answer.is_success
         answered: dict[str, Any] = answer.json()
         return answered
@@ -61,6 +67,45 @@ class Caller:
     def create_key(self, owner: str, name: str) -> IssuedKey:
         key = self.call("POST", f"{owner}/keys", {name: "Key"})["key"]
         return IssuedKey(key.get("id") or key["_id"], key["secret"])
+
+
+@dataclass
+class Flushes:
+    """When the result cache of each API was last flushed, by the monotonic clock."""
+
+    _last: dict[int, float] = field(default_factory=dict)
+    _changed: Condition = field(default_factory=Condition)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note the flushes of all gateways."""
+        flush = ResultCache.flush
+
+        def noting(cache: ResultCache[object], delay_seconds: float = 0) -> None:
+            flush(cache, delay_seconds)
+            with self._changed:
+                self._last[id(cache)] = time.monotonic()
+                self._changed.notify_all()
+
+        with patch.object(ResultCache, "flush", noting):
+            yield
+
+    def wait_for_all(self, apis: int, since: float) -> float:
+        """Wait until each API was flushed since a moment; return when the first of them was."""
+
+        def came() -> bool:
+            return sum(at >= since for at in self._last.values()) == apis
+
+        with self._changed:
+            assert self._changed.wait_for(came, FLUSH_SECONDS)
+            return min(self._last.values())
+
+
+@pytest.fixture
+def flushes() -> Iterator[Flushes]:
+    flushes = Flushes()
+    with flushes.noted():
+        yield flushes
 
 
 @pytest.fixture
@@ -110,52 +155,79 @@ def get_cached(*uses: Use) -> None:
         assert answers[-1].headers[CACHE_HEADER] == CacheUse.HIT
 
 
-def assert_all_end(
-    uses: list[Use], bystander: Use, refusals: frozenset[int] = frozenset({401})
-) -> None:
-    """Use credentials until all are refused and all flushes have come.
+@dataclass(frozen=True)
+class Ending:
+    """What becomes of credentials when a management call ends them; a bystander looks on."""
 
-    None may be accepted again after its first refusal, and the bystander is never refused.
-    """
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    ended: set[Use] = set()
-    flushes = 0
-    while flushes < FLUSHES or len(ended) < len(uses):
-        assert time.monotonic() < deadline, (flushes, set(uses) - ended)
-        witness = bystander.send()
-        assert witness.status_code == 200
-        flushes += witness.headers[CACHE_HEADER] == CacheUse.MISS
+    flushes: Flushes
+    bystander: Use
+    apis: int
+
+    @contextmanager
+    def of(self, *uses: Use) -> Iterator[None]:
+        """Make the call within; then each use is refused once all flushes have come.
+
+        One comes at once, and one when no container serves the old record any more.
+        """
+        called_at = time.monotonic()
+        yield
+        answered_at = time.monotonic()
+        flushed_at = self.flushes.wait_for_all(self.apis, since=called_at)
+        assert self.bystander.send().headers[CACHE_HEADER] == CacheUse.MISS
+        self.refused(uses, self.refused(uses))
+        # The record was written before both.
+        over_at = min(answered_at, flushed_at) + KEY_CACHE_SECONDS
+        self.flushes.wait_for_all(self.apis, since=over_at)
+        assert self.refused(uses) == {*uses}
+
+    def refused(
+        self,
+        uses: Sequence[Use],
+        ended: Collection[Use] = (),
+        refusals: frozenset[int] = frozenset({401}),
+    ) -> set[Use]:
+        """Return which uses are refused; none that has ended is accepted again.
+
+        The bystander is never refused.
+        """
+        refused = set()
         for use in uses:
+            assert self.bystander.send().status_code == 200
             status = use.send().status_code
             # The management API refuses an ended key by itself while its policy is cached.
             assert status in (refusals if use in ended else {200, 403, *refusals})
             if status in refusals:
-                ended.add(use)
-        time.sleep(PAUSE_SECONDS)
+                refused.add(use)
+        return refused
+
+
+@pytest.fixture
+def ending(flushes: Flushes, running: ServedTemplate, bystander: Use) -> Ending:
+    return Ending(flushes, bystander, len(running.urls))
 
 
 def test_a_deleted_key_is_refused_though_its_policies_were_cached(
-    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use
+    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use, ending: Ending
 ) -> None:
     uses = uses_of_app_key(running, store.app_id, store.app_key)
     get_cached(bystander, *uses)
-    account.call("DELETE", f"/v2/apps/{store.app_id}/keys/{store.app_key.key_id}")
-    assert_all_end(uses, bystander)
+    with ending.of(*uses):
+        account.call("DELETE", f"/v2/apps/{store.app_id}/keys/{store.app_key.key_id}")
 
 
 def test_every_key_of_a_deleted_app_is_refused(
-    running: ServedTemplate, account: Caller, bystander: Use
+    running: ServedTemplate, account: Caller, bystander: Use, ending: Ending
 ) -> None:
     app_id = account.call("POST", "/v2/apps", {"displayName": "Shop"})["app"]["id"]
     keys = [account.create_key(f"/v2/apps/{app_id}", "displayName") for _ in range(3)]
     uses = uses_of_app_key(running, app_id, *keys)
     get_cached(bystander, *uses)
-    account.call("DELETE", f"/v2/apps/{app_id}")
-    assert_all_end(uses, bystander)
+    with ending.of(*uses):
+        account.call("DELETE", f"/v2/apps/{app_id}")
 
 
 def test_every_key_of_a_deleted_service_account_is_refused(
-    running: ServedTemplate, account: Caller, bystander: Use
+    running: ServedTemplate, account: Caller, bystander: Use, ending: Ending
 ) -> None:
     created = account.call("POST", "/v1.1/serviceaccounts", {"name": "Robot"})
     path = f"/v1.1/serviceaccounts/{created['serviceAccount']['_id']}"
@@ -163,18 +235,18 @@ def test_every_key_of_a_deleted_service_account_is_refused(
     credentials = [*map(basic, keys), *(bearer(key, {"scope": "account"}) for key in keys)]
     uses = [Use(url, "/v2/apps", value) for url, value in product(running.urls, credentials)]
     get_cached(bystander, *uses)
-    account.call("DELETE", path)
-    assert_all_end(uses, bystander)
+    with ending.of(*uses):
+        account.call("DELETE", path)
 
 
 def test_a_disabled_key_is_refused_until_it_is_enabled(
-    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use
+    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use, ending: Ending
 ) -> None:
     path = f"/v2/apps/{store.app_id}/keys/{store.app_key.key_id}"
     uses = uses_of_app_key(running, store.app_id, store.app_key)
     get_cached(bystander, *uses)
-    account.call("PATCH", path, {"disabled": True})
-    assert_all_end(uses, bystander)
+    with ending.of(*uses):
+        account.call("PATCH", path, {"disabled": True})
 
     account.call("PATCH", path, {"disabled": False})
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -184,27 +256,32 @@ def test_a_disabled_key_is_refused_until_it_is_enabled(
 
 
 def test_a_previous_secret_is_refused_once_its_overlap_was_ended(
-    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use
+    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use, ending: Ending
 ) -> None:
     path = f"/v2/apps/{store.app_id}/keys/{store.app_key.key_id}"
     uses = uses_of_app_key(running, store.app_id, store.app_key)
     get_cached(bystander)
-    account.call("POST", f"{path}/rotate", {"overlapSeconds": 3_600})
     # The rotation's own flushes come first, so that they are not taken for the others.
-    assert_all_end([], bystander)
+    with ending.of():
+        account.call("POST", f"{path}/rotate", {"overlapSeconds": 3_600})
     get_cached(bystander, *uses)
-    account.call("DELETE", f"{path}/overlap")
-    assert_all_end(uses, bystander)
+    with ending.of(*uses):
+        account.call("DELETE", f"{path}/overlap")
 
 
 def test_a_previous_secret_is_refused_once_its_overlap_is_over(
-    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use
+    running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use, ending: Ending
 ) -> None:
     path = f"/v2/apps/{store.app_id}/keys/{store.app_key.key_id}"
     uses = uses_of_app_key(running, store.app_id, store.app_key)
     get_cached(bystander, *uses)
     key = account.call("POST", f"{path}/rotate", {"overlapSeconds": 2})["key"]
-    # While a policy is cached that ends with the overlap, API Gateway refuses by itself: 403.
-    assert_all_end(uses, bystander, frozenset({401, 403}))
+    deadline = time.monotonic() + FLUSH_SECONDS
+    ended: set[Use] = set()
+    while len(ended) < len(uses):
+        assert time.monotonic() < deadline
+        time.sleep(PAUSE_SECONDS)
+        # While a policy is cached that ends with the overlap, API Gateway refuses by itself: 403.
+        ended = ending.refused(uses, ended, frozenset({401, 403}))
     rotated = IssuedKey(key["id"], key["secret"])
     get_cached(*uses_of_app_key(running, store.app_id, rotated))
