@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from keyscope.aws.flush_queue import FlushQueue
-from keyscope.provisioning import Provisioning
+from keyscope.provisioning import KeyRequest, Provisioning
 from local.embedded_aws import EmbeddedAws, embedded_aws
 from local.event_values import VALUES, basic, bearer
 from local.gateway import Gateway
@@ -22,6 +22,7 @@ from local.running_stack import loaded_stack, polled_stack, served_stack
 from local.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
 from local.tables import local_client
 from local.template import Stack, physical_id_of
+from tests.support import plain_http
 from tests.support.mixed_calls import REFUSED
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.stacks import stack_of
@@ -112,7 +113,7 @@ class Running:
         self, method: str, path: str, api: int = REST, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
         url = self.urls[api] + path.format_map(self.ids())
-        return httpx.request(method, url, headers=headers, trust_env=False)
+        return plain_http.request(method, url, headers=headers)
 
     def ask(self, name: str, method: str, path: str, api: int) -> httpx.Response:
         """Send a request with one of the credentials of the sample events."""
@@ -159,14 +160,18 @@ def run(
     `polled` tells whether its queues are polled; one stack at a time may be.
     """
     operations = local_provisioning(provisioning_environment(stack, aws))
-    store, stranger = seed(operations), seed(operations)
+    store = seed(operations)
+    stranger, _ = operations.create_account("Stranger", KeyRequest("First key"))
+    strangers_app = operations.create_app(stranger.owner_id, "Elsewhere")
     clock = SteppedClock(time.time())
     with (
         loaded_stack(stack, aws, environment) as loaded,
         served_stack(loaded, 0, clock) as served,
         polled_stack(loaded) if polled else nullcontext(),
     ):
-        yield Running(served.urls, store, stranger.app_id, operations, clock, served.gateways)
+        yield Running(
+            served.urls, store, strangers_app.owner_id, operations, clock, served.gateways
+        )
 
 
 @pytest.fixture(scope="module")
@@ -187,8 +192,24 @@ def shared(stack: Stack, aws: EmbeddedAws) -> Iterator[Running]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def changing(stack: Stack, aws: EmbeddedAws) -> Iterator[Running]:
+    with run(stack, aws) as running:
+        yield running
+
+
 @pytest.fixture
-def running(stack: Stack, aws: EmbeddedAws) -> Iterator[Running]:
+def running(changing: Running) -> Running:
+    """For tests that end keys, flush caches and step the clock: each has keys of its own.
+
+    No policy of one test is another's, because caches go by the credential.
+    """
+    return replace(changing, store=seed(changing.operations))
+
+
+@pytest.fixture
+def polled(stack: Stack, aws: EmbeddedAws) -> Iterator[Running]:
+    """For tests of flushes that come later, which may come during the next test."""
     with run(stack, aws, polled=True) as running:
         yield running
 
@@ -279,7 +300,7 @@ def test_the_links_of_a_list_lead_through_every_page_and_back(running: Running) 
     for link in ("next", "next", "prev", "prev"):
         url = pages[-1].json()["links"][link]
         headers = {"authorization": basic(store.account_key)}
-        pages.append(httpx.get(url, headers=headers, trust_env=False))
+        pages.append(plain_http.get(url, headers=headers))
     first, second, third = (sorted(ids)[start : start + 3] for start in (0, 3, 6))
     assert [app_ids(page) for page in pages] == [first, second, third, second, first]
     assert "next" not in pages[2].json()["links"]
@@ -472,35 +493,35 @@ def test_a_revoked_key_is_refused_once_the_result_cache_is_flushed(
 
 @BOTH
 def test_a_message_to_the_flush_queue_ends_what_is_cached(
-    api: int, running: Running, flush_queue: FlushQueue
+    api: int, polled: Running, flush_queue: FlushQueue
 ) -> None:
-    caller = basic(running.store.app_key)
-    before = [cache_use(running, caller, api) for _ in range(2)]
+    caller = basic(polled.store.app_key)
+    before = [cache_use(polled, caller, api) for _ in range(2)]
     flush_queue.flush()
-    await_use(CacheUse.MISS, running, caller, api)
+    await_use(CacheUse.MISS, polled, caller, api)
     assert before == [CacheUse.MISS, CacheUse.HIT]
 
 
 def test_a_flush_comes_a_second_time_when_the_key_caches_are_over(
-    running: Running, flush_queue: FlushQueue
+    polled: Running, flush_queue: FlushQueue
 ) -> None:
-    caller = basic(running.store.app_key)
-    cache_use(running, caller, REST)
+    caller = basic(polled.store.app_key)
+    cache_use(polled, caller, REST)
     replace(flush_queue, key_cache_seconds=2).flush()
     for _ in range(2):
-        await_use(CacheUse.MISS, running, caller, REST)
+        await_use(CacheUse.MISS, polled, caller, REST)
 
 
 def test_a_revoked_key_is_refused_after_a_flush_through_the_queue(
-    running: Running, flush_queue: FlushQueue
+    polled: Running, flush_queue: FlushQueue
 ) -> None:
-    key = running.store.spare_key
-    assert running.get(of_backend(running), basic(key)).status_code == 200
-    running.operations.revoke_key(running.store.account_id, key.key_id)
-    assert running.get(of_backend(running), basic(key)).status_code == 200
+    key = polled.store.spare_key
+    assert polled.get(of_backend(polled), basic(key)).status_code == 200
+    polled.operations.revoke_key(polled.store.account_id, key.key_id)
+    assert polled.get(of_backend(polled), basic(key)).status_code == 200
     flush_queue.flush()
-    await_use(CacheUse.MISS, running, basic(key), REST)
-    assert running.get(of_backend(running), basic(key)).status_code == 401
+    await_use(CacheUse.MISS, polled, basic(key), REST)
+    assert polled.get(of_backend(polled), basic(key)).status_code == 401
 
 
 @BOTH

@@ -9,7 +9,6 @@ import termios
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -18,6 +17,7 @@ from unittest.mock import patch
 from botocore.loaders import JSONFileLoader
 
 from keyscope_cli.main import main
+from tests.support.described_aws import DESCRIBED_AWS
 from tests.support.in_process import Ended, run_here
 from tests.support.local_run import serving
 
@@ -32,8 +32,6 @@ _IN_THIS_TERMINAL: Final = (
     " fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
     " os.execv(sys.argv[1], sys.argv[1:])"
 )
-# Each command parses botocore's descriptions of AWS again; that takes longer than all it does.
-_described_aws: Final = staticmethod(cache(JSONFileLoader().load_file))
 
 
 @contextmanager
@@ -61,7 +59,7 @@ def keyscope(*arguments: str, text: str = "", **variables: str) -> Ended:
         chdir(ROOT),
         patch.dict(os.environ, own, clear=True),
         patch.object(sys, "argv", ["keyscope", *arguments]),
-        patch.object(JSONFileLoader, "load_file", _described_aws),
+        patch.object(JSONFileLoader, "load_file", DESCRIBED_AWS),
     ):
         return run_here(_status_of_main, text)
 
