@@ -11,7 +11,7 @@ from local.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, EmbeddedAws, embedded
 from local.tables import create_tables
 from local.template import Stack, physical_id_of
 from tests.support.builders import NOW
-from tests.support.dynamodb_local import Store, start_or_skip
+from tests.support.dynamodb_local import Store, empty_moto, start_or_skip
 from tests.support.operations import operations_over
 from tests.support.stacks import stack_of
 from tests.support.stores import SteppedClock
@@ -35,6 +35,14 @@ def dynamodb_local(stack: Stack) -> Iterator[str]:
 def moto(stack: Stack) -> Iterator[EmbeddedAws]:
     with embedded_aws(stack) as aws:
         yield aws
+
+
+@pytest.fixture
+def emptied(moto: EmbeddedAws) -> Iterator[None]:
+    """Empty moto's tables after the test, for files whose tests share no owner and no key."""
+    del moto
+    yield
+    empty_moto()
 
 
 @pytest.fixture(scope="module")

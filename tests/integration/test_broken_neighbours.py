@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from keyscope.aws.clients import EventsClient, SqsClient
 
 APP: Final = OwnerType.APP
+
+pytestmark = pytest.mark.usefixtures("emptied")
 THROTTLED: Final = ClientError({"Error": {"Code": "ThrottlingException"}}, "Operation")
 LOST: Final = ReadTimeoutError(endpoint_url="http://aws")
 EMPTY: Final[Mapping[str, object]] = {}

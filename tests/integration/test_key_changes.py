@@ -34,6 +34,8 @@ from tests.support.stores import SteppedClock
 APP: Final = OwnerType.APP
 OVERLAP: Final = 60
 
+pytestmark = pytest.mark.usefixtures("emptied")
+
 
 @pytest.fixture
 def app_id(operations: Provisioning) -> str:

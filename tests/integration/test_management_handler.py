@@ -39,6 +39,8 @@ NAME_TITLE: Final = (
 Captured = pytest.CaptureFixture[str]
 Lines = list[dict[str, Any]]
 
+pytestmark = pytest.mark.usefixtures("emptied")
+
 
 def variables_of(store: Store) -> dict[str, str]:
     return {

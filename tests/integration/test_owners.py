@@ -32,6 +32,8 @@ from tests.support.operations import (
 from tests.support.stores import SteppedClock
 
 APP: Final = OwnerType.APP
+
+pytestmark = pytest.mark.usefixtures("emptied")
 METADATA: Final[dict[str, Any]] = {
     "text": "Grüße \U0001f511 \udcff",
     "big": 10**30,

@@ -37,6 +37,8 @@ from tests.support.stores import SteppedClock
 
 NO_REQUEST = KeyRequest()
 
+pytestmark = pytest.mark.usefixtures("emptied")
+
 
 @pytest.fixture
 def provisioning(operations: Provisioning) -> Provisioning:

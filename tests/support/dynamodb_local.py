@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
+from moto.dynamodb.models import dynamodb_backends
 
 from local.dynamodb_local import (
     DownloadFailed,
@@ -29,6 +30,18 @@ class Store:
     directory_table: str
     flush_queue_url: str
     environment: Mapping[str, str]
+
+
+def empty_moto() -> None:
+    """Remove all items of moto's tables.
+
+    moto copies a whole table for each part of a transaction, so that every test would cost more
+    than the one before it.
+    """
+    for regions in dynamodb_backends.values():
+        for backend in regions.values():
+            for table in backend.tables.values():
+                table.items.clear()
 
 
 def start_or_skip(running: ExitStack, environment: Mapping[str, str]) -> str:
