@@ -58,7 +58,7 @@ def live(operations: Provisioning) -> None:
     operations.delete_owner(robot.owner_id)
 
 
-@pytest.fixture(params=[CALLER, IAM], ids=["an API key", "IAM"])
+@pytest.fixture(scope="module", params=[CALLER, IAM], ids=["an API key", "IAM"])
 def details(request: pytest.FixtureRequest, moto_store: Store) -> list[Mapping[str, Any]]:
     trail = Recorded()
     operations = operations_over(moto_store, SteppedClock(NOW))

@@ -780,22 +780,21 @@ CONTEXT: Final = {
 }
 
 
-@pytest.mark.parametrize(
-    "context",
-    [
-        pytest.param(None, id="no authorizer"),
-        pytest.param({}, id="empty"),
-        pytest.param("account", id="text"),
-        pytest.param([CONTEXT], id="list"),
-        pytest.param({"principalId": f"account/{ACCOUNT}"}, id="principalId only"),
-        pytest.param({**CONTEXT, "keyId": "app_" + "0" * 24}, id="another owner's key"),
-        pytest.param({**CONTEXT, "scope": "app"}, id="another scope"),
-        pytest.param({**CONTEXT, "appId": OTHER_APP}, id="an app beside"),
-        pytest.param({**CONTEXT, "userId": 5}, id="a user beside"),
-        pytest.param({**CONTEXT, "keyId": 5}, id="a number"),
-        pytest.param({"claims": CONTEXT}, id="another authorizer's"),
-    ],
-)
+UNSOUND_CONTEXTS: Final[Mapping[str, object]] = {
+    "no authorizer": None,
+    "empty": {},
+    "text": "account",
+    "list": [CONTEXT],
+    "principalId only": {"principalId": f"account/{ACCOUNT}"},
+    "another owner's key": {**CONTEXT, "keyId": "app_" + "0" * 24},
+    "another scope": {**CONTEXT, "scope": "app"},
+    "an app beside": {**CONTEXT, "appId": OTHER_APP},
+    "a user beside": {**CONTEXT, "userId": 5},
+    "a number": {**CONTEXT, "keyId": 5},
+    "another authorizer's": {"claims": CONTEXT},
+}
+
+
 @pytest.mark.parametrize(
     ("method", "rest", "body"),
     [
@@ -806,25 +805,22 @@ CONTEXT: Final = {
         ("POST", "/{app}/keys", '{"displayName": "forged"}'),
     ],
 )
-def test_without_a_sound_context_nothing_is_done(  # noqa: PLR0913, PLR0917 - a table and fixtures
-    method: str,
-    rest: str,
-    body: str | None,
-    context: object,
-    caller: Caller,
-    log: Callable[[], Lines],
+def test_without_a_sound_context_nothing_is_done(
+    method: str, rest: str, body: str | None, caller: Caller, log: Callable[[], Lines]
 ) -> None:
     app_id = app_of(caller)
     log()
-    told = context
-    if isinstance(context, dict) and "accountId" in context:
-        told = {**context, "accountId": caller.principal.account_id}
-    event = proxy_event(method, V2 + rest.format(app=app_id), told, body)
-    refused = answer_of(caller.handler, event)
-    assert (refused.status, refused.json) == (500, INTERNAL_ERROR)
-    failed, answered = log()
-    assert (failed["message"], failed["reason"]) == ("failed", "malformed_context")
-    assert (answered["message"], answered["status"]) == ("answered", 500)
+    for name, context in UNSOUND_CONTEXTS.items():
+        told = context
+        if isinstance(context, dict) and "accountId" in context:
+            told = {**context, "accountId": caller.principal.account_id}
+        event = proxy_event(method, V2 + rest.format(app=app_id), told, body)
+        refused = answer_of(caller.handler, event)
+        assert (name, refused.status, refused.json) == (name, 500, INTERNAL_ERROR)
+        failed, answered = log()
+        reason = (name, failed["message"], failed["reason"])
+        assert reason == (name, "failed", "malformed_context")
+        assert (answered["message"], answered["status"]) == ("answered", 500)
     left = caller.call("GET", V2).json["apps"]
     assert [(app["id"], app["displayName"]) for app in left] == [(app_id, "Shop")]
     assert caller.call("GET", f"{V2}/{app_id}/keys").json["keys"] == []

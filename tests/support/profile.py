@@ -14,5 +14,7 @@ EXAMPLES: Final = {"small": 40, "fast": 500, "full": 10_000}[PROFILE]
 """Examples of each hypothesis property of tests/security."""
 UNIT_EXAMPLES: Final = {"small": 25, "fast": 100, "full": 100}[PROFILE]
 """Examples of each other hypothesis property."""
+EVERY_NTH: Final = {"small": 3, "fast": 1, "full": 1}[PROFILE]
+"""Of a long table whose rows are costly, which share is tried."""
 LOAD_SECONDS: Final = {"small": 2, "fast": 5, "full": 60}[PROFILE]
 """How long each load lasts."""
