@@ -7,6 +7,8 @@ import pytest
 from canary.__main__ import main
 from tests.support.canary import Waiting
 
+pytestmark = pytest.mark.canary
+
 
 def test_the_local_gateway_can_be_asked_without_an_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

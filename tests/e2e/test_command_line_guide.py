@@ -14,6 +14,8 @@ from keyscope_cli.main import app
 from tests.support.command_line import ROOT, LocalRun, keyscope, local_run
 from tests.support.in_process import Ended
 
+pytestmark = pytest.mark.processes
+
 GUIDE: Final = (ROOT / "docs" / "command-line.md").read_text("utf-8")
 BLOCKS: Final = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
 EXAMPLES: Final = [line for block in BLOCKS for line in block.splitlines()]

@@ -21,6 +21,8 @@ from tests.support import plain_http
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.served_template import ServedTemplate, served_template
 
+pytestmark = pytest.mark.flushes
+
 KEY_CACHE_SECONDS: Final = 3
 """More than the first flush takes, which would otherwise stand for the second."""
 FLUSH_SECONDS: Final = 25

@@ -22,6 +22,7 @@ KINDS: Final = {
     "client": "drives the gateway with another's client, which takes seconds to load",
     "dynamodb_local": "uses Amazon's DynamoDB Local, which takes seconds to start",
     "example_tools": "runs an example's own tool, such as CDK or Terraform",
+    "flushes": "waits for flushes of API Gateway's cache, with a stack for each test",
     "generated": "sends thousands of generated requests",
     "load": "keeps the processor busy for seconds, on purpose",
     "processes": "starts a program for nearly every test",
