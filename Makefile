@@ -74,7 +74,7 @@ lint: .venv/installed ## Check style, types, import directions and the template;
 	ruff format --check .
 	mypy
 	lint-imports
-	cfn-lint template.yaml canary/template.yaml deploy/*.yaml
+	cfn-lint template.yaml platform_checks/template.yaml deploy/*.yaml
 
 format: .venv/installed ## Format the code and apply safe fixes
 	ruff check --fix .
@@ -93,7 +93,7 @@ invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=
 	@python -m local.invoke $(FUNCTION) $(EVENT)
 
 events: .venv/installed ## Fill the events with the running local stack's credentials, for `sam local invoke`
-	@python -m local.events --output .local/events
+	@python -m local.tour.events --output .local/events
 
 example-tools: .venv/installed ## Install what the CDK and Serverless examples are tested with (npm, 400 MB)
 	@UV_PROJECT_ENVIRONMENT=tests/examples/.venv uv sync --locked --quiet --only-group examples
@@ -102,10 +102,10 @@ example-tools: .venv/installed ## Install what the CDK and Serverless examples a
 	else echo "npm is not here, so the CDK and Serverless examples are not tested"; fi
 
 openapi: .venv/installed ## Write the management API's documents, docs/openapi.json and docs/endpoints.md
-	@python -m local.openapi
+	@python -m tools.openapi
 
 canary: .venv/installed ## Ask API Gateway what AWS does not document: STACK=name of a deployed stack, or LOCAL=1
-	@STACK="$(STACK)" LOCAL="$(LOCAL)" CLEAN="$(CLEAN)" PLATFORM="$(PLATFORM)" python -m canary
+	@STACK="$(STACK)" LOCAL="$(LOCAL)" CLEAN="$(CLEAN)" PLATFORM="$(PLATFORM)" python -m platform_checks
 
 screenshots: .venv/installed .venv/browser ## Take pictures of each view of the key console into .local/screenshots
 	@python -m tests.browser.screenshots

@@ -20,7 +20,7 @@ from benchmarks.instructions import count_instructions
 from benchmarks.processes import run_start
 from benchmarks.results import Section, Table, Target, joined
 from benchmarks.spread import interquartile, paired_ratio
-from local.runtime_emulator import EmulatorError, find_emulator
+from local.emulators.runtime_emulator import EmulatorError, find_emulator
 
 EVENTS: Final = ("basic", "jwt")
 LAYER_LIMIT_MEGABYTES: Final = 3.0

@@ -21,7 +21,7 @@ from typing import Final, cast
 from samcli.yamlhelper import yaml_parse
 
 from benchmarks.results import FOLDER, ROOT
-from local.template import environment_of, load_stack
+from local.template.stack import environment_of, load_stack
 
 LAMBDA_PYTHON: Final = "3.13"
 FUNCTION: Final = "RestAuthorizerFunction"

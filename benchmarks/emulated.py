@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.contenders import Contender, Interpreter, function_environment
-from local.runtime_emulator import INVOCATION_PATH, EmulatedFunction, runtime_emulator
+from local.emulators.runtime_emulator import INVOCATION_PATH, EmulatedFunction, runtime_emulator
 
 _MARK: Final = "KEYSCOPE_MEASURED"
 _PROCESS_CLOCK: Final = 2

@@ -18,9 +18,9 @@ from functools import partial
 from statistics import median
 from typing import Final
 
-from keyscope.answer import AuthorizerFailed, Unauthorized
-from keyscope.aws.bootstrap import authorizer_handler
-from keyscope.event import read_rest_event
+from keyscope.authorize.answer import AuthorizerFailed, Unauthorized
+from keyscope.authorize.event import read_rest_event
+from keyscope.entry.authorizer import authorizer_handler
 from tests.support.attacks import Attack, basic_attacks, header_attacks
 from tests.support.seeded_aws import Context, SeededAws, seeded_aws
 from tests.support.token_attacks import token_attacks

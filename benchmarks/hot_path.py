@@ -14,7 +14,7 @@ from benchmarks.miss import measure_misses
 from benchmarks.processes import run_probe
 from benchmarks.results import Cell, Section, Table, Target, joined
 from benchmarks.spread import interquartile, paired_ratio
-from local.runtime_emulator import EmulatorError, find_emulator
+from local.emulators.runtime_emulator import EmulatorError, find_emulator
 
 EVENTS: Final = {"basic": "Basic", "jwt": "JWT"}
 HANDLER_LIMITS: Final = {"basic": 100.0, "jwt": 150.0}

@@ -11,9 +11,9 @@ from benchmarks.log_volume import telemetry_of
 from benchmarks.prices import MILLION, MONTH_SECONDS, NOTED, Cost, Usage, monthly_cost
 from benchmarks.results import ROOT, Section, Table
 from benchmarks.traffic import Counts, Simulation, Traffic
-from keyscope.key_record import RecordSource
-from keyscope.settings import AuthorizerSettings, read_authorizer_settings
-from local.template import environment_of, load_stack
+from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
+from keyscope.model.key_record import RecordSource
+from local.template.stack import environment_of, load_stack
 
 MEMORY_GB: Final = 0.5
 """The template's default for the authorizers, 512 MB."""

@@ -11,13 +11,19 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import Final
 
-from keyscope.aws.directory_items import item_of_key
-from keyscope.directory import Key
-from keyscope.ids import OwnerType, new_account_id, new_app_id, new_key_id, new_service_account_id
-from keyscope.key_record import KeyRecord
-from keyscope.secret import hash_secret, new_secret
-from local.event_values import fill
-from local.seed import IssuedKey, SeededStore
+from keyscope.aws.dynamodb.directory_items import item_of_key
+from keyscope.lifecycle.directory import Key
+from keyscope.model.ids import (
+    OwnerType,
+    new_account_id,
+    new_app_id,
+    new_key_id,
+    new_service_account_id,
+)
+from keyscope.model.key_record import KeyRecord
+from keyscope.model.secret import hash_secret, new_secret
+from local.tour.event_values import fill
+from local.tour.seed import IssuedKey, SeededStore
 
 EVENTS: Final = Path(__file__).parents[1] / "events"
 SEALED_BYTES: Final = 200

@@ -24,12 +24,12 @@ from math import sqrt
 from statistics import median
 from typing import Final
 
-from keyscope.answer import AuthorizerFailed, Unauthorized
-from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
-from keyscope.event import read_rest_event
-from keyscope.ids import OwnerType, new_key_id
-from keyscope.provisioning import KeyRequest
-from keyscope.secret import new_secret
+from keyscope.authorize.answer import AuthorizerFailed, Unauthorized
+from keyscope.authorize.event import read_rest_event
+from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
+from keyscope.lifecycle.operations import KeyRequest
+from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.secret import new_secret
 from tests.support.builders import basic, rest_request_event, token
 from tests.support.seeded_aws import Context, SeededAws, seeded_aws
 

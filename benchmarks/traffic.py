@@ -18,20 +18,20 @@ from typing import Any, Final
 
 import jwt
 
-from keyscope.access_map import read_access_map
-from keyscope.authorize import Authorizer, authorize
-from keyscope.aws.secret_box import SecretOpeningBox
-from keyscope.decision import Decision, Outcome
-from keyscope.event import read_rest_event
-from keyscope.ids import OwnerType
-from keyscope.key_cache import KeyCache
-from keyscope.key_record import KeyRecord, Lookup, RecordSource
-from keyscope.policy import Policies, prepare_policies
-from keyscope.secret import hash_secret, new_secret
-from keyscope.settings import AuthorizerSettings
-from local.event_values import basic
-from local.result_cache import ResultCache
-from local.seed import IssuedKey
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import Policies, prepare_policies
+from keyscope.authorize.decision import Decision, Outcome
+from keyscope.authorize.event import read_rest_event
+from keyscope.authorize.key_cache import KeyCache
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.aws.kms_secrets import SecretOpeningBox
+from keyscope.entry.settings import AuthorizerSettings
+from keyscope.model.ids import OwnerType
+from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
+from keyscope.model.secret import hash_secret, new_secret
+from local.gateway.result_cache import ResultCache
+from local.tour.event_values import basic
+from local.tour.seed import IssuedKey
 
 ZIPF_EXPONENT: Final = 1.0
 """The second key gets half of the first one's requests, the third a third."""

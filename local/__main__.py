@@ -4,9 +4,9 @@ Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ON
 the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
 functions' log go there), `PARAMETERS`, the template's parameters, as in
 `PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`, `PLATFORM`, what to assume of API
-Gateway (`local/platform_behaviour.py`), `ATTACH`, the path of another SAM template whose APIs
-import this stack's authorizers (they are served after the stack's own), and `ACCESS_MAP`, the path
-of an access map file, in place of the parameter AccessMap.
+Gateway (`local/gateway/platform_behaviour.py`), `ATTACH`, the path of another SAM template whose
+APIs import this stack's authorizers (they are served after the stack's own), and `ACCESS_MAP`, the
+path of an access map file, in place of the parameter AccessMap.
 """
 
 import contextlib
@@ -22,17 +22,13 @@ from typing import Final
 from rich.console import Console
 
 from keyscope.errors import Misconfigured
-from local.access_map_file import with_access_map
-from local.api_definition import ApiKind
-from local.attached import attach
-from local.control_plane import control_plane_environment
-from local.embedded_aws import embedded_aws
-from local.event_values import basic
-from local.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
-from local.intrinsics import TemplateError
+from local.emulators.embedded_aws import embedded_aws
+from local.gateway.api_definition import ApiKind
+from local.gateway.control_plane import control_plane_environment
+from local.gateway.platform_behaviour import PlatformBehaviour
+from local.gateway.platform_settings import WrongBehaviour, read_behaviours
+from local.gateway.server import PortTaken
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
-from local.platform_behaviour import PlatformBehaviour
-from local.platform_settings import WrongBehaviour, read_behaviours
 from local.running_stack import (
     LoadedStack,
     ServedStack,
@@ -40,13 +36,17 @@ from local.running_stack import (
     polled_stack,
     served_stack,
 )
-from local.seed import USER_ID
-from local.server import PortTaken
-from local.session import Session, provision, write_session
 from local.stop_signals import interrupt_on_signals, noted_signals
-from local.template import Stack, environment_of, load_stack
-from local.tour import surprises, table_of, visit
-from local.tour_stops import plan
+from local.template.access_map_file import with_access_map
+from local.template.attached import attach
+from local.template.intrinsics import TemplateError
+from local.template.stack import Stack, environment_of, load_stack
+from local.tour.event_values import basic
+from local.tour.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
+from local.tour.seed import USER_ID
+from local.tour.session import Session, provision, write_session
+from local.tour.stops import plan
+from local.tour.visits import surprises, table_of, visit
 
 LOG_FILE_NAME: Final = "functions.log"
 INTERRUPTED: Final = 130

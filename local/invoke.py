@@ -18,10 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, cast
 
-from local.embedded_aws import EmbeddedAws, embedded_aws
-from local.event_values import UnknownPlaceholder, fill
-from local.events import ROOT
-from local.runtime_emulator import (
+from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
+from local.emulators.runtime_emulator import (
     DEFAULT_HANDLER,
     DEFAULT_TIMEOUT_SECONDS,
     EmulatedFunction,
@@ -30,8 +28,10 @@ from local.runtime_emulator import (
     RuntimeEmulator,
     runtime_emulator,
 )
-from local.seed import local_provisioning, seed
-from local.template import Stack, code_folder_of, environment_of, load_stack, physical_id_of
+from local.template.stack import Stack, code_folder_of, environment_of, load_stack, physical_id_of
+from local.tour.event_values import UnknownPlaceholder, fill
+from local.tour.events import ROOT
+from local.tour.seed import local_provisioning, seed
 
 FUNCTION_TYPE: Final = "AWS::Lambda::Function"
 PROVISIONING_FUNCTION: Final = "ProvisioningFunction"

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from local.api_definition import ApiKind
-from local.api_reader import read_apis
-from local.control_plane import control_plane, control_plane_environment
-from local.embedded_aws import EmbeddedAws
-from local.function_loader import LocalFunction, loaded_functions
-from local.gateway import Gateway
-from local.platform_behaviour import PlatformBehaviour
-from local.queue_poller import polled_queues
-from local.queues import empty_queues
-from local.server import bound, served, serving, url_of
-from local.template import Stack
+from local.emulators.embedded_aws import EmbeddedAws
+from local.emulators.queue_poller import polled_queues
+from local.emulators.queues import empty_queues
+from local.gateway.api_definition import ApiKind
+from local.gateway.api_reader import read_apis
+from local.gateway.control_plane import control_plane, control_plane_environment
+from local.gateway.gateway import Gateway
+from local.gateway.platform_behaviour import PlatformBehaviour
+from local.gateway.server import bound, served, serving, url_of
+from local.template.function_loader import LocalFunction, loaded_functions
+from local.template.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)

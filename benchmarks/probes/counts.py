@@ -16,12 +16,12 @@ from typing import Any
 
 from benchmarks.probes.steps import CannedClients, make_authorizer
 from benchmarks.timing import cpu_microseconds
-from keyscope.authorize import Authorizer, authorize
-from keyscope.event import read_rest_event
-from keyscope.ids import ACCOUNT_ID_LENGTH, APP_ID_LENGTH, OwnerType, account_id_of
-from keyscope.key_cache import KeyCache
-from keyscope.key_record import KeyRecord, Lookup, RecordSource
-from keyscope.policy import PolicyDocument, size_in_bytes
+from keyscope.access.policy import PolicyDocument, size_in_bytes
+from keyscope.authorize.event import read_rest_event
+from keyscope.authorize.key_cache import KeyCache
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.model.ids import ACCOUNT_ID_LENGTH, APP_ID_LENGTH, OwnerType, account_id_of
+from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
 
 KEYS_PER_OWNER = (1, 2, 5, 10)
 """An owner has at most ten keys."""

@@ -20,7 +20,7 @@ WARM_UP_CALLS: Final = 30
 def by_keyscope(table: str) -> Callable[[str], object]:
     """Return the authorizer's own read, up to the key record."""
     from keyscope.aws.clients import dynamodb_client
-    from keyscope.aws.key_table import KeyTable
+    from keyscope.aws.dynamodb.key_table import KeyTable
 
     return KeyTable(dynamodb_client(), table).get
 

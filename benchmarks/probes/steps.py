@@ -18,18 +18,18 @@ from typing import Any
 
 from benchmarks.items import decoded_items
 from benchmarks.timing import Step, cpu_microseconds, output_to_nowhere
-from keyscope.access_map import read_access_map
-from keyscope.answer import answer
-from keyscope.authorize import Authorizer, authorize
-from keyscope.aws.key_table import KeyTable
-from keyscope.aws.secret_box import SecretOpeningBox
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import policy_document, prepare_policies
+from keyscope.authorize.answer import answer
+from keyscope.authorize.credential import parse_credential
+from keyscope.authorize.event import read_rest_event, request_id_of
+from keyscope.authorize.key_cache import KeyCache
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.authorize.verification import Circumstances, verify
+from keyscope.aws.dynamodb.key_table import KeyTable
+from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.aws.telemetry import Telemetry
-from keyscope.credential import parse_credential
-from keyscope.event import read_rest_event, request_id_of
-from keyscope.key_cache import KeyCache
-from keyscope.policy import policy_document, prepare_policies
-from keyscope.settings import read_authorizer_settings
-from keyscope.verification import Circumstances, verify
+from keyscope.entry.settings import read_authorizer_settings
 
 
 class CannedClients:

@@ -2,6 +2,6 @@
 
 import os
 
-from keyscope.aws.cache_flush_bootstrap import cache_flush_handler
+from keyscope.entry.cache_flush import cache_flush_handler
 
 handler = cache_flush_handler(os.environ)

@@ -2,6 +2,6 @@
 
 import os
 
-from keyscope.aws.management.explanation_bootstrap import explanation_handler
+from keyscope.entry.explanation import explanation_handler
 
 handler = explanation_handler(os.environ)

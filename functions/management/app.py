@@ -2,6 +2,6 @@
 
 import os
 
-from keyscope.aws.management.bootstrap import management_handler
+from keyscope.entry.management import management_handler
 
 handler = management_handler(os.environ)

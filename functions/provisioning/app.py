@@ -2,6 +2,6 @@
 
 import os
 
-from keyscope.aws.provisioning_bootstrap import provisioning_handler
+from keyscope.entry.provisioning import provisioning_handler
 
 handler = provisioning_handler(os.environ)

@@ -2,10 +2,10 @@
 
 import os
 
-from keyscope.aws.start import without_garbage_collection
+from keyscope.entry.start import without_garbage_collection
 
 with without_garbage_collection():
-    from keyscope.aws.bootstrap import authorizer_handler
-    from keyscope.event import read_rest_event
+    from keyscope.authorize.event import read_rest_event
+    from keyscope.entry.authorizer import authorizer_handler
 
     handler = authorizer_handler("rest_authorizer", read_rest_event, os.environ)

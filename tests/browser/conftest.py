@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
-from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.served_template import served_template
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-from keyscope.ids import OwnerType
-from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
 from tests.browser.conftest import CHROMIUM, Account, Console
 from tests.support.builders import basic
 from tests.support.served_template import served_template

@@ -9,12 +9,12 @@ from typing import Any, Final, cast
 import pytest
 from moto.server import ThreadedMotoServer
 
-from keyscope.settings import AuthorizerSettings, read_authorizer_settings
+from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope_cli.authorizer_checks import cache_finding
 from keyscope_cli.findings import Verdict
-from local.tables import DUMMY_CREDENTIALS, REGION, local_client
+from local.emulators.tables import DUMMY_CREDENTIALS, REGION, local_client
 from tests.support import plain_http
-from tests.support.command_line import keyscope
+from tests.support.cli import keyscope
 from tests.support.in_process import Ended
 
 STACK: Final = "keyscope"

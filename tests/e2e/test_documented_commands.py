@@ -14,8 +14,8 @@ from tests.support.local_run import local_run
 pytestmark = pytest.mark.processes
 
 RUN_BY: Final = {
-    "docs/canary.md": "tests/e2e/test_canary_facts.py",
-    "docs/command-line.md": "tests/e2e/test_command_line_guide.py",
+    "docs/canary.md": "tests/e2e/test_platform_checks_facts.py",
+    "docs/command-line.md": "tests/e2e/test_cli_guide.py",
 }
 """Pages whose commands another test runs one by one."""
 RUNNABLE: Final = [block for block in blocks() if block.script.strip() and block.page not in RUN_BY]

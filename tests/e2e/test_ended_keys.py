@@ -12,11 +12,11 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from local.event_values import basic, bearer
-from local.gateway_request import CacheUse
-from local.result_cache import ResultCache
-from local.seed import USER_ID, IssuedKey, SeededStore, seed
-from local.server import CACHE_HEADER
+from local.gateway.request import CacheUse
+from local.gateway.result_cache import ResultCache
+from local.gateway.server import CACHE_HEADER
+from local.tour.event_values import basic, bearer
+from local.tour.seed import USER_ID, IssuedKey, SeededStore, seed
 from tests.support import plain_http
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.served_template import ServedTemplate, served_template

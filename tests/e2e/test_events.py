@@ -9,9 +9,11 @@ from typing import Final, cast
 
 import pytest
 
-from local.embedded_aws import embedded_aws
-from local.event_values import fill
-from local.events import (
+from local.emulators.embedded_aws import embedded_aws
+from local.emulators.runtime_emulator import Invocation, RuntimeEmulator
+from local.invoke import emulated_function, provisioning_environment
+from local.tour.event_values import fill
+from local.tour.events import (
     EVENTS,
     Allowed,
     Answered,
@@ -20,9 +22,7 @@ from local.events import (
     SampleEvent,
     Unauthorized,
 )
-from local.invoke import emulated_function, provisioning_environment
-from local.runtime_emulator import Invocation, RuntimeEmulator
-from local.seed import SeededStore, local_provisioning, seed
+from local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.stacks import stack_of
 
 pytestmark = pytest.mark.processes

@@ -8,11 +8,11 @@ from typing import Final, cast
 
 import pytest
 
-from local.embedded_aws import embedded_aws
-from local.event_values import PLACEHOLDER, VALUES, UnknownPlaceholder, fill
-from local.events import EVENTS, EVENTS_FOLDER, SampleEvent
+from local.emulators.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
-from local.seed import SeededStore, local_provisioning, seed
+from local.tour.event_values import PLACEHOLDER, VALUES, UnknownPlaceholder, fill
+from local.tour.events import EVENTS, EVENTS_FOLDER, SampleEvent
+from local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]

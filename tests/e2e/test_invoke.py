@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
+from local.emulators.runtime_emulator import Invocation
 from local.invoke import main, shown_answer
-from local.runtime_emulator import Invocation
 from tests.support.in_process import Ended, run_here
 
 EVENTS: Final = Path(__file__).parents[2] / "events"

@@ -11,17 +11,17 @@ import httpx
 import pytest
 
 from keyscope.aws.flush_queue import FlushQueue
-from keyscope.provisioning import KeyRequest, Provisioning
-from local.embedded_aws import EmbeddedAws, embedded_aws
-from local.event_values import VALUES, basic, bearer
-from local.gateway import Gateway
-from local.gateway_request import CacheUse, GatewayAnswer, GatewayRequest
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
+from local.emulators.listening_program import free_ports
+from local.emulators.tables import local_client
+from local.gateway.gateway import Gateway
+from local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest
 from local.invoke import provisioning_environment
-from local.listening_program import free_ports
 from local.running_stack import loaded_stack, polled_stack, served_stack
-from local.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
-from local.tables import local_client
-from local.template import Stack, physical_id_of
+from local.template.stack import Stack, physical_id_of
+from local.tour.event_values import VALUES, basic, bearer
+from local.tour.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
 from tests.support import plain_http
 from tests.support.mixed_calls import REFUSED
 from tests.support.patience import PATIENCE_SECONDS

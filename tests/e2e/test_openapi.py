@@ -13,13 +13,13 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from keyscope.provisioning import KeyRequest, Provisioning
-from local.embedded_aws import embedded_aws
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from local.emulators.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
-from local.openapi import DOCS, documents
 from local.running_stack import loaded_stack, served_stack
-from local.seed import local_provisioning
+from local.tour.seed import local_provisioning
 from tests.support.stacks import stack_of
+from tools.openapi import DOCS, documents
 
 pytestmark = pytest.mark.generated
 pytest_plugins = ["schemathesis.pytest.plugin"]

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import pytest
 
-from local import events
 from local.__main__ import main
+from local.tour import events
 from tests.support import plain_http
 from tests.support.in_process import Ended, run_here
 from tests.support.logs import new_loggers

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from local import runtime_emulator as module
-from local.runtime_emulator import (
+from local.emulators import runtime_emulator as module
+from local.emulators.runtime_emulator import (
     EmulatedFunction,
     EmulatorError,
     RuntimeEmulator,

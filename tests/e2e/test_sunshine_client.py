@@ -28,11 +28,11 @@ from sunshine_conversations_client.model.error_response import ErrorResponse
 from sunshine_conversations_client.model.meta import Meta
 from sunshine_conversations_client.model.page import Page
 
-from keyscope.ids import owner_type_of_key
-from keyscope.principal import SCOPE_OF_BASIC
-from keyscope.secret import new_secret
-from local.event_values import bearer
-from local.seed import IssuedKey, SeededStore, seed
+from keyscope.model.ids import owner_type_of_key
+from keyscope.model.principal import SCOPE_OF_BASIC
+from keyscope.model.secret import new_secret
+from local.tour.event_values import bearer
+from local.tour.seed import IssuedKey, SeededStore, seed
 from tests.support.served_template import ServedTemplate, served_template
 
 pytestmark = pytest.mark.client

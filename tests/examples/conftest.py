@@ -7,12 +7,12 @@ from typing import Final
 
 import pytest
 
-from local.access_map_file import with_access_map
-from local.attached import attach
-from local.embedded_aws import embedded_aws
+from local.emulators.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, served_stack
-from local.seed import SeededStore, local_provisioning, seed
+from local.template.access_map_file import with_access_map
+from local.template.attached import attach
+from local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.stacks import stack_of
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"

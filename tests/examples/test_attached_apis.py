@@ -5,7 +5,7 @@ from typing import Final
 import httpx
 import pytest
 
-from local.event_values import basic, bearer
+from local.tour.event_values import basic, bearer
 from tests.examples.conftest import ServedProjects
 from tests.support import plain_http
 

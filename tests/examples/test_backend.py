@@ -11,9 +11,8 @@ from authorized import NotAuthorized, authorized
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyscope.ids import OwnerType
-from keyscope.principal import Principal, Scope
-from keyscope.token import percent_encoded
+from keyscope.model.ids import OwnerType, percent_encoded
+from keyscope.model.principal import Principal, Scope
 from tests.support.path_readers import readings
 from tests.support.profile import EXAMPLES
 from tests.support.tenants import TENANTS, Tenant, hostile_paths, pairs, tenant

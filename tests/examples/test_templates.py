@@ -7,12 +7,12 @@ from typing import Final, cast
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from keyscope.access_map import read_access_map
-from keyscope.policy import prepare_policies
-from local.api_definition import Authorizer, AuthorizerKind, IdentityPlace, IdentitySource
-from local.api_reader import read_apis
-from local.attached import attach
-from local.intrinsics import Json
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import prepare_policies
+from local.gateway.api_definition import Authorizer, AuthorizerKind, IdentityPlace, IdentitySource
+from local.gateway.api_reader import read_apis
+from local.template.attached import attach
+from local.template.intrinsics import Json
 from tests.examples.conftest import ACCESS_MAP, EXAMPLES
 from tests.support.attachments import (
     HTTP,

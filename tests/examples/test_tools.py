@@ -11,7 +11,7 @@ from typing import Final, cast
 import hcl2
 import pytest
 
-from local.intrinsics import Json
+from local.template.intrinsics import Json
 from tests.examples.conftest import EXAMPLES
 from tests.support.attachments import (
     HTTP,

@@ -9,9 +9,9 @@ from typing import Any, Final
 import jsonschema_rs
 import pytest
 
-from keyscope.audit import Action, Actor, AuditEvent
-from keyscope.ids import OwnerType
-from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.lifecycle.audit import Action, Actor, AuditEvent
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import operations_over

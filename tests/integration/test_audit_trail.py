@@ -9,14 +9,14 @@ from typing import Any, Final, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from keyscope.audit import Action, Actor, AuditEvent, Change
 from keyscope.aws.audit_trail import DETAIL_TYPE, EVENT_SOURCE, EventBus
 from keyscope.aws.clients import EventsClient
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
-from keyscope.directory import Owner
-from keyscope.ids import OwnerType
-from local.embedded_aws import EmbeddedAws
-from local.tables import local_client
+from keyscope.lifecycle.audit import Action, Actor, AuditEvent, Change
+from keyscope.lifecycle.directory import Owner
+from keyscope.model.ids import OwnerType
+from local.emulators.embedded_aws import EmbeddedAws
+from local.emulators.tables import local_client
 from tests.support.builders import ACCOUNT, NOW
 
 OWNER: Final = Owner(OwnerType.ACCOUNT, ACCOUNT, "Acme", NOW)

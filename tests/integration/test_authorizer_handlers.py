@@ -9,19 +9,19 @@ from typing import cast
 
 import pytest
 
-from keyscope.answer import Answer, AuthorizerFailed, Unauthorized
-from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
+from keyscope.authorize.answer import Answer, AuthorizerFailed, Unauthorized
+from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.aws.clients import KmsClient
-from keyscope.aws.secret_box import SecretSealingBox
+from keyscope.aws.kms_secrets import SecretSealingBox
+from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from keyscope.errors import Misconfigured
-from keyscope.event import read_http_event, read_rest_event
-from keyscope.ids import OwnerType
-from keyscope.provisioning import KeyRequest, Provisioning
-from keyscope.secret import hash_secret, new_secret
-from local.event_values import basic, bearer
-from local.listening_program import free_ports
-from local.seed import IssuedKey, SeededStore, local_provisioning, seed
-from local.tables import local_client
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
+from keyscope.model.secret import hash_secret, new_secret
+from local.emulators.listening_program import free_ports
+from local.emulators.tables import local_client
+from local.tour.event_values import basic, bearer
+from local.tour.seed import IssuedKey, SeededStore, local_provisioning, seed
 from tests.support.builders import http_event, rest_request_event
 from tests.support.dynamodb_local import Store
 from tests.support.operations import dynamodb_of

@@ -14,11 +14,11 @@ from keyscope.aws.audit_trail import EventBus
 from keyscope.aws.cached_policies import QueuedFlushes
 from keyscope.aws.flush_queue import FlushQueue
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
-from keyscope.directory import MAX_KEYS_PER_OWNER, KeyNotFound, OwnerNotFound
 from keyscope.errors import Unavailable
-from keyscope.ids import OwnerType
-from keyscope.provisioning import KeyRequest, Provisioning
-from local.tables import local_client
+from keyscope.lifecycle.directory import MAX_KEYS_PER_OWNER, KeyNotFound, OwnerNotFound
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
+from local.emulators.tables import local_client
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import operations_over

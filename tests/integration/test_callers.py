@@ -11,13 +11,13 @@ from typing import Final
 
 import pytest
 
-from keyscope.caller import ProvenKey
-from keyscope.directory import ChangedMeanwhile
 from keyscope.errors import Forbidden
-from keyscope.ids import OwnerType
-from keyscope.management import AppChange, AppRequest, KeyChange, Management
-from keyscope.principal import Principal, Scope
-from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.lifecycle.caller import ProvenKey
+from keyscope.lifecycle.directory import ChangedMeanwhile
+from keyscope.lifecycle.management import AppChange, AppRequest, KeyChange, Management
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
+from keyscope.model.principal import Principal, Scope
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
     InterruptedClient,

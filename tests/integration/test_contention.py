@@ -11,17 +11,17 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from keyscope.aws.clients import DynamoDbClient
-from keyscope.aws.directory_table import DirectoryTable
-from keyscope.aws.management.api import management_api
-from keyscope.aws.management.bootstrap import handler_of
-from keyscope.aws.transactions import MAX_CONTENTION_SECONDS, Database
-from keyscope.caller import ProvenKey
-from keyscope.directory import After
+from keyscope.aws.dynamodb.directory_table import DirectoryTable
+from keyscope.aws.dynamodb.transactions import MAX_CONTENTION_SECONDS, Database
+from keyscope.entry.management import handler_of
 from keyscope.errors import Contended, Forbidden
-from keyscope.ids import OwnerType
-from keyscope.management import AppRequest, Management
-from keyscope.principal import Principal, Scope
-from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.lifecycle.caller import ProvenKey
+from keyscope.lifecycle.directory import After
+from keyscope.lifecycle.management import AppRequest, Management
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.management_api.api import management_api
+from keyscope.model.ids import OwnerType
+from keyscope.model.principal import Principal, Scope
 from tests.support.contention import ConflictingClient, conflict_at
 from tests.support.dynamodb_local import Store
 from tests.support.management import Caller

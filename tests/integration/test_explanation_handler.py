@@ -8,14 +8,14 @@ from typing import Any, Final, cast
 
 import pytest
 
-from keyscope.aws.management.bootstrap import ManagementHandler
-from keyscope.aws.management.explanation_bootstrap import explanation_handler
-from keyscope.ids import OwnerType, new_key_id
-from keyscope.principal import Principal, Scope
-from keyscope.provisioning import KeyRequest, Provisioning
-from keyscope.secret import new_secret
-from local.seed import SeededStore, local_provisioning, seed
-from local.tables import local_client
+from keyscope.entry.explanation import explanation_handler
+from keyscope.entry.management import ManagementHandler
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.principal import Principal, Scope
+from keyscope.model.secret import new_secret
+from local.emulators.tables import local_client
+from local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.builders import basic, token
 from tests.support.dynamodb_local import Store
 from tests.support.logs import functions_log_here

@@ -12,9 +12,10 @@ from typing import Final
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from keyscope.audit import AuditEvent
 from keyscope.aws.clients import DynamoDbClient
-from keyscope.directory import (
+from keyscope.errors import KeyscopeError, Reason, Unavailable
+from keyscope.lifecycle.audit import AuditEvent
+from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
     After,
     KeyState,
@@ -22,9 +23,8 @@ from keyscope.directory import (
     OverlapRunning,
     OwnerNotFound,
 )
-from keyscope.errors import KeyscopeError, Reason, Unavailable
-from keyscope.ids import OwnerType
-from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import pytest
 
-from keyscope.aws.directory_table import DirectoryTable
-from keyscope.directory import (
+from keyscope.aws.dynamodb.directory_table import DirectoryTable
+from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
     After,
     ChangedMeanwhile,
@@ -25,9 +25,9 @@ from keyscope.directory import (
     OwnsApps,
     TooManyKeys,
 )
-from keyscope.ids import OwnerType, creator_of_app, new_account_id, new_key_id
-from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
-from keyscope.secret import hash_secret
+from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType, creator_of_app, new_account_id, new_key_id
+from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (

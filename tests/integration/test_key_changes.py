@@ -6,8 +6,9 @@ from typing import Final
 
 import pytest
 
-from keyscope.audit import AuditEvent
-from keyscope.directory import (
+from keyscope.errors import Unavailable
+from keyscope.lifecycle.audit import AuditEvent
+from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
     Key,
     KeyNotFound,
@@ -16,10 +17,9 @@ from keyscope.directory import (
     OwnerNotFound,
     TooManyKeys,
 )
-from keyscope.errors import Unavailable
-from keyscope.ids import OwnerType
-from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
-from keyscope.secret import hash_secret
+from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
+from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (

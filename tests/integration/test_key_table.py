@@ -14,10 +14,10 @@ from botocore.exceptions import (
 
 from keyscope.aws.clients import UnreadableAnswer
 from keyscope.aws.deadline import DeadlinePassed, RequestTimeUp, TooManyCallsStuck
-from keyscope.aws.key_table import KeyTable
+from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
-from local.listening_program import free_ports
-from local.tables import local_client
+from local.emulators.listening_program import free_ports
+from local.emulators.tables import local_client
 from tests.support.dynamodb_local import Store
 
 if TYPE_CHECKING:

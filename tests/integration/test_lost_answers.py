@@ -10,10 +10,10 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 from keyscope.aws.clients import DynamoDbClient, writing_dynamodb_client
-from keyscope.directory import After, OwnerNotFound
-from keyscope.ids import OwnerType
-from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
-from keyscope.secret import hash_secret
+from keyscope.lifecycle.directory import After, OwnerNotFound
+from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
+from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (

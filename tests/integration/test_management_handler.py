@@ -11,16 +11,16 @@ from unittest.mock import ANY
 
 import pytest
 
-from keyscope.aws.management.bootstrap import ManagementHandler, management_handler
-from keyscope.aws.management.requests import MAX_BODY_BYTES
+from keyscope.entry.management import ManagementHandler, management_handler
 from keyscope.errors import Misconfigured
-from keyscope.ids import OwnerType
-from keyscope.management import Management
-from keyscope.principal import Principal, Scope
-from keyscope.provisioning import KeyRequest, Provisioning
-from keyscope.secret import check_secret
-from local.listening_program import free_ports
-from local.seed import local_provisioning
+from keyscope.lifecycle.management import Management
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.management_api.requests import MAX_BODY_BYTES
+from keyscope.model.ids import OwnerType
+from keyscope.model.principal import Principal, Scope
+from keyscope.model.secret import check_secret
+from local.emulators.listening_program import free_ports
+from local.tour.seed import local_provisioning
 from tests.support.builders import ACCOUNT, OTHER_APP, USER
 from tests.support.dynamodb_local import Store
 from tests.support.logs import functions_log_here
@@ -929,7 +929,7 @@ def test_a_bug_is_500_and_its_text_is_told_to_nobody(
 def test_an_answer_that_does_not_fit_its_shape_is_500(
     caller: Caller, monkeypatch: pytest.MonkeyPatch, log: Callable[[], Lines]
 ) -> None:
-    monkeypatch.setattr("keyscope.aws.management.v2.app_v2", lambda _: {"id": 5})
+    monkeypatch.setattr("keyscope.management_api.v2.app_v2", lambda _: {"id": 5})
     refused = caller.call("POST", V2, {"displayName": "Shop"})
     assert (refused.status, refused.json) == (500, INTERNAL_ERROR)
     (failure,) = [line for line in log() if line["message"] == "failed"]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from keyscope.directory import (
+from keyscope.lifecycle.directory import (
     REVOKED_RECORD_SECONDS,
     After,
     Before,
@@ -17,8 +17,8 @@ from keyscope.directory import (
     OwnsApps,
     Position,
 )
-from keyscope.ids import OwnerType
-from keyscope.provisioning import KeyRequest, Provisioning
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (

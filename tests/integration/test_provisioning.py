@@ -9,11 +9,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from keyscope.aws.clients import DynamoDbClient
-from keyscope.aws.directory_table import DirectoryTable
-from keyscope.aws.key_table import KeyTable
-from keyscope.aws.transactions import MAX_CONTENTION_SECONDS, Database
-from keyscope.caller import Iam
-from keyscope.directory import (
+from keyscope.aws.dynamodb.directory_table import DirectoryTable
+from keyscope.aws.dynamodb.key_table import KeyTable
+from keyscope.aws.dynamodb.transactions import MAX_CONTENTION_SECONDS, Database
+from keyscope.errors import Contended, Unavailable
+from keyscope.lifecycle.caller import Iam
+from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
     REVOKED_RECORD_SECONDS,
     After,
@@ -25,11 +26,10 @@ from keyscope.directory import (
     TooManyApps,
     TooManyKeys,
 )
-from keyscope.errors import Contended, Unavailable
-from keyscope.ids import OwnerType
-from keyscope.key_record import KeyRecord, Lookup, RecordSource
-from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
-from keyscope.secret import hash_secret
+from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
+from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
+from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW, make_key
 from tests.support.dynamodb_local import Store
 from tests.support.operations import dynamodb_of, operations_over

@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from keyscope.aws.provisioning_bootstrap import ProvisioningHandler, provisioning_handler
+from keyscope.entry.provisioning import ProvisioningHandler, provisioning_handler
 from keyscope.errors import Misconfigured, Unavailable
-from keyscope.secret import check_secret
-from local.listening_program import free_ports
+from keyscope.model.secret import check_secret
+from local.emulators.listening_program import free_ports
 from tests.support.dynamodb_local import Store
 
 Json = Mapping[str, object]

@@ -8,17 +8,17 @@ from typing import Final, TypeVar
 
 import pytest
 
-from keyscope.directory import (
+from keyscope.errors import KeyscopeError
+from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
     After,
     Key,
     KeyState,
     Owner,
 )
-from keyscope.errors import KeyscopeError
-from keyscope.ids import OwnerType
-from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
-from keyscope.secret import hash_secret
+from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
+from keyscope.model.secret import hash_secret
 from tests.support.dynamodb_local import Store
 from tests.support.operations import operations_over, owner_item, record_of, usable_keys
 

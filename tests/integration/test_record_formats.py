@@ -9,18 +9,18 @@ from typing import Any, Final, Protocol, cast
 
 import pytest
 
-from keyscope.aws.bootstrap import authorizer_handler
-from keyscope.aws.key_items import record_of_item
+from keyscope.authorize.event import read_rest_event
+from keyscope.aws.dynamodb.key_items import record_of_item
+from keyscope.entry.authorizer import authorizer_handler
 from keyscope.errors import Reason, Unavailable
-from keyscope.event import read_rest_event
-from keyscope.ids import OwnerType
-from keyscope.key_record import KeyRecord
-from keyscope.provisioning import CreatedKey, KeyRequest, Provisioning
-from local.event_values import basic, bearer
-from local.intrinsics import Json
-from local.seed import IssuedKey
-from local.tables import create_tables
-from local.template import Stack
+from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
+from keyscope.model.key_record import KeyRecord
+from local.emulators.tables import create_tables
+from local.template.intrinsics import Json
+from local.template.stack import Stack
+from local.tour.event_values import basic, bearer
+from local.tour.seed import IssuedKey
 from tests.support.builders import NOW, rest_request_event
 from tests.support.dynamodb_local import Store
 from tests.support.operations import dynamodb_of, key_item, record_of

@@ -8,14 +8,14 @@ from typing import Final
 import pytest
 import snapshot_restore_py
 
-from keyscope.answer import Answer
-from keyscope.aws.bootstrap import authorizer_handler
-from keyscope.event import read_rest_event
-from local.embedded_aws import EmbeddedAws
-from local.event_values import bearer
+from keyscope.authorize.answer import Answer
+from keyscope.authorize.event import read_rest_event
+from keyscope.entry.authorizer import authorizer_handler
+from local.emulators.embedded_aws import EmbeddedAws
 from local.invoke import provisioning_environment
-from local.seed import SeededStore, local_provisioning, seed
-from local.template import Stack
+from local.template.stack import Stack
+from local.tour.event_values import bearer
+from local.tour.seed import SeededStore, local_provisioning, seed
 from tests.integration.test_authorizer_handlers import Context, decisions
 from tests.support.builders import rest_request_event
 

@@ -10,9 +10,9 @@ from typing import Final
 
 import pytest
 
-from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
-from local.event_values import fill
-from local.seed import USER_ID, SeededStore, local_provisioning, seed
+from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
+from local.tour.event_values import fill
+from local.tour.seed import USER_ID, SeededStore, local_provisioning, seed
 from tests.support.dynamodb_local import Store
 
 ROOT: Final = Path(__file__).parents[2]

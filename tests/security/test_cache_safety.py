@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyscope.answer import answer
-from keyscope.authorize import Authorizer, authorize
-from keyscope.event import read_http_event, read_rest_event
-from keyscope.ids import OwnerType
-from keyscope.policy import CACHE_MARGIN_SECONDS, LONGEST_CACHE_SECONDS
-from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
-from local.gateway_request import CacheUse, GatewayAnswer
+from keyscope.access.policy import CACHE_MARGIN_SECONDS, LONGEST_CACHE_SECONDS
+from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
+from keyscope.authorize.answer import answer
+from keyscope.authorize.event import read_http_event, read_rest_event
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.model.ids import OwnerType
+from local.gateway.request import CacheUse, GatewayAnswer
 from tests.support.builders import (
     APP,
     METHOD_ARN,

@@ -2,9 +2,9 @@
 
 import pytest
 
+from keyscope.authorize.key_cache import KeyCache
 from keyscope.errors import Reason, Unavailable
-from keyscope.key_cache import KeyCache
-from keyscope.key_record import Lookup, RecordSource
+from keyscope.model.key_record import Lookup, RecordSource
 from tests.support.builders import NOW, make_key
 from tests.support.stores import MemoryKeyStore, SteppedClock
 

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 import pytest
 
+from keyscope.authorize.decision import Outcome
 from keyscope.aws.deadline import (
     CALL_SECONDS,
     REQUEST_SECONDS,
@@ -20,7 +21,6 @@ from keyscope.aws.deadline import (
     RequestTimeUp,
     TooManyCallsStuck,
 )
-from keyscope.decision import Outcome
 from tests.support.builders import make_key, rotated
 from tests.support.faulty_aws import (
     FaultyAws,

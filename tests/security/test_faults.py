@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 
-from keyscope.decision import Outcome
+from keyscope.authorize.decision import Outcome
 from tests.support.builders import MadeKey, basic, make_key, token
 from tests.support.faulty_aws import (
     Fault,

@@ -26,24 +26,24 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from keyscope.authorize import Authorizer, authorize
-from keyscope.aws.secret_box import SecretOpeningBox
+from keyscope.authorize.decision import Decision, Outcome, Scheme
+from keyscope.authorize.event import read_rest_event
+from keyscope.authorize.key_cache import RECHECK_SECONDS, RETRY_SECONDS, KeyCache
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.aws.telemetry import COMPONENT, NOT_APPLICABLE, Telemetry
-from keyscope.decision import Decision, Outcome, Scheme
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
-from keyscope.event import read_rest_event
-from keyscope.ids import OwnerType, new_key_id
-from keyscope.key_cache import RECHECK_SECONDS, RETRY_SECONDS, KeyCache
-from keyscope.key_record import KeyRecord, Lookup, RecordSource
-from keyscope.principal import Scope
-from keyscope.provisioning import KeyRequest, Provisioning
-from keyscope.secret import new_secret
-from local.embedded_aws import embedded_aws
-from local.event_values import basic as basic_of
-from local.function_loader import FunctionFailed, LocalFunction
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
+from keyscope.model.principal import Scope
+from keyscope.model.secret import new_secret
+from local.emulators.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, served_stack
-from local.seed import IssuedKey, local_provisioning
+from local.template.function_loader import FunctionFailed, LocalFunction
+from local.tour.event_values import basic as basic_of
+from local.tour.seed import IssuedKey, local_provisioning
 from tests.support.builders import (
     NOW,
     MadeKey,
@@ -441,8 +441,8 @@ def stack() -> Iterator[ServedStack]:
 def foretold(monkeypatch: pytest.MonkeyPatch) -> IssuedKey:
     """A key that a caller knows before it is created."""
     key = IssuedKey(new_key_id(OwnerType.ACCOUNT), new_secret())
-    monkeypatch.setattr("keyscope.provisioning.new_key_id", lambda _: key.key_id)
-    monkeypatch.setattr("keyscope.provisioning.new_secret", lambda: key.secret)
+    monkeypatch.setattr("keyscope.lifecycle.operations.new_key_id", lambda _: key.key_id)
+    monkeypatch.setattr("keyscope.lifecycle.operations.new_secret", lambda: key.secret)
     return key
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyscope.answer import Unauthorized
-from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
-from keyscope.credential import Basic, Bearer, Credential, parse_credential
+from keyscope.authorize.answer import Unauthorized
+from keyscope.authorize.credential import Basic, Bearer, Credential, parse_credential
+from keyscope.authorize.event import read_http_event, read_rest_event
+from keyscope.authorize.token import Token, verify_signature
+from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from keyscope.errors import Reason, Refused
-from keyscope.event import read_http_event, read_rest_event
-from keyscope.token import Token, verify_signature
 from tests.support.attacks import Attack, encoded
 from tests.support.builders import NOW, basic, http_event, make_key, rest_request_event
 from tests.support.every_attack import EVERY_POSITION, POSITIONS_OF_ONE_HEADER, every_attack

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyscope.answer import AuthorizerFailed, Unauthorized
-from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
-from keyscope.event import read_http_event, read_rest_event, request_id_of
-from keyscope.secret import new_secret
+from keyscope.authorize.answer import AuthorizerFailed, Unauthorized
+from keyscope.authorize.event import read_http_event, read_rest_event, request_id_of
+from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
+from keyscope.model.secret import new_secret
 from tests.support.builders import METHOD_ARN, basic, http_event, rest_request_event
 from tests.support.logs import functions_log_here
 from tests.support.profile import EXAMPLES

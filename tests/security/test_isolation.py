@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyscope.method_arn import ApiStage
-from keyscope.policy import websocket_policy_document
-from keyscope.token import percent_encoded
+from keyscope.access.method_arn import ApiStage
+from keyscope.access.policy import websocket_policy_document
+from keyscope.model.ids import percent_encoded
 from tests.support.builders import NOW
 from tests.support.path_readers import readings
 from tests.support.profile import EXAMPLES

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyscope.answer import answer
-from keyscope.authorize import Authorizer, authorize
-from keyscope.event import read_http_event, read_rest_event
-from keyscope.ids import OwnerType
-from keyscope.method_arn import read_api_stage
+from keyscope.access.method_arn import read_api_stage
+from keyscope.authorize.answer import answer
+from keyscope.authorize.event import read_http_event, read_rest_event
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.model.ids import OwnerType
 from tests.support.builders import APP, MadeKey, make_key
 from tests.support.local_gateway import NOW, Served, served, small_stack
 from tests.support.path_readers import readings

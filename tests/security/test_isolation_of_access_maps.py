@@ -7,10 +7,10 @@ from typing import Final
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from keyscope.access_map import AccessMap, Holder, Placeholder, read_access_map
+from keyscope.access.access_map import AccessMap, Grantee, Placeholder, read_access_map
+from keyscope.access.method_arn import ApiStage
+from keyscope.access.policy import prepare_policies
 from keyscope.errors import Misconfigured
-from keyscope.method_arn import ApiStage
-from keyscope.policy import prepare_policies
 from tests.support.path_readers import disguised, readings
 from tests.support.profile import EXAMPLES
 from tests.support.tenants import (
@@ -23,13 +23,13 @@ from tests.support.tenants import (
     tenant,
 )
 
-HOLDERS: Final = {
-    "appUser": [Holder.APP_USER],
-    "app": [Holder.APP],
-    "account": [Holder.ACCOUNT, Holder.USER_ACCOUNT],
-    "service account": [Holder.ACCOUNT],
+GRANTEES: Final = {
+    "appUser": [Grantee.APP_USER],
+    "app": [Grantee.APP],
+    "account": [Grantee.ACCOUNT, Grantee.USER_ACCOUNT],
+    "service account": [Grantee.ACCOUNT],
 }
-GRANTED: Final = [holder for holder in Holder if holder is not Holder.NEVER]
+GRANTED: Final = [grantee for grantee in Grantee if grantee is not Grantee.NEVER]
 ACCOUNT: Final = "0a1b2c3d4e5f"
 APP: Final = ACCOUNT + "c0de" + "12345678"
 OTHER_APPS: Final = (
@@ -45,12 +45,12 @@ USERS: Final = st.sampled_from(["jane", "jane2", "a", "users", "..x", OTHER_APPS
 """User ids as callers may choose them: words of the paths, and ids of others."""
 
 
-def rules(holder: Holder) -> st.SearchStrategy[str]:
+def rules(grantee: Grantee) -> st.SearchStrategy[str]:
     segments = st.sampled_from([*LITERALS, *Placeholder, Placeholder.USER])
     rest = st.lists(segments, max_size=2).map(tuple)
     path = st.builds(operator.add, BEGINNINGS, rest).filter(bool).map("/".join)
     methods = st.sampled_from(["GET", "GET", "GET,POST"])
-    tails = ["/*"] if holder in {Holder.ACCOUNT, Holder.USER_ACCOUNT} else ["", "/*"]
+    tails = ["/*"] if grantee in {Grantee.ACCOUNT, Grantee.USER_ACCOUNT} else ["", "/*"]
     return st.builds("{} /{}{}".format, methods, path, st.sampled_from(tails))
 
 
@@ -60,20 +60,20 @@ def access_maps(draw: st.DrawFn, *, closing: bool = False) -> AccessMap:
 
     Only a `closing` map has routes that no key opens.
     """
-    kept = {Holder.APP_USER: ["GET /z"], Holder.APP: ["GET /z"], Holder.ACCOUNT: ["GET /z"]}
-    kept |= {Holder.USER_ACCOUNT: [], Holder.NEVER: []}
-    nevers = [Holder.NEVER] * draw(st.integers(1, 3)) if closing else []
-    for holder in [*draw(st.lists(st.sampled_from(GRANTED), min_size=3, max_size=6)), *nevers]:
-        more = {**kept, holder: [*kept[holder], draw(rules(holder))]}
+    kept = {Grantee.APP_USER: ["GET /z"], Grantee.APP: ["GET /z"], Grantee.ACCOUNT: ["GET /z"]}
+    kept |= {Grantee.USER_ACCOUNT: [], Grantee.NEVER: []}
+    nevers = [Grantee.NEVER] * draw(st.integers(1, 3)) if closing else []
+    for grantee in [*draw(st.lists(st.sampled_from(GRANTED), min_size=3, max_size=6)), *nevers]:
+        more = {**kept, grantee: [*kept[grantee], draw(rules(grantee))]}
         kept = more if _is_accepted(more) else kept
     return read_access_map(_source(kept), ["main"])
 
 
-def _source(lists: dict[Holder, list[str]]) -> str:
-    return "\n".join(["[main]", *(f"{holder} = {texts}" for holder, texts in lists.items())])
+def _source(lists: dict[Grantee, list[str]]) -> str:
+    return "\n".join(["[main]", *(f"{grantee} = {texts}" for grantee, texts in lists.items())])
 
 
-def _is_accepted(lists: dict[Holder, list[str]]) -> bool:
+def _is_accepted(lists: dict[Grantee, list[str]]) -> bool:
     try:
         read_access_map(_source(lists), ["main"])
     except Misconfigured:
@@ -116,7 +116,7 @@ def owns(one: Tenant, placeholder: str, other: Tenant) -> bool:
 
 def reaches_other(access_map: AccessMap, one: Tenant, other: Tenant, path: str) -> bool:
     """Tell whether a path is, by any rule's placeholders, the other's and not one's own."""
-    for rule in (rule for holder in GRANTED for rule in access_map.rules[holder]):
+    for rule in (rule for grantee in GRANTED for rule in access_map.rules[grantee]):
         for position, segment in enumerate(rule.segments):
             if not segment.startswith("{") or owns(one, segment, other):
                 continue
@@ -134,7 +134,7 @@ def test_no_accepted_map_lets_through_what_a_backend_may_take_for_another_tenant
 ) -> None:
     one, other = tenants
     assume(not one.user_id.startswith(".."))
-    held = [rule for holder in GRANTED for rule in access_map.rules[holder]]
+    held = [rule for grantee in GRANTED for rule in access_map.rules[grantee]]
     paths = st.sampled_from(held).map(lambda rule: rule.path)
     own = filled(data.draw(paths), ids_of(one))
     others = filled(data.draw(paths), ids_of(other))
@@ -152,7 +152,7 @@ def test_every_rule_of_an_accepted_map_grants_what_it_says(
 ) -> None:
     one, _ = tenants
     assume(not one.user_id.startswith(".."))
-    held = [rule for holder in HOLDERS[one.kind] for rule in access_map.rules[holder]]
+    held = [rule for grantee in GRANTEES[one.kind] for rule in access_map.rules[grantee]]
     rule = data.draw(st.sampled_from(held))
     path = filled(rule.path, ids_of(one)) + ("/x" if rule.tail else "")
     document = policy_of(one, prepare_policies(access_map, max_stage_length=10))
@@ -174,7 +174,7 @@ def is_closed(access_map: AccessMap, path: str, method: str | None = None) -> bo
             path,
             re.DOTALL,
         )
-        for rule in access_map.rules[Holder.NEVER]
+        for rule in access_map.rules[Grantee.NEVER]
         if method is None or method in rule.methods
     )
 
@@ -185,8 +185,8 @@ def test_no_accepted_map_opens_a_route_that_it_never_opens(
     data: st.DataObject, access_map: AccessMap, tenants: tuple[Tenant, Tenant], stage: ApiStage
 ) -> None:
     one, other = tenants
-    assume(access_map.rules[Holder.NEVER])
-    never = data.draw(st.sampled_from(access_map.rules[Holder.NEVER]))
+    assume(access_map.rules[Grantee.NEVER])
+    never = data.draw(st.sampled_from(access_map.rules[Grantee.NEVER]))
     ids = ids_of(data.draw(st.sampled_from([one, other])))
     plain = filled(never.path, ids) + data.draw(st.sampled_from(["", "/x"]))
     path = data.draw(st.just(plain) | disguised(plain, raw_controls=stage.decodes_path))

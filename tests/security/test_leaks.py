@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from keyscope.authorize import Authorizer
-from keyscope.aws import bootstrap
-from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
-from keyscope.credential import parse_credential
-from keyscope.event import read_http_event, read_rest_event
+from keyscope.authorize.credential import parse_credential
+from keyscope.authorize.event import read_http_event, read_rest_event
+from keyscope.authorize.pipeline import Authorizer
+from keyscope.entry import authorizer
+from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from tests.support.builders import basic, make_key, rest_request_event, token
 from tests.support.every_attack import POSITIONS_OF_ONE_HEADER, every_attack
 from tests.support.leaks import (
@@ -71,12 +71,12 @@ def bearer(key_id: str, secret: str) -> str:
 def authorizer_over(aws: SeededAws, **collaborators: object) -> AuthorizerHandler:
     """Make a REST authorizer's handler with some collaborators replaced."""
     with pytest.MonkeyPatch.context() as patched:
-        make = bootstrap._authorizer  # noqa: SLF001 - the one place where they come together
+        make = authorizer._authorizer  # noqa: SLF001 - the one place where they come together
 
         def made(*parts: Any) -> Authorizer:  # noqa: ANN401
             return replace(make(*parts), **collaborators)  # type: ignore[arg-type]
 
-        patched.setattr(bootstrap, "_authorizer", made)
+        patched.setattr(authorizer, "_authorizer", made)
         return authorizer_handler(f"leaks_{uuid4()}", read_rest_event, verbose(aws))
 
 
@@ -99,7 +99,7 @@ def test_no_authorizer_tells_what_a_client_raises(
     client: str, error: Exception, aws: SeededAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = aws.keys.app_key
-    monkeypatch.setattr(bootstrap, client, lambda: Raising(error))
+    monkeypatch.setattr(authorizer, client, lambda: Raising(error))
     with listening() as heard:
         handler = authorizer_handler(f"leaks_{uuid4()}", read_rest_event, verbose(aws))
         told = outcome(handler, rest_request_event(bearer(key.key_id, key.secret)))
@@ -120,7 +120,7 @@ def test_no_authorizer_tells_what_reading_an_event_raises(error: Exception, aws:
 def test_no_authorizer_tells_what_writing_the_log_raises(
     error: Exception, aws: SeededAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "Telemetry", lambda *_: Raising(error))
+    monkeypatch.setattr(authorizer, "Telemetry", lambda *_: Raising(error))
     with listening() as heard:
         handler = authorizer_handler(f"leaks_{uuid4()}", read_rest_event, aws.variables)
         told = outcome(handler, rest_request_event(None))

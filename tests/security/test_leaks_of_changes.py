@@ -10,13 +10,13 @@ from typing import Final
 
 import pytest
 
-from keyscope import provisioning
-from keyscope.aws import cache_flush_bootstrap, lifecycle_bootstrap
-from keyscope.aws.cache_flush_bootstrap import cache_flush_handler
-from keyscope.aws.management.bootstrap import management_handler
-from keyscope.aws.provisioning_bootstrap import provisioning_handler
-from keyscope.ids import OwnerType
-from keyscope.principal import Principal, Scope
+from keyscope.entry import cache_flush, lifecycle
+from keyscope.entry.cache_flush import cache_flush_handler
+from keyscope.entry.management import management_handler
+from keyscope.entry.provisioning import provisioning_handler
+from keyscope.lifecycle import operations
+from keyscope.model.ids import OwnerType
+from keyscope.model.principal import Principal, Scope
 from tests.support.builders import rest_request_event
 from tests.support.leaks import (
     CANARY,
@@ -45,7 +45,7 @@ def aws() -> Iterator[SeededAws]:
 @pytest.fixture
 def canary(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
     """Let every new secret be the canary."""
-    monkeypatch.setattr(provisioning, "new_secret", lambda: CANARY)
+    monkeypatch.setattr(operations, "new_secret", lambda: CANARY)
     return forms_of(CANARY)
 
 
@@ -73,7 +73,7 @@ def test_provisioning_tells_nothing_of_what_a_client_raises(
     aws: SeededAws,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lifecycle_bootstrap, client, lambda: Raising(error))
+    monkeypatch.setattr(lifecycle, client, lambda: Raising(error))
     operation = {"operation": "revokeKey", "accountId": "0" * 12, "keyId": "act_" + "0" * 24}
     with listening("provisioning", "provisioning-audit") as heard:
         handler = provisioning_handler(verbose(aws))
@@ -122,7 +122,7 @@ def test_management_tells_nothing_of_what_a_client_raises(
     aws: SeededAws,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lifecycle_bootstrap, client, lambda: Raising(error))
+    monkeypatch.setattr(lifecycle, client, lambda: Raising(error))
     with listening("management", "management-audit") as heard:
         handler = management_handler(verbose(aws))
         told = [outcome(handler, event) for event in management_events(aws)]
@@ -133,7 +133,7 @@ def test_management_tells_nothing_of_what_a_client_raises(
 def test_the_cache_flush_tells_nothing_of_what_a_client_raises(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_flush_bootstrap, "api_gateway_client", lambda: Raising(error))
+    monkeypatch.setattr(cache_flush, "api_gateway_client", lambda: Raising(error))
     settings = {"KEYSCOPE_REST_API_ID": "a1", "KEYSCOPE_STAGE_NAME": "prod"}
     with listening("cache_flush") as heard:
         handler = cache_flush_handler({**settings, "KEYSCOPE_LOG_LEVEL": "DEBUG"})

@@ -6,19 +6,19 @@ from typing import Final
 
 import pytest
 
-from keyscope.access_map import read_access_map
-from keyscope.authorize import Authorizer, authorize
-from keyscope.aws.secret_box import SecretOpeningBox
-from keyscope.credential import parse_credential
-from keyscope.decision import Decision
-from keyscope.directory import Key, NewSecret
-from keyscope.event import read_http_event, read_rest_event
-from keyscope.key_cache import KeyCache
-from keyscope.key_record import OpenedSecret
-from keyscope.policy import prepare_policies
-from keyscope.provisioning import CreatedKey
-from keyscope.secret import hash_secret, new_secret
-from keyscope.settings import read_authorizer_settings
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import prepare_policies
+from keyscope.authorize.credential import parse_credential
+from keyscope.authorize.decision import Decision
+from keyscope.authorize.event import read_http_event, read_rest_event
+from keyscope.authorize.key_cache import KeyCache
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.aws.kms_secrets import SecretOpeningBox
+from keyscope.entry.settings import read_authorizer_settings
+from keyscope.lifecycle.directory import Key, NewSecret
+from keyscope.lifecycle.operations import CreatedKey
+from keyscope.model.key_record import OpenedSecret
+from keyscope.model.secret import hash_secret, new_secret
 from tests.support.builders import NOW, basic, http_event, make_key, rest_request_event, rotated
 from tests.support.leaks import forms_of, found
 from tests.support.stores import MemoryKeyStore, SteppedClock

@@ -7,20 +7,20 @@ from typing import Any, Final
 
 import pytest
 
-from keyscope.access_map import read_access_map
-from keyscope.authorize import Authorizer, authorize
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import MAX_ALLOWED_CIDRS, prepare_policies
+from keyscope.authorize.decision import Decision, Outcome
+from keyscope.authorize.event import read_rest_event
+from keyscope.authorize.key_cache import KeyCache
+from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.aws.deadline import BoundedDynamoDb, Deadlines
-from keyscope.aws.key_table import KeyTable
-from keyscope.aws.secret_box import SecretOpeningBox
-from keyscope.decision import Decision, Outcome
+from keyscope.aws.dynamodb.key_table import KeyTable
+from keyscope.aws.kms_secrets import SecretOpeningBox
+from keyscope.entry.settings import CACHE_ENTRY_BYTES, CONTAINER_MB, read_authorizer_settings
 from keyscope.errors import Misconfigured, Reason
-from keyscope.event import read_rest_event
-from keyscope.ids import OwnerType, new_key_id
-from keyscope.key_cache import KeyCache
-from keyscope.key_record import KeyRecord
-from keyscope.policy import MAX_ALLOWED_CIDRS, prepare_policies
-from keyscope.secret import hash_secret, new_secret
-from keyscope.settings import CACHE_ENTRY_BYTES, CONTAINER_MB, read_authorizer_settings
+from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.key_record import KeyRecord
+from keyscope.model.secret import hash_secret, new_secret
 from tests.support.builders import APP, NOW, make_key, rest_request_event
 from tests.support.stores import MemorySecretOpener
 

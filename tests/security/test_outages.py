@@ -10,12 +10,12 @@ from typing import Final
 
 import pytest
 
-from keyscope.aws import bootstrap
+from keyscope.authorize.decision import Outcome
+from keyscope.authorize.key_cache import RETRY_SECONDS
 from keyscope.aws.clients import writing_dynamodb_client
-from keyscope.aws.transactions import Database
-from keyscope.decision import Outcome
+from keyscope.aws.dynamodb.transactions import Database
+from keyscope.entry import authorizer
 from keyscope.errors import Unavailable
-from keyscope.key_cache import RETRY_SECONDS
 from tests.support.builders import MadeKey, basic, make_key, rotated
 from tests.support.faulty_aws import (
     Fault,
@@ -177,7 +177,7 @@ class Container:
         times = SimpleNamespace(
             time=self.clock, monotonic=self.clock, perf_counter=time.perf_counter
         )
-        monkeypatch.setattr(bootstrap, "time", times)
+        monkeypatch.setattr(authorizer, "time", times)
         self.asked = rest_authorizer(aws, key_cache_seconds=str(CACHE_SECONDS))
         for made in (self.key, *self.others):
             self.asked.outcome(made.basic())

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyscope.policy_evaluation import wildcard_expression
-from keyscope.spellings import CLIMBING_DECODED, CLIMBING_ENCODED, spellings_of
+from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED, spellings_of
+from keyscope.access.policy_evaluation import wildcard_expression
 from tests.support.automata import Dfa, matching, shortest_difference, union
 from tests.support.path_readers import (
     ALPHABET,

@@ -6,18 +6,18 @@ from typing import Any, Final
 
 import pytest
 
-from keyscope import verification
-from keyscope.access_map import read_access_map
-from keyscope.answer import Unauthorized, answer
-from keyscope.authorize import Authorizer, authorize
-from keyscope.aws.secret_box import SecretOpeningBox
-from keyscope.decision import Decision
-from keyscope.event import read_rest_event
-from keyscope.key_cache import KeyCache
-from keyscope.key_record import KeyRecord
-from keyscope.policy import prepare_policies
-from keyscope.secret import new_secret
-from keyscope.settings import read_authorizer_settings
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import prepare_policies
+from keyscope.authorize import verification
+from keyscope.authorize.answer import Unauthorized, answer
+from keyscope.authorize.decision import Decision
+from keyscope.authorize.event import read_rest_event
+from keyscope.authorize.key_cache import KeyCache
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.aws.kms_secrets import SecretOpeningBox
+from keyscope.entry.settings import read_authorizer_settings
+from keyscope.model.key_record import KeyRecord
+from keyscope.model.secret import new_secret
 from tests.support.builders import NOW, MadeKey, make_key, rest_request_event, rotated
 from tests.support.stores import MemoryKeyStore, SteppedClock
 

@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
-from keyscope.decision import Outcome
+from keyscope.authorize.decision import Outcome
+from keyscope.authorize.key_cache import KeyCache
+from keyscope.authorize.single_flight import SingleFlight
 from keyscope.errors import Reason, Unavailable
-from keyscope.key_cache import KeyCache
-from keyscope.key_record import KeyRecord, Lookup, RecordSource
-from keyscope.single_flight import SingleFlight
+from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
 from tests.support.builders import make_key, rotated
 from tests.support.faulty_aws import Exchange, Fault, FaultyAws, failing, faulty_aws, slow, well
 from tests.support.handlers import Asked, rest_authorizer

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from local.template import properties_of
+from local.template.stack import properties_of
 from tests.support.commands import run
 from tests.support.profile import FULL
 from tests.support.report import Report
@@ -24,21 +24,21 @@ LOCKED: Final = [each for each in LOCK["package"] if "editable" not in each["sou
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 LAYERS: Final = {
-    "AuthorizerDependenciesLayer": "layers/authorizer_dependencies",
-    "DependenciesLayer": "layers/dependencies",
-    "ManagementDependenciesLayer": "layers/management_dependencies",
+    "BotocoreLayer": "layers/botocore",
+    "PowertoolsLayer": "layers/powertools",
+    "PydanticLayer": "layers/pydantic",
 }
 CONTENTS: Final = {
     "KeyscopeLayer": ({"keyscope"}, 500),
-    "AuthorizerDependenciesLayer": (
+    "BotocoreLayer": (
         {"botocore", "dateutil", "jmespath", "jwt", "six.py", "urllib3"},
         2_600,
     ),
-    "DependenciesLayer": (
+    "PowertoolsLayer": (
         {"aws_lambda_powertools", "jmespath", "jwt", "typing_extensions.py"},
         2_500,
     ),
-    "ManagementDependenciesLayer": (
+    "PydanticLayer": (
         {"annotated_types", "pydantic", "pydantic_core", "typing_inspection"},
         3_500,
     ),
@@ -48,15 +48,15 @@ CONTENTS: Final = {
 NOQA: Final = re.compile(r"# noqa: ([A-Z]+\d+(?:, [A-Z]+\d+)*)(?: - (\w.*))?")
 SUPPRESSED: Final = {
     ("layers/keyscope/python/keyscope/errors.py", "S105"): 8,
-    ("layers/keyscope/python/keyscope/explanation_request.py", "S105"): 1,
-    ("layers/keyscope/python/keyscope/explanation_steps.py", "S105"): 2,
-    ("layers/keyscope/python/keyscope/secret.py", "S105"): 1,
-    ("layers/keyscope/python/keyscope/aws/transactions.py", "S311"): 1,
-    ("local/api_definition.py", "S105"): 1,
-    ("local/dynamodb_local.py", "S603"): 1,
-    ("local/listening_program.py", "S603"): 1,
-    ("command_line/keyscope_cli/secrets_in.py", "S105"): 1,
-    ("canary/local_platform.py", "S105"): 1,
+    ("layers/keyscope/python/keyscope/explain/request.py", "S105"): 1,
+    ("layers/keyscope/python/keyscope/explain/steps.py", "S105"): 2,
+    ("layers/keyscope/python/keyscope/model/secret.py", "S105"): 1,
+    ("layers/keyscope/python/keyscope/aws/dynamodb/transactions.py", "S311"): 1,
+    ("local/gateway/api_definition.py", "S105"): 1,
+    ("local/emulators/dynamodb_local.py", "S603"): 1,
+    ("local/emulators/listening_program.py", "S603"): 1,
+    ("cli/keyscope_cli/credential_input.py", "S105"): 1,
+    ("platform_checks/local_platform.py", "S105"): 1,
 }
 """Every finding of ruff's security rules that is let pass, outside tests and benchmarks."""
 
@@ -103,7 +103,7 @@ def test_a_layer_is_not_built_of_a_package_without_a_hash(
 
 
 def test_a_locked_package_with_another_hash_is_not_installed(tmp_path: Path) -> None:
-    members = ["pyproject.toml", "command_line/pyproject.toml"]
+    members = ["pyproject.toml", "cli/pyproject.toml"]
     for member in members:
         (tmp_path / member).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / member, tmp_path / member)
@@ -169,7 +169,7 @@ def test_a_layer_holds_what_it_must_and_is_small(
 def test_an_authorizer_has_the_two_small_layers_only(function: str) -> None:
     stack = stack_of({"HttpApiEnabled": "true"})
     layers = json.dumps(properties_of(stack, function)["Layers"])
-    assert re.findall(r"[A-Z]\w*Layer", layers) == ["KeyscopeLayer", "AuthorizerDependenciesLayer"]
+    assert re.findall(r"[A-Z]\w*Layer", layers) == ["KeyscopeLayer", "BotocoreLayer"]
 
 
 def test_the_table_of_shipped_packages_is_right(built: Path) -> None:
@@ -218,7 +218,15 @@ def sources() -> list[tuple[str, str]]:
     """Return the path and the text of each module that is neither test nor benchmark."""
     return [
         (str(path.relative_to(ROOT)), path.read_text("utf-8"))
-        for folder in ("layers", "functions", "local", "command_line", "canary", "examples")
+        for folder in (
+            "layers",
+            "functions",
+            "local",
+            "cli",
+            "platform_checks",
+            "tools",
+            "examples",
+        )
         for path in sorted((ROOT / folder).rglob("*.py"))
     ]
 

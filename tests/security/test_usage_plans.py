@@ -14,21 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyscope.answer import Answer, answer
-from keyscope.authorize import authorize
-from keyscope.aws.key_items import Item, record_of_item
+from keyscope.authorize.answer import Answer, answer
+from keyscope.authorize.decision import Decision
+from keyscope.authorize.event import read_http_event, read_rest_event
+from keyscope.authorize.pipeline import authorize
+from keyscope.aws.dynamodb.key_items import Item, record_of_item
 from keyscope.aws.telemetry import Telemetry
-from keyscope.decision import Decision
-from keyscope.directory import Key, KeyNotFound, Owner
 from keyscope.errors import Unavailable
-from keyscope.event import read_http_event, read_rest_event
-from keyscope.ids import KEY_ID_PREFIXES, OwnerType
-from keyscope.principal import Principal, Scope
-from keyscope.provisioning import KeyRequest
-from local.embedded_aws import embedded_aws
-from local.function_loader import LocalFunction
-from local.gateway_request import GatewayRequest
+from keyscope.lifecycle.directory import Key, KeyNotFound, Owner
+from keyscope.lifecycle.operations import KeyRequest
+from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
+from keyscope.model.principal import Principal, Scope
+from local.emulators.embedded_aws import embedded_aws
+from local.gateway.request import GatewayRequest
 from local.running_stack import loaded_stack
+from local.template.function_loader import LocalFunction
 from tests.support.builders import (
     APP,
     METHOD_ARN,

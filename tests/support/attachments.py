@@ -6,8 +6,8 @@ from typing import Final, cast
 from cfnlint.api import lint_all
 from samcli.yamlhelper import yaml_parse
 
-from local.intrinsics import Json
-from local.template import translate
+from local.template.intrinsics import Json
+from local.template.stack import translate
 
 REST: Final = "keyscope-RestAuthorizerArn"
 HTTP: Final = "keyscope-HttpAuthorizerArn"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from keyscope.errors import Reason
-from keyscope.ids import OwnerType, new_key_id
-from keyscope.secret import new_secret
+from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.secret import new_secret
 from tests.support.builders import METHOD_ARN, basic
 
 SOURCE_ADDRESS: Final = "192.0.2.7"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import jwt
 
-from keyscope.ids import OwnerType, new_key_id
-from keyscope.key_record import KeyRecord, PreviousSecret
-from keyscope.secret import hash_secret, new_secret
+from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.key_record import KeyRecord, PreviousSecret
+from keyscope.model.secret import hash_secret, new_secret
 
 NOW = 1_800_000_000
 ACCOUNT = "0a1b2c3d4e5f"

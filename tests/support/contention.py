@@ -9,7 +9,7 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 
 from keyscope.aws.clients import DynamoDbClient
-from local.intrinsics import Json
+from local.template.intrinsics import Json
 
 
 @dataclass

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from keyscope.audit import AuditEvent
-from keyscope.caller import Caller, Iam, JudgedKey
-from keyscope.directory import (
+from keyscope.lifecycle.audit import AuditEvent
+from keyscope.lifecycle.caller import Caller, Iam, JudgedKey
+from keyscope.lifecycle.directory import (
     FoundKey,
     Key,
     KeyNotFound,
@@ -16,9 +16,9 @@ from keyscope.directory import (
     Page,
     Position,
 )
-from keyscope.ids import OwnerType, account_id_of, creator_of_app
-from keyscope.key_record import KeyRecord
-from keyscope.provisioning import Provisioning
+from keyscope.lifecycle.operations import Provisioning
+from keyscope.model.ids import OwnerType, account_id_of, creator_of_app
+from keyscope.model.key_record import KeyRecord
 
 MAX_APPS = 1_000
 

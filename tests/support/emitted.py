@@ -9,18 +9,18 @@ from io import StringIO
 from typing import Any, Final
 from unittest.mock import patch
 
-from keyscope.answer import AuthorizerFailed, Unauthorized
-from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
-from keyscope.aws.cache_flush_bootstrap import cache_flush_handler
+from keyscope.authorize.answer import AuthorizerFailed, Unauthorized
+from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.aws.flush_queue import FlushQueue
-from keyscope.aws.management.bootstrap import management_handler
-from keyscope.aws.provisioning_bootstrap import provisioning_handler
+from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
+from keyscope.entry.cache_flush import cache_flush_handler
+from keyscope.entry.management import management_handler
+from keyscope.entry.provisioning import provisioning_handler
 from keyscope.errors import Reason, Unavailable
-from keyscope.event import read_http_event, read_rest_event
-from keyscope.ids import OwnerType
-from keyscope.principal import Principal, Scope
-from local.listening_program import free_ports
-from local.tables import DUMMY_CREDENTIALS, REGION
+from keyscope.model.ids import OwnerType
+from keyscope.model.principal import Principal, Scope
+from local.emulators.listening_program import free_ports
+from local.emulators.tables import DUMMY_CREDENTIALS, REGION
 from tests.support.builders import basic, http_event, make_key, rest_request_event, rotated
 from tests.support.dynamodb_local import Store
 from tests.support.faulty_aws import FaultyAws, failing, faulty_aws, well

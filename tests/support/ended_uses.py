@@ -12,9 +12,9 @@ from unittest.mock import patch
 
 import httpx
 
-from keyscope.aws.provisioning_bootstrap import ProvisioningHandler, provisioning_handler
-from local.event_values import basic, bearer
-from local.seed import IssuedKey
+from keyscope.entry.provisioning import ProvisioningHandler, provisioning_handler
+from local.tour.event_values import basic, bearer
+from local.tour.seed import IssuedKey
 from tests.support.local_run import LocalRun
 
 

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from keyscope.key_record import KeyRecord
+from keyscope.model.key_record import KeyRecord
 from tests.support.builders import MadeKey
 from tests.support.patience import PATIENCE_SECONDS
 

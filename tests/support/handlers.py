@@ -8,10 +8,10 @@ from typing import Final
 from unittest.mock import patch
 from uuid import uuid4
 
-from keyscope.answer import AuthorizerFailed, Unauthorized
-from keyscope.aws.bootstrap import AuthorizerHandler, authorizer_handler
-from keyscope.decision import Outcome
-from keyscope.event import read_http_event, read_rest_event
+from keyscope.authorize.answer import AuthorizerFailed, Unauthorized
+from keyscope.authorize.decision import Outcome
+from keyscope.authorize.event import read_http_event, read_rest_event
+from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from tests.support.builders import http_event, make_key, rest_request_event
 from tests.support.faulty_aws import FaultyAws
 

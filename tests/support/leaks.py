@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from keyscope.answer import AuthorizerFailed, Unauthorized, Undecided
+from keyscope.authorize.answer import AuthorizerFailed, Unauthorized, Undecided
 from keyscope.errors import Unavailable
-from keyscope.secret import hash_secret, new_secret
+from keyscope.model.secret import hash_secret, new_secret
 from tests.support.logs import functions_log_here
 from tests.support.seeded_aws import Context, SeededAws
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
-from local.api_definition import Api
-from local.api_reader import read_apis
-from local.function_loader import LocalContext, LocalFunction
-from local.gateway import Gateway
-from local.gateway_request import GatewayAnswer, GatewayRequest
-from local.template import Stack, load_stack
+from local.gateway.api_definition import Api
+from local.gateway.api_reader import read_apis
+from local.gateway.gateway import Gateway
+from local.gateway.request import GatewayAnswer, GatewayRequest
+from local.template.function_loader import LocalContext, LocalFunction
+from local.template.stack import Stack, load_stack
 from tests.support.stores import SteppedClock
 
 NOW: Final = 1_800_000_000

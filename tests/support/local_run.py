@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
-from local.seed import IssuedKey, SeededStore
+from local.tour.seed import IssuedKey, SeededStore
 
 ROOT: Final = Path(__file__).parents[2]
 SERVING: Final = "Serving until Ctrl-C.\n"

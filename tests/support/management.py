@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from keyscope.aws.management.bootstrap import ManagementHandler
-from keyscope.principal import Principal
+from keyscope.entry.management import ManagementHandler
+from keyscope.model.principal import Principal
 
 HOST = "api.example"
 STAGE = "prod"

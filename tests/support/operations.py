@@ -6,13 +6,13 @@ from functools import cache
 from typing import Any, cast
 
 from keyscope.aws.clients import DynamoDbClient
-from keyscope.aws.directory_table import DirectoryTable
-from keyscope.aws.key_table import KeyTable
-from keyscope.aws.transactions import Database
-from keyscope.key_record import KeyRecord
-from keyscope.provisioning import Provisioning
-from local.seed import local_provisioning
-from local.tables import local_client
+from keyscope.aws.dynamodb.directory_table import DirectoryTable
+from keyscope.aws.dynamodb.key_table import KeyTable
+from keyscope.aws.dynamodb.transactions import Database
+from keyscope.lifecycle.operations import Provisioning
+from keyscope.model.key_record import KeyRecord
+from local.emulators.tables import local_client
+from local.tour.seed import local_provisioning
 from tests.support.dynamodb_local import Store
 
 

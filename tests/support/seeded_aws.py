@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from keyscope.provisioning import Provisioning
-from local.embedded_aws import embedded_aws
-from local.seed import SeededStore, local_provisioning, seed
-from local.template import physical_id_of
+from keyscope.lifecycle.operations import Provisioning
+from local.emulators.embedded_aws import embedded_aws
+from local.template.stack import physical_id_of
+from local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.stacks import stack_of
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
-from keyscope.provisioning import Provisioning
-from local.embedded_aws import embedded_aws
+from keyscope.lifecycle.operations import Provisioning
+from local.emulators.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, polled_stack, served_stack
-from local.seed import local_provisioning
+from local.tour.seed import local_provisioning
 from tests.support.stacks import stack_of
 
 

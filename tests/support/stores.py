@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from keyscope.errors import Reason, Unavailable
-from keyscope.key_record import KeyRecord, Lookup, OpenedSecret, RecordSource
+from keyscope.model.key_record import KeyRecord, Lookup, OpenedSecret, RecordSource
 
 
 @dataclass

@@ -10,12 +10,12 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from keyscope.access_map import read_access_map
-from keyscope.ids import OwnerType
-from keyscope.method_arn import ApiStage
-from keyscope.policy import Policies, PolicyDocument, policy_document, prepare_policies
-from keyscope.policy_evaluation import AccessRequest, Verdict, evaluate
-from keyscope.principal import Principal, Scope
+from keyscope.access.access_map import read_access_map
+from keyscope.access.method_arn import ApiStage
+from keyscope.access.policy import Policies, PolicyDocument, policy_document, prepare_policies
+from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
+from keyscope.model.ids import OwnerType
+from keyscope.model.principal import Principal, Scope
 from tests.support.builders import NOW
 from tests.support.path_readers import disguised
 from tests.support.route_tables import ROWS, V1_1, V2
@@ -164,7 +164,7 @@ def strangers(reader: Tenant, path: str) -> list[str]:
 @cache
 def policies_of(*route_sets: str) -> Policies:
     """Return the packaged access map's policies."""
-    packaged = (files("keyscope") / "scopes.toml").read_text("utf-8")
+    packaged = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
     return prepare_policies(read_access_map(packaged, route_sets), max_stage_length=10)
 
 

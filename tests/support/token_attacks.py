@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 
 from keyscope.errors import Reason
-from keyscope.ids import OwnerType, new_key_id
-from keyscope.secret import new_secret
+from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.secret import new_secret
 from tests.support.attacks import Attack
 from tests.support.claim_attacks import claim_attacks, json_attacks
 from tests.support.signing import APP, segment, signed, token_sent

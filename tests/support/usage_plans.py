@@ -5,14 +5,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from keyscope.access_map import read_access_map
-from keyscope.answer import answer
-from keyscope.authorize import Authorizer, authorize
-from keyscope.event import read_rest_event
-from keyscope.key_cache import KeyCache
-from keyscope.policy import prepare_policies
-from local.gateway import Gateway
-from local.gateway_request import GatewayAnswer, GatewayRequest
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import prepare_policies
+from keyscope.authorize.answer import answer
+from keyscope.authorize.event import read_rest_event
+from keyscope.authorize.key_cache import KeyCache
+from keyscope.authorize.pipeline import Authorizer, authorize
+from local.gateway.gateway import Gateway
+from local.gateway.request import GatewayAnswer, GatewayRequest
 from tests.support.builders import NOW, MadeKey
 from tests.support.local_gateway import StubFunction, api_of, echo, small_stack
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
@@ -24,7 +24,7 @@ TIN_BURST: Final = 2
 METERED: Final = "/v2/apps"
 FREE: Final = "/v2/apps/{appId}"
 POLICIES: Final = prepare_policies(
-    read_access_map((files("keyscope") / "scopes.toml").read_text("utf-8"), ["v2"]), 16
+    read_access_map((files("keyscope.access") / "scopes.toml").read_text("utf-8"), ["v2"]), 16
 )
 TEMPLATE: Final = """
 Transform: AWS::Serverless-2016-10-31

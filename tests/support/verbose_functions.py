@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keyscope.answer import Unauthorized
-from keyscope.aws.bootstrap import authorizer_handler
-from keyscope.aws.management.bootstrap import management_handler
-from keyscope.aws.provisioning_bootstrap import provisioning_handler
-from keyscope.event import read_rest_event
+from keyscope.authorize.answer import Unauthorized
+from keyscope.authorize.event import read_rest_event
+from keyscope.entry.authorizer import authorizer_handler
+from keyscope.entry.management import management_handler
+from keyscope.entry.provisioning import provisioning_handler
 from tests.support.seeded_aws import Context
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from local.intrinsics import Json
-from local.template import Stack
+from local.template.intrinsics import Json
+from local.template.stack import Stack
 
 SEARCH: Final = re.compile(r"""SEARCH\('{"([^"]+)",([\w,]+)} MetricName="(\w+)"', *'\w+', *\d+\)""")
 _QUOTED: Final = re.compile(r'"[^"]*"')

@@ -13,11 +13,11 @@ import botocore
 import pytest
 from cfnlint.api import lint_all
 
-from local.embedded_aws import EmbeddedAws, embedded_aws
-from local.event_values import bearer
+from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
 from local.invoke import provisioning_environment
-from local.seed import local_provisioning, seed
-from local.template import environment_of
+from local.template.stack import environment_of
+from local.tour.event_values import bearer
+from local.tour.seed import local_provisioning, seed
 from tests.support.builders import rest_request_event
 from tests.support.stacks import stack_of
 
@@ -25,7 +25,7 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "layers" / "keyscope" / "python" / "keyscope"
 
 MANAGEMENT_PACKAGES: Final = ("annotated_types", "pydantic", "pydantic_core", "typing_inspection")
-LAYERS_OF_AUTHORIZERS: Final = ("KeyscopeLayer", "AuthorizerDependenciesLayer")
+LAYERS_OF_AUTHORIZERS: Final = ("KeyscopeLayer", "BotocoreLayer")
 REGION: Final = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
 ANSWER_ONE_EVENT: Final = """
 import json, sys, types, app
@@ -50,13 +50,13 @@ def test_the_keyscope_layer_holds_the_package_and_nothing_else(built: Path) -> N
 
 
 def test_the_management_layer_is_compiled_for_lambda(built: Path) -> None:
-    layer = files_in(built / "ManagementDependenciesLayer")
+    layer = files_in(built / "PydanticLayer")
     (compiled,) = [path for path in layer if path.endswith(".so")]
     assert compiled.endswith(".cpython-313-aarch64-linux-gnu.so")
 
 
-@pytest.mark.parametrize("layer", ["DependenciesLayer", "AuthorizerDependenciesLayer"])
-def test_the_dependencies_layers_run_on_any_processor(layer: str, built: Path) -> None:
+@pytest.mark.parametrize("layer", ["PowertoolsLayer", "BotocoreLayer"])
+def test_the_layers_of_wheels_run_on_any_processor(layer: str, built: Path) -> None:
     assert [path for path in files_in(built / layer) if path.endswith(".so")] == []
 
 
@@ -130,7 +130,7 @@ def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(
     site_packages = Path(botocore.__file__).parent.parent
     for name in ("botocore", "urllib3", "dateutil", "six.py", *MANAGEMENT_PACKAGES):
         (tmp_path / name).symlink_to(site_packages / name)
-    layers = [built / layer / "python" for layer in ("KeyscopeLayer", "DependenciesLayer")]
+    layers = [built / layer / "python" for layer in ("KeyscopeLayer", "PowertoolsLayer")]
     environment = {**REGION, "PYTHONPATH": path_of(*layers, tmp_path)}
     assert run_on_layers(built, function, "import app", environment) == ("", "")
 

@@ -21,7 +21,7 @@ from botocore.session import Session
 pytestmark = pytest.mark.build
 
 ROOT: Final = Path(__file__).parents[2]
-SCRIPT: Final = ROOT / "layers" / "authorizer_dependencies" / "cut_botocore.py"
+SCRIPT: Final = ROOT / "layers" / "botocore" / "cut_botocore.py"
 STOCK: Final = Path(botocore.__file__).parent
 CALLS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "dynamodb": ("get_item", {"TableName": "keys", "Key": {"key_id": {"S": "app_1"}}}),

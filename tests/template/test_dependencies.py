@@ -10,13 +10,13 @@ ROOT: Final = Path(__file__).parents[2]
 OPTIONS: Final = ("--locked", "--no-emit-project", "--no-header", "--no-annotate")
 EXPORTS: Final = {
     "uv-requirements.txt": ("--only-group", "bootstrap"),
-    "layers/dependencies/requirements.txt": ("--no-dev", "--prune", "botocore"),
-    "layers/authorizer_dependencies/requirements.txt": (
+    "layers/powertools/requirements.txt": ("--no-dev", "--prune", "botocore"),
+    "layers/botocore/requirements.txt": (
         "--no-dev",
         "--prune",
         "aws-lambda-powertools",
     ),
-    "layers/management_dependencies/requirements.txt": (
+    "layers/pydantic/requirements.txt": (
         "--only-group",
         "management",
         "--prune",

@@ -9,9 +9,9 @@ import pytest
 from cfnlint.api import lint_all
 from samcli.yamlhelper import yaml_parse
 
-from keyscope.settings import read_authorizer_settings, read_provisioning_settings
-from local.intrinsics import Json, TemplateError
-from local.template import Stack, environment_of, properties_of
+from keyscope.entry.settings import read_authorizer_settings, read_provisioning_settings
+from local.template.intrinsics import Json, TemplateError
+from local.template.stack import Stack, environment_of, properties_of
 from tests.support.stacks import stack_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ def built(docs: Path, site: Path) -> subprocess.CompletedProcess[str]:
     configuration = site.parent / "mkdocs.yml"
     text = (ROOT / "mkdocs.yml").read_text("utf-8")
     text = text.replace("docs_dir: docs", f"docs_dir: {docs}")
-    text = text.replace("[local/docs_site.py]", f"[{ROOT / 'local' / 'docs_site.py'}]")
+    text = text.replace("[tools/docs_site.py]", f"[{ROOT / 'tools' / 'docs_site.py'}]")
     configuration.write_text(text.replace("site_dir: .local/site", f"site_dir: {site}"))
     return subprocess.run(  # noqa: S603 - our own build
         [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(configuration)],

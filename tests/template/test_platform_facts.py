@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from canary.checks import CHECKS
-from canary.facts import Check, Mark
+from platform_checks.checks import CHECKS
+from platform_checks.facts import Check, Mark
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "docs" / "platform-facts.md").read_text("utf-8")
@@ -85,7 +85,7 @@ def test_every_mark_is_explained() -> None:
 
 def test_every_exit_status_is_explained() -> None:
     told = re.findall(r"^\| (\d+) \|", CANARY_PAGE, re.MULTILINE)
-    main = (ROOT / "canary" / "__main__.py").read_text("utf-8")
+    main = (ROOT / "platform_checks" / "__main__.py").read_text("utf-8")
     documented = re.search(r"Exit status: (.*?)\n\"\"\"", main, re.DOTALL)
     assert documented is not None
     assert re.findall(r"\b(\d+) [a-z]", documented[1]) == [*told[:-1], told[-1]]

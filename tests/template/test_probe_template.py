@@ -6,8 +6,8 @@ from typing import Any, Final
 import pytest
 from cfnlint import lint_all
 
-from canary.probe_stack import STAGE
-from canary.probe_template import MAX_TEMPLATE_BYTES, probe_template
+from platform_checks.probe_stack import STAGE
+from platform_checks.probe_template import MAX_TEMPLATE_BYTES, probe_template
 
 MAX_INLINE_CODE_CHARACTERS: Final = 4_096
 """What CloudFormation takes as `ZipFile` of a function."""

@@ -11,19 +11,18 @@ from samcli.yamlhelper import yaml_parse
 
 from keyscope.aws.audit_trail import EVENT_SOURCE
 from keyscope.aws.deadline import CALL_SECONDS, REQUEST_SECONDS
-from keyscope.aws.directory_items import KEY_ATTRIBUTES
-from keyscope.aws.management.openapi import openapi_document
+from keyscope.aws.dynamodb.directory_items import KEY_ATTRIBUTES
 from keyscope.aws.stage_caches import HTTP_API_STAGE
-from keyscope.settings import (
+from keyscope.entry.settings import (
     read_authorizer_settings,
     read_cache_flush_settings,
     read_provisioning_settings,
 )
-from local.api_definition import ApiKind, FunctionIntegration
-from local.api_reader import read_apis
-from local.intrinsics import PSEUDO_PARAMETERS, Json, TemplateError
-from local.route_table import find_route
-from local.template import (
+from local.gateway.api_definition import ApiKind, FunctionIntegration
+from local.gateway.api_reader import read_apis
+from local.gateway.route_table import find_route
+from local.template.intrinsics import PSEUDO_PARAMETERS, Json, TemplateError
+from local.template.stack import (
     Stack,
     environment_of,
     physical_id_of,
@@ -31,6 +30,7 @@ from local.template import (
     translate,
 )
 from tests.support.stacks import stack_of
+from tools.openapi_document import openapi_document
 
 ROOT: Final = Path(__file__).parents[2]
 TEMPLATE: Final = ROOT / "template.yaml"
@@ -260,7 +260,7 @@ def test_no_secret_is_among_what_is_read_of_a_key() -> None:
 
 def test_the_management_api_has_a_layer_of_its_own(stack: Stack) -> None:
     layers = {name: properties_of(stack, name).get("Layers", []) for name in FUNCTIONS}
-    having = [name for name, used in layers.items() if "ManagementDependencies" in str(used)]
+    having = [name for name, used in layers.items() if "PydanticLayer" in str(used)]
     assert having == ["ManagementFunction", "ExplanationFunction"]
 
 
@@ -578,7 +578,7 @@ def test_an_authorizer_is_published_with_snapstart_behind_an_alias(
     assert (alias["Name"], alias["FunctionVersion"]) == ("live", "1")
 
 
-@pytest.mark.parametrize("layer", ["KeyscopeLayer", "AuthorizerDependenciesLayer"])
+@pytest.mark.parametrize("layer", ["KeyscopeLayer", "BotocoreLayer"])
 @pytest.mark.parametrize("function", AUTHORIZERS)
 def test_a_changed_layer_publishes_a_new_version(function: str, layer: str, stack: Stack) -> None:
     changed = cast("dict[str, dict[str, dict[str, Json]]]", yaml_parse(TEMPLATE.read_text("utf-8")))

@@ -8,10 +8,10 @@ from typing import Any, Final, cast
 
 import pytest
 
-from keyscope.answer import AuthorizerFailed, Unauthorized
+from keyscope.access.policy import MAX_POLICY_BYTES
+from keyscope.authorize.answer import AuthorizerFailed, Unauthorized
 from keyscope.aws.deadline import REQUEST_SECONDS
-from keyscope.policy import MAX_POLICY_BYTES
-from local.template import Stack, properties_of
+from local.template.stack import Stack, properties_of
 from tests.support.stacks import stack_of
 from tests.support.watching import (
     Metric,

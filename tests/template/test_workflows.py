@@ -15,8 +15,8 @@ import yaml
 from cfnlint.api import lint_all
 from samcli.yamlhelper import yaml_parse
 
-from local.intrinsics import Json
-from local.template import Stack, load_stack, properties_of
+from local.template.intrinsics import Json
+from local.template.stack import Stack, load_stack, properties_of
 from tests.support.commands import run
 
 ROOT: Final = Path(__file__).parents[2]

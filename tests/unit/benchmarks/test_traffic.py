@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from benchmarks.traffic import Simulation, Traffic
-from keyscope.settings import AuthorizerSettings, read_authorizer_settings
+from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 
 SETTINGS: Final = replace(
     read_authorizer_settings({"KEYSCOPE_KEYS_TABLE": "keys", "KEYSCOPE_KMS_KEY_ARN": "key"}),

@@ -17,20 +17,25 @@ def modules_after_importing(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["keyscope.authorize", "keyscope.settings", "keyscope.provisioning_request"]
+    "module",
+    [
+        "keyscope.authorize.pipeline",
+        "keyscope.entry.settings",
+        "keyscope.lifecycle.provisioning_request",
+    ],
 )
 def test_the_core_loads_no_aws_sdk_and_no_powertools(module: str) -> None:
     assert not modules_after_importing(module) & AWS
 
 
 def test_an_authorizer_loads_neither_boto3_nor_powertools_nor_what_only_others_need() -> None:
-    loaded = modules_after_importing("keyscope.aws.bootstrap")
+    loaded = modules_after_importing("keyscope.entry.authorizer")
     assert not loaded & {
         "aws_lambda_powertools",
         "boto3",
-        "keyscope.aws.directory_table",
+        "keyscope.aws.dynamodb.directory_table",
         "keyscope.aws.flush_queue",
-        "keyscope.explanation",
-        "keyscope.policy_evaluation",
-        "keyscope.provisioning_request",
+        "keyscope.explain.explanation",
+        "keyscope.access.policy_evaluation",
+        "keyscope.lifecycle.provisioning_request",
     }

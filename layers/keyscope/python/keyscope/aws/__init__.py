@@ -1,1 +1,4 @@
-"""Adapters: the only modules of the package that import the AWS SDK or Powertools."""
+"""Adapters to AWS: DynamoDB, KMS, EventBridge, SQS and logs behind the ports of the core.
+
+May import every room of the core; only `entry` imports it. Start with `clients` and `dynamodb`.
+"""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, repeat
 
-from keyscope.audit import AuditEvent
 from keyscope.aws.clients import EventsClient, UnreadableAnswer
-from keyscope.aws.key_table import error_code
+from keyscope.aws.dynamodb.key_table import error_code
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
+from keyscope.lifecycle.audit import AuditEvent
 
 EVENT_SOURCE = "keyscope"
 DETAIL_TYPE = "Keyscope Lifecycle Change"

@@ -3,8 +3,8 @@
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from keyscope.audit import AuditEvent
 from keyscope.errors import Unavailable
+from keyscope.lifecycle.audit import AuditEvent
 
 COMPONENT = "lifecycle"
 """The dimension that all functions share which change accounts, apps and keys."""

@@ -14,10 +14,10 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from keyscope.decision import Decision, Outcome
+from keyscope.authorize.decision import Decision, Outcome
 from keyscope.errors import Reason
-from keyscope.key_record import RecordSource
-from keyscope.principal import ProvenSecret
+from keyscope.model.key_record import RecordSource
+from keyscope.model.principal import ProvenSecret
 
 NOT_APPLICABLE = "none"
 """A dimension's value where a decision has none; CloudWatch takes no empty one."""

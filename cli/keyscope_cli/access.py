@@ -1,0 +1,89 @@
+"""`keyscope access`: access maps, before they are deployed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import keyscope.access
+from keyscope.access.access_map import AccessMap, Grantee, read_access_map
+from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
+from keyscope.access.policy import MAX_POLICY_BYTES, policy_sizes, prepare_policies
+from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
+from keyscope.errors import Misconfigured
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.output import Output
+
+app = typer.Typer(no_args_is_help=True, help="Access maps: what each scope may reach.")
+PACKAGED = Path(keyscope.access.__file__).parent / "scopes.toml"
+
+
+@app.callback()
+def access() -> None:
+    """Access maps: what each scope may reach."""
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The map; else the packaged one.")] = None,
+    routes: Annotated[str, typer.Option(help="The route sets that apply, as deployed.")] = "v2",
+    max_stage_length: Annotated[
+        int, typer.Option(min=1, max=MAX_STAGE_LENGTH, help="The longest stage name.")
+    ] = DEFAULT_MAX_STAGE_LENGTH,
+    region: Annotated[
+        str, typer.Option(help="The region of the stack: policies hold its name.")
+    ] = LONGEST_REGION,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
+) -> None:
+    """Check a map, list what each scope may reach, and weigh the policies."""
+    source = _text_of(file or PACKAGED)
+    try:
+        access_map = read_access_map(source, routes.split(","))
+        policies = prepare_policies(access_map, max_stage_length, region=region)
+    except Misconfigured as error:
+        message = f"{file or PACKAGED.name} is refused: {error}"
+        raise Failure(ExitStatus.NO, message, "docs/access-map.md tells the rules.") from None
+    sizes = policy_sizes(policies, max_stage_length, region)
+    longest_stage = policies.longest_stage_name(region)
+    output = Output(as_json=as_json)
+    if as_json:
+        output.json(
+            {
+                "rules": [
+                    {"scope": scope, "methods": methods.split(","), "path": path}
+                    for scope, methods, path in _rows(access_map)
+                ],
+                "websocket": sorted(access_map.websocket_scopes),
+                "policyBytes": {grantee.value: size for grantee, size in sizes.items()},
+                "maxPolicyBytes": MAX_POLICY_BYTES,
+                "longestStageName": longest_stage,
+            }
+        )
+        return
+    output.table(("scope", "methods", "path"), _rows(access_map))
+    output.line()
+    output.line(f"WebSocket: {', '.join(sorted(access_map.websocket_scopes)) or 'no scope'}")
+    output.line()
+    sized = [
+        (grantee.value, f"{size:,}", f"{MAX_POLICY_BYTES:,}", f"{size / MAX_POLICY_BYTES:.0%}")
+        for grantee, size in sizes.items()
+    ]
+    output.table(("longest policy of", "bytes", "of", "used"), sized)
+    output.line()
+    output.line(f"Stage names of up to {longest_stage} characters fit in {region}.")
+
+
+def _rows(access_map: AccessMap) -> list[tuple[str, str, str]]:
+    return [
+        (grantee.value, ",".join(rule.methods), rule.path)
+        for grantee in Grantee
+        for rule in access_map.rules[grantee]
+    ]
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {error}.") from None

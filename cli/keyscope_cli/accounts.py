@@ -1,0 +1,94 @@
+"""`keyscope account`: accounts and their keys, through the provisioning function."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keyscope_cli.keys import KEY_COLUMNS, AllowedCidrs, ExpiresAt, key_row
+from keyscope_cli.options import SecretFile, TargetOptions, with_options
+from keyscope_cli.provisioning_client import provision
+from keyscope_cli.secret_output import place_of_secret
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Accounts and their keys. Your AWS credentials invoke the provisioning function.",
+)
+keys = typer.Typer(no_args_is_help=True, help="The keys of an account (act_...).")
+app.add_typer(keys, name="keys")
+
+AccountId = Annotated[str, typer.Argument(help="The account's id, 12 hex characters.")]
+KeyName = Annotated[str | None, typer.Option("--name", help="What the key is called.")]
+
+
+@app.command("create")
+@with_options(TargetOptions)
+def create(
+    options: TargetOptions,
+    name: Annotated[str, typer.Argument(help="What the account is called.")],
+    key_name: Annotated[str | None, typer.Option(help="What its first key is called.")] = None,
+    expires_at: ExpiresAt = None,
+    allow: AllowedCidrs = None,
+    secret_file: SecretFile = None,
+) -> None:
+    """Create an account with its first key."""
+    key = _key_fields(key_name, expires_at, allow)
+    request = {"operation": "createAccount", "displayName": name, **({"key": key} if key else {})}
+    _make(options, request, secret_file)
+
+
+@keys.command("list")
+@with_options(TargetOptions)
+def list_keys(options: TargetOptions, account_id: AccountId) -> None:
+    """List an account's keys, the oldest first, revoked ones for 30 days."""
+    answer = provision(options.target(), {"operation": "listKeys", "accountId": account_id})
+    if options.as_json:
+        options.output.json(answer)
+    else:
+        options.output.table(KEY_COLUMNS, [key_row(key) for key in answer["keys"]])
+
+
+@keys.command("create")
+@with_options(TargetOptions)
+def create_key(
+    options: TargetOptions,
+    account_id: AccountId,
+    name: KeyName = None,
+    expires_at: ExpiresAt = None,
+    allow: AllowedCidrs = None,
+    secret_file: SecretFile = None,
+) -> None:
+    """Create a key of an account."""
+    members = _key_fields(name, expires_at, allow)
+    request = {"operation": "createKey", "accountId": account_id, **members}
+    _make(options, request, secret_file)
+
+
+@keys.command("revoke")
+@with_options(TargetOptions)
+def revoke_key(
+    options: TargetOptions,
+    account_id: AccountId,
+    key: Annotated[str, typer.Argument(help="The key's id.")],
+) -> None:
+    """Revoke a key of an account; it cannot come back."""
+    request = {"operation": "revokeKey", "accountId": account_id, "keyId": key}
+    provision(options.target(), request)
+    if options.as_json:
+        options.output.json({})
+    else:
+        options.output.line(f"{key} is revoked.")
+
+
+def _make(options: TargetOptions, request: dict[str, Any], secret_file: Path | None) -> None:
+    target = options.target()
+    with place_of_secret(options.output, secret_file) as place:
+        answer = dict(provision(target, request))
+        place.show(answer.pop("key"), answer)
+
+
+def _key_fields(
+    name: str | None, expires_at: str | None, allowed_cidrs: list[str] | None
+) -> dict[str, object]:
+    members = {"displayName": name, "expiresAt": expires_at, "allowedCidrs": allowed_cidrs or None}
+    return {member: value for member, value in members.items() if value is not None}

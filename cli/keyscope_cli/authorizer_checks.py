@@ -1,0 +1,136 @@
+"""`doctor` on the authorizers: their functions, their settings, and how the APIs attach them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import prepare_policies
+from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
+from keyscope.errors import Misconfigured
+from keyscope_cli.aws import Aws
+from keyscope_cli.findings import Finding, Verdict, judged
+
+RUNTIME = "python3.13"
+IDENTITY_SOURCES = {"method.request.header.Authorization", "$request.header.Authorization"}
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """An authorizer as an API has it."""
+
+    uri: str
+    identity_sources: list[str]
+    ttl_seconds: int
+
+
+def function_findings(aws: Aws, check: str, arn: str) -> Iterator[Finding]:
+    """Look at an authorizer's function, through its alias, and at its settings."""
+    found = aws.client("lambda").get_function_configuration(FunctionName=arn)
+    state, update = found.get("State", "?"), found.get("LastUpdateStatus", "?")
+    yield judged(
+        check,
+        f"{state}, last update {update}, {found['Runtime']}",
+        ok=state == "Active" and update == "Successful" and found["Runtime"] == RUNTIME,
+        otherwise=Verdict.PROBLEM,
+        advice=f"Deploy again; it is to be Active on {RUNTIME}.",
+    )
+    snap_start = found.get("SnapStart", {}).get("OptimizationStatus", "Off")
+    yield judged(
+        f"{check}: SnapStart",
+        snap_start,
+        ok=snap_start == "On",
+        otherwise=Verdict.WARNING,
+        advice="Deploy the template's alias again; cold starts take seconds longer without it.",
+    )
+    yield settings_finding(check, found.get("Environment", {}).get("Variables", {}))
+
+
+def settings_finding(check: str, variables: Mapping[str, str]) -> Finding:
+    """Look whether an authorizer starts with its settings and its access map."""
+    try:
+        settings = read_authorizer_settings(variables)
+        access_map = read_access_map(settings.access_map, settings.route_sets)
+        prepare_policies(access_map, settings.max_stage_length)
+    except Misconfigured as error:
+        advice = "Correct the parameter; if the map is your own, run keyscope from its checkout."
+        return Finding(f"{check}: settings", Verdict.PROBLEM, str(error), advice)
+    routes = ",".join(settings.route_sets)
+    return Finding(f"{check}: settings", Verdict.OK, f"Route sets {routes}; the policies fit")
+
+
+def rest_authorizers(aws: Aws, api_id: str) -> list[Attached]:
+    """Return the authorizers of a REST API."""
+    found = aws.client("apigateway").get_authorizers(restApiId=api_id, limit=500)["items"]
+    return [
+        Attached(
+            one.get("authorizerUri", ""),
+            [source.strip() for source in one.get("identitySource", "").split(",") if source],
+            one.get("authorizerResultTtlInSeconds", 300),
+        )
+        for one in found
+    ]
+
+
+def http_authorizers(aws: Aws, api_id: str) -> list[Attached]:
+    """Return the authorizers of an HTTP API."""
+    found: list[dict[str, Any]] = aws.client("apigatewayv2").get_authorizers(ApiId=api_id)["Items"]
+    return [
+        Attached(
+            one.get("AuthorizerUri", ""),
+            one.get("IdentitySource", []),
+            one.get("AuthorizerResultTtlInSeconds", 0),
+        )
+        for one in found
+    ]
+
+
+def attachment_findings(
+    check: str, attached: list[Attached], alias_arn: str, settings: AuthorizerSettings | None
+) -> Iterator[Finding]:
+    """Judge how an API attaches its authorizer."""
+    function_arn = alias_arn.rpartition(":")[0]
+    ours = [one for one in attached if function_arn in one.uri]
+    if not ours:
+        advice = "Attach the authorizer to the API again; its routes may be open to anyone."
+        yield Finding(check, Verdict.PROBLEM, "The API has no authorizer of Keyscope", advice)
+    for one in ours:
+        by_alias = f"{alias_arn}/" in one.uri
+        yield judged(
+            check,
+            "Attached through the alias" if by_alias else "Attached to the function, not its alias",
+            ok=by_alias,
+            otherwise=Verdict.PROBLEM,
+            advice="Make the authorizer URI of the exported alias ARN: $LATEST has no SnapStart"
+            " and not the settings of a deployed version.",
+        )
+        sources = ", ".join(one.identity_sources) or "none"
+        yield judged(
+            f"{check}: identity source",
+            sources,
+            ok=set(one.identity_sources) <= IDENTITY_SOURCES
+            and (bool(one.identity_sources) or not one.ttl_seconds),
+            otherwise=Verdict.PROBLEM,
+            advice="Make it the Authorization header: answers are cached by it.",
+        )
+        if settings is not None:
+            yield cache_finding(f"{check}: caches", one.ttl_seconds, settings)
+
+
+def cache_finding(check: str, ttl_seconds: int, settings: AuthorizerSettings) -> Finding:
+    """Judge API Gateway's cache against the containers' and against the policies' conditions."""
+    key_cache = settings.key_cache_seconds
+    found = f"API Gateway {ttl_seconds} s, containers {key_cache} s"
+    if ttl_seconds and not settings.policy_conditions:
+        advice = (
+            "Set AuthorizerCacheSeconds to 0, or PolicyConditions to true: cached policies outlive"
+            " their tokens and ignore allowed CIDRs."
+        )
+        return Finding(check, Verdict.PROBLEM, f"{found}, without conditions", advice)
+    if 0 < ttl_seconds < key_cache:
+        advice = (
+            "Lower KeyCacheSeconds, which now decides how long a revoked key works on, or raise"
+            " AuthorizerCacheSeconds."
+        )
+        return Finding(check, Verdict.WARNING, found, advice)
+    return Finding(check, Verdict.OK, found)

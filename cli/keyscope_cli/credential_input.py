@@ -1,0 +1,125 @@
+"""How secrets come in: from a file, the environment or a prompt, never from the command line."""
+
+import json
+import os
+import re
+import sys
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from getpass import getpass
+from pathlib import Path
+from typing import Final
+
+from keyscope.model.ids import is_key_id
+from keyscope_cli.failures import ExitStatus, Failure
+
+KEY_ID_VARIABLE: Final = "KEYSCOPE_KEY_ID"
+SECRET_VARIABLE: Final = "KEYSCOPE_SECRET"  # noqa: S105 - the name of a variable
+AUTHORIZATION_VARIABLE: Final = "KEYSCOPE_AUTHORIZATION"
+
+_SECRET: Final = re.compile(
+    r"ks_[A-Za-z0-9_-]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|\b(basic|bearer)\s+\S{16,}", re.IGNORECASE
+)
+_BARE_TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """A key id with its secret, as its holder keeps it."""
+
+    key_id: str
+    secret: str = field(repr=False)
+
+    def basic(self) -> str:
+        """Return the `Authorization` value of the Basic scheme (RFC 7617)."""
+        return "Basic " + b64encode(f"{self.key_id}:{self.secret}".encode()).decode()
+
+
+def refuse_secrets(arguments: Sequence[str]) -> None:
+    """Refuse a command line that holds a secret: other users and the shell's history see it.
+
+    Raises:
+        Failure: naming the argument by its position, not by its text.
+    """
+    for position, argument in enumerate(arguments, start=1):
+        if _SECRET.search(argument):
+            raise Failure(
+                ExitStatus.USAGE,
+                f"Argument {position} looks like a secret or a token; nothing was done.",
+                "Others on this machine and your shell's history can see it, so rotate the key if"
+                " it is a real one. Give secrets by a file, an environment variable or the prompt.",
+            )
+
+
+def held_key(file: Path | None, key_id: str | None) -> HeldKey | None:
+    """Return the key from a file, else from the environment, else from a prompt for its secret.
+
+    There is a prompt where a key id is known and a person is there to ask. `None` when nothing
+    names a key.
+
+    Raises:
+        Failure: what names a key is not whole.
+    """
+    if file is not None:
+        return _key_of_file(file)
+    key_id = key_id or os.environ.get(KEY_ID_VARIABLE)
+    if key_id is None:
+        return None
+    if not is_key_id(key_id):
+        message = f"{key_id!r} is no key id; one is app_, act_ or svc_ and 24 hex characters."
+        raise Failure(ExitStatus.USAGE, message)
+    secret = os.environ.get(SECRET_VARIABLE) or _prompted(f"Secret of {key_id}: ")
+    if not secret:
+        advice = f"Set {SECRET_VARIABLE}, or give --credential-file, or run it in a terminal."
+        raise Failure(ExitStatus.USAGE, f"The secret of {key_id} is missing.", advice)
+    return HeldKey(key_id, secret)
+
+
+def authorization(file: Path | None) -> str | None:
+    """Return the `Authorization` value of a file (`-` is standard input), else the environment's.
+
+    A file holds the value itself, a token alone, which is sent as Bearer, or a key as
+    `--secret-file` writes it, which is sent with Basic.
+    A person in a terminal is asked; `None` when nobody is there to ask.
+
+    Raises:
+        Failure: the file cannot be read.
+    """
+    if file is None:
+        found = os.environ.get(AUTHORIZATION_VARIABLE)
+        return found or _prompted("Authorization header (Basic ... or Bearer ...): ")
+    text = sys.stdin.read() if str(file) == "-" else _text_of(file)
+    if text.lstrip().startswith("{"):
+        return _key_of_text(text, file).basic()
+    value = text.strip("\r\n")
+    # What `keyscope token` prints.
+    return f"Bearer {value}" if _BARE_TOKEN.fullmatch(value) else value
+
+
+def _prompted(question: str) -> str | None:
+    return getpass(question) if sys.stdin.isatty() else None
+
+
+def _key_of_file(file: Path) -> HeldKey:
+    return _key_of_text(_text_of(file), file)
+
+
+def _key_of_text(text: str, file: Path) -> HeldKey:
+    try:
+        members = json.loads(text)
+        key_id, secret = members["id"], members["secret"]
+    except (ValueError, KeyError, TypeError):
+        key_id, _, secret = text.strip().partition(":")
+    if not isinstance(key_id, str) or not isinstance(secret, str) or not is_key_id(key_id):
+        advice = 'It holds {"id": ..., "secret": ...}, as --secret-file writes it, or id:secret.'
+        raise Failure(ExitStatus.USAGE, f"{file} holds no key.", advice)
+    return HeldKey(key_id, secret)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {reason}.") from None

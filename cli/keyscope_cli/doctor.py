@@ -1,0 +1,142 @@
+"""`keyscope doctor`: whether a stack is as it should be."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import typer
+
+from keyscope.entry.settings import AuthorizerSettings
+from keyscope_cli.authorizer_checks import (
+    attachment_findings,
+    cache_finding,
+    function_findings,
+    http_authorizers,
+    rest_authorizers,
+    settings_finding,
+)
+from keyscope_cli.aws import told_failures
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.findings import Finding, Verdict, run_check
+from keyscope_cli.local_session import LocalSession
+from keyscope_cli.operation_checks import (
+    alarm_findings,
+    clock_findings,
+    dead_letter_findings,
+    refusal_findings,
+)
+from keyscope_cli.options import TargetOptions, with_options
+from keyscope_cli.output import Output
+from keyscope_cli.store_checks import sealing_key_findings, table_findings
+from keyscope_cli.target import Target, output_of
+
+ALARM_TYPE = "AWS::CloudWatch::Alarm"
+TABLES = {"KeysTableName": "table of keys", "DirectoryTableName": "directory table"}
+"""The outputs that name the tables, and what they are called here."""
+
+
+@with_options(TargetOptions)
+def doctor(options: TargetOptions) -> None:
+    """Check a stack: each check is ok, a warning or a problem, with what to do."""
+    target = options.target()
+    look = _deployed(target) if target.session is None else _local(target, target.session)
+    findings: list[Finding] = []
+    with options.output.progress("Looking at the stack") as tell:
+        for finding in look:
+            findings.append(finding)
+            tell(f"Looking at the stack: {finding.check}")
+    if options.as_json:
+        options.output.json({"findings": [finding.members() for finding in findings]})
+    else:
+        _show(options.output, findings)
+    if any(finding.verdict is Verdict.PROBLEM for finding in findings):
+        raise typer.Exit(ExitStatus.NO)
+
+
+def _deployed(target: Target) -> Iterator[Finding]:
+    outputs = target.outputs()
+    resources = _resources_of(target)
+    ids = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
+    aws = target.aws
+    yield from _tables(target, outputs, deployed=True)
+    yield from run_check(
+        "KMS key", lambda: sealing_key_findings(aws, outputs["SecretsKeyArn"], deployed=True)
+    )
+    rest_arn, http_arn = outputs["RestAuthorizerArn"], outputs["HttpAuthorizerArn"]
+    yield from run_check("authorizer", lambda: function_findings(aws, "authorizer", rest_arn))
+    yield from run_check(
+        "HTTP authorizer", lambda: function_findings(aws, "HTTP authorizer", http_arn)
+    )
+    settings = _settings_of(target)
+    yield from run_check(
+        "REST API",
+        lambda: attachment_findings(
+            "REST API", rest_authorizers(aws, ids["RestApi"]), rest_arn, settings
+        ),
+    )
+    if "HttpApi" in ids:
+        yield from run_check(
+            "HTTP API",
+            lambda: attachment_findings(
+                "HTTP API", http_authorizers(aws, ids["HttpApi"]), http_arn, settings
+            ),
+        )
+    yield from refusal_findings(outputs["RestApiUrl"])
+    alarms = [one["PhysicalResourceId"] for one in resources if one["ResourceType"] == ALARM_TYPE]
+    yield from run_check("alarms", lambda: alarm_findings(aws, alarms))
+    queue = ids["FlushDeadLetterQueue"]
+    yield from run_check("flushes given up", lambda: dead_letter_findings(aws, queue))
+    yield from run_check("clock of this machine", lambda: clock_findings(aws))
+
+
+def _local(target: Target, session: LocalSession) -> Iterator[Finding]:
+    """Look at what a local run has; it has no alarms, no aliases and this machine's clock."""
+    variables = target.authorizer_variables()
+    yield from _tables(target, target.outputs(), deployed=False)
+    arn = variables["KEYSCOPE_KMS_KEY_ARN"]
+    yield from run_check("KMS key", lambda: sealing_key_findings(target.aws, arn, deployed=False))
+    yield settings_finding("authorizer", variables)
+    ttl_seconds = int(session.stack["parameters"]["AuthorizerCacheSeconds"])
+    yield cache_finding("REST API: caches", ttl_seconds, target.authorizer_settings())
+    yield from refusal_findings(target.management_url())
+
+
+def _tables(target: Target, outputs: Mapping[str, str], *, deployed: bool) -> Iterator[Finding]:
+    """Look at the tables that the stack uses, which need not be its own."""
+    for output, check in TABLES.items():
+        name, has_keys = output_of(outputs, output), output == "KeysTableName"
+        look = partial(
+            table_findings, target.aws, check, name, has_keys=has_keys, deployed=deployed
+        )
+        yield from run_check(check, look)
+
+
+def _resources_of(target: Target) -> Sequence[Mapping[str, Any]]:
+    client = target.aws.client("cloudformation")
+    with told_failures():
+        pages = client.get_paginator("list_stack_resources").paginate(StackName=target.stack_name)
+        return [one for page in pages for one in page["StackResourceSummaries"]]
+
+
+def _settings_of(target: Target) -> AuthorizerSettings | None:
+    try:
+        return target.authorizer_settings()
+    except Failure:
+        # The check of the settings tells.
+        return None
+
+
+def _show(output: Output, findings: Sequence[Finding]) -> None:
+    output.table(
+        ("verdict", "check", "found"),
+        [(finding.verdict.value, finding.check, finding.found) for finding in findings],
+    )
+    for finding in findings:
+        if finding.advice:
+            output.line()
+            output.line(f"{finding.verdict.value}, {finding.check}: {finding.advice}")
+    counts = dict.fromkeys(Verdict, 0)
+    for finding in findings:
+        counts[finding.verdict] += 1
+    output.line()
+    output.line(", ".join(f"{count} {verdict.value}" for verdict, count in counts.items()))

@@ -1,0 +1,199 @@
+"""`keyscope key` and `keyscope service-account key`: keys through the management API."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.options import ManagementOptions, SecretFile, with_options
+from keyscope_cli.secret_output import place_of_secret
+
+KEY_COLUMNS = ("id", "name", "state", "created", "expires", "allowed from")
+OwnerId = Annotated[str, typer.Argument(help="The id of the key's owner.")]
+KeyId = Annotated[str, typer.Argument(help="The key's id.")]
+KeyName = Annotated[str, typer.Argument(help="What the key is called.")]
+ExpiresAt = Annotated[
+    str | None, typer.Option(help="When the key ends, as in 2030-01-31T12:00:00Z.")
+]
+AllowedCidrs = Annotated[
+    list[str] | None,
+    typer.Option("--allow", help="A network that the key works from (repeatable); else anywhere."),
+]
+Overlap = Annotated[
+    int,
+    typer.Option(min=0, max=30 * 86_400, help="Seconds that the old secret is still accepted."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCommands:
+    """The commands for keys of one kind of owner: where the API has them, and its shape."""
+
+    path: str
+    name_member: str
+
+    def list_keys(self, options: ManagementOptions, owner_id: OwnerId) -> None:
+        """List the keys, the oldest first."""
+        answer = options.client().call("GET", self._path(owner_id))
+        keys = [shown_key(key) for key in answer["keys"]]
+        if options.as_json:
+            options.output.json({"keys": keys})
+        else:
+            options.output.table(KEY_COLUMNS, [key_row(key) for key in keys])
+
+    def create(
+        self,
+        options: ManagementOptions,
+        owner_id: OwnerId,
+        name: KeyName,
+        expires_at: ExpiresAt = None,
+        allow: AllowedCidrs = None,
+        secret_file: SecretFile = None,
+    ) -> None:
+        """Create a key; its secret is shown once."""
+        body = {self.name_member: name, "expiresAt": expires_at, "allowedCidrs": allow or None}
+        given = {member: value for member, value in body.items() if value is not None}
+        self._make(options, self._path(owner_id), given, secret_file)
+
+    def rotate(
+        self,
+        options: ManagementOptions,
+        owner_id: OwnerId,
+        key: KeyId,
+        overlap: Overlap = 86_400,
+        secret_file: SecretFile = None,
+    ) -> None:
+        """Give a key a new secret; the old one is accepted for the overlap."""
+        path = f"{self._path(owner_id, key)}/rotate"
+        self._make(options, path, {"overlapSeconds": overlap}, secret_file)
+
+    def end_overlap(self, options: ManagementOptions, owner_id: OwnerId, key: KeyId) -> None:
+        """Stop accepting the secret that the key had before its last rotation."""
+        self._show(options, "DELETE", f"{self._path(owner_id, key)}/overlap")
+
+    def disable(self, options: ManagementOptions, owner_id: OwnerId, key: KeyId) -> None:
+        """Refuse a key until it is enabled again."""
+        self._show(options, "PATCH", self._path(owner_id, key), {"disabled": True})
+
+    def enable(self, options: ManagementOptions, owner_id: OwnerId, key: KeyId) -> None:
+        """Accept a disabled key again."""
+        self._show(options, "PATCH", self._path(owner_id, key), {"disabled": False})
+
+    def update(
+        self,
+        options: ManagementOptions,
+        owner_id: OwnerId,
+        key: KeyId,
+        name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+        expires_at: ExpiresAt = None,
+        never_expires: Annotated[
+            bool, typer.Option("--never-expires", help="Take the expiry away.")
+        ] = False,
+        allow: AllowedCidrs = None,
+        allow_anywhere: Annotated[
+            bool, typer.Option("--allow-anywhere", help="Take the networks away.")
+        ] = False,
+    ) -> None:
+        """Rename a key, or change its expiry or its networks."""
+        if (expires_at and never_expires) or (allow and allow_anywhere):
+            raise Failure(ExitStatus.USAGE, "A limit is both set and taken away; give one.")
+        body: dict[str, object] = {self.name_member: name} if name else {}
+        if expires_at or never_expires:
+            body["expiresAt"] = expires_at
+        if allow or allow_anywhere:
+            body["allowedCidrs"] = allow or None
+        if not body:
+            advice = "Give --name, --expires-at, --never-expires, --allow or --allow-anywhere."
+            raise Failure(ExitStatus.USAGE, "It is not said what to change.", advice)
+        self._show(options, "PATCH", self._path(owner_id, key), body)
+
+    def delete(self, options: ManagementOptions, owner_id: OwnerId, key: KeyId) -> None:
+        """Revoke a key; it cannot come back."""
+        options.client().call("DELETE", self._path(owner_id, key))
+        if options.as_json:
+            options.output.json({})
+        else:
+            options.output.line(f"{key} is revoked.")
+
+    def typer(self, text: str) -> typer.Typer:
+        """Return the commands, ready to be added to the program."""
+        app = typer.Typer(no_args_is_help=True, help=text)
+        commands: dict[str, Callable[..., None]] = {
+            "list": self.list_keys,
+            "create": self.create,
+            "rotate": self.rotate,
+            "end-overlap": self.end_overlap,
+            "disable": self.disable,
+            "enable": self.enable,
+            "update": self.update,
+            "delete": self.delete,
+        }
+        for name, command in commands.items():
+            app.command(name)(with_options(ManagementOptions)(command))
+        return app
+
+    def _path(self, owner_id: str, key_id: str | None = None) -> str:
+        path = self.path.format(segment(owner_id))
+        return path if key_id is None else f"{path}/{segment(key_id)}"
+
+    def _make(
+        self,
+        options: ManagementOptions,
+        path: str,
+        body: Mapping[str, object],
+        secret_file: Path | None,
+    ) -> None:
+        client = options.client()
+        with place_of_secret(options.output, secret_file) as place:
+            place.show(shown_key(client.call("POST", path, body)["key"]), {})
+
+    def _show(
+        self,
+        options: ManagementOptions,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+    ) -> None:
+        key = shown_key(options.client().call(method, path, body)["key"])
+        if options.as_json:
+            options.output.json({"key": key})
+        else:
+            options.output.table(KEY_COLUMNS, [key_row(key)])
+
+
+def segment(text: str) -> str:
+    """Return an id as one segment of a path.
+
+    Raises:
+        Failure: it holds what would make it more than one.
+    """
+    if not text.replace("_", "").isalnum() or not text.isascii():
+        raise Failure(ExitStatus.USAGE, f"{text!r} is no id.", "Ids are hex characters.")
+    return text
+
+
+def shown_key(key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a key in the shape of v2, whichever it has."""
+    renamed = {"_id": "id", "name": "displayName"}
+    return {renamed.get(name, name): value for name, value in key.items()}
+
+
+def key_row(key: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a key's row under `KEY_COLUMNS`."""
+    return (
+        key["id"],
+        key.get("displayName", ""),
+        key["state"],
+        key["createdAt"],
+        key.get("expiresAt", ""),
+        ", ".join(key.get("allowedCidrs", [])),
+    )
+
+
+app_keys = KeyCommands("/v2/apps/{}/keys", "displayName").typer("The keys of an app (app_...).")
+service_account_keys = KeyCommands("/v1.1/serviceaccounts/{}/keys", "name").typer(
+    "The keys of a service account (svc_...)."
+)

@@ -1,0 +1,130 @@
+"""The file by which `--local` finds the Keyscope that `make run` serves.
+
+It is looked for in the working directory, and a command sends credentials to the addresses in it.
+So it is read only if it is the person's own, and only if every address is on this machine.
+"""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+from keyscope_cli.credential_input import HeldKey
+from keyscope_cli.failures import ExitStatus, Failure
+
+SESSION_FILE: Final = Path(".local/session.json")
+
+_NOT_A_SESSION: Final = "it is not a session of `make run`"
+_START_ANEW: Final = "Stop `make run` and start it again, or name its file with --session."
+_URL: Final = re.compile(
+    r"https?://(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9.]+))(?::\d{1,5})?/?"
+)
+"""URLs of one reading: without user, query, fragment or anything that URL parsers differ on."""
+_ENDPOINT: Final = "AWS_ENDPOINT_URL"
+_NEEDED: Final = (_ENDPOINT, "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+"""Without these a client would take the person's own credentials, or go to the real AWS."""
+_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSession:
+    """What `make run` wrote of itself; it holds working credentials of the local store."""
+
+    members: Mapping[str, Any]
+
+    @property
+    def stack(self) -> Mapping[str, Any]:
+        """The stack's outputs, parameters and settings."""
+        found: Mapping[str, Any] = self.members["stack"]
+        return found
+
+    @property
+    def placeholders(self) -> Mapping[str, str]:
+        """What the placeholders of the sample events stand for in this run."""
+        found: Mapping[str, str] = self.members["placeholders"]
+        return found
+
+    def key(self, name: str) -> HeldKey:
+        """Return one of the run's keys, such as `account_key`."""
+        key = self.members[name]
+        return HeldKey(key["key_id"], key["secret"])
+
+
+def read_session(path: Path) -> LocalSession:
+    """Read a session file.
+
+    Raises:
+        Failure: the file is missing or malformed, is not a regular file, belongs to another user,
+            is writable by others, or holds an address that is not a loopback address.
+    """
+    text = _text_of(path)
+    try:
+        session = LocalSession(json.loads(text))
+        endpoints = session.stack["endpoints"]
+        whole = all(isinstance(endpoints[name], str) for name in _NEEDED)
+        addresses = list(_addresses(session))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _refused(path, _NOT_A_SESSION) from None
+    if not whole:
+        raise _refused(path, _NOT_A_SESSION)
+    for name, url in addresses:
+        if not _is_loopback(url):
+            raise _refused(path, f"{name} is not a loopback address")
+    return session
+
+
+def _text_of(path: Path) -> str:
+    try:
+        # Without waiting for a writer, should it be a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, encoding="utf-8") as file:
+            _check_owner(path, os.fstat(file.fileno()))
+            return file.read()
+    except FileNotFoundError:
+        advice = "Start `make run` in another terminal, or name its file with --session."
+        raise Failure(ExitStatus.UNAVAILABLE, f"{path} does not exist.", advice) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise _refused(path, reason or "it cannot be read") from None
+
+
+def _check_owner(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise _refused(path, "it is not a regular file")
+    if found.st_uid != os.geteuid():
+        raise _refused(path, "it belongs to another user")
+    if found.st_mode & _WRITABLE_BY_OTHERS:
+        advice = f"Check what is in it, then run `chmod go-w {path}`."
+        raise _refused(path, "it is writable by others", advice)
+
+
+def _addresses(session: LocalSession) -> Iterator[tuple[str, object]]:
+    yield "rest_api", session.members["rest_api"]
+    if "http_api" in session.members:
+        yield "http_api", session.members["http_api"]
+    for variables in (session.stack["authorizer_environment"], session.stack["endpoints"]):
+        for name, value in variables.items():
+            if name.startswith(_ENDPOINT):
+                yield name, value
+
+
+def _is_loopback(url: object) -> bool:
+    found = _URL.fullmatch(url) if isinstance(url, str) else None
+    if found is None:
+        return False
+    host = found["v6"] or found["host"]
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refused(path: Path, reason: str, advice: str = _START_ANEW) -> Failure:
+    return Failure(ExitStatus.UNAVAILABLE, f"{path} cannot be used: {reason}.", advice)

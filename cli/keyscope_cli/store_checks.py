@@ -1,0 +1,97 @@
+"""`doctor` on what is stored: the tables and the key that seals secrets."""
+
+from collections.abc import Iterator
+
+from keyscope.aws.dynamodb.directory_table import OWNER_INDEX
+from keyscope_cli.aws import Aws
+from keyscope_cli.findings import Finding, Verdict, judged
+
+TTL_ATTRIBUTE = "expires_at"
+
+
+def table_findings(
+    aws: Aws, check: str, name: str, *, has_keys: bool, deployed: bool
+) -> Iterator[Finding]:
+    """Look at a table; an emulator knows neither recovery nor protection."""
+    client = aws.client("dynamodb")
+    table = client.describe_table(TableName=name)["Table"]
+    status = table["TableStatus"]
+    yield judged(
+        check,
+        f"{name} is {status}",
+        ok=status == "ACTIVE",
+        otherwise=Verdict.PROBLEM,
+        advice="Wait until it is ACTIVE; authorizers answer 500 meanwhile.",
+    )
+    if has_keys:
+        yield _index_finding(table.get("GlobalSecondaryIndexes", []))
+    ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    yield judged(
+        f"{check}: time to live",
+        f"{ttl['TimeToLiveStatus']} on {ttl.get('AttributeName', 'no attribute')}",
+        ok=ttl["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}
+        and ttl.get("AttributeName") == TTL_ATTRIBUTE,
+        otherwise=Verdict.WARNING,
+        advice=f"Enable it on {TTL_ATTRIBUTE}; else what has ended is never cleared away.",
+    )
+    if not deployed:
+        return
+    backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+    yield judged(
+        f"{check}: point-in-time recovery",
+        recovery,
+        ok=recovery == "ENABLED",
+        otherwise=Verdict.PROBLEM,
+        advice="Enable it; without it a deleted record is gone.",
+    )
+    is_protected = table.get("DeletionProtectionEnabled", False)
+    yield judged(
+        f"{check}: deletion protection",
+        "on" if is_protected else "off",
+        ok=is_protected,
+        otherwise=Verdict.WARNING,
+        advice="Deploy with DeletionProtection=true, unless this is a stack to throw away.",
+    )
+
+
+def _index_finding(indexes: list[dict[str, object]]) -> Finding:
+    by_name = {index["IndexName"]: index for index in indexes}
+    index = by_name.get(OWNER_INDEX, {})
+    projection = index.get("Projection", {})
+    attributes = projection.get("NonKeyAttributes", []) if isinstance(projection, dict) else []
+    shows_all = isinstance(projection, dict) and projection.get("ProjectionType") == "ALL"
+    status = index.get("IndexStatus", "not there")
+    if shows_all or any("secret" in name for name in attributes):
+        advice = "Deploy the template's index again: this one shows secret material to who lists."
+        return Finding(f"index {OWNER_INDEX}", Verdict.PROBLEM, "It projects secrets", advice)
+    return judged(
+        f"index {OWNER_INDEX}",
+        str(status),
+        ok=status == "ACTIVE",
+        otherwise=Verdict.PROBLEM,
+        advice="Deploy the template again; without it no keys are listed.",
+    )
+
+
+def sealing_key_findings(aws: Aws, arn: str, *, deployed: bool) -> Iterator[Finding]:
+    """Look at the KMS key."""
+    client = aws.client("kms")
+    state = client.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"]
+    yield judged(
+        "KMS key",
+        state,
+        ok=state == "Enabled",
+        otherwise=Verdict.PROBLEM,
+        advice="Enable it, or cancel its deletion: without it JWTs are answered with 500, and when"
+        " it is deleted every sealed secret and both tables are lost.",
+    )
+    if deployed:
+        rotates = client.get_key_rotation_status(KeyId=arn)["KeyRotationEnabled"]
+        yield judged(
+            "KMS key: rotation",
+            "on" if rotates else "off",
+            ok=rotates,
+            otherwise=Verdict.WARNING,
+            advice="Enable yearly rotation, as the template does.",
+        )

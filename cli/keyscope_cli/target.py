@@ -1,0 +1,139 @@
+"""Which Keyscope a command talks to: a deployed stack, the local one, or a URL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from keyscope.authorize.pipeline import Authorizer
+from keyscope.entry.explained_authorizer import explaining_authorizer
+from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
+from keyscope.errors import Misconfigured
+from keyscope_cli.aws import Aws, code_of, told_failures
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.local_session import SESSION_FILE, LocalSession, read_session
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A Keyscope: how to reach AWS for it, and what the stack is called."""
+
+    aws: Aws
+    stack_name: str | None = None
+    session: LocalSession | None = None
+    url: str | None = None
+
+    def outputs(self) -> Mapping[str, str]:
+        """Return the stack's outputs.
+
+        Raises:
+            Failure: no stack is named, or AWS does not tell.
+        """
+        if self.session is not None:
+            outputs: Mapping[str, str] = self.session.stack["outputs"]
+            return outputs
+        stack = self.described_stack()
+        return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+
+    def check_named(self) -> None:
+        """Refuse a command that does not say which Keyscope is meant.
+
+        Raises:
+            Failure: no stack, no local run and no URL is named.
+        """
+        if self.stack_name is None and self.session is None and self.url is None:
+            raise _not_named()
+
+    def described_stack(self) -> Mapping[str, Any]:
+        """Return what CloudFormation tells of the stack.
+
+        Raises:
+            Failure: no stack is named, or AWS does not tell.
+        """
+        if self.stack_name is None:
+            raise _not_named()
+        client = self.aws.client("cloudformation")
+        with told_failures():
+            try:
+                stacks = client.describe_stacks(StackName=self.stack_name)["Stacks"]
+            except ClientError as error:
+                if code_of(error) != "ValidationError":
+                    raise
+                message = f"There is no stack {self.stack_name!r} in this account and region."
+                advice = "Look at the name, AWS_PROFILE and AWS_REGION."
+                raise Failure(ExitStatus.NOT_DONE, message, advice) from None
+        stack: Mapping[str, Any] = stacks[0]
+        return stack
+
+    def management_url(self) -> str:
+        """Return the base URL of the management API."""
+        if self.url is not None:
+            return self.url.rstrip("/")
+        if self.session is not None:
+            return str(self.session.members["rest_api"])
+        return output_of(self.outputs(), "RestApiUrl")
+
+    def provisioning_function(self) -> str:
+        """Return the name of the provisioning function."""
+        return output_of(self.outputs(), "ProvisioningFunctionName")
+
+    def authorizer_variables(self) -> Mapping[str, str]:
+        """Return the environment of the stack's REST authorizer, as deployed."""
+        if self.session is not None:
+            return {
+                **self.session.stack["authorizer_environment"],
+                **self.session.stack["endpoints"],
+            }
+        arn = output_of(self.outputs(), "RestAuthorizerArn")
+        client = self.aws.client("lambda")
+        with told_failures():
+            found = client.get_function_configuration(FunctionName=arn)
+        variables: Mapping[str, str] = found.get("Environment", {}).get("Variables", {})
+        return variables
+
+    def authorizer_settings(self) -> AuthorizerSettings:
+        """Return the settings of the stack's REST authorizer.
+
+        Raises:
+            Failure: they cannot be used here, such as an access map that is not in this package.
+        """
+        try:
+            return read_authorizer_settings(self.authorizer_variables())
+        except Misconfigured as error:
+            advice = "Run the keyscope of the checkout that the stack was deployed from."
+            raise Failure(ExitStatus.UNAVAILABLE, str(error), advice) from None
+
+    def authorizer(self) -> Authorizer:
+        """Return an authorizer of the stack's settings that reads as you, without caches."""
+        dynamodb = self.aws.client("dynamodb")
+        settings = self.authorizer_settings()
+        return explaining_authorizer(settings, dynamodb, lambda: self.aws.client("kms"))
+
+
+def local_target(file: Path | None) -> Target:
+    """Return the Keyscope that `make run` serves.
+
+    Raises:
+        Failure: its session file is missing, malformed, not the person's own, or leads elsewhere.
+    """
+    session = read_session(file or SESSION_FILE)
+    return Target(Aws(session.stack["endpoints"]), session=session)
+
+
+def _not_named() -> Failure:
+    advice = "Give --stack NAME (or set KEYSCOPE_STACK), or --local while `make run` runs."
+    return Failure(ExitStatus.USAGE, "It is not said which Keyscope is meant.", advice)
+
+
+def output_of(outputs: Mapping[str, str], name: str) -> str:
+    """Return one of a stack's outputs.
+
+    Raises:
+        Failure: the stack has none of that name.
+    """
+    if name not in outputs:
+        message = f"The stack has no output {name}: it is not Keyscope's."
+        raise Failure(ExitStatus.NOT_DONE, message, "Look at --stack.")
+    return outputs[name]

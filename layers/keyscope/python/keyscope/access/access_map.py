@@ -1,0 +1,312 @@
+"""Which methods and paths each scope may reach, read from a TOML file and checked as a whole.
+
+The file's format is described at the top of `scopes.toml`. A map that could grant more than its
+rules say, or make a policy that API Gateway could refuse, never loads.
+"""
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, NoReturn
+
+from keyscope.errors import Misconfigured
+from keyscope.model.ids import ACCOUNT_ID_LENGTH
+from keyscope.model.principal import Scope
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Placeholder(StrEnum):
+    """What stands for an id of the principal in a rule's path."""
+
+    ACCOUNT = "{accountId}"
+    SERVICE_ACCOUNT = "{serviceAccountId}"
+    APP = "{appId}"
+    USER = "{userId}"
+
+
+class Grantee(StrEnum):
+    """Whom a list of rules is for; the names of the lists in the file."""
+
+    APP_USER = "appUser"
+    APP = "app"
+    ACCOUNT = "account"
+    USER_ACCOUNT = "userAccount"
+    NEVER = "never"
+
+
+_PLACEHOLDERS = {
+    Grantee.APP_USER: {Placeholder.ACCOUNT, Placeholder.APP, Placeholder.USER},
+    Grantee.APP: {Placeholder.ACCOUNT, Placeholder.APP},
+    Grantee.ACCOUNT: {Placeholder.ACCOUNT, Placeholder.APP},
+    Grantee.USER_ACCOUNT: {Placeholder.ACCOUNT, Placeholder.APP, Placeholder.SERVICE_ACCOUNT},
+    Grantee.NEVER: {Placeholder.ACCOUNT, Placeholder.APP},
+}
+_OPEN_ENDED = {
+    Grantee.ACCOUNT: {Placeholder.APP},
+    Grantee.USER_ACCOUNT: {Placeholder.APP, Placeholder.SERVICE_ACCOUNT},
+}
+"""Placeholders that stand for many ids with one beginning, so that a star must follow them."""
+
+_REQUIRED = (Grantee.APP_USER, Grantee.APP, Grantee.ACCOUNT)
+_LITERAL = re.compile(r"[A-Za-z0-9._~-]+")
+_LIKE_AN_ID = re.compile(f"[0-9a-f]{{{ACCOUNT_ID_LENGTH}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Methods and one path.
+
+    `tail` follows the segments: nothing for the path alone, `/*` for everything below it, and `*`
+    where the last segment is a placeholder for many ids with one beginning.
+    """
+
+    methods: tuple[str, ...]
+    segments: tuple[str, ...]
+    tail: Literal["", "/*", "*"]
+
+    @property
+    def path(self) -> str:
+        """The path pattern, with its placeholders."""
+        return "/" + "/".join(self.segments) + self.tail
+
+    def can_be_as_long_as(self, other: "Rule") -> bool:
+        """Return whether a path of this rule and one of the other can have as many segments."""
+        depth, others = len(self.segments), len(other.segments)
+        return (self.tail != "" or depth >= others) and (other.tail != "" or depth <= others)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessMap:
+    """The rules of the selected route sets, by whom they are for."""
+
+    rules: Mapping[Grantee, tuple[Rule, ...]]
+    websocket_scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A rule's text with the place that it was found at."""
+
+    route_set: str
+    grantee: Grantee
+    text: str
+    number: int
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Refuse the map because of this line."""
+        message = f"access map, line {self.number}, {self.text!r}: {reason}"
+        raise Misconfigured(message)
+
+
+def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
+    """Read an access map and keep the route sets that are named.
+
+    Every set of the file is checked, also those that are not selected.
+
+    Raises:
+        Misconfigured: with the line and the reason.
+    """
+    try:
+        document = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        message = f"access map: not TOML: {error}"
+        raise Misconfigured(message) from error
+    rules = {line: _read_rule(line) for line in _lines(source, document)}
+    for line, rule in rules.items():
+        _refuse_reaching_others(line, rule, rules.values())
+        _refuse_user_ids_of_others(line, rule, rules.values())
+        _refuse_closed_routes_that_stay_open(line, rule, rules)
+    websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
+    for name in route_sets:
+        if name not in document:
+            known = ", ".join(document)
+            message = f"access map: there is no route set {name!r}; it holds {known}"
+            raise Misconfigured(message)
+    return AccessMap(
+        rules={
+            grantee: tuple(
+                rule
+                for line, rule in rules.items()
+                if line.grantee is grantee and line.route_set in route_sets
+            )
+            for grantee in Grantee
+        },
+        websocket_scopes=frozenset().union(*(websocket[name] for name in route_sets)),
+    )
+
+
+def _lines(source: str, document: Mapping[str, object]) -> Iterator[_Line]:
+    """Yield each rule with its line; tomllib gives the order, the text gives the place."""
+    position = 0
+    for route_set, table in document.items():
+        for grantee, texts in _rule_lists(route_set, table):
+            for text in texts:
+                quoted = re.compile(f"[\"']{re.escape(text)}[\"']")
+                if found := quoted.search(source, position):
+                    position = found.end()
+                yield _Line(route_set, grantee, text, source.count("\n", 0, position) + 1)
+
+
+def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Grantee, list[str]]]:
+    if not isinstance(table, dict):
+        message = f'access map: {route_set!r} is not a table; a route set looks like ["v2"]'
+        raise Misconfigured(message)
+    for name, value in table.items():
+        if name == "websocket":
+            continue
+        if name not in {*Grantee}:
+            message = f"access map: [{route_set}] holds {name!r}, which is none of {_names()}"
+            raise Misconfigured(message)
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            message = f"access map: [{route_set}] {name} must be a list of strings"
+            raise Misconfigured(message)
+        yield Grantee(name), value
+    for grantee in _REQUIRED:
+        if not table.get(grantee):
+            message = f"access map: [{route_set}] has no rules for the scope {grantee}"
+            raise Misconfigured(message)
+
+
+def _names() -> str:
+    return ", ".join(("websocket", *Grantee))
+
+
+def _websocket_scopes(route_set: str, table: object) -> frozenset[Scope]:
+    names = table.get("websocket", []) if isinstance(table, dict) else []
+    if not isinstance(names, list) or not {*names} <= {*Scope}:
+        message = f"access map: [{route_set}] websocket must be a list of {', '.join(Scope)}"
+        raise Misconfigured(message)
+    return frozenset(Scope(name) for name in names)
+
+
+def _read_rule(line: _Line) -> Rule:
+    methods_text, space, path = line.text.partition(" ")
+    methods = tuple(methods_text.split(","))
+    if not space or not path.startswith("/"):
+        line.refuse("a rule is METHODS PATH, such as 'GET,POST /v2/apps'")
+    for method in methods:
+        if method not in METHODS:
+            line.refuse(f"{method!r} is no method; name one by one: {', '.join(METHODS)}")
+    if len(set(methods)) != len(methods):
+        line.refuse("a method stands twice")
+    segments = path[1:].split("/")
+    subtree = segments[-1] == "*"
+    if subtree:
+        del segments[-1]
+    for segment in segments:
+        _check_segment(line, segment)
+    placeholders = [segment for segment in segments if segment.startswith("{")]
+    if len(set(placeholders)) != len(placeholders):
+        line.refuse("a placeholder stands twice")
+    open_ended = _ends_open(line, segments, subtree=subtree)
+    tail: Literal["", "/*", "*"] = "*" if open_ended else "/*" if subtree else ""
+    return Rule(methods, tuple(segments), tail)
+
+
+def _check_segment(line: _Line, segment: str) -> None:
+    if segment in _PLACEHOLDERS[line.grantee]:
+        return
+    if segment.startswith("{"):
+        known = ", ".join(sorted(_PLACEHOLDERS[line.grantee]))
+        line.refuse(f"{segment} is no placeholder of {line.grantee}; it has {known}")
+    if "*" in segment or "?" in segment:
+        line.refuse("a star stands only at the very end, as /*, and a question mark nowhere")
+    if segment in {"", "."} or segment.startswith("..") or _LITERAL.fullmatch(segment) is None:
+        line.refuse(f"{segment!r} is no path segment; letters, digits and . _ ~ - make one")
+    if _LIKE_AN_ID.match(segment):
+        line.refuse(f"{segment!r} begins like an id; an account with it would reach the path")
+
+
+def _ends_open(line: _Line, segments: Sequence[str], *, subtree: bool) -> bool:
+    open_ended = _OPEN_ENDED.get(line.grantee, set()).intersection(segments)
+    if not open_ended:
+        return False
+    if len(open_ended) > 1 or segments[-1] not in open_ended or not subtree:
+        line.refuse(
+            f"in the account scope {min(open_ended)} stands for many ids, so it is the last"
+            " segment and followed by /*"
+        )
+    return True
+
+
+def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
+    """Refuse a subtree that holds ids which the rule's own scope should be bound to.
+
+    `/v2/*` would reach `/v2/apps/{appId}` of every app there is.
+    """
+    if not rule.tail or line.grantee is Grantee.NEVER:
+        return
+    depth = len(rule.segments)
+    bound = (
+        {*Placeholder} if line.grantee is Grantee.APP_USER else {*Placeholder} - {Placeholder.USER}
+    )
+    for other in others:
+        below = bound.intersection(other.segments[depth:])
+        if below and _may_begin_alike(rule, other, depth):
+            line.refuse(f"it reaches {other.path} of others: it does not bind {min(below)}")
+
+
+def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
+    """Refuse a user id that does not name one user, or that could be taken for something else.
+
+    User ids are unique within an app, and callers choose them: at `/users/{userId}` a user of that
+    name would reach a route `/users/all`, and whoever reaches that route the user.
+    """
+    if Placeholder.USER not in rule.segments:
+        return
+    if Placeholder.APP not in rule.segments:
+        line.refuse("{userId} names a user within an app, so the path needs {appId}")
+    depth = rule.segments.index(Placeholder.USER)
+    for other in others:
+        is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth)
+        if is_beside and other.segments[depth] != Placeholder.USER:
+            line.refuse(f"a {{userId}} could be the {other.segments[depth]} of {other.path}")
+
+
+def _refuse_closed_routes_that_stay_open(
+    line: _Line, rule: Rule, rules: Mapping[_Line, Rule]
+) -> None:
+    """Refuse a rule that reaches a route of `never` which a policy could not deny.
+
+    A policy denies such a route as the rule names it: with `{accountId}` in the one and `{appId}`
+    in the other, no Deny would be made.
+    """
+    if line.grantee is Grantee.NEVER:
+        return
+    for never_line, never in rules.items():
+        if never_line.grantee is not Grantee.NEVER or not {*rule.methods} & {*never.methods}:
+            continue
+        depth = min(len(rule.segments), len(never.segments))
+        if not rule.can_be_as_long_as(never) or not _may_begin_alike(rule, never, depth):
+            continue
+        if rule.segments[:depth] != never.segments[:depth]:
+            line.refuse(
+                f"it reaches {never.path} of never, line {never_line.number}, under other"
+                " placeholders; use the same ones in both"
+            )
+
+
+def _may_begin_alike(one: Rule, other: Rule, depth: int) -> bool:
+    """Return whether the first segments of both rules can match one text."""
+    if len(other.segments) < depth:
+        return False
+    return all(
+        _may_be_alike(one, other, position) for position in range(min(depth, len(one.segments)))
+    )
+
+
+def _may_be_alike(one: Rule, other: Rule, position: int) -> bool:
+    """Return whether the segments of both rules at a position can match one text.
+
+    A user id can be any text. The ids of accounts, service accounts and apps differ in length, but
+    not where one stands for many ids with one beginning; and no literal begins like them.
+    """
+    segments = {one.segments[position], other.segments[position]}
+    if len(segments) == 1 or Placeholder.USER in segments:
+        return True
+    if not segments <= {*Placeholder}:
+        return False
+    return any(rule.tail == "*" and position == len(rule.segments) - 1 for rule in (one, other))

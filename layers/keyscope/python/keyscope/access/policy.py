@@ -1,0 +1,387 @@
+"""From a principal and an API stage to the IAM policy that API Gateway applies and caches.
+
+In a resource of IAM `*` and `?` match across slashes. So every method is named, a star stands only
+at the very end of an allowed resource, and ids are matched literally. A Deny may be wider than it
+must: it only refuses.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import product
+from typing import Literal, NotRequired, TypedDict, assert_never
+
+from keyscope.access.access_map import AccessMap, Grantee, Rule
+from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH, ApiStage, longest_api_stage
+from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED, spellings_of
+from keyscope.errors import Misconfigured, Reason, Refused, Unavailable
+from keyscope.model.ids import (
+    ACCOUNT_ID_LENGTH,
+    APP_ID_LENGTH,
+    KEY_ID_LENGTH,
+    MAX_USER_ID_LENGTH,
+    SERVICE_ACCOUNT_ID_LENGTH,
+    OwnerType,
+    percent_encoded,
+)
+from keyscope.model.principal import Principal, Scope
+
+MAX_POLICY_BYTES = 8_192
+"""AWS documents no limit; policies of some 30 statements were seen to be refused."""
+MAX_RESOURCE_LENGTH = 512
+"""Characters of a resource ARN in a policy (API Gateway quotas)."""
+MAX_ALLOWED_CIDRS = 8
+"""CIDRs of one key: they travel in the policy."""
+LONGEST_CACHE_SECONDS = 3_600
+"""The longest time that API Gateway may cache a policy (Authorizer, authorizerResultTtl)."""
+CACHE_MARGIN_SECONDS = 60
+"""How much later than the authorizer's clock that time may begin: API Gateway waits up to 30 s for
+an answer, and as much is left for the difference of two clocks."""
+_GET_AND_PUT = frozenset({"GET", "PUT"})
+
+
+class Statement(TypedDict):
+    """A statement in IAM's own spelling."""
+
+    Effect: Literal["Allow", "Deny"]
+    Action: Literal["execute-api:Invoke"]
+    Resource: list[str]
+    Condition: NotRequired[dict[str, dict[str, str | list[str]]]]
+
+
+class PolicyDocument(TypedDict):
+    """A policy in IAM's own spelling."""
+
+    Version: Literal["2012-10-17"]
+    Statement: list[Statement]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one kind of principal may reach: `METHOD/path` patterns with named placeholders."""
+
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The access map, made ready for rendering.
+
+    `longest_stage_arn` is the length up to which every policy is known to fit its budget.
+    With `conditions`, policies contain the limits of time and source address. `climbing` are the
+    patterns that REST APIs are denied. With `lower_hex`, clients that write escapes in lower case
+    reach their user, too. `largest_bytes` is the size of the largest policy at the requested stage
+    length.
+    """
+
+    grants: Mapping[Grantee, Grant]
+    websocket_scopes: frozenset[Scope]
+    longest_stage_arn: int
+    conditions: bool = True
+    climbing: tuple[str, ...] = CLIMBING_ENCODED[0]
+    lower_hex: bool = True
+    largest_bytes: int = 0
+
+    def longest_stage_name(self, region: str) -> int:
+        """Return how many characters a stage name of a region may have."""
+        shortest = longest_api_stage(0, region)
+        return min(MAX_STAGE_LENGTH, self.longest_stage_arn - len(shortest.arn))
+
+
+def prepare_policies(
+    access_map: AccessMap,
+    max_stage_length: int,
+    *,
+    conditions: bool = True,
+    region: str = LONGEST_REGION,
+) -> Policies:
+    """Make an access map ready for rendering, and prove that its policies fit their budget.
+
+    They are proven for both kinds of API in a region, for stages of `max_stage_length` and for as
+    much longer ones as fit. Where they do not fit, user ids in lower-case escapes and then names
+    with a percent sign are no longer let through on REST APIs.
+
+    Raises:
+        Misconfigured: when a policy could exceed `MAX_POLICY_BYTES` or a resource
+            `MAX_RESOURCE_LENGTH` for the longest ids and the longest stage ARN.
+    """
+    stage = longest_api_stage(max_stage_length, region)
+    policies = Policies(
+        grants={
+            Grantee.APP_USER: _grant(access_map, Grantee.APP_USER),
+            Grantee.APP: _grant(access_map, Grantee.APP),
+            Grantee.ACCOUNT: _grant(access_map, Grantee.ACCOUNT),
+            Grantee.USER_ACCOUNT: _grant(access_map, Grantee.ACCOUNT, Grantee.USER_ACCOUNT),
+        },
+        websocket_scopes=access_map.websocket_scopes,
+        longest_stage_arn=len(stage.arn),
+        conditions=conditions,
+    )
+    choices = [
+        policies,
+        *(replace(policies, lower_hex=False, climbing=denied) for denied in CLIMBING_ENCODED),
+    ]
+    for choice in choices[:-1]:
+        with suppress(Misconfigured):
+            return _proven(choice, stage)
+    return _proven(choices[-1], stage)
+
+
+def policy_document(
+    principal: Principal, stage: ApiStage, policies: Policies, now: float
+) -> PolicyDocument:
+    """Return what the principal may reach on one stage of a REST or HTTP API.
+
+    It depends on the credential and the API only, never on the method or path asked for: API
+    Gateway applies the cached policy to every later request. `now` is in seconds since the epoch.
+
+    Raises:
+        Unavailable: `STAGE_NAME_TOO_LONG`, when the budget is not known to hold.
+    """
+    if len(stage.arn) > policies.longest_stage_arn:
+        raise Unavailable(Reason.STAGE_NAME_TOO_LONG, "raise KEYSCOPE_MAX_STAGE_LENGTH")
+    grant = policies.grants[_grantee(principal)]
+    allowed = [
+        stage.resource(pattern.format_map(ids))
+        for ids in _ids_in_paths(principal, _forms_of(principal.user_id or "", stage, policies))
+        for pattern in grant.allow
+    ]
+    allow: Statement = {
+        "Effect": "Allow",
+        "Action": "execute-api:Invoke",
+        "Resource": list(dict.fromkeys(allowed)),
+    }
+    if condition := _condition(principal, stage, policies, now):
+        allow["Condition"] = condition
+    denied = _ids_of_any_app(principal)
+    climbing = CLIMBING_DECODED if stage.decodes_path else policies.climbing
+    deny: Statement = {
+        "Effect": "Deny",
+        "Action": "execute-api:Invoke",
+        "Resource": [
+            *(stage.any_path(pattern) for pattern in climbing),
+            *(stage.resource(pattern.format_map(denied)) for pattern in grant.deny),
+        ],
+    }
+    return {"Version": "2012-10-17", "Statement": [allow, deny]}
+
+
+def websocket_policy_document(
+    principal: Principal, stage: ApiStage, policies: Policies, now: float
+) -> PolicyDocument:
+    """Return the policy that lets the principal open a WebSocket connection.
+
+    `$connect` is the only route that API Gateway authorizes on a WebSocket API.
+
+    Raises:
+        Refused: `WEBSOCKET_NOT_OF_SCOPE`, when the access map does not list the scope.
+    """
+    if principal.scope not in policies.websocket_scopes:
+        raise Refused(Reason.WEBSOCKET_NOT_OF_SCOPE)
+    allow: Statement = {
+        "Effect": "Allow",
+        "Action": "execute-api:Invoke",
+        "Resource": [stage.resource("$connect")],
+    }
+    if condition := _condition(principal, stage, policies, now):
+        allow["Condition"] = condition
+    return {"Version": "2012-10-17", "Statement": [allow]}
+
+
+def size_in_bytes(document: PolicyDocument) -> int:
+    """Return the size of a policy as the Lambda runtime serializes it."""
+    return len(json.dumps(document).encode())
+
+
+def policy_sizes(
+    policies: Policies, max_stage_length: int, region: str = LONGEST_REGION
+) -> dict[Grantee, int]:
+    """Return the bytes that the longest policy of each kind of principal can take."""
+    stages = _both_kinds(longest_api_stage(max_stage_length, region))
+    return {
+        _grantee(principal): max(
+            size_in_bytes(policy_document(principal, stage, policies, now=0)) for stage in stages
+        )
+        for principal in _longest_principals()
+    }
+
+
+def _grant(access_map: AccessMap, *grantees: Grantee) -> Grant:
+    rules = [rule for grantee in grantees for rule in access_map.rules[grantee]]
+    methods: dict[str, set[str]] = {}
+    for rule in rules:
+        methods.setdefault(rule.path, set()).update(rule.methods)
+    allow = (
+        f"{_merged(method, methods[rule.path])}{rule.path}"
+        for rule in rules
+        for method in rule.methods
+    )
+    deny = (
+        f"{method}{pattern}"
+        for never in access_map.rules[Grantee.NEVER]
+        for method in never.methods
+        if (covering := [rule for rule in rules if _covers(rule, method, never)])
+        for pattern in _patterns_of(never, min(len(rule.segments) for rule in covering))
+    )
+    return Grant(*(tuple(dict.fromkeys(patterns)) for patterns in (allow, deny)))
+
+
+def _merged(method: str, methods: set[str]) -> str:
+    """Return what stands for a method: of API Gateway's seven, `??T` matches GET and PUT alone.
+
+    Source: "ANY" catches these seven and no others (API Gateway, "Set up an HTTP method").
+    """
+    return "??T" if method in _GET_AND_PUT and methods >= _GET_AND_PUT else method
+
+
+def _patterns_of(never: Rule, bound: int) -> list[str]:
+    """Return the patterns of a route that no key opens, below what is allowed of its segments."""
+    rest = never.segments[bound:]
+    if rest:
+        return spellings_of(never.segments[:bound], rest)
+    # Below the path itself: whatever follows may be a slash in some spelling.
+    return ["/" + "/".join(never.segments) + ("?*" if never.tail else "*")]
+
+
+def _covers(rule: Rule, method: str, never: Rule) -> bool:
+    """Tell whether a rule allows something of what `never` takes away."""
+    common = min(len(rule.segments), len(never.segments))
+    same = rule.segments[:common] == never.segments[:common]
+    return method in rule.methods and rule.can_be_as_long_as(never) and same
+
+
+def _grantee(principal: Principal) -> Grantee:
+    match principal.scope:
+        case Scope.APP_USER:
+            return Grantee.APP_USER
+        case Scope.APP:
+            return Grantee.APP
+        case Scope.ACCOUNT:
+            is_user_account = principal.owner_type is OwnerType.ACCOUNT
+            return Grantee.USER_ACCOUNT if is_user_account else Grantee.ACCOUNT
+        case _:
+            assert_never(principal.scope)
+
+
+def _ids_in_paths(principal: Principal, user_ids: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Yield the ids to put into paths, once for each form of the user id."""
+    ids = {
+        "accountId": principal.account_id,
+        # In the account scope it is followed by a star: the beginning of the ids of its apps.
+        "appId": principal.app_id or principal.service_account_id or principal.account_id,
+        "serviceAccountId": principal.account_id,
+    }
+    for user_id in user_ids:
+        yield {**ids, "userId": user_id}
+
+
+def _ids_of_any_app(principal: Principal) -> dict[str, str]:
+    """Return ids that match any app of the principal's, with a question mark a character."""
+    (ids,) = _ids_in_paths(principal, [""])
+    return {**ids, "appId": ids["appId"].ljust(APP_ID_LENGTH, "?")}
+
+
+def _forms_of(user_id: str, stage: ApiStage, policies: Policies) -> tuple[str, ...]:
+    """Return how a user id may stand in the path that a policy sees."""
+    if stage.decodes_path:
+        return (user_id,)
+    encoded = percent_encoded(user_id)
+    forms = (user_id, encoded, percent_encoded(user_id, lower_hex=True))
+    return tuple(dict.fromkeys(forms if policies.lower_hex else forms[:2]))
+
+
+def _condition(
+    principal: Principal, stage: ApiStage, policies: Policies, now: float
+) -> dict[str, dict[str, str | list[str]]]:
+    """Return the limits that must hold while the policy is cached.
+
+    They are an addition: the authorizer has checked them itself for this request.
+    """
+    if not policies.conditions:
+        return {}
+    limits: dict[str, dict[str, str | list[str]]] = {}
+    cached_until = now + LONGEST_CACHE_SECONDS + CACHE_MARGIN_SECONDS
+    if principal.expires_at is not None and principal.expires_at < cached_until:
+        end = datetime.fromtimestamp(principal.expires_at, UTC)
+        limits["DateLessThan"] = {"aws:CurrentTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    if principal.allowed_cidrs:
+        # Behind a VPC endpoint aws:SourceIp is absent (IAM, "AWS global condition context keys").
+        key = "aws:VpcSourceIp" if stage.is_private else "aws:SourceIp"
+        limits["IpAddress"] = {key: list(principal.allowed_cidrs)}
+    return limits
+
+
+def _longest_principals() -> Iterator[Principal]:
+    """Yield one principal of each kind whose policy is as long as any of that kind."""
+    cidrs = tuple(
+        f"{n}fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128" for n in range(MAX_ALLOWED_CIDRS)
+    )
+    # The longest forms, literal and encoded both ways: one character whose escape has a letter.
+    user_id = "u" * (MAX_USER_ID_LENGTH - len(percent_encoded("+"))) + "+"
+    account_id, service_account_id, app_id = (
+        "a" * length for length in (ACCOUNT_ID_LENGTH, SERVICE_ACCOUNT_ID_LENGTH, APP_ID_LENGTH)
+    )
+    longest = partial(
+        Principal,
+        key_id="k" * KEY_ID_LENGTH,
+        account_id=account_id,
+        expires_at=0,
+        allowed_cidrs=cidrs,
+    )
+    yield longest(scope=Scope.APP_USER, owner_type=OwnerType.APP, app_id=app_id, user_id=user_id)
+    yield longest(scope=Scope.APP, owner_type=OwnerType.APP, app_id=app_id)
+    yield longest(scope=Scope.ACCOUNT, owner_type=OwnerType.ACCOUNT)
+    yield longest(
+        scope=Scope.ACCOUNT,
+        owner_type=OwnerType.SERVICE_ACCOUNT,
+        service_account_id=service_account_id,
+    )
+
+
+def _both_kinds(stage: ApiStage) -> tuple[ApiStage, ApiStage]:
+    # A private API is a REST API with a longer condition key.
+    return replace(stage, is_private=True), replace(stage, decodes_path=True)
+
+
+def _proven(policies: Policies, stage: ApiStage) -> Policies:
+    """Return the policies with their largest size and the longest stage ARN that all of them fit.
+
+    Raises:
+        Misconfigured: when one does not fit on this stage.
+    """
+    sizes, room = [], MAX_STAGE_LENGTH
+    for principal, each in product(_longest_principals(), _both_kinds(stage)):
+        document = policy_document(principal, each, policies, now=0)
+        sizes.append(_checked_size(principal, document))
+        allowed = document["Statement"][0]["Resource"]
+        # Only what is allowed names the stage.
+        longest = max(map(len, allowed))
+        room = min(
+            room,
+            (MAX_POLICY_BYTES - sizes[-1]) // len(allowed),
+            MAX_RESOURCE_LENGTH - longest,
+        )
+    return replace(policies, largest_bytes=max(sizes), longest_stage_arn=len(stage.arn) + room)
+
+
+def _checked_size(principal: Principal, document: PolicyDocument) -> int:
+    size = size_in_bytes(document)
+    if size > MAX_POLICY_BYTES:
+        message = (
+            f"access map: the policy of {_grantee(principal)} can take {size} bytes, more than"
+            f" {MAX_POLICY_BYTES}; merge rules into subtrees, select fewer route sets or lower"
+            " KEYSCOPE_MAX_STAGE_LENGTH"
+        )
+        raise Misconfigured(message)
+    for resource in (r for statement in document["Statement"] for r in statement["Resource"]):
+        if len(resource) > MAX_RESOURCE_LENGTH:
+            message = (
+                f"access map: a resource can take {len(resource)} characters, more than"
+                f" {MAX_RESOURCE_LENGTH}: {resource}"
+            )
+            raise Misconfigured(message)
+    return size

@@ -1,0 +1,168 @@
+"""The pipeline: event -> credential -> key record -> principal -> policy -> decision."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keyscope.access.policy import (
+    Policies,
+    PolicyDocument,
+    policy_document,
+    websocket_policy_document,
+)
+from keyscope.authorize.credential import Basic, Credential, parse_credential
+from keyscope.authorize.decision import Decision, Outcome, Scheme
+from keyscope.authorize.event import AuthorizerRequest
+from keyscope.authorize.verification import Circumstances, verify
+from keyscope.errors import Reason, Refused, Unavailable, type_and_place
+from keyscope.model.key_record import KeyMemory, KeyRecord, Lookup, RecordSource, SecretOpener
+from keyscope.model.principal import Principal
+
+Clock = Callable[[], float]
+"""Seconds since the epoch."""
+
+_RECHECKED = frozenset(
+    {
+        Reason.UNKNOWN_KEY,
+        Reason.WRONG_SECRET,
+        Reason.WRONG_SIGNATURE,
+        Reason.DISABLED_KEY,
+        Reason.REVOKED_KEY,
+        Reason.EXPIRED_KEY,
+        Reason.SOURCE_ADDRESS_NOT_ALLOWED,
+        Reason.SOURCE_ADDRESS_UNKNOWN,
+    }
+)
+"""Refusals that a key created, rotated, enabled, prolonged or given other networks since would not
+get.
+
+A revoked key stays revoked. It is among them so that without a secret it cannot be told from an
+unknown key by the read that is spared.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """What the pipeline needs beside the event. `timer` gives seconds from any beginning."""
+
+    keys: KeyMemory
+    secrets: SecretOpener
+    policies: Policies
+    clock: Clock
+    timer: Clock
+    leeway_seconds: int = 0
+
+
+def authorize(
+    event: object, read_event: Callable[[object], AuthorizerRequest], authorizer: Authorizer
+) -> Decision:
+    """Decide one authorizer event; the table of keys is read at most once.
+
+    It never raises: what is not a refusal and not an allow is a failure, which fails closed.
+    """
+    steps = _Steps(authorizer)
+    try:
+        principal, policy = steps.run(read_event(event))
+    except Refused as refused:
+        return steps.decision(Outcome.REFUSED, reason=refused.reason)
+    except Unavailable as unavailable:
+        return steps.decision(Outcome.FAILED, reason=unavailable.reason, detail=unavailable.detail)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not become an allow
+        return steps.decision(
+            Outcome.FAILED, reason=Reason.INTERNAL_ERROR, detail=type_and_place(error)
+        )
+    return steps.decision(Outcome.ALLOWED, principal=principal, policy=policy)
+
+
+class _Steps:
+    """One run of the pipeline, which notes what becomes known on the way."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+        self._started = authorizer.timer()
+        self._scheme: Scheme | None = None
+        self._key_id: str | None = None
+        self._record_source: RecordSource | None = None
+        self._lookup_ms: float | None = None
+        self._secret_from_cache: bool | None = None
+        self._open_ms: float | None = None
+        self._usage_identifier_key: str | None = None
+
+    def run(self, request: AuthorizerRequest) -> tuple[Principal, PolicyDocument]:
+        authorizer = self._authorizer
+        now = authorizer.clock()
+        credential = parse_credential(request.authorization)
+        self._scheme = Scheme.BASIC if isinstance(credential, Basic) else Scheme.BEARER
+        self._key_id = credential.key_id
+        circumstances = Circumstances(now, request.source_address, authorizer.leeway_seconds)
+        principal = self._prove(credential, circumstances)
+        if request.has_usage_plans:
+            self._usage_identifier_key = principal.usage_identifier_key
+        render = websocket_policy_document if request.opens_websocket else policy_document
+        return principal, render(principal, request.api_stage, authorizer.policies, now)
+
+    def decision(
+        self,
+        outcome: Outcome,
+        *,
+        reason: Reason | None = None,
+        detail: str = "",
+        principal: Principal | None = None,
+        policy: PolicyDocument | None = None,
+    ) -> Decision:
+        return Decision(
+            outcome=outcome,
+            total_ms=self._ms_since(self._started),
+            reason=reason,
+            detail=detail,
+            scheme=self._scheme,
+            key_id=self._key_id,
+            record_source=self._record_source,
+            lookup_ms=self._lookup_ms,
+            secret_from_cache=self._secret_from_cache,
+            open_ms=self._open_ms,
+            principal=principal,
+            policy=policy,
+            usage_identifier_key=self._usage_identifier_key,
+        )
+
+    def _prove(self, credential: Credential, circumstances: Circumstances) -> Principal:
+        """Verify the credential; what a remembered record refuses is rechecked first.
+
+        A new secret so works at once, and a record that cannot be rechecked refuses nobody.
+        """
+        keys = self._authorizer.keys
+        lookup = self._look_up(keys.get, credential.key_id)
+        try:
+            return verify(credential, lookup.record, self._open, circumstances)
+        except Refused as refused:
+            up_to_date = lookup.source is RecordSource.TABLE
+            if up_to_date or refused.reason not in _RECHECKED:
+                raise
+            refusal = refused.reason
+        if lookup.source is RecordSource.CACHE:
+            lookup = self._look_up(keys.recheck, credential.key_id)
+        if lookup.source is RecordSource.STALE:
+            raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, refusal)
+        return verify(credential, lookup.record, self._open, circumstances)
+
+    def _look_up(self, look_up: Callable[[str], Lookup], key_id: str) -> Lookup:
+        started = self._authorizer.timer()
+        try:
+            lookup = look_up(key_id)
+        finally:
+            self._lookup_ms = (self._lookup_ms or 0) + self._ms_since(started)
+        self._record_source = lookup.source
+        return lookup
+
+    def _open(self, record: KeyRecord) -> str:
+        started = self._authorizer.timer()
+        try:
+            opened = self._authorizer.secrets.open(record)
+        finally:
+            self._open_ms = (self._open_ms or 0) + self._ms_since(started)
+        # A rotated key's token may need two secrets: each call of KMS counts.
+        self._secret_from_cache = opened.from_cache and self._secret_from_cache is not False
+        return opened.secret
+
+    def _ms_since(self, started: float) -> float:
+        return (self._authorizer.timer() - started) * 1_000

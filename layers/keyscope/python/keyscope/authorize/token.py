@@ -1,0 +1,170 @@
+"""The strict JWT profile, and the verification of a token's signature.
+
+PyJWT verifies the signature, by its HMAC alone: its reading of tokens lets pass what RFC 8725 would
+rather not (duplicate members, other types, embedded keys, loose base64, claims of odd types), and
+the profile here reads them anyway. Reading a token proves nothing; `verify_signature` does.
+"""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
+from typing import Never
+
+from jwt.algorithms import HMACAlgorithm
+
+from keyscope.errors import Reason, Refused
+from keyscope.model.ids import is_key_id, is_safe_user_id
+from keyscope.model.principal import Scope
+
+ALGORITHM = "HS256"
+
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})")
+_REFUSED_PARAMETERS = frozenset(
+    {"crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256"}
+)
+_SCOPES = {scope.value: scope for scope in Scope}
+_CALENDAR = range(253_402_300_800)
+"""Seconds from 1970 to the end of the year 9999. Milliseconds of today lie beyond it."""
+_HS256 = HMACAlgorithm(HMACAlgorithm.SHA256)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token claims; nothing of it is proven.
+
+    `expires_at` and `not_before` are the claims `exp` and `nbf`, seconds since the epoch
+    (RFC 7519, section 2, NumericDate).
+    """
+
+    text: str = field(repr=False)
+    key_id: str
+    scope: Scope
+    user_id: str | None
+    expires_at: int | None
+    not_before: int | None
+
+
+def read_token(text: str) -> Token:
+    """Read a compact JWS (RFC 7515, section 7.1) by the strict profile.
+
+    Raises:
+        Refused: with the reason code of the first rule that the token breaks.
+    """
+    segments = _COMPACT.fullmatch(text)
+    if segments is None:
+        raise Refused(_reason_of_unsigned(text))
+    header = _json_object(_base64url(segments[1]))
+    claims = _json_object(_base64url(segments[2]))
+    _base64url(segments[3])
+    key_id = _key_id_of_header(header)
+    scope = _scope(claims)
+    return Token(
+        text=text,
+        key_id=key_id,
+        scope=scope,
+        user_id=_user_id(claims) if scope is Scope.APP_USER else None,
+        expires_at=_numeric_date(claims, "exp"),
+        not_before=_numeric_date(claims, "nbf"),
+    )
+
+
+def verify_signature(token: Token, secret: str) -> None:
+    """Prove that the token was signed with the secret (RFC 7515, section 5.2).
+
+    The HMAC key is the secret's UTF-8 text.
+
+    Raises:
+        Refused: `WRONG_SIGNATURE`.
+    """
+    signed, _, signature = token.text.rpartition(".")
+    if not _HS256.verify(signed.encode(), secret.encode(), _base64url(signature)):
+        raise Refused(Reason.WRONG_SIGNATURE)
+
+
+def _reason_of_unsigned(text: str) -> Reason:
+    # An unsecured token (RFC 7519, section 6) ends in its second dot.
+    unsigned = text.endswith(".") and text.count(".") == 2  # noqa: PLR2004 - three segments
+    return Reason.UNSUPPORTED_ALGORITHM if unsigned else Reason.MALFORMED_TOKEN
+
+
+def _key_id_of_header(header: dict[str, object]) -> str:
+    if header.get("alg") != ALGORITHM:
+        raise Refused(Reason.UNSUPPORTED_ALGORITHM)
+    if not _REFUSED_PARAMETERS.isdisjoint(header):
+        raise Refused(Reason.UNSUPPORTED_HEADER_PARAMETER)
+    token_type = header.get("typ", "JWT")
+    # Media type names ignore case (RFC 7515, section 4.1.9).
+    if not isinstance(token_type, str) or token_type.upper() != "JWT":
+        raise Refused(Reason.UNSUPPORTED_TOKEN_TYPE)
+    key_id = header.get("kid")
+    if not isinstance(key_id, str) or not is_key_id(key_id):
+        raise Refused(Reason.MALFORMED_KEY_ID)
+    return key_id
+
+
+def _scope(claims: dict[str, object]) -> Scope:
+    claimed = claims.get("scope")
+    if claimed is None:
+        raise Refused(Reason.MISSING_SCOPE)
+    if not isinstance(claimed, str):
+        raise Refused(Reason.MALFORMED_CLAIM)
+    if claimed not in _SCOPES:
+        raise Refused(Reason.UNKNOWN_SCOPE)
+    return _SCOPES[claimed]
+
+
+def _user_id(claims: dict[str, object]) -> str:
+    claimed = claims.get("userId")
+    if claimed is None or claimed == "":
+        raise Refused(Reason.MISSING_USER_ID)
+    if not isinstance(claimed, str):
+        raise Refused(Reason.MALFORMED_CLAIM)
+    if not is_safe_user_id(claimed):
+        raise Refused(Reason.UNSAFE_USER_ID)
+    return claimed
+
+
+def _numeric_date(claims: dict[str, object], name: str) -> int | None:
+    if name not in claims:
+        return None
+    claimed = claims[name]
+    if not isinstance(claimed, int) or isinstance(claimed, bool) or claimed not in _CALENDAR:
+        raise Refused(Reason.MALFORMED_CLAIM)
+    return claimed
+
+
+def _base64url(segment: str) -> bytes:
+    """Decode unpadded base64url (RFC 7515, section 2), refusing bits that encode nothing."""
+    if len(segment) % 4 == 1:
+        raise Refused(Reason.MALFORMED_TOKEN)
+    octets = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    if urlsafe_b64encode(octets).rstrip(b"=") != segment.encode():
+        raise Refused(Reason.MALFORMED_TOKEN)
+    return octets
+
+
+def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Refused(Reason.DUPLICATE_TOKEN_MEMBER)
+    return members
+
+
+def _refuse_constant(_name: str) -> Never:
+    # NaN and the infinities are Python's extension, not JSON (RFC 8259, section 6).
+    raise Refused(Reason.MALFORMED_TOKEN)
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unique_members, parse_constant=_refuse_constant)
+
+
+def _json_object(octets: bytes) -> dict[str, object]:
+    try:
+        value = _JSON.decode(octets.decode())
+    except (ValueError, RecursionError):
+        value = None
+    # Not raised above: the error there holds the octets.
+    if not isinstance(value, dict):
+        raise Refused(Reason.MALFORMED_TOKEN)
+    return value

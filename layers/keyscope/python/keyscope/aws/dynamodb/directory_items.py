@@ -1,0 +1,183 @@
+"""Owners and keys as items of DirectoryTable and KeysTable, in DynamoDB's own notation."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from keyscope.aws.dynamodb.key_items import AttributeReader, Item
+from keyscope.errors import Reason, Unavailable
+from keyscope.lifecycle.directory import Key, Members, Owner
+from keyscope.model.ids import (
+    ACCOUNT_ID_LENGTH,
+    APP_ID_LENGTH,
+    SERVICE_ACCOUNT_ID_LENGTH,
+    OwnerType,
+    account_id_of,
+)
+from keyscope.model.key_record import RECORD_FORMAT, KeyRecord
+
+Attributes = dict[str, Mapping[str, Any]]
+
+KEY_ATTRIBUTES = (
+    "key_id",
+    "owner_id",
+    "display_name",
+    "created_at",
+    "expires_at",
+    "allowed_cidrs",
+    "disabled_at",
+    "rotated_at",
+    "previous_ends_at",
+    "revoked_at",
+    "generation",
+    "revision",
+    "usage_identifier_key",
+)
+"""What is read of a key: all of it but its secrets, hashed or sealed."""
+
+_OWNER_TYPES = {
+    ACCOUNT_ID_LENGTH: OwnerType.ACCOUNT,
+    SERVICE_ACCOUNT_ID_LENGTH: OwnerType.SERVICE_ACCOUNT,
+    APP_ID_LENGTH: OwnerType.APP,
+}
+_ENTITY_PREFIXES = {OwnerType.APP: "app#", OwnerType.SERVICE_ACCOUNT: "serviceaccount#"}
+
+
+def owner_key(owner_id: str) -> Attributes:
+    """Return the primary key of an owner's item."""
+    owner_type = _OWNER_TYPES[len(owner_id)]
+    entity = "account" if owner_type is OwnerType.ACCOUNT else entity_of(owner_type, owner_id)
+    return {"account_id": {"S": account_id_of(owner_id)}, "entity": {"S": entity}}
+
+
+def entity_of(owner_type: OwnerType, owner_id: str) -> str:
+    """Return the sort key of an app or a service account, or with part of an id its beginning."""
+    return _ENTITY_PREFIXES[owner_type] + owner_id
+
+
+def name_key(service_account: Owner) -> Attributes:
+    """Return the primary key of the item that holds a service account's name for it alone."""
+    return {
+        "account_id": {"S": account_id_of(service_account.owner_id)},
+        "entity": {"S": f"serviceaccountname#{service_account.display_name}"},
+    }
+
+
+def item_of_owner(owner: Owner, key_ids: tuple[str, ...]) -> Attributes:
+    """Return an owner's item; `key_ids` are the keys that count among its ten."""
+    return {
+        **owner_key(owner.owner_id),
+        "format": {"N": str(RECORD_FORMAT)},
+        "owner_id": {"S": owner.owner_id},
+        "created_at": {"N": str(owner.created_at)},
+        "revision": {"N": "0"},
+        **({"key_ids": {"SS": list(key_ids)}} if key_ids else {}),
+        **changeable_attributes(owner),
+    }
+
+
+def changeable_attributes(owner: Owner) -> Attributes:
+    """Return the attributes of an owner's item that an update may change."""
+    # As JSON text: DynamoDB's numbers would not give every JSON number back as it was.
+    return {
+        "display_name": {"S": owner.display_name},
+        "settings": {"S": json.dumps(dict(owner.settings))},
+        "metadata": {"S": json.dumps(dict(owner.metadata))},
+    }
+
+
+def owner_of_item(item: Item) -> Owner:
+    """Read an owner's item.
+
+    Raises:
+        Unavailable: `DAMAGED_RECORD`, naming the attribute.
+    """
+    reader = AttributeReader(item)
+    owner_id = reader.text("owner_id")
+    if len(owner_id) not in _OWNER_TYPES:
+        raise Unavailable(Reason.DAMAGED_RECORD, "attribute owner_id")
+    return Owner(
+        owner_type=_OWNER_TYPES[len(owner_id)],
+        owner_id=owner_id,
+        display_name=reader.text("display_name"),
+        created_at=reader.number("created_at"),
+        settings=_members(reader, "settings"),
+        metadata=_members(reader, "metadata"),
+    )
+
+
+def item_of_key(key: Key, record: KeyRecord) -> Attributes:
+    """Return a key's item; it holds the secret hashed and sealed, never in clear text."""
+    owner = record.owner_id
+    is_app = record.owner_type is OwnerType.APP
+    is_service_account = record.owner_type is OwnerType.SERVICE_ACCOUNT
+    return {
+        "key_id": {"S": record.key_id},
+        "format": {"N": str(RECORD_FORMAT)},
+        "owner_type": {"S": record.owner_type.value},
+        "owner_id": {"S": owner},
+        "account_id": {"S": account_id_of(owner)},
+        **({"app_id": {"S": owner}} if is_app else {}),
+        **({"service_account_id": {"S": owner}} if is_service_account else {}),
+        "secret_hash": {"B": record.secret_hash},
+        "secret_ciphertext": {"B": record.secret_ciphertext},
+        "created_at": {"N": str(key.created_at)},
+        "revision": {"N": "0"},
+        **{name: value for name, value in optional_attributes(key).items() if value is not None},
+    }
+
+
+def optional_attributes(key: Key) -> dict[str, Mapping[str, Any] | None]:
+    """Return the attributes of a key's item that an update may change; `None` for absent ones."""
+    cidrs = [{"S": cidr} for cidr in key.allowed_cidrs]
+    return {
+        "display_name": None if key.display_name is None else {"S": key.display_name},
+        "allowed_cidrs": {"L": cidrs} if cidrs else None,
+        "expires_at": _number(key.expires_at),
+        "disabled_at": _number(key.disabled_at),
+        "rotated_at": _number(key.rotated_at),
+        "previous_ends_at": _number(key.previous_ends_at),
+        "generation": {"N": str(key.secret_generation)},
+        "usage_identifier_key": (
+            None if key.usage_identifier_key is None else {"S": key.usage_identifier_key}
+        ),
+    }
+
+
+def key_of_item(item: Item) -> Key:
+    """Read what may be shown of a stored key.
+
+    Raises:
+        Unavailable: `DAMAGED_RECORD`, naming the attribute.
+    """
+    reader = AttributeReader(item)
+    revoked_at = reader.optional_number("revoked_at")
+    return Key(
+        key_id=reader.text("key_id"),
+        created_at=reader.number("created_at"),
+        display_name=reader.optional_text("display_name"),
+        # A revoked key's record only expires to be cleared away.
+        expires_at=None if revoked_at is not None else reader.optional_number("expires_at"),
+        allowed_cidrs=reader.texts("allowed_cidrs"),
+        disabled_at=reader.optional_number("disabled_at"),
+        rotated_at=reader.optional_number("rotated_at"),
+        previous_ends_at=reader.optional_number("previous_ends_at"),
+        revoked_at=revoked_at,
+        secret_generation=reader.number("generation"),
+        # Its form is the authorizers' concern: here one that is damaged can still be replaced.
+        usage_identifier_key=reader.optional_text("usage_identifier_key"),
+    )
+
+
+def _members(reader: AttributeReader, name: str) -> Members:
+    try:
+        members = json.loads(reader.text(name))
+    except ValueError:
+        raise Unavailable(Reason.DAMAGED_RECORD, f"attribute {name}") from None
+    if not isinstance(members, dict):
+        raise Unavailable(Reason.DAMAGED_RECORD, f"attribute {name}")
+    return cast("Members", members)
+
+
+def _number(value: int | None) -> Mapping[str, str] | None:
+    return None if value is None else {"N": str(value)}

@@ -1,0 +1,161 @@
+"""Key records as items of KeysTable, in DynamoDB's own notation.
+
+Written by hand rather than by boto3's serializer: boto3 costs a cold start more than it saves.
+"""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
+from typing import Any, NoReturn
+
+from keyscope.access.policy import MAX_ALLOWED_CIDRS
+from keyscope.errors import Reason, Unavailable
+from keyscope.model.ids import (
+    OwnerType,
+    is_account_id,
+    is_app_id,
+    is_key_id,
+    is_service_account_id,
+    is_usage_identifier_key,
+    owner_type_of_key,
+)
+from keyscope.model.key_record import RECORD_FORMAT, KeyRecord, PreviousSecret
+
+Item = Mapping[str, Mapping[str, Any]]
+
+_IS_OWNER_ID = {
+    OwnerType.APP: is_app_id,
+    OwnerType.ACCOUNT: is_account_id,
+    OwnerType.SERVICE_ACCOUNT: is_service_account_id,
+}
+_SHA256_LENGTH = 32
+_PREVIOUS_SECRET = ("previous_secret_hash", "previous_secret_ciphertext", "previous_ends_at")
+
+
+def record_of_item(item: Item) -> KeyRecord:
+    """Read a stored key record; whatever does not fit is damage, never a guess.
+
+    Raises:
+        Unavailable: `DAMAGED_RECORD`, naming the attribute.
+    """
+    reader = AttributeReader(item)
+    key_id = reader.text("key_id")
+    if reader.number("format") != RECORD_FORMAT:
+        _damaged("format")
+    if not is_key_id(key_id):
+        _damaged("key_id")
+    owner_type = owner_type_of_key(key_id)
+    if reader.text("owner_type") != owner_type.value:
+        _damaged("owner_type")
+    owner_id = reader.text("owner_id")
+    if not _IS_OWNER_ID[owner_type](owner_id):
+        _damaged("owner_id")
+    revoked_at = reader.optional_number("revoked_at")
+    return KeyRecord(
+        key_id=key_id,
+        owner_type=owner_type,
+        owner_id=owner_id,
+        secret_hash=b"" if revoked_at is not None else reader.sha256("secret_hash"),
+        secret_ciphertext=b"" if revoked_at is not None else reader.octets("secret_ciphertext"),
+        expires_at=reader.optional_number("expires_at"),
+        allowed_cidrs=_cidrs(reader),
+        revoked_at=revoked_at,
+        previous=None if revoked_at is not None else _previous_secret(reader),
+        disabled_at=reader.optional_number("disabled_at"),
+        secret_generation=reader.number("generation"),
+        usage_identifier_key=None if revoked_at is not None else _usage_identifier_key(reader),
+    )
+
+
+class AttributeReader:
+    """Reads attributes by name and type; each method raises `Unavailable` for damage."""
+
+    def __init__(self, item: Item) -> None:
+        self._item = item
+
+    def has_any(self, names: Iterable[str]) -> bool:
+        """Tell whether one of the attributes is present, whatever it holds."""
+        return not self._item.keys().isdisjoint(names)
+
+    def text(self, name: str) -> str:
+        """Return a string."""
+        value = self._item.get(name, {}).get("S")
+        if not isinstance(value, str):
+            _damaged(name)
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """Return a string, or nothing where the attribute is absent."""
+        return self.text(name) if name in self._item else None
+
+    def number(self, name: str) -> int:
+        """Return a whole number."""
+        value = self._item.get(name, {}).get("N")
+        try:
+            return int(value)  # type: ignore[arg-type] # a TypeError is damage, too
+        except (TypeError, ValueError):
+            _damaged(name)
+
+    def optional_number(self, name: str) -> int | None:
+        """Return a whole number, or nothing where the attribute is absent."""
+        return self.number(name) if name in self._item else None
+
+    def octets(self, name: str) -> bytes:
+        """Return bytes, at least one."""
+        value = self._item.get(name, {}).get("B")
+        if not isinstance(value, bytes) or not value:
+            _damaged(name)
+        return value
+
+    def sha256(self, name: str) -> bytes:
+        """Return a SHA-256, 32 bytes."""
+        value = self.octets(name)
+        if len(value) != _SHA256_LENGTH:
+            _damaged(name)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of strings; nothing where the attribute is absent."""
+        if name not in self._item:
+            return ()
+        values = self._item[name].get("L")
+        if not isinstance(values, list) or not values:
+            _damaged(name)
+        texts = [value.get("S") for value in values if isinstance(value, Mapping)]
+        known = tuple(text for text in texts if isinstance(text, str))
+        if len(known) != len(values):
+            _damaged(name)
+        return known
+
+
+def _cidrs(reader: AttributeReader) -> tuple[str, ...]:
+    cidrs = reader.texts("allowed_cidrs")
+    # More would outgrow the policy, whose budget is proven for that many.
+    if len(cidrs) > MAX_ALLOWED_CIDRS:
+        _damaged("allowed_cidrs")
+    try:
+        for cidr in cidrs:
+            ip_network(cidr)
+    except ValueError:
+        _damaged("allowed_cidrs")
+    return cidrs
+
+
+def _previous_secret(reader: AttributeReader) -> PreviousSecret | None:
+    if not reader.has_any(_PREVIOUS_SECRET):
+        return None
+    return PreviousSecret(
+        secret_hash=reader.sha256("previous_secret_hash"),
+        secret_ciphertext=reader.octets("previous_secret_ciphertext"),
+        ends_at=reader.number("previous_ends_at"),
+    )
+
+
+def _usage_identifier_key(reader: AttributeReader) -> str | None:
+    value = reader.optional_text("usage_identifier_key")
+    if value is not None and not is_usage_identifier_key(value):
+        _damaged("usage_identifier_key")
+    return value
+
+
+def _damaged(name: str) -> NoReturn:
+    raise Unavailable(Reason.DAMAGED_RECORD, f"attribute {name}") from None

@@ -1,0 +1,70 @@
+"""The key store of the authorizers: one strongly consistent `GetItem` per key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
+
+from keyscope.aws.clients import ItemReader
+from keyscope.aws.deadline import DeadlinePassed, HeldUpByOthers
+from keyscope.aws.dynamodb.key_items import Item, record_of_item
+from keyscope.errors import HeldUp, Hung, Reason, Unavailable
+from keyscope.model.key_record import Lookup, RecordSource
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTable:
+    """KeysTable as a key store."""
+
+    client: ItemReader
+    table_name: str
+
+    def get(self, key_id: str, /) -> Lookup:
+        """Read the record of a key.
+
+        Raises:
+            Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`. The former is `Hung` after a
+                timeout or a broken connection, and `HeldUp` when other calls took the time.
+        """
+        try:
+            response = self.client.get_item(
+                TableName=self.table_name,
+                Key={"key_id": {"S": key_id}},
+                # A revocation must not be missed by a replica that lags behind.
+                ConsistentRead=True,
+            )
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
+            raise _failure(error) from None
+        item = response.get("Item")
+        record = None if item is None else record_of_item(_attributes(item))
+        if record is not None and record.key_id != key_id:
+            raise Unavailable(Reason.DAMAGED_RECORD, "attribute key_id")
+        return Lookup(record, RecordSource.TABLE)
+
+
+def error_code(error: Exception) -> str:
+    """Return AWS's code of an error, else its type; the text may quote the request."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__
+
+
+def _failure(error: Exception) -> Unavailable:
+    reason, code = Reason.KEY_STORE_UNAVAILABLE, error_code(error)
+    match error:
+        case HeldUpByOthers():
+            return HeldUp(reason, code)
+        # botocore's two bases of all timeouts and broken connections.
+        case DeadlinePassed() | NotConnected() | HTTPClientError():
+            return Hung(reason, code)
+        case _:
+            return Unavailable(reason, code)
+
+
+def _attributes(item: object) -> Item:
+    if not isinstance(item, Mapping) or not all(isinstance(it, Mapping) for it in item.values()):
+        raise Unavailable(Reason.DAMAGED_RECORD, "attributes without a type")
+    return item

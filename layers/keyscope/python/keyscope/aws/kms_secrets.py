@@ -1,0 +1,147 @@
+"""Sealing secrets with KMS, with the key id as encryption context."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from hmac import compare_digest
+from threading import TIMEOUT_MAX, Lock
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from keyscope.authorize.single_flight import SingleFlight, WaitedTooLong
+from keyscope.aws.clients import Decrypter, KmsClient
+from keyscope.aws.dynamodb.key_table import error_code
+from keyscope.errors import Reason, Unavailable
+from keyscope.model.key_record import KeyRecord, OpenedSecret
+from keyscope.model.secret import hash_secret
+
+_Sealed = tuple[str, bytes]
+"""A key id and a ciphertext."""
+
+_DAMAGE_CODES = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSealingBox:
+    """Seals secrets for storage."""
+
+    client: KmsClient
+    kms_key_arn: str
+
+    def seal(self, key_id: str, secret: str, /) -> bytes:
+        """Return the secret encrypted for this key.
+
+        Raises:
+            Unavailable: `KMS_UNAVAILABLE`.
+        """
+        try:
+            response = self.client.encrypt(
+                KeyId=self.kms_key_arn,
+                Plaintext=secret.encode(),
+                EncryptionContext=_encryption_context(key_id),
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(Reason.KMS_UNAVAILABLE, error_code(error)) from None
+        return bytes(response["CiphertextBlob"])
+
+
+class SecretOpeningBox:
+    """Opens sealed secrets, and remembers up to `max_entries` of them.
+
+    A secret is remembered for its ciphertext, and is only asked for with a record that the key
+    store vouches for: a revoked key's secret is never opened, remembered or not. The client is
+    made at the first token, because Basic never needs it.
+
+    Threads that need the same secret at the same time share one call of KMS; `wait_seconds` tells
+    how long a thread may wait for the call of another.
+    """
+
+    def __init__(
+        self,
+        make_client: Callable[[], Decrypter],
+        kms_key_arn: str,
+        max_entries: int,
+        wait_seconds: Callable[[], float] = lambda: TIMEOUT_MAX,
+    ) -> None:
+        """Start with nothing remembered."""
+        self._make_client = make_client
+        self._client: Decrypter | None = None
+        self._kms_key_arn = kms_key_arn
+        self._max_entries = max_entries
+        self._opened: OrderedDict[_Sealed, str] = OrderedDict()
+        self._turn = Lock()
+        self._making = Lock()
+        self._decryptions: SingleFlight[_Sealed, str | Unavailable] = SingleFlight(wait_seconds)
+
+    def open(self, record: KeyRecord, /) -> OpenedSecret:
+        """Return the secret of a key record.
+
+        Raises:
+            Unavailable: `KMS_UNAVAILABLE`, or `DAMAGED_RECORD` when the ciphertext is not of this
+                key or does not hold the secret that the record's hash is of.
+        """
+        sealed = (record.key_id, record.secret_ciphertext)
+        remembered = self._opened.get(sealed)
+        opened = self._decrypt_once(record) if remembered is None else remembered
+        if isinstance(opened, Unavailable):
+            # An error of its own for each thread: raising adds to it.
+            raise Unavailable(opened.reason, opened.detail)
+        if not _is_hashed(opened, record):
+            raise Unavailable(Reason.DAMAGED_RECORD, "secret_ciphertext and secret_hash differ")
+        self._remember(sealed, opened)
+        return OpenedSecret(opened, from_cache=remembered is not None)
+
+    def _decrypt_once(self, record: KeyRecord) -> str | Unavailable:
+        sealed = (record.key_id, record.secret_ciphertext)
+        try:
+            return self._decryptions.run(sealed, lambda: self._decrypt(record))
+        except WaitedTooLong:
+            return Unavailable(Reason.KMS_UNAVAILABLE, WaitedTooLong.__name__)
+
+    def _decrypt(self, record: KeyRecord) -> str | Unavailable:
+        # Another call may have ended since this thread looked.
+        sealed = (record.key_id, record.secret_ciphertext)
+        remembered = self._opened.get(sealed)
+        if remembered is not None:
+            return remembered
+        try:
+            response = self._made_client().decrypt(
+                KeyId=self._kms_key_arn,
+                CiphertextBlob=record.secret_ciphertext,
+                EncryptionContext=_encryption_context(record.key_id),
+            )
+            plaintext = bytes(response["Plaintext"])
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
+            code = error_code(error)
+            reason = Reason.DAMAGED_RECORD if code in _DAMAGE_CODES else Reason.KMS_UNAVAILABLE
+            return Unavailable(reason, code)
+        try:
+            secret = plaintext.decode()
+        except UnicodeDecodeError:
+            return Unavailable(Reason.DAMAGED_RECORD, "secret_ciphertext")
+        if _is_hashed(secret, record):
+            self._remember(sealed, secret)
+        return secret
+
+    def _made_client(self) -> Decrypter:
+        with self._making:
+            if self._client is None:
+                self._client = self._make_client()
+            return self._client
+
+    def _remember(self, sealed: _Sealed, secret: str) -> None:
+        with self._turn:
+            self._opened[sealed] = secret
+            self._opened.move_to_end(sealed)
+            if len(self._opened) > self._max_entries:
+                self._opened.popitem(last=False)
+
+
+def _is_hashed(secret: str, record: KeyRecord) -> bool:
+    return compare_digest(hash_secret(secret), record.secret_hash)
+
+
+def _encryption_context(key_id: str) -> dict[str, str]:
+    return {"keyId": key_id}

@@ -1,0 +1,110 @@
+"""Settings -> clients, stores and a handler; made once per container."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Protocol
+
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import prepare_policies
+from keyscope.authorize.answer import Answer, Undecided, answer
+from keyscope.authorize.event import AuthorizerRequest, request_id_of
+from keyscope.authorize.key_cache import KeyCache
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.aws.clients import DynamoDbClient, KmsClient, dynamodb_client, kms_client
+from keyscope.aws.deadline import BoundedDynamoDb, BoundedKms, Deadlines
+from keyscope.aws.dynamodb.key_table import KeyTable
+from keyscope.aws.kms_secrets import SecretOpeningBox
+from keyscope.aws.telemetry import Telemetry
+from keyscope.entry import snapshot
+from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
+from keyscope.errors import Reason, type_and_place
+
+
+class LambdaContext(Protocol):
+    """What is used of the context that Lambda hands to a handler."""
+
+    @property
+    def aws_request_id(self) -> str:
+        """Lambda's id of the invocation."""
+        ...
+
+
+AuthorizerHandler = Callable[[object, LambdaContext], Answer]
+
+
+def authorizer_handler(
+    function: str,
+    read_event: Callable[[object], AuthorizerRequest],
+    environment: Mapping[str, str],
+) -> AuthorizerHandler:
+    """Make the handler of an authorizer function from its environment.
+
+    Raises:
+        Misconfigured: when a setting or the access map is wrong; the function does not start.
+    """
+    settings = read_authorizer_settings(environment)
+    deadlines = Deadlines()
+    dynamodb, make_kms = dynamodb_client(), cache(kms_client)
+    authorizer = _authorizer(settings, dynamodb, make_kms, deadlines)
+    telemetry = Telemetry(
+        function,
+        settings.log_level,
+        settings.metrics_namespace,
+        authorizer.policies.largest_bytes,
+    )
+    if snapshot.is_taken(environment):
+        kms = make_kms()
+        snapshot.before_snapshot(
+            lambda: snapshot.prepare(
+                dynamodb, settings.keys_table, kms, settings.kms_key_arn, telemetry
+            )
+        )
+
+    def handler(event: object, context: LambdaContext) -> Answer:
+        deadlines.begin_request()
+        try:
+            decision = authorize(event, read_event, authorizer)
+            telemetry.record(decision, request_id_of(event), context.aws_request_id)
+        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+            failure = f"{Reason.INTERNAL_ERROR}: {type_and_place(error)}"
+        else:
+            return answer(decision)
+        raise Undecided(failure)
+
+    return handler
+
+
+def _authorizer(
+    settings: AuthorizerSettings,
+    dynamodb: DynamoDbClient,
+    make_kms: Callable[[], KmsClient],
+    deadlines: Deadlines,
+) -> Authorizer:
+    access_map = read_access_map(settings.access_map, settings.route_sets)
+    return Authorizer(
+        keys=KeyCache(
+            KeyTable(BoundedDynamoDb(dynamodb, deadlines), settings.keys_table),
+            time.time,
+            fresh_seconds=settings.key_cache_seconds,
+            stale_seconds=settings.stale_seconds,
+            max_entries=settings.key_cache_entries,
+            timer=time.monotonic,
+            wait_seconds=deadlines.remaining_seconds,
+        ),
+        secrets=SecretOpeningBox(
+            lambda: BoundedKms(make_kms(), deadlines),
+            settings.kms_key_arn,
+            settings.key_cache_entries,
+            deadlines.remaining_seconds,
+        ),
+        policies=prepare_policies(
+            access_map,
+            settings.max_stage_length,
+            conditions=settings.policy_conditions,
+            region=settings.region,
+        ),
+        clock=time.time,
+        timer=time.perf_counter,
+        leeway_seconds=settings.leeway_seconds,
+    )

@@ -1,0 +1,26 @@
+"""Settings -> the explanation function's handler."""
+
+from collections.abc import Mapping
+
+from aws_lambda_powertools import Logger
+
+from keyscope.aws.clients import dynamodb_client, kms_client
+from keyscope.entry.explained_authorizer import explaining_authorizer
+from keyscope.entry.management import ManagementHandler, handler_of, report
+from keyscope.entry.settings import read_authorizer_settings
+from keyscope.management_api.api import explanation_api
+
+FUNCTION = "explanation"
+
+
+def explanation_handler(environment: Mapping[str, str]) -> ManagementHandler:
+    """Make the handler of the explanation function from its environment, that of an authorizer.
+
+    Raises:
+        Misconfigured: when a setting or the access map is wrong; the function does not start.
+    """
+    settings = read_authorizer_settings(environment)
+    logger = Logger(service=FUNCTION, level=settings.log_level, location=None)
+    authorizer = explaining_authorizer(settings, dynamodb_client(), kms_client)
+    api = explanation_api(lambda: authorizer, lambda error: report(logger, error))
+    return handler_of(api, logger)

@@ -1,0 +1,38 @@
+"""Settings -> the operations that create, change and end accounts, apps and keys."""
+
+import time
+
+from keyscope.aws.audit_trail import EventBus
+from keyscope.aws.cached_policies import QueuedFlushes
+from keyscope.aws.clients import (
+    events_client,
+    kms_client,
+    sqs_client,
+    writing_dynamodb_client,
+)
+from keyscope.aws.dynamodb.directory_table import DirectoryTable
+from keyscope.aws.dynamodb.transactions import Database
+from keyscope.aws.flush_queue import FlushQueue
+from keyscope.aws.kms_secrets import SecretSealingBox
+from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
+from keyscope.entry.settings import ProvisioningSettings
+from keyscope.lifecycle.operations import Provisioning
+
+
+def provisioning(settings: ProvisioningSettings, function: str) -> Provisioning:
+    """Make the operations over the real tables, KMS, queue and event bus.
+
+    `function` is the `service` in log and metrics.
+    """
+    telemetry = LifecycleTelemetry(function, settings.metrics_namespace)
+    queue = FlushQueue(sqs_client(), settings.flush_queue_url, settings.key_cache_seconds)
+    return Provisioning(
+        directory=DirectoryTable(
+            Database(writing_dynamodb_client()), settings.directory_table, settings.keys_table
+        ),
+        sealer=SecretSealingBox(kms_client(), settings.kms_key_arn),
+        policies=QueuedFlushes(queue, telemetry),
+        audit_trail=EventBus(events_client(), settings.event_bus, telemetry),
+        clock=time.time,
+        max_apps_per_creator=settings.max_apps_per_creator,
+    )

@@ -1,0 +1,215 @@
+"""The environment of a function, read once and checked whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import TypeVar
+
+from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
+from keyscope.errors import Misconfigured
+
+_T = TypeVar("_T")
+
+DEFAULT_MAX_STAGE_LENGTH = 10
+"""Characters. With it the policies of both Sunshine route sets together fit their budget."""
+
+DEFAULT_MAX_APPS_PER_CREATOR = 1_000
+
+CONTAINER_MB = 90
+"""Memory that an authorizer needs beside its cache, in MB."""
+CACHE_ENTRY_BYTES = 3_000
+"""The most that one of `KEYSCOPE_KEY_CACHE_ENTRIES` takes: a rotated key with all the CIDRs that it
+may have, an id that does not exist, and an opened secret."""
+_MB = 1_048_576
+_UNKNOWN_MEMORY_MB = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizerSettings:
+    """The settings of an authorizer function; the README lists what each variable means."""
+
+    keys_table: str
+    kms_key_arn: str
+    access_map: str
+    route_sets: tuple[str, ...]
+    max_stage_length: int
+    region: str
+    key_cache_seconds: int
+    key_cache_entries: int
+    stale_seconds: int
+    leeway_seconds: int
+    policy_conditions: bool
+    log_level: str
+    metrics_namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisioningSettings:
+    """The settings of the provisioning function and of the management function."""
+
+    keys_table: str
+    directory_table: str
+    kms_key_arn: str
+    flush_queue_url: str
+    key_cache_seconds: int
+    max_apps_per_creator: int
+    event_bus: str
+    log_level: str
+    metrics_namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFlushSettings:
+    """The settings of the cache flush function; `http_api_id` is empty where there is none."""
+
+    rest_api_id: str
+    stage_name: str
+    http_api_id: str
+    log_level: str
+    metrics_namespace: str
+
+
+def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettings:
+    """Read the settings of an authorizer.
+
+    Raises:
+        Misconfigured: naming every variable at fault and what it takes.
+    """
+    reader = _Reader(environment)
+    settings = AuthorizerSettings(
+        keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
+        kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
+        access_map=reader.packaged_file("KEYSCOPE_ACCESS_MAP", "scopes.toml"),
+        route_sets=reader.names("KEYSCOPE_ROUTES", "v2"),
+        max_stage_length=reader.whole_number(
+            "KEYSCOPE_MAX_STAGE_LENGTH", DEFAULT_MAX_STAGE_LENGTH, range(1, MAX_STAGE_LENGTH + 1)
+        ),
+        region=reader.text("AWS_REGION", LONGEST_REGION),
+        key_cache_seconds=reader.key_cache_seconds(),
+        key_cache_entries=reader.key_cache_entries(),
+        stale_seconds=reader.whole_number("KEYSCOPE_STALE_SECONDS", 900, range(3_601)),
+        leeway_seconds=reader.whole_number("KEYSCOPE_LEEWAY_SECONDS", 0, range(61)),
+        policy_conditions=reader.choice(
+            "KEYSCOPE_POLICY_CONDITIONS", "true", {"true": True, "false": False}
+        ),
+        log_level=reader.log_level(),
+        metrics_namespace=reader.metrics_namespace(),
+    )
+    reader.finish()
+    return settings
+
+
+def read_provisioning_settings(environment: Mapping[str, str]) -> ProvisioningSettings:
+    """Read the settings of the provisioning function or the management function.
+
+    Raises:
+        Misconfigured: naming every variable at fault and what it takes.
+    """
+    reader = _Reader(environment)
+    settings = ProvisioningSettings(
+        keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
+        directory_table=reader.text("KEYSCOPE_DIRECTORY_TABLE"),
+        kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
+        flush_queue_url=reader.text("KEYSCOPE_FLUSH_QUEUE_URL"),
+        key_cache_seconds=reader.key_cache_seconds(),
+        max_apps_per_creator=reader.whole_number(
+            "KEYSCOPE_MAX_APPS_PER_CREATOR", DEFAULT_MAX_APPS_PER_CREATOR, range(1, 1_000_001)
+        ),
+        event_bus=reader.text("KEYSCOPE_EVENT_BUS", "default"),
+        log_level=reader.log_level(),
+        metrics_namespace=reader.metrics_namespace(),
+    )
+    reader.finish()
+    return settings
+
+
+def read_cache_flush_settings(environment: Mapping[str, str]) -> CacheFlushSettings:
+    """Read the settings of the cache flush function.
+
+    Raises:
+        Misconfigured: naming every variable at fault and what it takes.
+    """
+    reader = _Reader(environment)
+    settings = CacheFlushSettings(
+        rest_api_id=reader.text("KEYSCOPE_REST_API_ID"),
+        stage_name=reader.text("KEYSCOPE_STAGE_NAME"),
+        http_api_id=environment.get("KEYSCOPE_HTTP_API_ID", ""),
+        log_level=reader.log_level(),
+        metrics_namespace=reader.metrics_namespace(),
+    )
+    reader.finish()
+    return settings
+
+
+class _Reader:
+    """Reads variables one by one and gathers what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._faults: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        value = self._environment.get(name) or default
+        if not value:
+            self._faults.append(f"{name} is not set")
+        return value
+
+    def names(self, name: str, default: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.text(name, default).split(","))
+
+    def whole_number(self, name: str, default: int, allowed: range) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit()) or int(value) not in allowed:
+            self._faults.append(
+                f"{name} is {value!r}; it takes a whole number from {allowed[0]} to {allowed[-1]}"
+            )
+            return default
+        return int(value)
+
+    def choice(self, name: str, default: str, choices: Mapping[str, _T]) -> _T:
+        value = self.text(name, default)
+        if value not in choices:
+            self._faults.append(f"{name} is {value!r}; it takes one of {', '.join(choices)}")
+        return choices.get(value, choices[default])
+
+    def log_level(self) -> str:
+        levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+        return self.choice("KEYSCOPE_LOG_LEVEL", "INFO", {level: level for level in levels})
+
+    def metrics_namespace(self) -> str:
+        return self.text("KEYSCOPE_METRICS_NAMESPACE", "Keyscope")
+
+    def key_cache_seconds(self) -> int:
+        return self.whole_number("KEYSCOPE_KEY_CACHE_SECONDS", 30, range(301))
+
+    def key_cache_entries(self) -> int:
+        """Read how many keys may be remembered, if the function's memory can hold them.
+
+        Lambda sets `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB; without it nothing is compared.
+        """
+        entries = self.whole_number("KEYSCOPE_KEY_CACHE_ENTRIES", 10_000, range(1, 100_001))
+        memory_mb = self.whole_number(
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", _UNKNOWN_MEMORY_MB, range(1, _UNKNOWN_MEMORY_MB + 1)
+        )
+        needed_mb = CONTAINER_MB + ceil(entries * CACHE_ENTRY_BYTES / _MB)
+        if needed_mb > memory_mb:
+            self._faults.append(
+                f"KEYSCOPE_KEY_CACHE_ENTRIES is {entries}, which may take {needed_mb} MB, and"
+                f" AWS_LAMBDA_FUNCTION_MEMORY_SIZE is {memory_mb}: lower KeyCacheEntries or raise"
+                " AuthorizerMemorySize"
+            )
+        return entries
+
+    def packaged_file(self, name: str, default: str) -> str:
+        """Read a file that is named relative to `keyscope/access`, or by an absolute path."""
+        path = self.text(name, default)
+        try:
+            return (Path(__file__).parents[1] / "access" / path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self._faults.append(f"{name} is {path!r}, which cannot be read: {error}")
+            return ""
+
+    def finish(self) -> None:
+        if self._faults:
+            raise Misconfigured("; ".join(self._faults))

@@ -1,0 +1,76 @@
+"""What an authorizer does before Lambda takes the snapshot that its containers start from.
+
+https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
+"""
+
+import gc
+import random
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from keyscope.aws.clients import DynamoDbClient, KmsClient
+from keyscope.aws.dynamodb.key_table import error_code
+from keyscope.aws.telemetry import Telemetry
+
+NO_KEY = "snapshot"
+"""A key id that no key can have."""
+
+_EXPECTED_CODE = "InvalidCiphertextException"
+
+
+def is_taken(environment: Mapping[str, str]) -> bool:
+    """Tell whether Lambda takes a snapshot of this container (SnapStart)."""
+    return environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+
+
+def before_snapshot(prepare: Callable[[], None]) -> None:
+    """Have Lambda call `prepare` before the snapshot; its runtime brings the hooks."""
+    with suppress(ImportError):
+        from snapshot_restore_py import (  # noqa: PLC0415 - no other container needs it
+            register_after_restore,
+            register_before_snapshot,
+        )
+
+        register_before_snapshot(prepare)
+        # Or all containers of one snapshot would wait equally long before they try again.
+        register_after_restore(random.seed)
+
+
+def prepare(
+    dynamodb: DynamoDbClient,
+    keys_table: str,
+    kms: KmsClient,
+    kms_key_arn: str,
+    telemetry: Telemetry,
+) -> None:
+    """Call DynamoDB and KMS once, for nothing, so that a restored container has all at hand.
+
+    The snapshot holds no connection, record or secret. That a call fails is told and no more.
+    """
+    key = {"key_id": {"S": NO_KEY}}
+    code = _code_of(lambda: dynamodb.get_item(TableName=keys_table, Key=key, ConsistentRead=True))
+    if code is not None:
+        telemetry.unprepared("dynamodb", code)
+    context = {"keyId": NO_KEY}
+    code = _code_of(
+        lambda: kms.decrypt(KeyId=kms_key_arn, CiphertextBlob=b"none", EncryptionContext=context)
+    )
+    if code not in (None, _EXPECTED_CODE):
+        telemetry.unprepared("kms", str(code))
+    dynamodb.close()
+    kms.close()
+    gc.collect()
+    gc.freeze()
+
+
+def _code_of(call: Callable[[], object]) -> str | None:
+    """Make a call; return the code of its error, `None` where there is none."""
+    try:
+        call()
+    except (BotoCoreError, ClientError) as error:
+        return error_code(error)
+    except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
+        return type(error).__name__
+    return None

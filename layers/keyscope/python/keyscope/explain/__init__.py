@@ -1,0 +1,5 @@
+"""Why a request is allowed or refused, step by step.
+
+May import `lifecycle` and the rooms below it. Start with `explanation`. No authorizer imports this
+room.
+"""

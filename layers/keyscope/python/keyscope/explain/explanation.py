@@ -1,0 +1,265 @@
+"""Why a request passes or does not, step by step.
+
+An explanation runs the pipeline itself, `authorize`, and reads its decision; then it evaluates the
+policy as API Gateway would. So it cannot disagree with the authorizer. It never holds a secret, a
+token or a hash: what is shown of a credential is its scheme, its key id and a token's claims that
+Keyscope reads.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from keyscope.access.access_map import METHODS
+from keyscope.access.policy import PolicyDocument
+from keyscope.access.policy_evaluation import (
+    AccessRequest,
+    Verdict,
+    matching_statement,
+    wildcard_expression,
+)
+from keyscope.authorize.credential import Credential, parse_credential
+from keyscope.authorize.decision import Decision, Outcome
+from keyscope.authorize.event import AuthorizerRequest
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.errors import Reason, Refused
+from keyscope.explain.advice import ADVICE
+from keyscope.explain.findings import Known, fact_of
+from keyscope.explain.request import AskedMethod, ReadEvent
+from keyscope.explain.steps import STEPS, TITLES, Step, stopping_step
+from keyscope.model.key_record import KeyMemory, KeyRecord, Lookup
+
+ACTION = "execute-api:Invoke"
+NOT_IN_SCOPE = (
+    "Use a credential whose scope reaches it, or add a rule to the access map: `keyscope access"
+    " check` lists what each scope may reach."
+)
+NOT_BY_ANY_KEY = "No key opens this route: the access map's list `never` names it."
+
+
+class StepVerdict(StrEnum):
+    """How a step ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_REACHED = "not_reached"
+
+
+class Answer(StrEnum):
+    """What API Gateway makes of the request: it passes, or a status."""
+
+    PASSES = "passes"
+    UNAUTHORIZED = "401"
+    FORBIDDEN = "403"
+    FAILED = "500"
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedStep:
+    """One step. `detail` says what was found, `advice` what to do where it failed."""
+
+    step: Step
+    verdict: StepVerdict
+    reason: Reason | None = None
+    detail: str = ""
+    advice: str = ""
+
+    def members(self) -> dict[str, object]:
+        """Return the step as JSON, without the members that do not apply."""
+        members = {
+            "step": self.step.value,
+            "title": TITLES[self.step],
+            "verdict": self.verdict.value,
+            "reason": self.reason and self.reason.value,
+            "detail": self.detail,
+            "advice": self.advice,
+        }
+        return {name: value for name, value in members.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the policy, `document`, says of the method and path.
+
+    `statement`, counted from 0, and `resource` are those that decided; nothing where none fits.
+    `other_methods` are those that the policy allows on the same path.
+    """
+
+    document: PolicyDocument
+    verdict: Verdict
+    statement: int | None
+    resource: str | None
+    conditions: Mapping[str, Mapping[str, str | list[str]]]
+    other_methods: tuple[str, ...]
+
+    def members(self) -> dict[str, object]:
+        """Return the evaluation as JSON, without the members that do not apply."""
+        members: dict[str, object] = {
+            "document": self.document,
+            "verdict": self.verdict.value,
+            "statement": self.statement,
+            "resource": self.resource,
+            "conditions": dict(self.conditions) or None,
+            "otherMethods": list(self.other_methods) or None,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An answer with its steps. `decision` is what the authorizer itself would have decided."""
+
+    answer: Answer
+    decision: Decision
+    steps: tuple[ExplainedStep, ...]
+    request: Mapping[str, str]
+    policy: Evaluation | None = None
+
+    def without_operators_detail(self) -> "Explanation":
+        """Return it without AWS's words and our code's places, where the authorizer fails."""
+        if self.answer is not Answer.FAILED:
+            return self
+        steps = tuple(
+            replace(step, detail="") if step.verdict is StepVerdict.FAILED else step
+            for step in self.steps
+        )
+        return replace(self, steps=steps)
+
+    def members(self) -> dict[str, object]:
+        """Return the explanation as JSON."""
+        decision = self.decision
+        members: dict[str, object] = {
+            "answer": self.answer.value,
+            "reason": decision.reason and decision.reason.value,
+            "request": dict(self.request),
+            "scheme": decision.scheme and decision.scheme.value,
+            "keyId": decision.key_id,
+            "principal": decision.principal and decision.principal.context(),
+            "steps": [step.members() for step in self.steps],
+            "policy": self.policy and self.policy.members(),
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Explanation:
+    """Explain what comes of an authorizer event; nothing that happens makes it raise."""
+    now = authorizer.clock()
+    notes = _Notes(authorizer.keys, read_event)
+    watched = replace(authorizer, keys=notes, clock=lambda: now)
+    decision = authorize(event, notes.read_event, watched)
+    asked = AskedMethod(event)
+    known = Known(
+        decision=decision,
+        request=notes.request,
+        credential=_credential(notes.request),
+        record=notes.record,
+        now=now,
+        leeway_seconds=authorizer.leeway_seconds,
+    )
+    source = None if notes.request is None else notes.request.source_address
+    stopped = stopping_step(decision)
+    if stopped is not None or decision.policy is None:
+        steps = _steps(stopped, decision, known)
+        answer = Answer.UNAUTHORIZED if decision.outcome is Outcome.REFUSED else Answer.FAILED
+        return Explanation(answer, decision, steps, asked.members(source))
+    evaluation = _evaluate(decision.policy, asked, known)
+    allowed = evaluation.verdict is Verdict.ALLOWED
+    steps = (*_steps(Step.ACCESS, decision, known)[:-1], _access_step(evaluation, asked))
+    answer = Answer.PASSES if allowed else Answer.FORBIDDEN
+    return Explanation(answer, decision, steps, asked.members(source), evaluation)
+
+
+class _Notes:
+    """Hands through what the pipeline reads, and notes it."""
+
+    def __init__(self, keys: KeyMemory, read_event: ReadEvent) -> None:
+        self._keys = keys
+        self._read_event = read_event
+        self.request: AuthorizerRequest | None = None
+        self.record: KeyRecord | None = None
+
+    def read_event(self, event: object) -> AuthorizerRequest:
+        self.request = self._read_event(event)
+        return self.request
+
+    def get(self, key_id: str, /) -> Lookup:
+        return self._noted(self._keys.get(key_id))
+
+    def recheck(self, key_id: str, /) -> Lookup:
+        return self._noted(self._keys.recheck(key_id))
+
+    def _noted(self, lookup: Lookup) -> Lookup:
+        self.record = lookup.record
+        return lookup
+
+
+def _credential(request: AuthorizerRequest | None) -> Credential | None:
+    try:
+        return None if request is None else parse_credential(request.authorization)
+    except Refused:
+        return None
+
+
+def _steps(stopped: Step | None, decision: Decision, known: Known) -> tuple[ExplainedStep, ...]:
+    position = STEPS.index(stopped) if stopped is not None else len(STEPS)
+    return tuple(
+        ExplainedStep(step, StepVerdict.PASSED, detail=fact_of(step, known))
+        if index < position
+        else _failed(step, decision, known)
+        if index == position
+        else ExplainedStep(step, StepVerdict.NOT_REACHED)
+        for index, step in enumerate(STEPS)
+    )
+
+
+def _failed(step: Step, decision: Decision, known: Known) -> ExplainedStep:
+    return ExplainedStep(
+        step,
+        StepVerdict.FAILED,
+        decision.reason,
+        detail=decision.detail or fact_of(step, known),
+        advice=ADVICE[decision.reason] if decision.reason is not None else "",
+    )
+
+
+def _evaluate(policy: PolicyDocument, asked: AskedMethod, known: Known) -> Evaluation:
+    address = (known.request and known.request.source_address) or ""
+    is_private = known.request is not None and known.request.api_stage.is_private
+
+    def request(arn: str) -> AccessRequest:
+        return AccessRequest(
+            ACTION, arn, known.now, address, secure_transport=True, is_private=is_private
+        )
+
+    found = matching_statement(policy, request(asked.arn))
+    statement = None if found is None else policy["Statement"][found.index]
+    resources = [] if statement is None else statement["Resource"]
+    fitting = (one for one in resources if wildcard_expression(one).fullmatch(asked.arn))
+    others = (
+        method
+        for method in METHODS
+        if method != asked.method
+        and (other := matching_statement(policy, request(asked.with_method(method))))
+        and other.verdict is Verdict.ALLOWED
+    )
+    return Evaluation(
+        document=policy,
+        verdict=Verdict.IMPLICITLY_DENIED if found is None else found.verdict,
+        statement=None if found is None else found.index,
+        resource=next(fitting, None),
+        conditions={} if statement is None else statement.get("Condition", {}),
+        other_methods=tuple(others),
+    )
+
+
+def _access_step(evaluation: Evaluation, asked: AskedMethod) -> ExplainedStep:
+    if evaluation.verdict is Verdict.ALLOWED:
+        detail = f"Statement {evaluation.statement} allows {evaluation.resource}"
+        return ExplainedStep(Step.ACCESS, StepVerdict.PASSED, detail=detail)
+    if evaluation.verdict is Verdict.EXPLICITLY_DENIED:
+        detail = f"Statement {evaluation.statement} denies {evaluation.resource}"
+        return ExplainedStep(Step.ACCESS, StepVerdict.FAILED, detail=detail, advice=NOT_BY_ANY_KEY)
+    detail = f"No statement allows {asked.method} {asked.path}"
+    if evaluation.other_methods:
+        detail += f"; on this path are allowed: {', '.join(evaluation.other_methods)}"
+    return ExplainedStep(Step.ACCESS, StepVerdict.FAILED, detail=detail, advice=NOT_IN_SCOPE)

@@ -1,0 +1,150 @@
+"""What was found at each step, in words that hold no secret and no token."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from keyscope.authorize.credential import Bearer, Credential
+from keyscope.authorize.decision import Decision
+from keyscope.authorize.event import AuthorizerRequest
+from keyscope.explain.steps import Step
+from keyscope.model.key_record import KeyRecord
+from keyscope.model.principal import SCOPE_OF_BASIC, SCOPES_BY_OWNER, ProvenSecret
+
+OWNERS: Final = {"app": "app", "account": "user account", "serviceAccount": "service account"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a run of the pipeline came to know; `None` for what it did not come to.
+
+    `now` is in seconds since the epoch.
+    """
+
+    decision: Decision
+    request: AuthorizerRequest | None
+    credential: Credential | None
+    record: KeyRecord | None
+    now: float
+    leeway_seconds: int
+
+
+def fact_of(step: Step, known: Known) -> str:
+    """Return what was found at a step; nothing where there is nothing to tell."""
+    return _FACTS[step](known)
+
+
+def shown_time(seconds: float) -> str:
+    """Return a time as RFC 3339 in UTC, whatever number a token gives for one."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return "the end of the calendar" if seconds > 0 else "the beginning of the calendar"
+
+
+def _credential(known: Known) -> str:
+    if known.credential is None:
+        return ""
+    shown = f"{known.decision.scheme}, key id {known.credential.key_id}"
+    if isinstance(known.credential, Bearer):
+        token = known.credential.token
+        user = f", userId {token.user_id}" if token.user_id else ""
+        return f"{shown}, claims scope {token.scope}{user}"
+    return shown
+
+
+def _key(known: Known) -> str:
+    if known.record is None:
+        return "No such key" if known.decision.record_source is not None else ""
+    owner = f"Key of the {_owner_type(known.record)} {known.record.owner_id}"
+    revoked = known.record.revoked_at
+    return owner if revoked is None else f"{owner}, revoked at {shown_time(revoked)}"
+
+
+def _secret(known: Known) -> str:
+    record, principal = known.record, known.decision.principal
+    if record is None:
+        return ""
+    if principal is not None and principal.secret is ProvenSecret.PREVIOUS:
+        ends = record.previous.ends_at if record.previous else 0
+        return f"The previous secret, which is accepted until {shown_time(ends)}"
+    if record.previous is not None and known.now >= record.previous.ends_at:
+        return f"The overlap of the last rotation ended at {shown_time(record.previous.ends_at)}"
+    return ""
+
+
+def _enabled(known: Known) -> str:
+    since = known.record.disabled_at if known.record else None
+    return "" if since is None else f"Disabled since {shown_time(since)}"
+
+
+def _unexpired(known: Known) -> str:
+    ends = known.record.expires_at if known.record else None
+    if ends is None:
+        return "The key does not expire"
+    verb = "Expired" if known.now >= ends else "Expires"
+    return f"{verb} at {shown_time(ends)}"
+
+
+def _source_address(known: Known) -> str:
+    cidrs = known.record.allowed_cidrs if known.record else ()
+    if not cidrs:
+        return "The key works from anywhere"
+    address = known.request.source_address if known.request else None
+    return f"{address or 'No address'}; allowed are {', '.join(cidrs)}"
+
+
+def _token_times(known: Known) -> str:
+    if not isinstance(known.credential, Bearer):
+        return "No token, so no times"
+    token = known.credential.token
+    times = {"Valid from": token.not_before, "until": token.expires_at}
+    told = ", ".join(f"{name} {shown_time(at)}" for name, at in times.items() if at is not None)
+    if not told:
+        return "The token has no times"
+    leeway = f", {known.leeway_seconds} s of leeway" if known.leeway_seconds else ""
+    return f"{told[0].upper()}{told[1:]}{leeway}; it is {shown_time(known.now)}"
+
+
+def _scope(known: Known) -> str:
+    if known.record is None or known.credential is None:
+        return ""
+    owner_type = known.record.owner_type
+    if not isinstance(known.credential, Bearer):
+        return f"Basic gives {SCOPE_OF_BASIC[owner_type]}"
+    given = ", ".join(sorted(SCOPES_BY_OWNER[owner_type]))
+    claimed = known.credential.token.scope
+    return f"Claims {claimed}; a key of this {_owner_type(known.record)} gives {given}"
+
+
+def _policy(known: Known) -> str:
+    principal = known.decision.principal
+    if principal is None:
+        return ""
+    ends = principal.expires_at
+    until = "" if ends is None else f"; it ends at {shown_time(ends)}"
+    return f"For {principal.name}, scope {principal.scope}{until}"
+
+
+def _owner_type(record: KeyRecord) -> str:
+    return OWNERS.get(record.owner_type.value, record.owner_type.value)
+
+
+def _nothing(_: Known) -> str:
+    return ""
+
+
+_FACTS: Final[Mapping[Step, Callable[[Known], str]]] = {
+    Step.EVENT: _nothing,
+    Step.CREDENTIAL: _credential,
+    Step.KEY: _key,
+    Step.SECRET: _secret,
+    Step.ENABLED: _enabled,
+    Step.UNEXPIRED: _unexpired,
+    Step.SOURCE_ADDRESS: _source_address,
+    Step.TOKEN_TIMES: _token_times,
+    Step.SCOPE: _scope,
+    Step.POLICY: _policy,
+    Step.ACCESS: _nothing,
+}

@@ -1,0 +1,70 @@
+"""What a principal may have explained: requests made with its own keys.
+
+The key of another account, or of what the principal does not manage, is explained as if it were not
+there: an explanation tells nobody which ids exist.
+"""
+
+from dataclasses import dataclass, replace
+
+from keyscope.authorize.pipeline import Authorizer
+from keyscope.errors import Forbidden, Reason, Unavailable
+from keyscope.explain.explanation import Explanation, explain
+from keyscope.explain.request import AskedRequest, reader_of
+from keyscope.lifecycle.caller import ProvenKey
+from keyscope.model.key_record import KeyStore, Lookup, RecordSource
+from keyscope.model.principal import Principal, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """A key store in which only the keys of owners below an id are there.
+
+    Ids nest: those of all that a principal manages begin with its own.
+    """
+
+    keys: KeyStore
+    own_id: str
+
+    def get(self, key_id: str, /) -> Lookup:
+        """Return the record of a key, or that of none when it is not the principal's.
+
+        A damaged record does not tell whose it is, so it is not there either.
+
+        Raises:
+            Unavailable: `KEY_STORE_UNAVAILABLE`.
+        """
+        try:
+            lookup = self.keys.get(key_id)
+        except Unavailable as unavailable:
+            if unavailable.reason is not Reason.DAMAGED_RECORD:
+                raise
+            return Lookup(None, RecordSource.TABLE)
+        if lookup.record is None or not lookup.record.owner_id.startswith(self.own_id):
+            return Lookup(None, lookup.source)
+        return lookup
+
+    def recheck(self, key_id: str, /) -> Lookup:
+        """Return what `get` does: nothing is remembered here."""
+        return self.get(key_id)
+
+
+def explain_own(
+    asked: AskedRequest, principal: Principal, source_address: str | None, authorizer: Authorizer
+) -> Explanation:
+    """Explain a request to a principal of account scope, which called from an address.
+
+    Raises:
+        Forbidden: for any other scope, and when its own credential is not good at this moment.
+        Unavailable: when its own key cannot be read.
+    """
+    if principal.scope is not Scope.ACCOUNT:
+        raise Forbidden
+    own_key = authorizer.keys.get(principal.key_id).record
+    if own_key is None:
+        raise Forbidden
+    ProvenKey.of(principal, source_address).judge(own_key.standing, authorizer.clock())
+    own_id = principal.service_account_id or principal.account_id
+    event = asked.event()
+    own = replace(authorizer, keys=OwnKeys(authorizer.keys, own_id))
+    explanation = explain(event, reader_of(event), own)
+    return explanation.without_operators_detail()

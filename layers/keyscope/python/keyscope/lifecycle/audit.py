@@ -1,0 +1,144 @@
+"""What a lifecycle change leaves behind for auditors: who did what, when, from where.
+
+`docs/audit-events.md` documents the events; their JSON schema is beside it.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from keyscope.lifecycle.directory import Key, Owner
+from keyscope.lifecycle.key_fields import Json, present, rfc3339, shown_key, shown_usage
+from keyscope.model.ids import OwnerType, account_id_of
+
+EVENT_VERSION = 1
+
+
+class Action(StrEnum):
+    """What was done."""
+
+    ACCOUNT_CREATED = "account.created"
+    SERVICE_ACCOUNT_CREATED = "serviceAccount.created"
+    SERVICE_ACCOUNT_UPDATED = "serviceAccount.updated"
+    SERVICE_ACCOUNT_DELETED = "serviceAccount.deleted"
+    APP_CREATED = "app.created"
+    APP_UPDATED = "app.updated"
+    APP_DELETED = "app.deleted"
+    KEY_CREATED = "key.created"
+    KEY_UPDATED = "key.updated"
+    KEY_ROTATED = "key.rotated"
+    KEY_OVERLAP_ENDED = "key.overlapEnded"
+    KEY_REVOKED = "key.revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes a change.
+
+    `key_id`, `scope` and the ids are those of the API key that was used; an IAM caller of the
+    provisioning function has none. `request_id` is API Gateway's, or Lambda's for an IAM caller.
+    """
+
+    request_id: str | None = None
+    source_address: str | None = None
+    key_id: str | None = None
+    scope: str | None = None
+    account_id: str | None = None
+    service_account_id: str | None = None
+    app_id: str | None = None
+
+    def shown(self) -> Json:
+        """Return the actor as an event tells of it."""
+        return present(
+            {
+                "type": "iam" if self.key_id is None else "apiKey",
+                "keyId": self.key_id,
+                "scope": self.scope,
+                "accountId": self.account_id,
+                "serviceAccountId": self.service_account_id,
+                "appId": self.app_id,
+                "sourceAddress": self.source_address,
+                "requestId": self.request_id,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to an owner, or with `key_id` to one of its keys.
+
+    What was created has no `before`, and what was deleted no `after`.
+    """
+
+    action: Action
+    owner_id: str
+    before: Owner | Key | None = None
+    after: Owner | Key | None = None
+    key_id: str | None = None
+
+    def resource(self) -> Json:
+        """Return what was changed: `type`, `id`, and the `ownerId` of a key."""
+        resource_type, _, _ = self.action.value.partition(".")
+        owner_id = None if self.key_id is None else self.owner_id
+        members = {"type": resource_type, "id": self.key_id or self.owner_id, "ownerId": owner_id}
+        return present(members)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """A lifecycle change, who made it, and when, in seconds since the epoch."""
+
+    change: Change
+    actor: Actor
+    at: int
+    event_id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def detail(self) -> Json:
+        """Return the event as JSON, absent members left out.
+
+        It holds neither secrets nor what the members of an app's metadata hold, and of a usage
+        identifier key a hash.
+        """
+        return present(
+            {
+                "version": EVENT_VERSION,
+                "id": self.event_id,
+                "time": rfc3339(self.at),
+                "action": self.change.action.value,
+                "accountId": account_id_of(self.change.owner_id),
+                "actor": self.actor.shown(),
+                "resource": self.change.resource(),
+                "before": _seen(self.change.before, self.at),
+                "after": _seen(self.change.after, self.at),
+            }
+        )
+
+
+class AuditTrail(Protocol):
+    """Where audit events go."""
+
+    def record(self, events: Sequence[AuditEvent], /) -> None:
+        """Write the events down.
+
+        It does not raise: the change is made already, and an event that cannot be delivered is
+        for the operator to see.
+        """
+        ...
+
+
+def _seen(one: Owner | Key | None, now: int) -> Json | None:
+    match one:
+        case None:
+            return None
+        case Key():
+            named = present({"displayName": one.display_name})
+            return named | shown_key(one, now) | shown_usage(one)
+        case Owner():
+            seen: Json = {"displayName": one.display_name}
+            if one.owner_type is OwnerType.APP:
+                # What metadata holds is the customer's own, and may be a secret.
+                names = sorted(one.metadata)
+                seen |= {"settings": dict(one.settings), "metadataMembers": names}
+            return seen

@@ -1,0 +1,153 @@
+"""The members of owners and keys in JSON: reading what a caller chose, showing what is kept.
+
+The provisioning function and the management API share these rules. A reader raises `ValueError`
+with a text that follows the member's name in a sentence.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+from keyscope.access.policy import MAX_ALLOWED_CIDRS
+from keyscope.lifecycle.directory import Key
+from keyscope.model.ids import is_usage_identifier_key
+from keyscope.model.source_address import read_network
+
+MAX_DISPLAY_NAME_LENGTH = 100
+"""Characters; the Sunshine API's limit for an app's name, used for all."""
+
+Json = dict[str, object]
+
+_REORDERING: Final = r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+"""Characters that change how the text around them reads.
+
+Control characters, line and paragraph separators, and the bidirectional marks, embeddings,
+overrides and isolates of UAX 9.
+"""
+_INVISIBLE: Final = (
+    r" \u00a0\u00ad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200d\u202f"
+    r"\u205f-\u2065\u206a-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Spaces, blank letters, and what Unicode calls Default_Ignorable_Code_Point (UAX 44).
+
+The last line is not escaped: Python and ECMA-262, whose syntax JSON Schema uses, spell code points
+beyond U+FFFF differently.
+"""
+DISPLAY_NAME_PATTERN: Final = f"^[^{_REORDERING}]*[^{_REORDERING}{_INVISIBLE}][^{_REORDERING}]*$"
+"""Display names that are safe to show, as a regular expression of both Python and JSON Schema."""
+_DISPLAY_NAME: Final = re.compile(DISPLAY_NAME_PATTERN)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs, which UTF-8 cannot encode."""
+DATE_TIME_PATTERN: Final = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+"""RFC 3339, section 5.6, with upper-case letters and no leap second; `fromisoformat` reads much
+more than that."""
+_DATE_TIME: Final = re.compile(DATE_TIME_PATTERN)
+_LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+"""The last time that RFC 3339 can tell in UTC."""
+_SHOWN_HASH_LENGTH = 12
+
+
+def read_display_name(value: object) -> str:
+    """Read a display name: 1 to 100 characters that no terminal or page shows as another name.
+
+    At least one character is visible. Characters that `DISPLAY_NAME_PATTERN` excludes could hide
+    the name, reverse its text, or add lines to a list of names.
+    """
+    if (
+        isinstance(value, str)
+        and len(value) <= MAX_DISPLAY_NAME_LENGTH
+        and _DISPLAY_NAME.fullmatch(value)
+        and not _SURROGATE.search(value)
+    ):
+        return value
+    message = (
+        f"must be a string of 1 to {MAX_DISPLAY_NAME_LENGTH} characters, at least one of them"
+        " visible, without control characters, line separators and text-direction marks; remove"
+        " those, or use another name"
+    )
+    raise ValueError(message)
+
+
+def read_expires_at(value: object, now: float) -> int:
+    """Read an expiry, RFC 3339 with a zone; return seconds since the epoch, after `now`."""
+    text = value if isinstance(value, str) and _DATE_TIME.fullmatch(value) else ""
+    try:
+        # Without its fraction, which a float would round up to the next second.
+        seconds = int(datetime.fromisoformat(text).replace(microsecond=0).timestamp())
+    except (ValueError, OverflowError):
+        seconds = None
+    if seconds is None or seconds > _LAST_SECOND:
+        message = "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z"
+        raise ValueError(message)
+    if seconds <= now:
+        message = "must be in the future"
+        raise ValueError(message)
+    return seconds
+
+
+def read_cidr(value: object) -> str:
+    """Read a network in CIDR notation, IPv4 or IPv6; return its canonical form."""
+    return str(read_network(value if isinstance(value, str) else ""))
+
+
+def check_number_of_cidrs(number: int) -> None:
+    """Accept a number of networks that a key may be limited to."""
+    if not 1 <= number <= MAX_ALLOWED_CIDRS:
+        message = f"must be a list of 1 to {MAX_ALLOWED_CIDRS} CIDRs"
+        raise ValueError(message)
+
+
+def read_usage_identifier_key(value: object) -> str:
+    """Read the value of an API Gateway key."""
+    if isinstance(value, str) and is_usage_identifier_key(value):
+        return value
+    message = "must be the value of an API Gateway key: 20 to 128 letters and digits"
+    raise ValueError(message)
+
+
+def shown_key(key: Key, now: float) -> Json:
+    """Return what may be shown of a key beside its id and name; what does not apply is left out.
+
+    `now` is in seconds since the epoch; times are shown in RFC 3339.
+    """
+    return present(
+        {
+            "state": key.state(now).value,
+            "createdAt": rfc3339(key.created_at),
+            "expiresAt": rfc3339(key.expires_at),
+            "allowedCidrs": list(key.allowed_cidrs) or None,
+            "disabledAt": rfc3339(key.disabled_at),
+            "rotatedAt": rfc3339(key.rotated_at),
+            "previousSecretEndsAt": rfc3339(key.previous_ends_at) if key.has_overlap(now) else None,
+            "revokedAt": rfc3339(key.revoked_at),
+        }
+    )
+
+
+def shown_usage(key: Key) -> Json:
+    """Return what the operator is shown of a key's usage plan: a hash, to tell one from another.
+
+    The first 12 hex digits of the SHA-256 of its usage identifier key; that itself stays unshown,
+    because an API whose keys come from a header would take it as a credential.
+    """
+    if key.usage_identifier_key is None:
+        return {}
+    digest = sha256(key.usage_identifier_key.encode()).hexdigest()
+    return {"usageIdentifierKeyHash": digest[:_SHOWN_HASH_LENGTH]}
+
+
+def present(members: Mapping[str, object]) -> Json:
+    """Return the members that have a value."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def rfc3339(seconds: int | None) -> str | None:
+    """Return a time, in seconds since the epoch, as RFC 3339 in UTC; nothing for nothing."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,271 @@
+"""What the management API lets a principal do: its own apps, service accounts and their keys.
+
+What is not the principal's is answered as if it were not there, so that nobody learns which ids
+exist.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from keyscope.errors import Fault, Forbidden, InvalidInput
+from keyscope.lifecycle.caller import ProvenKey
+from keyscope.lifecycle.directory import (
+    Key,
+    Members,
+    Owner,
+    OwnerNotFound,
+    Page,
+    Position,
+)
+from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType, is_app_id, is_service_account_id
+from keyscope.model.principal import Principal, Scope
+
+MAX_METADATA_BYTES = 4_096
+"""Bytes of an app's metadata as JSON text in UTF-8; the Sunshine API's limit."""
+
+METADATA_TOO_LARGE = f"must take no more than {MAX_METADATA_BYTES} bytes as JSON"
+
+MergePatch = Mapping[str, str | int | float | bool | None]
+"""Members to add or replace, and with `None` to remove (RFC 7396)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppRequest:
+    """What may be chosen of a new app."""
+
+    display_name: str
+    settings: Members = field(default_factory=dict)
+    metadata: Members = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AppChange:
+    """What to change of an app; without a display name it keeps the one that it has."""
+
+    display_name: str | None = None
+    settings: MergePatch = field(default_factory=dict)
+    metadata: MergePatch = field(default_factory=dict)
+    clear_metadata: bool = False
+
+    def apply(self, app: Owner) -> Owner:
+        """Return the app as changed; raises `InvalidInput` when its metadata grow too large."""
+        metadata = merged({} if self.clear_metadata else app.metadata, self.metadata)
+        if is_too_large(metadata):
+            raise InvalidInput([Fault("bad_request", "metadata", METADATA_TOO_LARGE)])
+        return replace(
+            app,
+            display_name=app.display_name if self.display_name is None else self.display_name,
+            settings=merged(app.settings, self.settings),
+            metadata=metadata,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """What to change of a key: the members that `chosen` names, and no others.
+
+    Without an expiry the key does not expire, and without networks it works from anywhere.
+    """
+
+    chosen: frozenset[str]
+    display_name: str | None = None
+    expires_at: int | None = None
+    allowed_cidrs: tuple[str, ...] = ()
+    disabled: bool = False
+
+    def apply(self, key: Key, now: int) -> Key:
+        """Return the key as changed; `now` is in seconds since the epoch."""
+        if "display_name" in self.chosen:
+            key = replace(key, display_name=self.display_name)
+        if "expires_at" in self.chosen:
+            key = replace(key, expires_at=self.expires_at)
+        if "allowed_cidrs" in self.chosen:
+            key = replace(key, allowed_cidrs=self.allowed_cidrs)
+        if "disabled" in self.chosen:
+            since = now if key.disabled_at is None else key.disabled_at
+            key = replace(key, disabled_at=since if self.disabled else None)
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """The operations that a principal may carry out.
+
+    Each raises `Forbidden` when the principal's scope does not reach it, `OwnerNotFound` when the
+    app or service account is not there or not the principal's, and what `Provisioning` raises.
+    Each also raises `Forbidden` when the principal's credential is not good at that moment, and
+    those that change something when it is not good at the moment of the write.
+    """
+
+    provisioning: Provisioning
+    principal: Principal
+    source_address: str | None
+
+    @property
+    def own_prefix(self) -> str:
+        """What the ids of all apps of the principal begin with."""
+        # Ids nest: they begin with that of the account and service account that they are of.
+        return self.principal.service_account_id or self.principal.account_id
+
+    def create_app(self, request: AppRequest) -> Owner:
+        """Create an app of the account, or of the service account whose key it is."""
+        self._require_account()
+        try:
+            return self._operations().create_app(
+                self.principal.account_id,
+                request.display_name,
+                self.principal.service_account_id,
+                settings=request.settings,
+                metadata=request.metadata,
+            )
+        except OwnerNotFound:
+            # The service account was deleted while its key was still known to a cache.
+            raise Forbidden from None
+
+    def list_apps(self, position: Position, size: int, creator_id: str | None = None) -> Page:
+        """Return the principal's apps, or those that one service account created."""
+        self._require_account()
+        operations = self._operations()
+        if creator_id is not None and not creator_id.startswith(self.own_prefix):
+            return Page((), has_more=False)
+        return operations.list_apps(creator_id or self.own_prefix, position, size)
+
+    def get_app(self, app_id: str) -> Owner:
+        """Return an app; an app's own key may ask for it, too."""
+        self._require_own_app(app_id)
+        return self._operations().get_owner(app_id)
+
+    def update_app(self, app_id: str, change: AppChange) -> Owner:
+        """Change an app; an app's own key may do so, too."""
+        self._require_own_app(app_id)
+        return self._operations().update_owner(app_id, change.apply)
+
+    def delete_app(self, app_id: str) -> None:
+        """Delete an app, and end its keys at once."""
+        self._require_managed(OwnerType.APP, app_id)
+        self._operations().delete_owner(app_id)
+
+    def create_service_account(self, display_name: str) -> Owner:
+        """Create a service account of the account."""
+        self._require_user_account()
+        try:
+            return self._operations().create_service_account(
+                self.principal.account_id, display_name
+            )
+        except OwnerNotFound:
+            raise Forbidden from None
+
+    def list_service_accounts(self, position: Position, size: int) -> Page:
+        """Return the account's service accounts."""
+        self._require_user_account()
+        return self._operations().list_service_accounts(self.principal.account_id, position, size)
+
+    def get_service_account(self, service_account_id: str) -> Owner:
+        """Return a service account."""
+        self._require_managed(OwnerType.SERVICE_ACCOUNT, service_account_id)
+        return self._operations().get_owner(service_account_id)
+
+    def rename_service_account(self, service_account_id: str, display_name: str) -> Owner:
+        """Change the name of a service account."""
+        self._require_managed(OwnerType.SERVICE_ACCOUNT, service_account_id)
+        return self._operations().update_owner(
+            service_account_id, lambda owner: replace(owner, display_name=display_name)
+        )
+
+    def delete_service_account(self, service_account_id: str) -> None:
+        """Delete a service account that has no apps, and end its keys at once."""
+        self._require_managed(OwnerType.SERVICE_ACCOUNT, service_account_id)
+        self._operations().delete_owner(service_account_id)
+
+    def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
+        """Create a key of an app or a service account, in the usage plan of the caller's key."""
+        self._require_managed(owner_type, owner_id)
+        operations, own = self._judged()
+        planned = replace(request, usage_identifier_key=own.usage_identifier_key)
+        return operations.create_key(owner_type, owner_id, planned)
+
+    def list_keys(self, owner_type: OwnerType, owner_id: str) -> Sequence[Key]:
+        """Return the keys of an app or a service account that were not revoked."""
+        self._require_managed(owner_type, owner_id)
+        return self._operations().list_keys(owner_id)
+
+    def get_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
+        """Return a key of an app or a service account that was not revoked."""
+        self._require_managed(owner_type, owner_id)
+        return self._operations().get_key(owner_id, key_id)
+
+    def update_key(
+        self, owner_type: OwnerType, owner_id: str, key_id: str, change: KeyChange
+    ) -> Key:
+        """Change the name, expiry, networks or state of a key."""
+        self._require_managed(owner_type, owner_id)
+        now = int(self.provisioning.clock())
+        return self._operations().update_key(owner_id, key_id, lambda key: change.apply(key, now))
+
+    def rotate_key(
+        self, owner_type: OwnerType, owner_id: str, key_id: str, overlap_seconds: int
+    ) -> CreatedKey:
+        """Give a key a new secret, and let the old one be accepted for the overlap."""
+        self._require_managed(owner_type, owner_id)
+        return self._operations().rotate_key(owner_id, key_id, overlap_seconds)
+
+    def end_overlap(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
+        """End at once what a key's previous secret can still do."""
+        self._require_managed(owner_type, owner_id)
+        return self._operations().end_overlap(owner_id, key_id)
+
+    def delete_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> None:
+        """End a key at once."""
+        self._require_managed(owner_type, owner_id)
+        operations = self._operations()
+        operations.get_key(owner_id, key_id)
+        operations.revoke_key(owner_id, key_id)
+
+    def _operations(self) -> Provisioning:
+        """Judge the principal's credential; return the operations on its behalf."""
+        operations, _ = self._judged()
+        return operations
+
+    def _judged(self) -> tuple[Provisioning, Key]:
+        return self.provisioning.on_behalf_of(ProvenKey.of(self.principal, self.source_address))
+
+    def _require_account(self) -> None:
+        if self.principal.scope is not Scope.ACCOUNT:
+            raise Forbidden
+
+    def _require_user_account(self) -> None:
+        self._require_account()
+        if self.principal.service_account_id is not None:
+            raise Forbidden
+
+    def _require_own_app(self, app_id: str) -> None:
+        if self.principal.scope is Scope.APP:
+            if app_id != self.principal.app_id:
+                raise OwnerNotFound
+        else:
+            self._require_managed(OwnerType.APP, app_id)
+
+    def _require_managed(self, owner_type: OwnerType, owner_id: str) -> None:
+        """Accept an app or service account that the principal's account scope covers."""
+        if owner_type is OwnerType.APP:
+            self._require_account()
+            is_id = is_app_id(owner_id)
+        else:
+            self._require_user_account()
+            is_id = is_service_account_id(owner_id)
+        if not is_id or not owner_id.startswith(self.own_prefix):
+            raise OwnerNotFound
+
+
+def merged(members: Members, patch: MergePatch) -> Members:
+    """Apply a merge patch to flat members."""
+    both = {**members, **patch}
+    return {name: value for name, value in both.items() if value is not None}
+
+
+def is_too_large(metadata: Members) -> bool:
+    """Tell whether metadata exceed `MAX_METADATA_BYTES`."""
+    text = json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode("utf-8", "surrogatepass")) > MAX_METADATA_BYTES

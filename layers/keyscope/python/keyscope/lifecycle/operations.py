@@ -1,0 +1,430 @@
+"""The operations that create, change and end accounts, service accounts, apps and their keys.
+
+Whoever ends or narrows a key lives with two caches that may still know it as it was: the
+authorizers' containers, and API Gateway's cache of their policies. So each such operation has the
+policies flushed: the promise is made before the write, so that it holds even when the function
+dies right after it. All callers pay for a flush, so what changes nothing of a policy asks for none.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from keyscope.errors import Reason, Unavailable
+from keyscope.lifecycle.audit import (
+    Action,
+    Actor,
+    AuditEvent,
+    AuditTrail,
+    Change,
+)
+from keyscope.lifecycle.caller import Caller, Iam, ProvenKey
+from keyscope.lifecycle.directory import (
+    After,
+    Directory,
+    IdTaken,
+    Key,
+    KeyNotFound,
+    KeyState,
+    Members,
+    NewSecret,
+    OverlapRunning,
+    Owner,
+    OwnerNotFound,
+    OwnsApps,
+    Page,
+    Position,
+    judge,
+)
+from keyscope.model.ids import (
+    OwnerType,
+    is_account_id,
+    new_account_id,
+    new_app_id,
+    new_key_id,
+    new_service_account_id,
+)
+from keyscope.model.key_record import KeyRecord
+from keyscope.model.secret import hash_secret, new_secret
+
+_MAX_ID_COLLISIONS = 5
+_NO_MEMBERS: Members = {}
+_UPDATED = {
+    OwnerType.APP: Action.APP_UPDATED,
+    OwnerType.SERVICE_ACCOUNT: Action.SERVICE_ACCOUNT_UPDATED,
+}
+_DELETED = {
+    OwnerType.APP: Action.APP_DELETED,
+    OwnerType.SERVICE_ACCOUNT: Action.SERVICE_ACCOUNT_DELETED,
+}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """What may be chosen of a new key. `expires_at` is in seconds since the epoch.
+
+    Only the operator chooses `usage_identifier_key`.
+    """
+
+    display_name: str | None = None
+    expires_at: int | None = None
+    allowed_cidrs: tuple[str, ...] = ()
+    usage_identifier_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey:
+    """A key with its secret, which is known here and never again."""
+
+    key: Key
+    secret: str = field(repr=False)
+
+
+class SecretSealer(Protocol):
+    """What seals secrets for storage."""
+
+    def seal(self, key_id: str, secret: str, /) -> bytes:
+        """Return the secret sealed for this key; raises `Unavailable`."""
+        ...
+
+
+class CachedPolicies(Protocol):
+    """The policies that API Gateway has cached."""
+
+    def flush_in_any_case(self) -> None:
+        """Have them flushed once the coming write is in effect; raises `Unavailable`."""
+        ...
+
+    def flush(self) -> None:
+        """Have them flushed now, and again when no container knows the key as it was.
+
+        It does not raise: the write is done and its flush was promised, so that a failure is for
+        the operator to see.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioning:
+    """The operations, as carried out for an actor. `clock` gives seconds since the epoch.
+
+    An account and each of its service accounts may create `max_apps_per_creator` apps each.
+    Every write is on behalf of `caller`. That of a key raises `Forbidden` when the key's
+    credential is no longer good, and every write raises `Contended` when others hinder it too long.
+    """
+
+    directory: Directory
+    sealer: SecretSealer
+    policies: CachedPolicies
+    audit_trail: AuditTrail
+    clock: Callable[[], float]
+    max_apps_per_creator: int
+    actor: Actor = field(default_factory=Actor)
+    caller: Caller = field(default_factory=Iam)
+
+    def acting_for(self, actor: Actor) -> "Provisioning":
+        """Return the same operations for another actor."""
+        return replace(self, actor=actor)
+
+    def on_behalf_of(self, proven: ProvenKey) -> tuple["Provisioning", Key]:
+        """Judge a caller's key; return the operations on its behalf, and the key as it is now.
+
+        Raises `Forbidden` when its credential is not good at this moment.
+        """
+        key, judged = judge(self.directory.find_key, proven, self.clock)
+        return replace(self, caller=judged), key
+
+    def create_account(self, display_name: str, request: KeyRequest) -> tuple[Owner, CreatedKey]:
+        """Create an account and its first key, both or neither."""
+
+        def attempt() -> tuple[Owner, CreatedKey]:
+            account = Owner(OwnerType.ACCOUNT, new_account_id(), display_name, self._now())
+            created, record = self._new_key(OwnerType.ACCOUNT, account.owner_id, request)
+            self.directory.add_account(account, created.key, record, self.caller)
+            return account, created
+
+        account, created = _with_free_id(attempt)
+        self._record(
+            Change(Action.ACCOUNT_CREATED, account.owner_id, after=account),
+            _key_change(Action.KEY_CREATED, account.owner_id, None, created.key),
+        )
+        return account, created
+
+    def create_service_account(self, account_id: str, display_name: str) -> Owner:
+        """Create a service account; raises `OwnerNotFound`, `NameTaken`."""
+
+        def attempt() -> Owner:
+            owner_id = new_service_account_id(account_id)
+            owner = Owner(OwnerType.SERVICE_ACCOUNT, owner_id, display_name, self._now())
+            self.directory.add_service_account(owner, self.caller)
+            return owner
+
+        service_account = _with_free_id(attempt)
+        owner_id = service_account.owner_id
+        self._record(Change(Action.SERVICE_ACCOUNT_CREATED, owner_id, after=service_account))
+        return service_account
+
+    def create_app(
+        self,
+        account_id: str,
+        display_name: str,
+        service_account_id: str | None = None,
+        *,
+        settings: Members = _NO_MEMBERS,
+        metadata: Members = _NO_MEMBERS,
+    ) -> Owner:
+        """Create an app of an account, or of the service account.
+
+        Raises `OwnerNotFound`, `TooManyApps`.
+        """
+
+        def attempt() -> Owner:
+            owner_id = new_app_id(account_id, service_account_id)
+            now = self._now()
+            owner = Owner(OwnerType.APP, owner_id, display_name, now, settings, metadata)
+            self.directory.add_app(owner, self.max_apps_per_creator, self.caller)
+            return owner
+
+        app = _with_free_id(attempt)
+        self._record(Change(Action.APP_CREATED, app.owner_id, after=app))
+        return app
+
+    def get_owner(self, owner_id: str) -> Owner:
+        """Return an account, a service account or an app; raises `OwnerNotFound`."""
+        return self.directory.get_owner(owner_id)
+
+    def list_apps(self, creator_id: str, position: Position, size: int) -> Page:
+        """Return up to `size` apps of an account, or of a service account, ordered by id."""
+        return self.directory.list_owners(OwnerType.APP, creator_id, position, size)
+
+    def list_service_accounts(self, account_id: str, position: Position, size: int) -> Page:
+        """Return up to `size` service accounts of an account, ordered by id."""
+        return self.directory.list_owners(OwnerType.SERVICE_ACCOUNT, account_id, position, size)
+
+    def update_owner(self, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
+        """Change an app or a service account; raises `OwnerNotFound`, `NameTaken`."""
+        _refuse_account(owner_id)
+        before, after = self.directory.update_owner(owner_id, change, self.caller)
+        if after != before:
+            self._record(Change(_UPDATED[after.owner_type], owner_id, before, after))
+        return after
+
+    def delete_owner(self, owner_id: str) -> None:
+        """Delete an app or a service account, and end its keys at once.
+
+        Raises `OwnerNotFound`, `OwnsApps`.
+        """
+        _refuse_account(owner_id)
+        if self._owns_apps(self.directory.get_owner(owner_id)):
+            raise OwnsApps
+        self.policies.flush_in_any_case()
+        now = self._now()
+        owner, keys = self.directory.delete_owner(owner_id, now, self.caller)
+        self.policies.flush()
+        self._record(
+            *(_revocation(owner_id, key, now) for key in keys),
+            Change(_DELETED[owner.owner_type], owner_id, before=owner),
+        )
+
+    def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
+        """Create a key of an owner; raises `OwnerNotFound`, `TooManyKeys`."""
+
+        def attempt() -> CreatedKey:
+            created, record = self._new_key(owner_type, owner_id, request)
+            self.directory.add_key(created.key, record, self.caller)
+            return created
+
+        created = _with_free_id(attempt)
+        self._record(_key_change(Action.KEY_CREATED, owner_id, None, created.key))
+        return created
+
+    def get_key(self, owner_id: str, key_id: str) -> Key:
+        """Return a key that counts among an owner's ten.
+
+        Raises `OwnerNotFound`, `KeyNotFound`.
+        """
+        return self.directory.get_key(owner_id, key_id)
+
+    def list_keys(self, owner_id: str) -> Sequence[Key]:
+        """Return the keys that count among an owner's ten, the oldest first.
+
+        Raises `OwnerNotFound`.
+        """
+        return self.directory.list_keys(owner_id)
+
+    def list_former_keys(self, owner_id: str) -> Sequence[Key]:
+        """Return the revoked keys of an owner, and the expired ones that made room for others."""
+        now, over = self.clock(), {KeyState.EXPIRED, KeyState.REVOKED}
+        former = self.directory.list_former_keys(owner_id)
+        # A list that lags may show a key that has just been revoked as it was.
+        return [key for key in former if key.state(now) in over]
+
+    def update_key(self, owner_id: str, key_id: str, change: Callable[[Key], Key]) -> Key:
+        """Change name, expiry, networks or state of a key.
+
+        Raises `OwnerNotFound`, `KeyNotFound`.
+        """
+        self.directory.get_key(owner_id, key_id)
+        before, after = self._update_key(owner_id, key_id, change)
+        if after != before:
+            self._record(_key_change(Action.KEY_UPDATED, owner_id, before, after))
+        return after
+
+    def set_usage_identifier_key(self, key_id: str, usage_identifier_key: str | None) -> Key:
+        """Choose the API Gateway key whose usage plan throttles a key, whoever owns it.
+
+        `None` takes the key out of its plan. Raises `KeyNotFound`.
+        """
+        owner_id = self.directory.find_key(key_id).owner_id
+        try:
+            return self.update_key(
+                owner_id,
+                key_id,
+                lambda key: replace(key, usage_identifier_key=usage_identifier_key),
+            )
+        except OwnerNotFound:
+            # The owner was deleted in between, and its keys with it.
+            raise KeyNotFound from None
+
+    def rotate_key(self, owner_id: str, key_id: str, overlap_seconds: int) -> CreatedKey:
+        """Give a key a new secret; the old one is accepted for the overlap, 0 seconds or more.
+
+        An overlap that is still running is ended by an overlap of 0 only.
+
+        Raises `OwnerNotFound`, `KeyNotFound`, `OverlapRunning`, `ChangedMeanwhile`.
+        """
+        self.directory.get_key(owner_id, key_id)
+        secret = new_secret()
+        sealed = NewSecret(hash_secret(secret), self.sealer.seal(key_id, secret))
+
+        def rotate(key: Key) -> Key:
+            now = self._now()
+            if overlap_seconds and key.has_overlap(now):
+                raise OverlapRunning
+            ends_at = now + overlap_seconds if overlap_seconds else None
+            return replace(
+                key,
+                rotated_at=now,
+                previous_ends_at=ends_at,
+                secret_generation=key.secret_generation + 1,
+            )
+
+        before, after = self._update_key(owner_id, key_id, rotate, sealed)
+        self._record(_key_change(Action.KEY_ROTATED, owner_id, before, after))
+        return CreatedKey(after, secret)
+
+    def end_overlap(self, owner_id: str, key_id: str) -> Key:
+        """End at once what the key's previous secret can still do.
+
+        Raises `OwnerNotFound`, `KeyNotFound`.
+        """
+        self.directory.get_key(owner_id, key_id)
+        before, after = self._update_key(
+            owner_id, key_id, lambda key: replace(key, previous_ends_at=None)
+        )
+        if before.has_overlap(self._now()):
+            self._record(_key_change(Action.KEY_OVERLAP_ENDED, owner_id, before, after))
+        return after
+
+    def revoke_key(self, owner_id: str, key_id: str) -> None:
+        """End a key of an owner at once; raises `KeyNotFound`."""
+        self.policies.flush_in_any_case()
+        now = self._now()
+        before = self.directory.revoke_key(owner_id, key_id, now, self.caller)
+        self.policies.flush()
+        if before.revoked_at is None:
+            self._record(_revocation(owner_id, before, now))
+
+    def _owns_apps(self, owner: Owner) -> bool:
+        if owner.owner_type is not OwnerType.SERVICE_ACCOUNT:
+            return False
+        return bool(self.list_apps(owner.owner_id, After(), 1).owners)
+
+    def _update_key(
+        self,
+        owner_id: str,
+        key_id: str,
+        change: Callable[[Key], Key],
+        secret: NewSecret | None = None,
+    ) -> tuple[Key, Key]:
+        """Change a key, and have policies flushed unless no more than its name changes."""
+        promised = False
+
+        def promising(key: Key) -> Key:
+            nonlocal promised
+            after = change(key)
+            # The write is done only to the very key that is seen here, else this is called again.
+            reaches_policies = secret is not None or _unnamed(after) != _unnamed(key)
+            if reaches_policies and not promised:
+                self.policies.flush_in_any_case()
+                promised = True
+            return after
+
+        before_and_after = self.directory.update_key(
+            owner_id, key_id, promising, secret, self.caller
+        )
+        if promised:
+            self.policies.flush()
+        return before_and_after
+
+    def _new_key(
+        self, owner_type: OwnerType, owner_id: str, request: KeyRequest
+    ) -> tuple[CreatedKey, KeyRecord]:
+        key_id = new_key_id(owner_type)
+        secret = new_secret()
+        key = Key(
+            key_id,
+            self._now(),
+            request.display_name,
+            request.expires_at,
+            request.allowed_cidrs,
+            usage_identifier_key=request.usage_identifier_key,
+        )
+        record = KeyRecord(
+            key_id=key_id,
+            owner_type=owner_type,
+            owner_id=owner_id,
+            secret_hash=hash_secret(secret),
+            secret_ciphertext=self.sealer.seal(key_id, secret),
+            expires_at=request.expires_at,
+            allowed_cidrs=request.allowed_cidrs,
+            usage_identifier_key=request.usage_identifier_key,
+        )
+        return CreatedKey(key, secret), record
+
+    def _record(self, *changes: Change) -> None:
+        now = self._now()
+        self.audit_trail.record([AuditEvent(change, self.actor, now) for change in changes])
+
+    def _now(self) -> int:
+        return int(self.clock())
+
+
+def _unnamed(key: Key) -> Key:
+    """Return what of a key may reach a policy: all but its name."""
+    return replace(key, display_name=None)
+
+
+def _key_change(action: Action, owner_id: str, before: Key | None, after: Key) -> Change:
+    return Change(action, owner_id, before, after, after.key_id)
+
+
+def _revocation(owner_id: str, key: Key, now: int) -> Change:
+    after = replace(key, revoked_at=now, usage_identifier_key=None)
+    return _key_change(Action.KEY_REVOKED, owner_id, key, after)
+
+
+def _refuse_account(owner_id: str) -> None:
+    """Raise `OwnerNotFound` for an account: it is neither changed nor deleted."""
+    if is_account_id(owner_id):
+        raise OwnerNotFound
+
+
+def _with_free_id(attempt: Callable[[], _T]) -> _T:
+    for _ in range(_MAX_ID_COLLISIONS):
+        try:
+            return attempt()
+        except IdTaken:
+            continue
+    raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "no free id was found")

@@ -1,0 +1,123 @@
+"""The management API, put together: its routes, and how errors are answered."""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.models import PathItem
+
+from keyscope.authorize.pipeline import Authorizer
+from keyscope.errors import KeyscopeError
+from keyscope.lifecycle.operations import Provisioning
+from keyscope.management_api import v1_1, v2
+from keyscope.management_api.error_responses import (
+    CONTENDED,
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    NO_ROUTE,
+    RETRY_AFTER_SECONDS,
+    Refusal,
+    body_of,
+    faults_of_schema,
+    refusal_of,
+)
+from keyscope.management_api.explanations import add_explanations
+from keyscope.management_api.request_context import Calls
+from keyscope.management_api.requests import read_json
+from keyscope.model.ids import OwnerType
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+Report = Callable[[Exception], None]
+
+
+def management_api(
+    provisioning: Callable[[], Provisioning], report: Report
+) -> APIGatewayRestResolver:
+    """Make the routes of the management API over the operations.
+
+    `report` gets what is answered with 500 or 503.
+    """
+    api = _resolver()
+    calls = Calls(api, provisioning)
+    v2.add_apps(api, calls)
+    v2.add_keys(api, calls)
+    v1_1.add_apps(api, calls)
+    v1_1.add_keys(api, calls, OwnerType.APP, "/v1.1/apps/<ownerId>/keys", "App")
+    v1_1.add_service_accounts(api, calls)
+    path = "/v1.1/serviceaccounts/<ownerId>/keys"
+    v1_1.add_keys(api, calls, OwnerType.SERVICE_ACCOUNT, path, "ServiceAccount")
+    _answer_errors(api, report)
+    return api
+
+
+def explanation_api(authorizer: Callable[[], Authorizer], report: Report) -> APIGatewayRestResolver:
+    """Make the route that explains requests, for the function that may open secrets.
+
+    `report` gets what is answered with 500 or 503.
+    """
+    api = _resolver()
+    add_explanations(api, authorizer)
+    _answer_errors(api, report)
+    return api
+
+
+def _resolver() -> APIGatewayRestResolver:
+    # Powertools' debug mode, which the environment could turn on, prints events with their secrets.
+    return APIGatewayRestResolver(
+        enable_validation=True, json_body_deserializer=read_json, debug=False
+    )
+
+
+def _answer_errors(api: APIGatewayRestResolver, report: Report) -> None:
+    schema = cache(api.get_openapi_schema)
+
+    def answer(refused: Refusal) -> Response[str]:
+        body = body_of(refused, api.current_event.path)
+        return Response(refused.status.value, content_types.APPLICATION_JSON, body)
+
+    def invalid(error: RequestValidationError) -> Response[str]:
+        if any(fault["loc"][0] == "response" for fault in error.errors()):
+            return failed(error)
+        return answer(Refusal(HTTPStatus.BAD_REQUEST, faults_of_schema(error.errors())))
+
+    def known(error: KeyscopeError) -> Response[str]:
+        refused = refusal_of(error, api.current_event.path)
+        if refused in (INTERNAL, CONTENDED):
+            report(error)
+        response = answer(refused)
+        if refused is CONTENDED:
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+
+    def failed(error: Exception) -> Response[str]:
+        report(error)
+        return answer(INTERNAL)
+
+    def no_route(_: NotFoundError) -> Response[str]:
+        methods = _methods_of(schema().paths or {}, api.current_event.path)
+        # Powertools finds no route where an id holds a character that it does not take.
+        if not methods or api.current_event.http_method.upper() in methods:
+            return answer(NO_ROUTE)
+        response = answer(METHOD_NOT_ALLOWED)
+        response.headers["Allow"] = ", ".join(methods)
+        return response
+
+    api.exception_handler(RequestValidationError)(invalid)
+    api.exception_handler(KeyscopeError)(known)
+    api.exception_handler(Exception)(failed)
+    api.not_found(no_route)
+
+
+def _methods_of(paths: Mapping[str, PathItem], path: str) -> list[str]:
+    """Return the methods that a path has; none where there is no such path."""
+    for template, item in paths.items():
+        # Powertools, too, takes slashes at the end for nothing.
+        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)) + "/*"
+        if re.fullmatch(pattern, path):
+            return [method.upper() for method in _METHODS if getattr(item, method) is not None]
+    return []

@@ -1,0 +1,169 @@
+"""Errors as answers, in the shape of the API's version that was asked.
+
+v2     {"errors": [{"code": ..., "title": ...}, ...]}
+v1.1   {"error": {"code": ..., "description": ...}}
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from keyscope.errors import (
+    Contended,
+    Fault,
+    Forbidden,
+    InvalidInput,
+    KeyscopeError,
+    Reason,
+    Unavailable,
+    bounded_faults,
+)
+from keyscope.lifecycle.directory import (
+    MAX_KEYS_PER_OWNER,
+    ChangedMeanwhile,
+    KeyNotFound,
+    NameTaken,
+    OverlapRunning,
+    OwnerNotFound,
+    OwnsApps,
+    SkipTooCostly,
+    TooManyApps,
+    TooManyKeys,
+)
+
+V11_PREFIX = "/v1.1/"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A status, and what is wrong; several faults only with 400."""
+
+    status: HTTPStatus
+    faults: Sequence[Fault]
+
+
+def refusal(status: HTTPStatus, code: str, title: str) -> Refusal:
+    """Make a refusal of one fault."""
+    return Refusal(status, (Fault(code, "", title),))
+
+
+NO_ROUTE = refusal(HTTPStatus.NOT_FOUND, "not_found", "There is no such resource")
+METHOD_NOT_ALLOWED = refusal(
+    HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "The resource does not have this method"
+)
+INTERNAL = refusal(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The request could not be answered now"
+)
+CONTENDED = refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    Reason.TOO_MANY_CHANGES,
+    "Too many changes at once with this key or to this resource. Nothing was changed; try again",
+)
+RETRY_AFTER_SECONDS = 5
+"""When to try again what other changes hindered."""
+_APP_NOT_FOUND = refusal(HTTPStatus.NOT_FOUND, "app_not_found", "There is no such app")
+
+_REFUSALS: dict[type[KeyscopeError], Refusal] = {
+    Forbidden: refusal(
+        HTTPStatus.FORBIDDEN, "forbidden", "The credential does not reach this resource"
+    ),
+    OwnerNotFound: _APP_NOT_FOUND,
+    KeyNotFound: refusal(HTTPStatus.NOT_FOUND, "not_found", "There is no such key"),
+    TooManyKeys: refusal(
+        HTTPStatus.CONFLICT,
+        "too_many_keys",
+        f"There are {MAX_KEYS_PER_OWNER} keys already; delete one first",
+    ),
+    NameTaken: refusal(
+        HTTPStatus.CONFLICT, "name_taken", "Another service account has this name; choose another"
+    ),
+    OwnsApps: refusal(
+        HTTPStatus.CONFLICT,
+        "owns_apps",
+        "The service account has apps that it created; delete them first",
+    ),
+    SkipTooCostly: Refusal(
+        HTTPStatus.BAD_REQUEST,
+        (
+            Fault(
+                "bad_request",
+                "offset",
+                "skips more data than one request can read. Use a smaller offset, or list v2 apps"
+                " by cursor",
+            ),
+        ),
+    ),
+    OverlapRunning: refusal(
+        HTTPStatus.CONFLICT,
+        "overlap_running",
+        "The previous secret is still accepted; end the overlap first, or rotate without one",
+    ),
+    ChangedMeanwhile: refusal(
+        HTTPStatus.CONFLICT,
+        "changed_meanwhile",
+        "The key was changed at the same time; look at it and try again",
+    ),
+    Contended: CONTENDED,
+    Unavailable: INTERNAL,
+}
+
+
+def refusal_of(error: KeyscopeError, path: str) -> Refusal:
+    """Return how an error of an operation is answered."""
+    if isinstance(error, InvalidInput):
+        return Refusal(HTTPStatus.BAD_REQUEST, error.faults)
+    if isinstance(error, TooManyApps):
+        title = (
+            f"You already have {error.limit} apps, the most that one account or service account can"
+            " create. Delete an app first, or ask the operator to raise the limit"
+        )
+        return refusal(HTTPStatus.CONFLICT, "too_many_apps", title)
+    if isinstance(error, OwnerNotFound) and path.startswith(f"{V11_PREFIX}serviceaccounts"):
+        return refusal(HTTPStatus.NOT_FOUND, "not_found", "There is no such service account")
+    return _REFUSALS.get(type(error), INTERNAL)
+
+
+def body_of(refused: Refusal, path: str) -> str:
+    """Return the body of the answer to a request for a path."""
+    titles = [_sentence(fault) for fault in refused.faults]
+    if path.startswith(V11_PREFIX):
+        code = refused.faults[0].code
+        return json.dumps({"error": {"code": code, "description": "; ".join(titles)}})
+    pairs = zip(refused.faults, titles, strict=True)
+    return json.dumps({"errors": [{"code": fault.code, "title": title} for fault, title in pairs]})
+
+
+def faults_of_schema(errors: Sequence[Mapping[str, Any]]) -> tuple[Fault, ...]:
+    """Return what pydantic found wrong, bounded, each with the dotted name of its member."""
+    return bounded_faults(Fault("bad_request", _field(error), _title(error)) for error in errors)
+
+
+def _sentence(fault: Fault) -> str:
+    if fault.field:
+        return f"{fault.field} {fault.title}"
+    return f"The body {fault.title}" if fault.title.startswith(("must", "is ")) else fault.title
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    """Return the dotted name of a member, without the part of the request that it was in."""
+    field = ""
+    # Where JSON is broken, the second part is a position in the text.
+    for part in () if error["type"] == "json_invalid" else error["loc"][1:]:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else part
+    return field
+
+
+def _title(error: Mapping[str, Any]) -> str:
+    match error["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "is unknown"
+        case "model_attributes_type" | "model_type" | "dict_type":
+            return "must be an object"
+        case "value_error" | "json_invalid":
+            return str(error["ctx"]["error"])
+        case _:
+            return str(error["msg"]).replace("Input should", "must")

@@ -1,0 +1,279 @@
+"""What callers may send: strict, with every fault at once, and unknown members refused."""
+
+import json
+import math
+import time
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+from keyscope.access.policy import MAX_ALLOWED_CIDRS
+from keyscope.lifecycle.key_fields import (
+    DATE_TIME_PATTERN,
+    DISPLAY_NAME_PATTERN,
+    MAX_DISPLAY_NAME_LENGTH,
+    check_number_of_cidrs,
+    read_cidr,
+    read_display_name,
+    read_expires_at,
+)
+from keyscope.lifecycle.management import (
+    MAX_METADATA_BYTES,
+    METADATA_TOO_LARGE,
+    AppChange,
+    AppRequest,
+    KeyChange,
+    is_too_large,
+    merged,
+)
+from keyscope.lifecycle.operations import KeyRequest
+from keyscope.model.source_address import CIDR_PATTERN
+
+MAX_OVERLAP_SECONDS = 30 * 24 * 3_600
+DEFAULT_OVERLAP_SECONDS = 24 * 3_600
+_MAX_WHOLE_NUMBER = 2**53 - 1
+"""The largest whole number that every JSON reader gives back exactly (RFC 8259, section 6)."""
+_CIDR_SCHEMA = {
+    "type": "string",
+    "pattern": f"^{CIDR_PATTERN}$",
+    "description": "An IPv4 or IPv6 network, no host bits set, such as 192.0.2.0/24 or"
+    " 2001:db8::/32. An IPv4-mapped one needs a prefix of /96 or longer; it is stored as IPv4.",
+}
+_SCALARS = ("string", "boolean", "number", "null")
+_NOT_TEXT = "must be text that UTF-8 can hold: no half of a surrogate pair"
+_NOT_SCALAR = "must be a string, a finite number, a boolean or null"
+
+
+def _drop_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def _metadata_in_bounds(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(metadata, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(_NOT_TEXT) from None
+    if is_too_large(merged(metadata, {})):
+        raise ValueError(METADATA_TOO_LARGE)
+    return metadata
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(_NOT_SCALAR)
+    if value is not None and not isinstance(value, str | bool | int | float):
+        raise ValueError(_NOT_SCALAR)
+    return value
+
+
+def _few_cidrs(value: object) -> object:
+    # Before the items are validated: their number is the caller's choice.
+    if isinstance(value, list):
+        check_number_of_cidrs(len(value))
+    return value
+
+
+def _without_repetition(cidrs: list[str]) -> list[str]:
+    return list(dict.fromkeys(cidrs))
+
+
+def _seconds(value: object) -> int:
+    return read_expires_at(value, time.time())
+
+
+def _whole(value: object) -> object:
+    # JSON has one kind of number: 60.0 is 60 (JSON Schema 2020-12, section 4.2.3).
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# The bounds stand before the function: JSON Schema is made from what stands inside it.
+WholeNumber = Annotated[int, Field(ge=0, le=_MAX_WHOLE_NUMBER), BeforeValidator(_whole)]
+OverlapSeconds = Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS), BeforeValidator(_whole)]
+DisplayName = Annotated[
+    str,
+    AfterValidator(read_display_name),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_DISPLAY_NAME_LENGTH,
+            "pattern": DISPLAY_NAME_PATTERN,
+            "description": "A name with at least one visible character, and without control"
+            " characters, line separators and text-direction marks.",
+        }
+    ),
+]
+ExpiresAt = Annotated[
+    int,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": f"^{DATE_TIME_PATTERN}$",
+            "description": "When the key expires: RFC 3339 with a time zone, in the future, and"
+            " no later than 9999-12-31T23:59:59Z.",
+        }
+    ),
+]
+Cidr = Annotated[str, AfterValidator(read_cidr)]
+AllowedCidrs = Annotated[
+    list[Cidr],
+    AfterValidator(_without_repetition),
+    BeforeValidator(_few_cidrs),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": _CIDR_SCHEMA,
+            "minItems": 1,
+            "maxItems": MAX_ALLOWED_CIDRS,
+            "description": "The networks that the key works from; without it, from anywhere.",
+        }
+    ),
+]
+Metadata = Annotated[
+    dict[str, Annotated[Any, AfterValidator(_scalar)]],
+    AfterValidator(_metadata_in_bounds),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"type": name} for name in _SCALARS]},
+            "description": f"Flat members of your own, up to {MAX_METADATA_BYTES} bytes as compact"
+            " JSON in UTF-8; nulls do not count.",
+        }
+    ),
+]
+
+
+class Body(BaseModel):
+    """A JSON object of known members, in camel case."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
+    )
+
+
+class AppSettings(Body):
+    """The settings of an app that the Sunshine API knows. Keyscope keeps them for the backend."""
+
+    conversation_retention_seconds: WholeNumber | None = None
+    mask_credit_card_numbers: bool | None = None
+    use_animal_names: bool | None = None
+    echo_postback: bool | None = None
+    ignore_auto_conversation_start: bool | None = None
+    multi_convo_enabled: bool | None = None
+    app_localization_enabled: bool | None = None
+    end_session_enabled: bool | None = None
+    disable_conversation_reopen: bool | None = None
+
+    def members(self) -> dict[str, Any]:
+        """Return what was sent, nulls included."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+_NO_SETTINGS = AppSettings()
+
+
+class AppCreateBody(Body):
+    """A new app."""
+
+    display_name: DisplayName
+    settings: AppSettings = Field(default=_NO_SETTINGS, json_schema_extra=_drop_default)
+    metadata: Metadata | None = None
+
+    def request(self) -> AppRequest:
+        """Return the app that is asked for; a null is as good as nothing."""
+        settings, metadata = self.settings.members(), self.metadata or {}
+        return AppRequest(self.display_name, merged({}, settings), merged({}, metadata))
+
+
+class AppUpdateBody(Body):
+    """A change to an app. Settings and metadata are merged (RFC 7396): a null removes."""
+
+    display_name: DisplayName = Field(default="", json_schema_extra=_drop_default)
+    settings: AppSettings = Field(default=_NO_SETTINGS, json_schema_extra=_drop_default)
+    metadata: Metadata | None = None
+
+    def change(self) -> AppChange:
+        """Return the change that is asked for."""
+        return AppChange(
+            display_name=self.display_name or None,
+            settings=self.settings.members(),
+            metadata=self.metadata or {},
+            clear_metadata="metadata" in self.model_fields_set and self.metadata is None,
+        )
+
+
+class KeyCreateBody(Body):
+    """A new key."""
+
+    display_name: DisplayName
+    expires_at: ExpiresAt | None = None
+    allowed_cidrs: AllowedCidrs | None = None
+
+    def request(self) -> KeyRequest:
+        """Return the key that is asked for."""
+        return KeyRequest(self.display_name, self.expires_at, tuple(self.allowed_cidrs or ()))
+
+
+class KeyUpdateBody(Body):
+    """A change to a key. A null takes a limit away."""
+
+    display_name: DisplayName = Field(default="", json_schema_extra=_drop_default)
+    expires_at: ExpiresAt | None = None
+    allowed_cidrs: AllowedCidrs | None = None
+    disabled: bool = Field(default=False, json_schema_extra=_drop_default)
+
+    def change(self) -> KeyChange:
+        """Return the change that is asked for."""
+        return KeyChange(
+            chosen=frozenset(self.model_fields_set),
+            display_name=self.display_name,
+            expires_at=self.expires_at,
+            allowed_cidrs=tuple(self.allowed_cidrs or ()),
+            disabled=self.disabled,
+        )
+
+
+class RotateBody(Body):
+    """A rotation, and how long the secret before it is still accepted."""
+
+    overlap_seconds: OverlapSeconds = DEFAULT_OVERLAP_SECONDS
+
+
+class AppCreateBodyV11(AppCreateBody):
+    """A new app, in the v1.1 shape."""
+
+    display_name: DisplayName = Field(alias="name")
+
+
+class AppUpdateBodyV11(AppUpdateBody):
+    """A change to an app, in the v1.1 shape. Settings and metadata are merged (RFC 7396)."""
+
+    display_name: DisplayName = Field(default="", alias="name", json_schema_extra=_drop_default)
+
+
+class KeyCreateBodyV11(KeyCreateBody):
+    """A new key, in the v1.1 shape."""
+
+    display_name: DisplayName = Field(alias="name")
+
+
+class KeyUpdateBodyV11(KeyUpdateBody):
+    """A change to a key, in the v1.1 shape. A null takes a limit away."""
+
+    display_name: DisplayName = Field(default="", alias="name", json_schema_extra=_drop_default)
+
+
+class ServiceAccountBody(Body):
+    """A new service account, or the new name of one."""
+
+    display_name: DisplayName = Field(alias="name")

@@ -1,0 +1,98 @@
+"""What every route asks of a request: who calls, from where, and which page."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.openapi.params import Path
+
+from keyscope.lifecycle.audit import Actor
+from keyscope.lifecycle.management import Management
+from keyscope.lifecycle.operations import Provisioning
+from keyscope.management_api.requests import member
+from keyscope.model.context import principal_of_context
+from keyscope.model.principal import Principal
+
+AppId = Annotated[str, Path(alias="appId")]
+ServiceAccountId = Annotated[str, Path(alias="serviceAccountId")]
+KeyId = Annotated[str, Path(alias="keyId")]
+OwnerId = Annotated[str, Path(alias="ownerId")]
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The routes' view of the request that is being answered."""
+
+    api: APIGatewayRestResolver
+    provisioning: Callable[[], Provisioning]
+
+    def management(self) -> Management:
+        """Return the operations for the caller.
+
+        Raises:
+            Unavailable: `MALFORMED_CONTEXT`, when the authorizer's context does not tell of one.
+        """
+        principal = caller_of(self.api)
+        actor = _actor(principal, member(self._event(), "requestContext"))
+        return Management(self.provisioning().acting_for(actor), principal, actor.source_address)
+
+    def now(self) -> float:
+        """Return the time in seconds since the epoch."""
+        return self.provisioning().clock()
+
+    def query(self) -> Mapping[str, str]:
+        """Return the query's parameters, none of which is repeated."""
+        return cast("Mapping[str, str]", member(self._event(), "queryStringParameters"))
+
+    def url(self) -> str:
+        """Return the URL that was requested, without its query.
+
+        Its domain is API Gateway's word, because a client or a proxy chooses the headers; without
+        one, the URL is relative.
+        """
+        context = member(self._event(), "requestContext")
+        path, domain = context.get("path", ""), context.get("domainName")
+        if not isinstance(domain, str):
+            return str(path)
+        headers = {name.lower(): value for name, value in member(self._event(), "headers").items()}
+        # API Gateway serves https only; the local gateway serves http.
+        scheme = "http" if headers.get("x-forwarded-proto") == "http" else "https"
+        return f"{scheme}://{domain}{path}"
+
+    def _event(self) -> Mapping[str, object]:
+        return cast("Mapping[str, object]", self.api.current_event.raw_event)
+
+
+def caller_of(api: APIGatewayRestResolver) -> Principal:
+    """Return the principal whose request is being answered.
+
+    Raises:
+        Unavailable: `MALFORMED_CONTEXT`, when the authorizer's context does not tell of one.
+    """
+    event = cast("Mapping[str, object]", api.current_event.raw_event)
+    return principal_of_context(member(event, "requestContext").get("authorizer"))
+
+
+def source_address_of(api: APIGatewayRestResolver) -> str | None:
+    """Return the address that the request came from, by API Gateway's own account."""
+    event = cast("Mapping[str, object]", api.current_event.raw_event)
+    return _source_address(member(event, "requestContext"))
+
+
+def _source_address(context: Mapping[str, object]) -> str | None:
+    address = member(context, "identity").get("sourceIp")
+    return address if isinstance(address, str) else None
+
+
+def _actor(principal: Principal, context: Mapping[str, object]) -> Actor:
+    request_id = context.get("requestId")
+    return Actor(
+        request_id=request_id if isinstance(request_id, str) else None,
+        source_address=_source_address(context),
+        key_id=principal.key_id,
+        scope=principal.scope.value,
+        account_id=principal.account_id,
+        service_account_id=principal.service_account_id,
+        app_id=principal.app_id,
+    )

@@ -1,0 +1,196 @@
+"""What callers are shown, in the shapes of the Sunshine API, v2 and v1.1."""
+
+from typing import Any, NotRequired, cast
+
+from typing_extensions import TypedDict
+
+from keyscope.lifecycle.directory import Key, Owner
+from keyscope.lifecycle.key_fields import present, shown_key
+
+
+class App(TypedDict):
+    """An app."""
+
+    id: str
+    displayName: str
+    settings: dict[str, Any]
+    metadata: dict[str, Any]
+
+
+class KeyLimits(TypedDict):
+    """What is known of a key beside its name. `previousSecretEndsAt` is there while it overlaps."""
+
+    state: str
+    createdAt: str
+    expiresAt: NotRequired[str]
+    allowedCidrs: NotRequired[list[str]]
+    disabledAt: NotRequired[str]
+    rotatedAt: NotRequired[str]
+    previousSecretEndsAt: NotRequired[str]
+
+
+class KeyName(TypedDict):
+    """What a key is called."""
+
+    id: str
+    displayName: NotRequired[str]
+
+
+class ApiKey(KeyName, KeyLimits):
+    """A key; the secret is in the answer to its creation or rotation only."""
+
+    secret: NotRequired[str]
+
+
+class Meta(TypedDict):
+    """Where a page stands among the others."""
+
+    hasMore: bool
+    afterCursor: NotRequired[str]
+    beforeCursor: NotRequired[str]
+
+
+class Links(TypedDict):
+    """The pages beside this one."""
+
+    prev: NotRequired[str]
+    next: NotRequired[str]
+
+
+class AppAnswer(TypedDict):
+    """One app."""
+
+    app: App
+
+
+class AppsAnswer(TypedDict):
+    """A page of apps."""
+
+    apps: list[App]
+    meta: Meta
+    links: Links
+
+
+class KeyAnswer(TypedDict):
+    """One key."""
+
+    key: ApiKey
+
+
+class KeysAnswer(TypedDict):
+    """All keys of an app, the oldest first."""
+
+    keys: list[ApiKey]
+
+
+class Nothing(TypedDict):
+    """An empty object: it is done."""
+
+
+class AppV11(TypedDict):
+    """An app, in the v1.1 shape."""
+
+    _id: str
+    name: str
+    settings: dict[str, Any]
+    metadata: dict[str, Any]
+
+
+class KeyNameV11(TypedDict):
+    """What a key is called, in the v1.1 shape."""
+
+    _id: str
+    name: NotRequired[str]
+
+
+class ApiKeyV11(KeyNameV11, KeyLimits):
+    """A key in the v1.1 shape; the secret is in the answer to its creation or rotation only."""
+
+    secret: NotRequired[str]
+
+
+class AppAnswerV11(TypedDict):
+    """One app."""
+
+    app: AppV11
+
+
+class AppsAnswerV11(TypedDict):
+    """Some apps, after `offset` others."""
+
+    apps: list[AppV11]
+    hasMore: bool
+    offset: int
+
+
+class KeyAnswerV11(TypedDict):
+    """One key."""
+
+    key: ApiKeyV11
+
+
+class KeysAnswerV11(TypedDict):
+    """All keys of an app or a service account, the oldest first."""
+
+    keys: list[ApiKeyV11]
+
+
+class ServiceAccount(TypedDict):
+    """A service account."""
+
+    _id: str
+    name: str
+
+
+class ServiceAccountAnswer(TypedDict):
+    """One service account."""
+
+    serviceAccount: ServiceAccount
+
+
+class ServiceAccountsAnswer(TypedDict):
+    """Some service accounts, after `offset` others."""
+
+    serviceAccounts: list[ServiceAccount]
+    hasMore: bool
+    offset: int
+
+
+def app_v2(app: Owner) -> App:
+    """Show an app."""
+    return {
+        "id": app.owner_id,
+        "displayName": app.display_name,
+        "settings": dict(app.settings),
+        "metadata": dict(app.metadata),
+    }
+
+
+def app_v11(app: Owner) -> AppV11:
+    """Show an app in the v1.1 shape."""
+    return {
+        "_id": app.owner_id,
+        "name": app.display_name,
+        "settings": dict(app.settings),
+        "metadata": dict(app.metadata),
+    }
+
+
+def service_account(owner: Owner) -> ServiceAccount:
+    """Show a service account."""
+    return {"_id": owner.owner_id, "name": owner.display_name}
+
+
+def key_v2(key: Key, now: float, secret: str | None = None) -> ApiKey:
+    """Show a key, with its secret when it has just been made."""
+    return cast("ApiKey", _key(key, now, secret, "id", "displayName"))
+
+
+def key_v11(key: Key, now: float, secret: str | None = None) -> ApiKeyV11:
+    """Show a key in the v1.1 shape, with its secret when it has just been made."""
+    return cast("ApiKeyV11", _key(key, now, secret, "_id", "name"))
+
+
+def _key(key: Key, now: float, secret: str | None, id_name: str, label: str) -> dict[str, object]:
+    named = present({id_name: key.key_id, label: key.display_name, "secret": secret})
+    return named | shown_key(key, now)

@@ -1,0 +1,146 @@
+"""What is stored of a key, and the seams behind which it is stored."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from keyscope.model.ids import OwnerType
+
+RECORD_FORMAT = 1
+"""The version of a stored record's format; a reader refuses one that it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a key decides whether a credential that was proven is still good.
+
+    Times are seconds since the epoch. `secret_generation` counts the key's secrets from 1: each
+    rotation adds one. The secret before the current one works until `previous_ends_at`.
+    """
+
+    revoked_at: int | None
+    disabled_at: int | None
+    expires_at: int | None
+    allowed_cidrs: tuple[str, ...]
+    secret_generation: int
+    previous_ends_at: int | None
+
+    def accepts(self, generation: int, now: float) -> bool:
+        """Return whether the key accepts the secret of this generation."""
+        if generation == self.secret_generation:
+            return True
+        ends_at = self.previous_ends_at
+        return generation == self.secret_generation - 1 and ends_at is not None and now < ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousSecret:
+    """The secret that a rotation replaced, in the two forms of `KeyRecord`.
+
+    It proves possession of the key while the time is before `ends_at`, seconds since the epoch.
+    """
+
+    secret_hash: bytes = field(repr=False)
+    secret_ciphertext: bytes = field(repr=False)
+    ends_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """All that decides a request made with one key.
+
+    Times are seconds since the epoch. `secret_hash` is the secret's SHA-256, enough for Basic;
+    `secret_ciphertext` the secret sealed by KMS with the key id as encryption context, needed for
+    tokens. `previous` is what the last rotation replaced; it stays after its end, so that its use
+    is told apart from a wrong secret. A key with `disabled_at` is refused until it is enabled. A
+    revoked key keeps its record for a while, without any secret, so that its use is told apart
+    from a key that never was. `secret_generation` is that of `secret_hash`; each rotation adds
+    one. `usage_identifier_key` is the value of the API Gateway key whose
+    usage plan throttles this key's requests.
+    """
+
+    key_id: str
+    owner_type: OwnerType
+    owner_id: str
+    secret_hash: bytes = field(repr=False)
+    secret_ciphertext: bytes = field(repr=False)
+    expires_at: int | None = None
+    allowed_cidrs: tuple[str, ...] = ()
+    revoked_at: int | None = None
+    previous: PreviousSecret | None = None
+    disabled_at: int | None = None
+    secret_generation: int = 1
+    usage_identifier_key: str | None = field(default=None, repr=False)
+
+    @property
+    def standing(self) -> Standing:
+        """What decides whether a credential that was proven is still good."""
+        return Standing(
+            revoked_at=self.revoked_at,
+            disabled_at=self.disabled_at,
+            expires_at=self.expires_at,
+            allowed_cidrs=self.allowed_cidrs,
+            secret_generation=self.secret_generation,
+            previous_ends_at=None if self.previous is None else self.previous.ends_at,
+        )
+
+
+class RecordSource(StrEnum):
+    """Where a key record came from."""
+
+    TABLE = "table"
+    CACHE = "cache"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The answer of a key store; `record` is `None` for a key that does not exist."""
+
+    record: KeyRecord | None
+    source: RecordSource
+
+
+class KeyStore(Protocol):
+    """Where key records come from."""
+
+    def get(self, key_id: str, /) -> Lookup:
+        """Return the record of a key.
+
+        Raises:
+            Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`. The former is `Hung` after a
+                timeout or a broken connection, and `HeldUp` when other calls took the time.
+        """
+        ...
+
+
+class KeyMemory(KeyStore, Protocol):
+    """A key store whose records may lag behind the table."""
+
+    def recheck(self, key_id: str, /) -> Lookup:
+        """Return the record of a key as the table has it now, or had it a moment ago.
+
+        Raises:
+            Unavailable: as `get` does.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSecret:
+    """A secret in clear text; `from_cache` tells that KMS was not called for it."""
+
+    secret: str = field(repr=False)
+    from_cache: bool
+
+
+class SecretOpener(Protocol):
+    """What opens sealed secrets."""
+
+    def open(self, record: KeyRecord, /) -> OpenedSecret:
+        """Return the secret of a key record.
+
+        Raises:
+            Unavailable: `KMS_UNAVAILABLE` or `DAMAGED_RECORD`.
+        """
+        ...

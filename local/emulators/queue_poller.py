@@ -1,0 +1,218 @@
+"""Lambda's pollers of SQS queues: each event source mapping of the stack, in a thread of its own.
+
+A batch is gathered for as long as the mapping says, handed to the function, and deleted when the
+function returns. When it raises, the messages stay and come again after the queue's visibility
+timeout (AWS Lambda developer guide, "Using Lambda with Amazon SQS").
+"""
+
+import logging
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.emulators.queues import queue_url_of
+from local.emulators.tables import REGION, local_client
+from local.template.function_loader import FunctionFailed, LocalFunction
+from local.template.intrinsics import Json, TemplateError
+from local.template.stack import Stack
+
+MAPPING_TYPE: Final = "AWS::Lambda::EventSourceMapping"
+PAUSE_SECONDS: Final = 0.2
+"""Between two looks into an empty queue."""
+
+_SUPPORTED = {
+    "BatchSize",
+    "EventSourceArn",
+    "FunctionName",
+    "MaximumBatchingWindowInSeconds",
+    "ScalingConfig",
+}
+_DEFAULT_BATCH_SIZE = 10
+_PAGE = 10
+"""The most messages that SQS receives, or deletes, at a time."""
+
+_THREAD_NAME = "queue poller"
+
+_log = logging.getLogger("keyscope.local.queue_poller")
+
+_Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """A queue whose messages go to a function.
+
+    The mapping's `MaximumConcurrency` is kept by itself: one thread has one batch at a time.
+    """
+
+    function: LocalFunction
+    queue_arn: str
+    queue_url: str
+    batch_size: int
+    window_seconds: int
+
+
+class _QueueClient(Protocol):
+    """The part of botocore's SQS client that is used here; it ships no types of its own."""
+
+    def receive_message(self, **request: object) -> Mapping[str, list[_Message]]: ...
+
+    def delete_message_batch(self, **request: object) -> Mapping[str, list[_Message]]: ...
+
+
+@contextmanager
+def polled_queues(
+    stack: Stack, functions: Mapping[str, LocalFunction], endpoint_url: str
+) -> Iterator[None]:
+    """Poll the queues of the stack's event source mappings while the context lasts.
+
+    Its end waits for a batch that is being handled.
+
+    Raises:
+        TemplateError: a mapping holds what is not supported here.
+    """
+    client = cast("_QueueClient", local_client("sqs", endpoint_url))
+    stopping = threading.Event()
+    threads = [
+        threading.Thread(
+            target=_poll, args=(source, client, stopping), name=_THREAD_NAME, daemon=True
+        )
+        for source in read_event_sources(stack, functions)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+
+
+def read_event_sources(
+    stack: Stack, functions: Mapping[str, LocalFunction]
+) -> Sequence[EventSource]:
+    """Read the stack's event source mappings. `functions` are those of the stack.
+
+    Raises:
+        TemplateError: a mapping holds what is not supported here.
+    """
+    return [
+        _read_event_source(stack, functions, name, cast("Json", resource["Properties"]))
+        for name, resource in stack.resources.items()
+        if resource["Type"] == MAPPING_TYPE
+    ]
+
+
+def _read_event_source(
+    stack: Stack, functions: Mapping[str, LocalFunction], name: str, properties: Json
+) -> EventSource:
+    if unsupported := sorted(set(properties) - _SUPPORTED):
+        message = f"{name}: {', '.join(unsupported)} of an event source is not supported here"
+        raise TemplateError(message)
+    by_name = {function.name: function for function in functions.values()}
+    function_name, arn = str(properties["FunctionName"]), str(properties["EventSourceArn"])
+    if function_name not in by_name:
+        message = f"{name}: {function_name} is no function of the stack"
+        raise TemplateError(message)
+    return EventSource(
+        function=by_name[function_name],
+        queue_arn=arn,
+        queue_url=queue_url_of(stack, arn),
+        batch_size=int(str(properties.get("BatchSize", _DEFAULT_BATCH_SIZE))),
+        window_seconds=int(str(properties.get("MaximumBatchingWindowInSeconds", 0))),
+    )
+
+
+def _poll(source: EventSource, client: _QueueClient, stopping: threading.Event) -> None:
+    while not stopping.wait(PAUSE_SECONDS):
+        try:
+            if batch := _gather(source, client, stopping):
+                _deliver(source, client, batch)
+        except (BotoCoreError, ClientError) as error:
+            _log.warning("%s: %s", source.queue_arn, error)
+
+
+def _gather(source: EventSource, client: _QueueClient, stopping: threading.Event) -> list[_Message]:
+    """Return the next batch, or nothing when the queue is empty."""
+    batch: list[_Message] = []
+    ends_at = 0.0
+    while True:
+        wanted = min(_PAGE, source.batch_size - len(batch))
+        page = _receive(source, client, wanted)
+        if page and not batch:
+            ends_at = time.monotonic() + source.window_seconds
+        batch += page
+        if len(batch) == source.batch_size or (len(page) < wanted and time.monotonic() >= ends_at):
+            return batch
+        if len(page) < wanted and stopping.wait(PAUSE_SECONDS):
+            return batch
+
+
+def _receive(source: EventSource, client: _QueueClient, most: int) -> list[_Message]:
+    answer = client.receive_message(
+        QueueUrl=source.queue_url,
+        MaxNumberOfMessages=most,
+        MessageSystemAttributeNames=["All"],
+        MessageAttributeNames=["All"],
+    )
+    return answer.get("Messages", [])
+
+
+def _deliver(source: EventSource, client: _QueueClient, batch: Sequence[_Message]) -> None:
+    try:
+        source.function.invoke({"Records": [_record(message, source) for message in batch]})
+    except FunctionFailed as failed:
+        _log.warning("%s raised %s", source.function.name, failed, exc_info=failed.__cause__)
+        return
+    for start in range(0, len(batch), _PAGE):
+        _delete(source, client, batch[start : start + _PAGE])
+
+
+def _delete(source: EventSource, client: _QueueClient, messages: Sequence[_Message]) -> None:
+    answer = client.delete_message_batch(
+        QueueUrl=source.queue_url,
+        Entries=[
+            {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
+            for index, message in enumerate(messages)
+        ],
+    )
+    for failed in answer.get("Failed", []):
+        _log.warning("%s: a message was not deleted: %s", source.queue_arn, failed["Code"])
+
+
+def _record(message: _Message, source: EventSource) -> Json:
+    """Return a message as Lambda shows it to a function."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {
+            name: _message_attribute(value)
+            for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": source.queue_arn,
+        "awsRegion": REGION,
+    }
+
+
+def _message_attribute(value: Mapping[str, Any]) -> Json:
+    shown: dict[str, object] = {
+        "stringListValues": [],
+        "binaryListValues": [],
+        "dataType": value["DataType"],
+    }
+    if "StringValue" in value:
+        shown["stringValue"] = value["StringValue"]
+    if "BinaryValue" in value:
+        shown["binaryValue"] = b64encode(value["BinaryValue"]).decode()
+    return shown

@@ -1,0 +1,86 @@
+"""Read the Lambda authorizers of an API from the OpenAPI document that SAM makes of a template."""
+
+import re
+from typing import Final, cast
+
+from local.gateway.api_definition import (
+    ApiKind,
+    Authorizer,
+    AuthorizerKind,
+    IdentityPlace,
+    IdentitySource,
+)
+from local.template.intrinsics import Json, TemplateError
+from local.template.stack import Stack
+
+DEFAULT_TTL_SECONDS: Final = {ApiKind.REST: 300, ApiKind.HTTP: 0}
+"""How long results are cached when the template does not say (`authorizerResultTtlInSeconds`)."""
+
+_FUNCTION_URI = re.compile(r".*:lambda:path/2015-03-31/functions/arn:[^/]*:function:([^:/]+).*")
+_IDENTITY_SOURCE = re.compile(
+    r"(?:method\.request|\$request)\.(header|querystring)\.([A-Za-z0-9_-]+)"
+)
+_SOURCE_ADDRESS = ("context.identity.sourceIp", "$context.identity.sourceIp")
+
+
+def read_authorizer(stack: Stack, kind: ApiKind, name: str, scheme: Json) -> Authorizer:
+    """Read one of an OpenAPI document's security schemes.
+
+    Raises:
+        TemplateError: it is not a Lambda authorizer, or one that is not supported here.
+    """
+    members = cast("Json", scheme.get("x-amazon-apigateway-authorizer", {}))
+    _check_kind(members, kind, name)
+    authorizer_kind = AuthorizerKind(str(members["type"]))
+    source = members.get("identitySource", "")
+    sources = source.split(",") if isinstance(source, str) else cast("list[str]", source)
+    if authorizer_kind is AuthorizerKind.TOKEN:
+        sources = [f"method.request.header.{scheme['name']}"]
+    ttl_seconds = int(str(members.get("authorizerResultTtlInSeconds", DEFAULT_TTL_SECONDS[kind])))
+    if ttl_seconds and not any(sources):
+        message = f"The authorizer {name} caches its results, so it needs an identity source"
+        raise TemplateError(message)
+    expression = members.get("identityValidationExpression")
+    return Authorizer(
+        name=name,
+        kind=authorizer_kind,
+        function=function_of(stack, members["authorizerUri"]),
+        identity_sources=[_read_identity_source(name, text) for text in sources if text],
+        ttl_seconds=ttl_seconds,
+        validation_expression=None if expression is None else str(expression),
+    )
+
+
+def _check_kind(members: Json, kind: ApiKind, name: str) -> None:
+    if members.get("type") not in {*AuthorizerKind}:
+        message = f"The authorizer {name} is not a Lambda authorizer; no other is supported here"
+        raise TemplateError(message)
+    if kind is ApiKind.HTTP and (
+        members.get("authorizerPayloadFormatVersion") != "2.0"
+        or members.get("enableSimpleResponses")
+    ):
+        message = f"The authorizer {name} must use payload format 2.0 without simple responses"
+        raise TemplateError(message)
+
+
+def _read_identity_source(authorizer: str, text: str) -> IdentitySource:
+    if text.strip() in _SOURCE_ADDRESS:
+        return IdentitySource(IdentityPlace.SOURCE_ADDRESS)
+    if found := _IDENTITY_SOURCE.fullmatch(text.strip()):
+        return IdentitySource(IdentityPlace(found[1]), found[2])
+    message = f"The identity source {text!r} of the authorizer {authorizer} is not supported here"
+    raise TemplateError(message)
+
+
+def function_of(stack: Stack, uri: object) -> str:
+    """Return the logical id of the function that an authorizer or an integration calls.
+
+    Raises:
+        TemplateError: it is no function of this stack.
+    """
+    found = _FUNCTION_URI.fullmatch(str(uri))
+    for logical_id, physical_id in stack.physical_ids.items():
+        if found and physical_id == found[1]:
+            return logical_id
+    message = f"{uri!r} calls no function of this template"
+    raise TemplateError(message)

@@ -1,0 +1,118 @@
+"""The stack's functions, loaded into this process as one Lambda container each."""
+
+import importlib.util
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final, cast
+from unittest.mock import patch
+
+from local.template.intrinsics import PSEUDO_PARAMETERS
+from local.template.stack import (
+    Stack,
+    code_folder_of,
+    environment_of,
+    physical_id_of,
+    properties_of,
+)
+
+FUNCTION_TYPE: Final = "AWS::Lambda::Function"
+
+
+class FunctionFailed(Exception):  # noqa: N818 - a state
+    """A handler raised. `error_message` is all that API Gateway looks at."""
+
+    def __init__(self, error_type: str, error_message: str) -> None:
+        """Carry what Lambda reports of the exception."""
+        super().__init__(error_type)
+        self.error_type = error_type
+        self.error_message = error_message
+
+
+@dataclass(frozen=True, slots=True)
+class LocalContext:
+    """What Lambda tells a handler about its invocation."""
+
+    function_name: str
+    memory_limit_in_mb: int
+    invoked_function_arn: str
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFunction:
+    """A loaded function. Like a container it serves one invocation at a time."""
+
+    name: str
+    arn: str
+    memory_size: int
+    handler: Callable[[object, LocalContext], object]
+    turn: Lock = field(default_factory=Lock)
+
+    def invoke(self, event: object) -> object:
+        """Return the handler's answer; event and answer pass through JSON, as on Lambda.
+
+        Raises:
+            FunctionFailed: the handler raised, or its answer is not JSON.
+        """
+        context = LocalContext(self.name, self.memory_size, self.arn)
+        with self.turn:
+            try:
+                answer: object = json.loads(
+                    json.dumps(self.handler(json.loads(json.dumps(event)), context))
+                )
+            except Exception as error:
+                raise FunctionFailed(type(error).__name__, str(error)) from error
+            return answer
+
+
+@contextmanager
+def loaded_functions(
+    stack: Stack, environment: Mapping[str, str]
+) -> Iterator[Mapping[str, LocalFunction]]:
+    """Load every function of a stack, by logical id.
+
+    `environment` goes on top of each function's own. It stays in this process's environment while
+    the context lasts, because a client may be made at any time; each function's own variables are
+    there only while it loads, which is when a handler reads them.
+
+    Raises:
+        KeyscopeError: a function does not start, because of a wrong setting for one.
+    """
+    with patch.dict(os.environ, environment):
+        yield {
+            logical_id: _load(stack, logical_id, environment)
+            for logical_id, resource in stack.resources.items()
+            if resource["Type"] == FUNCTION_TYPE
+        }
+
+
+def _load(stack: Stack, logical_id: str, environment: Mapping[str, str]) -> LocalFunction:
+    properties = properties_of(stack, logical_id)
+    file_name, _, handler_name = str(properties["Handler"]).partition(".")
+    path = code_folder_of(stack, logical_id) / f"{file_name}.py"
+    # Every function's module is called `app`, so each is loaded under a name of its own.
+    spec = importlib.util.spec_from_file_location(f"function_{logical_id}", path)
+    if spec is None or spec.loader is None:
+        message = f"{path} cannot be loaded as the code of {logical_id}"
+        raise ImportError(message)
+    module = importlib.util.module_from_spec(spec)
+    # On Lambda the code's folder is on the path, so that a handler finds the modules beside it.
+    with (
+        patch.dict(os.environ, {**environment_of(stack, logical_id), **environment}),
+        patch.object(sys, "path", [str(path.parent), *sys.path]),
+    ):
+        spec.loader.exec_module(module)
+    name = physical_id_of(stack, logical_id)
+    region, account = PSEUDO_PARAMETERS["AWS::Region"], PSEUDO_PARAMETERS["AWS::AccountId"]
+    return LocalFunction(
+        name=name,
+        arn=f"arn:aws:lambda:{region}:{account}:function:{name}",
+        memory_size=int(str(properties.get("MemorySize", 128))),
+        handler=cast("Callable[[object, LocalContext], object]", getattr(module, handler_name)),
+    )

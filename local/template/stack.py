@@ -1,0 +1,238 @@
+"""The SAM template as AWS would deploy it: translated by SAM's own translator, values resolved.
+
+The account is 123456789012, the region us-east-1, the stack keyscope-local.
+"""
+
+import copy
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, cast
+from unittest.mock import patch
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+from local.template.intrinsics import PSEUDO_PARAMETERS, Json, Resolver, TemplateError
+
+_LOCAL_BUCKET: Final = "local"
+"""SAM translates uploaded code only, so each code folder stands as an object of this bucket."""
+_CODE_PROPERTIES: Final = ("CodeUri", "ContentUri")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A template after translation, with every value resolved.
+
+    `resources` maps logical ids to `{"Type", "Properties", ...}`; those whose condition is false
+    are absent, and so are such outputs. `exports` are by the part of their names after the stack's.
+    `folder` is where the template lies.
+    """
+
+    folder: Path
+    parameters: Mapping[str, str]
+    resources: Mapping[str, Json]
+    physical_ids: Mapping[str, str]
+    outputs: Mapping[str, str]
+    exports: Mapping[str, str]
+
+
+def load_stack(
+    template: Path,
+    parameters: Mapping[str, str] | None = None,
+    imports: Mapping[str, str] | None = None,
+) -> Stack:
+    """Load a template with some parameters given and the rest at their defaults.
+
+    `imports` are another stack's exports.
+
+    Raises:
+        TemplateError: a parameter breaks its own or the template's rules, SAM refuses the
+            template, or it holds what the local run does not support.
+    """
+    source = cast("dict[str, object]", yaml_parse(template.read_text("utf-8")))
+    values = _parameter_values(_section(source, "Parameters"), parameters or {})
+    translated = translate(source, values)
+    resolver = Resolver(
+        values,
+        _section(translated, "Conditions"),
+        _resources(_section(translated, "Resources")),
+        imports or {},
+    )
+    _check_rules(_section(translated, "Rules"), resolver)
+    present = {
+        name: resource
+        for name, resource in resolver.resources.items()
+        if _is_present(resource, resolver, f"Resources.{name}")
+    }
+    resolver = replace(resolver, resources=present)
+    outputs = {
+        name: cast("Json", resolver.resolve(output, f"Outputs.{name}"))
+        for name, output in _section(translated, "Outputs").items()
+        if _is_present(cast("Json", output), resolver, f"Outputs.{name}")
+    }
+    own_name = f"{PSEUDO_PARAMETERS['AWS::StackName']}-"
+    return Stack(
+        folder=template.parent,
+        parameters=values,
+        resources={
+            name: cast("Json", resolver.resolve(resource, f"Resources.{name}"))
+            for name, resource in present.items()
+        },
+        physical_ids={
+            name: resolver.text({"Ref": name}, f"Resources.{name}")
+            for name in present
+            if resolver.has_reference(name)
+        },
+        outputs={name: str(output["Value"]) for name, output in outputs.items()},
+        exports={
+            str(cast("Json", output["Export"])["Name"]).removeprefix(own_name): str(output["Value"])
+            for output in outputs.values()
+            if "Export" in output
+        },
+    )
+
+
+def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Json:
+    """Return the CloudFormation template that SAM makes of a parsed SAM template.
+
+    Raises:
+        TemplateError: with SAM's own reasons.
+    """
+    template = copy.deepcopy(dict(source))
+    for resource in _resources(_section(template, "Resources")).values():
+        properties = cast("dict[str, object]", resource.get("Properties", {}))
+        for name in _CODE_PROPERTIES:
+            if name in properties:
+                properties[name] = f"s3://{_LOCAL_BUCKET}/{properties[name]}"
+    try:
+        with _region(), _quiet():
+            translated = Translator({}, Parser()).translate(template, dict(parameters))
+    except InvalidDocumentException as error:
+        reasons = "; ".join(cause.message for cause in error.causes)
+        message = f"SAM refuses the template: {reasons}"
+        raise TemplateError(message) from error
+    return cast("Json", translated)
+
+
+def properties_of(stack: Stack, logical_id: str) -> Json:
+    """Return a resource's properties.
+
+    Raises:
+        TemplateError: the stack has no such resource.
+    """
+    if logical_id not in stack.resources:
+        message = f"The stack has no resource {logical_id!r}"
+        raise TemplateError(message)
+    return cast("Json", stack.resources[logical_id].get("Properties", {}))
+
+
+def environment_of(stack: Stack, logical_id: str) -> Mapping[str, str]:
+    """Return a function's environment variables."""
+    environment = cast("Json", properties_of(stack, logical_id).get("Environment", {}))
+    variables = cast("Json", environment.get("Variables", {}))
+    return {name: str(value) for name, value in variables.items()}
+
+
+def code_folder_of(stack: Stack, logical_id: str) -> Path:
+    """Return the folder that a function's `CodeUri` names."""
+    code = cast("Json", properties_of(stack, logical_id)["Code"])
+    return stack.folder / str(code["S3Key"])
+
+
+def physical_id_of(stack: Stack, logical_id: str) -> str:
+    """Return what `Ref` gives for a resource.
+
+    Raises:
+        TemplateError: the stack has no such resource, or it has no id here.
+    """
+    if logical_id not in stack.physical_ids:
+        message = f"The stack has no resource {logical_id!r} with an id"
+        raise TemplateError(message)
+    return stack.physical_ids[logical_id]
+
+
+def _parameter_values(declared: Json, given: Mapping[str, str]) -> dict[str, str]:
+    for name in given:
+        if name not in declared:
+            message = f"The template has no parameter {name!r}; it has {', '.join(declared)}"
+            raise TemplateError(message)
+    return {
+        name: _parameter_value(name, cast("Json", declaration), given)
+        for name, declaration in declared.items()
+    }
+
+
+def _parameter_value(name: str, declaration: Json, given: Mapping[str, str]) -> str:
+    if name not in given and "Default" not in declaration:
+        message = f"The parameter {name} has no default, so it must be given"
+        raise TemplateError(message)
+    value = given.get(name, str(declaration.get("Default")))
+    for rule, is_kept in _PARAMETER_RULES.items():
+        if rule in declaration and not is_kept(value, declaration[rule]):
+            message = f"The parameter {name} cannot be {value!r}: {rule} is {declaration[rule]!r}"
+            raise TemplateError(message)
+    return value
+
+
+def _is_number(value: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) is not None
+
+
+_PARAMETER_RULES: Final[Mapping[str, Callable[[str, object], bool]]] = {
+    "Type": lambda value, kind: kind == "String" or (kind == "Number" and _is_number(value)),
+    "AllowedValues": lambda value, allowed: value in map(str, cast("list[object]", allowed)),
+    "AllowedPattern": lambda value, pattern: re.fullmatch(str(pattern), value) is not None,
+    "MinLength": lambda value, least: len(value) >= int(str(least)),
+    "MaxLength": lambda value, most: len(value) <= int(str(most)),
+    "MinValue": lambda value, least: float(value) >= float(str(least)),
+    "MaxValue": lambda value, most: float(value) <= float(str(most)),
+}
+
+
+def _check_rules(rules: Json, resolver: Resolver) -> None:
+    for name, rule in rules.items():
+        where = f"Rules.{name}"
+        members = cast("Json", rule)
+        if "RuleCondition" in members and not resolver.holds(members["RuleCondition"], where):
+            continue
+        for assertion in cast("list[Json]", members["Assertions"]):
+            if not resolver.holds(assertion["Assert"], where):
+                raise TemplateError(str(assertion["AssertDescription"]))
+
+
+def _section(template: Mapping[str, object], name: str) -> Json:
+    return cast("Json", template.get(name, {}))
+
+
+def _resources(section: Json) -> Mapping[str, Json]:
+    return cast("Mapping[str, Json]", section)
+
+
+def _is_present(declaration: Json, resolver: Resolver, where: str) -> bool:
+    return "Condition" not in declaration or resolver.holds(declaration["Condition"], where)
+
+
+@contextmanager
+def _region() -> Iterator[None]:
+    """Name a region: SAM's partition depends on it."""
+    region = PSEUDO_PARAMETERS["AWS::Region"]
+    with patch.dict("os.environ", {"AWS_DEFAULT_REGION": region}):
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the translator from logging that it found no feature toggles, which is normal."""
+    logger = logging.getLogger("samtranslator")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

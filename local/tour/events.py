@@ -1,0 +1,231 @@
+r"""The sample events in `events/`: the function each is for, and what must come of it.
+
+`python -m local.tour.events --output .local/events` writes copies that are filled for the store of
+a running `make run`, and `environment.json` beside them, which tells a function where it is.
+Where Docker is, `sam local invoke` takes both:
+
+    sam build
+    sam local invoke RestAuthorizerFunction -e .local/events/rest_request_basic_app.json \
+        --docker-network host --debug-port 5890 \
+        --container-env-vars .local/events/environment.json
+
+The debug port is there because sam local passes variables that the template does not name, such
+as the endpoint, in debugging sessions only; nothing waits for a debugger. Without Docker, use
+`make invoke`, which needs no running store. The copies hold working credentials of that store.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from keyscope.errors import Reason
+from keyscope.model.principal import Scope
+from local.tour.event_values import fill
+from local.tour.private_files import write_private_json
+from local.tour.seed import local_provisioning, seed
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+EVENTS_FOLDER: Final = ROOT / "events"
+STATE_FOLDER: Final = ROOT / ".local"
+SESSION_FILE_NAME: Final = "session.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The authorizer returns a policy for a principal of this scope."""
+
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """The authorizer raises `Unauthorized`, which API Gateway answers with 401.
+
+    `reason` is the code in the function's log.
+    """
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The provisioning function returns an object with these members."""
+
+    members: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """The provisioning function returns errors that name these members of the request."""
+
+    fields: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Responded:
+    """The management function returns an HTTP response of this status."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampleEvent:
+    """One file in `events/`."""
+
+    file_name: str
+    function: str
+    expected: Allowed | Unauthorized | Answered | Invalid | Responded
+
+    @property
+    def path(self) -> Path:
+        """Where the committed event is."""
+        return EVENTS_FOLDER / self.file_name
+
+
+_ALLOWED = {
+    "basic_app": Scope.APP,
+    "basic_account": Scope.ACCOUNT,
+    "basic_service_account": Scope.ACCOUNT,
+    "jwt_app_user": Scope.APP_USER,
+    "jwt_app": Scope.APP,
+    "jwt_account": Scope.ACCOUNT,
+    "jwt_service_account": Scope.ACCOUNT,
+}
+_REFUSED_EVERYWHERE = {
+    "basic_wrong_secret": Reason.WRONG_SECRET,
+    "jwt_expired_token": Reason.EXPIRED_TOKEN,
+    "jwt_wrong_scope": Reason.SCOPE_NOT_OF_OWNER,
+}
+_REFUSED_BY_REST_REQUEST = {
+    **_REFUSED_EVERYWHERE,
+    "no_credential": Reason.NO_CREDENTIAL,
+    "two_credentials": Reason.AMBIGUOUS_CREDENTIAL,
+    "digest_unsupported_scheme": Reason.UNSUPPORTED_SCHEME,
+    "basic_malformed": Reason.MALFORMED_BASIC,
+    "basic_mistyped_secret": Reason.MISTYPED_SECRET,
+    "basic_unknown_key": Reason.UNKNOWN_KEY,
+    "basic_revoked_key": Reason.REVOKED_KEY,
+    "basic_expired_key": Reason.EXPIRED_KEY,
+    "basic_wrong_address": Reason.SOURCE_ADDRESS_NOT_ALLOWED,
+    "jwt_not_yet_valid": Reason.TOKEN_NOT_YET_VALID,
+    "jwt_wrong_signature": Reason.WRONG_SIGNATURE,
+    "jwt_unsigned": Reason.UNSUPPORTED_ALGORITHM,
+    "jwt_no_user_id": Reason.MISSING_USER_ID,
+    "jwt_unknown_key": Reason.UNKNOWN_KEY,
+}
+_REFUSED_BY_REST_TOKEN = {
+    **_REFUSED_EVERYWHERE,
+    "basic_unknown_key": Reason.UNKNOWN_KEY,
+    # A TOKEN event does not tell where the caller is.
+    "basic_unknown_address": Reason.SOURCE_ADDRESS_UNKNOWN,
+}
+_REFUSED_BY_WEBSOCKET = {
+    **_REFUSED_EVERYWHERE,
+    **{f"query_{case}": reason for case, reason in _REFUSED_EVERYWHERE.items()},
+    "no_credential": Reason.NO_CREDENTIAL,
+    "two_credentials": Reason.AMBIGUOUS_CREDENTIAL,
+}
+_REFUSED_BY_HTTP = {
+    **_REFUSED_EVERYWHERE,
+    "no_credential": Reason.NO_CREDENTIAL,
+    "basic_unknown_key": Reason.UNKNOWN_KEY,
+    "basic_wrong_address": Reason.SOURCE_ADDRESS_NOT_ALLOWED,
+}
+_PROVISIONING: Mapping[str, Answered | Invalid] = {
+    "create_account": Answered(frozenset({"account", "key"})),
+    "create_key": Answered(frozenset({"key"})),
+    "list_keys": Answered(frozenset({"keys"})),
+    "revoke_key": Answered(frozenset()),
+    "set_usage_identifier_key": Answered(frozenset({"key"})),
+    "invalid": Invalid(
+        frozenset({"displayName", "key.expiresAt", "key.allowedCidrs[0]", "key.allowedCidrs[1]"})
+    ),
+}
+_MANAGEMENT = {
+    "create_app": Responded(201),
+    "list_apps": Responded(200),
+    "update_app": Responded(200),
+    "delete_app": Responded(200),
+    "create_key": Responded(201),
+    "rotate_key": Responded(200),
+    "disable_key": Responded(200),
+    "create_service_account": Responded(201),
+    "invalid": Responded(400),
+    "not_yours": Responded(404),
+    "no_context": Responded(500),
+}
+
+
+def _authorizer_events(
+    event_type: str, function: str, allowed: Mapping[str, Scope], refused: Mapping[str, Reason]
+) -> Iterator[SampleEvent]:
+    for case, scope in allowed.items():
+        yield SampleEvent(f"{event_type}_{case}.json", function, Allowed(scope))
+    for case, reason in refused.items():
+        yield SampleEvent(f"{event_type}_{case}.json", function, Unauthorized(reason))
+
+
+_BY_QUERY = {f"query_{case}": scope for case, scope in _ALLOWED.items()}
+_REST = "RestAuthorizerFunction"
+
+EVENTS: Final[Sequence[SampleEvent]] = (
+    *_authorizer_events("rest_request", _REST, _ALLOWED, _REFUSED_BY_REST_REQUEST),
+    *_authorizer_events("rest_token", _REST, _ALLOWED, _REFUSED_BY_REST_TOKEN),
+    *_authorizer_events("websocket", _REST, {**_ALLOWED, **_BY_QUERY}, _REFUSED_BY_WEBSOCKET),
+    *_authorizer_events("http", "HttpAuthorizerFunction", _ALLOWED, _REFUSED_BY_HTTP),
+    *(
+        SampleEvent(f"provisioning_{case}.json", "ProvisioningFunction", expected)
+        for case, expected in _PROVISIONING.items()
+    ),
+    *(
+        SampleEvent(f"management_{case}.json", "ManagementFunction", expected)
+        for case, expected in _MANAGEMENT.items()
+    ),
+)
+
+
+def write_filled_events(environment: Mapping[str, str], output: Path) -> int:
+    """Seed a running local store and write every event, filled for it; return how many.
+
+    The files can be read by their owner only: they hold working credentials of that store.
+    """
+    store = seed(local_provisioning(environment))
+    output.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private_json(output / "environment.json", dict(environment))
+    for sample in EVENTS:
+        write_private_json(
+            output / sample.file_name, fill(json.loads(sample.path.read_text()), store)
+        )
+    return len(EVENTS)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the filled events; return 2 when no run is there to fill them for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local.tour.events",
+        description="Write the sample events, filled for the store of a running `make run`.",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write them to")
+    parser.add_argument(
+        "--session",
+        type=Path,
+        default=STATE_FOLDER / SESSION_FILE_NAME,
+        help="written by the run (%(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        environment = json.loads(options.session.read_text())["environment"]
+    except FileNotFoundError:
+        sys.stderr.write(f"{options.session} is not there. Start `make run` first.\n")
+        return 2
+    count = write_filled_events(environment, options.output)
+    sys.stdout.write(f"{count} events and environment.json are in {options.output}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

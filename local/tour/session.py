@@ -1,0 +1,86 @@
+"""The account, apps and keys of one local run, and the file that tells of them."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import cast
+
+from local.template.function_loader import LocalFunction
+from local.tour.event_values import TOKEN_LIFETIME_SECONDS, bearer, placeholders
+from local.tour.private_files import write_private_json
+from local.tour.seed import USER_ID, IssuedKey, SeededStore, fill_account, local_provisioning
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a local run has provisioned: one account with everything in it, and a stranger's app."""
+
+    store: SeededStore
+    strangers_app_id: str
+    app_user_token: str = field(repr=False)
+
+
+class ProvisioningRefused(Exception):  # noqa: N818 - a state
+    """The provisioning function answered with errors; the text holds them."""
+
+
+def provision(function: LocalFunction, environment: Mapping[str, str]) -> Session:
+    """Create two accounts through the provisioning function, and the rest through the operations.
+
+    `environment` is the function's, with the endpoints of the embedded AWS.
+
+    Raises:
+        ProvisioningRefused: the function's answer holds errors.
+        FunctionFailed: it raised.
+    """
+    operations = local_provisioning(environment)
+    account_id, account_key = _create_account(function, "Example Bakery")
+    stranger_id, _ = _create_account(function, "A stranger")
+    store = fill_account(operations, account_id, account_key)
+    ends_at = int(time.time()) + TOKEN_LIFETIME_SECONDS
+    claims = {"scope": "appUser", "userId": USER_ID, "exp": ends_at}
+    return Session(
+        store=store,
+        strangers_app_id=operations.create_app(stranger_id, "Not yours").owner_id,
+        app_user_token=bearer(store.app_key, claims).removeprefix("Bearer "),
+    )
+
+
+def write_session(
+    path: Path,
+    session: Session,
+    urls: Sequence[str],
+    environment: Mapping[str, str],
+    stack: Mapping[str, object],
+) -> None:
+    """Write all of it to a file that only its owner can read.
+
+    `urls` are those of the REST API and, if it is there, of the HTTP API; `environment` is for the
+    provisioning operations, `stack` what the command line would ask CloudFormation for.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    names = ("rest_api", "http_api")
+    write_private_json(
+        path,
+        {
+            **dict(zip(names, urls, strict=False)),
+            "user_id": USER_ID,
+            "app_user_token": session.app_user_token,
+            **asdict(session.store),
+            "strangers_app_id": session.strangers_app_id,
+            "environment": dict(environment),
+            "stack": dict(stack),
+            "placeholders": placeholders(session.store),
+        },
+    )
+
+
+def _create_account(function: LocalFunction, display_name: str) -> tuple[str, IssuedKey]:
+    request = {"operation": "createAccount", "displayName": display_name}
+    answer = cast("Mapping[str, Mapping[str, str]]", function.invoke(request))
+    if "errors" in answer:
+        raise ProvisioningRefused(json.dumps(answer["errors"]))
+    key = IssuedKey(answer["key"]["id"], answer["key"]["secret"])
+    return answer["account"]["id"], key

@@ -1,0 +1,178 @@
+"""The stops of the tour: which requests are sent, and what must come of each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+
+from keyscope.errors import Reason
+from local.gateway.request import CacheUse
+
+OUTSIDE_SCOPE: Final = "outside the scope"
+RECHECKED_WITHIN_SECONDS: Final = 10
+"""How long a new secret may take. An authorizer's container that has just read the key refuses it
+for a second, and a slow machine takes its time."""
+
+_OK, _CREATED = HTTPStatus.OK, HTTPStatus.CREATED
+_BAD_REQUEST, _UNAUTHORIZED = HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
+_FORBIDDEN, _NOT_FOUND, _CONFLICT = HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
+_HIT, _MISS = CacheUse.HIT, CacheUse.MISS
+_DONE, _MADE = "done", "created"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One request of the tour and what must come of it.
+
+    `credential` is one of the session's, or `NAME Basic` or `NAME JWT` of a key that an earlier
+    stop was given; `request` is a method and a path, whose placeholders are ids of the session or
+    of what earlier stops were given. `gives` names what the answer holds: an app, a key or a
+    service account. Without `cache` the answer may come from the cache or not. The request is sent
+    again for up to `patience_seconds` until it is answered as it must be.
+    """
+
+    credential: str
+    request: str
+    status: int
+    reason: str
+    cache: CacheUse | None = None
+    body: Mapping[str, object] | None = None
+    gives: str | None = None
+    patience_seconds: int = 0
+    on_http_api: bool = False
+
+    @property
+    def label(self) -> str:
+        """The request as a person would name it."""
+        return f"HTTP API: {self.request}" if self.on_http_api else self.request
+
+
+def plan(route_sets: Sequence[str], *, caching: bool) -> list[Stop]:
+    """Return the stops of the tour.
+
+    `route_sets` are those of the access map that are selected: what needs another one is outside
+    every scope. `caching` tells whether API Gateway caches the authorizers' results.
+    """
+    stops = [_as_selected(stop, route_sets) for stop in _WITH_WHAT_IS_THERE]
+    stops += _life_of_a_key("v2" if "v2" in route_sets else "v1.1")
+    if "v1.1" in route_sets:
+        stops += _LIFE_OF_A_SERVICE_ACCOUNT
+    return stops if caching else [replace(stop, cache=CacheUse.NONE) for stop in stops]
+
+
+def _as_selected(stop: Stop, route_sets: Sequence[str]) -> Stop:
+    if stop.request.split("/")[1] in route_sets or stop.status == _UNAUTHORIZED:
+        return stop
+    return replace(stop, status=_FORBIDDEN, reason=OUTSIDE_SCOPE)
+
+
+def _allowed(credential: str, request: str, scope: str, cache: CacheUse | None) -> Stop:
+    return Stop(credential, request, _OK, f"scope {scope}", cache)
+
+
+def _outside(credential: str, request: str) -> Stop:
+    return Stop(credential, request, _FORBIDDEN, OUTSIDE_SCOPE, _HIT)
+
+
+def _refused(credential: str, reason: Reason) -> Stop:
+    return Stop(credential, "GET /v2/apps/{app}/users", _UNAUTHORIZED, reason, _MISS)
+
+
+_WITH_WHAT_IS_THERE: Final = (
+    Stop("none", "GET /v2/apps", _UNAUTHORIZED, Reason.NO_CREDENTIAL, CacheUse.NONE),
+    Stop("account Basic", "GET /v2/apps", _OK, "apps: Shop, Staging", _MISS),
+    Stop("account Basic", "GET /v2/apps/{app}/keys/app_1", _NOT_FOUND, "not_found", _HIT),
+    _outside("account Basic", "GET /v2/apps/{strangersApp}"),
+    _allowed("account JWT", "GET /v2/apps/{svcApp}/users", "account", _MISS),
+    _outside("account JWT", "GET /v2/apps/{strangersApp}/users"),
+    _allowed("app Basic", "GET /v2/apps/{app}/users", "app", _MISS),
+    _allowed("app Basic", "POST /v2/apps/{app}/conversations", "app", _HIT),
+    _outside("app Basic", "DELETE /v2/apps/{app}"),
+    _allowed("app JWT", "GET /v2/apps/{app}/conversations/c1", "app", _MISS),
+    _outside("app JWT", "GET /v2/apps/{svcApp}/users"),
+    _allowed("appUser JWT", "GET /v2/apps/{app}/users/{user}", "appUser", _MISS),
+    _allowed("appUser JWT", "GET /v1.1/apps/{app}/appusers/{user}", "appUser", _HIT),
+    _outside("appUser JWT", "GET /v2/apps/{app}/users/someone-else"),
+    _outside("appUser JWT", "DELETE /v2/apps/{app}/users/{user}"),
+    Stop("svc account Basic", "GET /v2/apps", _OK, "apps: Staging", _MISS),
+    Stop("svc account Basic", "PATCH /v2/apps/{svcApp}", _OK, _DONE, _HIT, {"metadata": {"a": 1}}),
+    _outside("svc account Basic", "PATCH /v2/apps/{app}"),
+    Stop("svc account JWT", "GET /v2/apps/{svcApp}/keys", _OK, "keys: 0", _MISS),
+    _outside("svc account JWT", "POST /v1.1/serviceaccounts"),
+    _refused("wrong secret", Reason.WRONG_SECRET),
+    _refused("revoked key", Reason.REVOKED_KEY),
+    _refused("expired key", Reason.EXPIRED_KEY),
+    _refused("wrong address", Reason.SOURCE_ADDRESS_NOT_ALLOWED),
+    _refused("expired JWT", Reason.EXPIRED_TOKEN),
+    _refused("app JWT, account", Reason.SCOPE_NOT_OF_OWNER),
+    _refused("Digest", Reason.UNSUPPORTED_SCHEME),
+    replace(_allowed("app Basic", "GET /v2/apps/{app}/users", "app", _MISS), on_http_api=True),
+    replace(_outside("app Basic", "DELETE /v2/apps/{app}"), on_http_api=True),
+)
+
+
+def _life_of_a_key(version: str) -> list[Stop]:
+    """Return the stops that make an app with keys, use them and end them, after the others.
+
+    The rotation flushes the cache, but not at once: of what comes after it, only the first use of
+    a credential is a miss for certain.
+    """
+    account, name = "account Basic", {"v2": "displayName", "v1.1": "name"}[version]
+    apps, app, key = f"/{version}/apps", f"/{version}/apps/{{newApp}}", "keys/{newKey}"
+    used = {"v2": f"GET {app}/users", "v1.1": f"GET {app}/appusers/{{user}}"}[version]
+    return [
+        Stop(account, f"POST {apps}", _BAD_REQUEST, "bad_request", _HIT, {name: ""}),
+        Stop(account, f"POST {apps}", _CREATED, _MADE, _HIT, {name: "Tour"}, "newApp"),
+        Stop(account, f"GET {apps}", _OK, "apps: Shop, Staging, Tour", _HIT),
+        Stop(account, f"POST {app}/keys", _CREATED, _MADE, _HIT, {name: "First"}, "newKey"),
+        Stop(account, f"POST {app}/keys", _CREATED, _MADE, _HIT, {name: "Second"}, "spareKey"),
+        _allowed("newKey Basic", used, "app", _MISS),
+        _allowed("newKey JWT", used, "app", _MISS),
+        _outside("newKey JWT", f"GET {app}/keys"),
+        Stop(
+            account,
+            f"POST {app}/{key}/rotate",
+            _OK,
+            "new secret",
+            _HIT,
+            {"overlapSeconds": 3_600},
+            "rotated",
+        ),
+        replace(
+            _allowed("rotated Basic", used, "app", _MISS),
+            patience_seconds=RECHECKED_WITHIN_SECONDS,
+        ),
+        _allowed("rotated JWT", used, "app", _MISS),
+        _allowed("newKey Basic", used, "app", None),
+        Stop(account, f"PATCH {app}/{key}", _OK, _DONE, body={"disabled": True}),
+        Stop(account, f"DELETE {app}/{key}", _OK, _DONE),
+        Stop(account, f"GET {app}/{key}", _NOT_FOUND, "not_found"),
+        Stop(account, f"DELETE {app}", _OK, _DONE),
+        Stop(account, f"GET {app}", _NOT_FOUND, "app_not_found"),
+        Stop("spareKey Basic", used, _UNAUTHORIZED, Reason.REVOKED_KEY, _MISS),
+    ]
+
+
+def _by_account(request: str, status: int, reason: str) -> Stop:
+    return Stop("account Basic", request, status, reason)
+
+
+_LIFE_OF_A_SERVICE_ACCOUNT: Final = (
+    replace(
+        _by_account("POST /v1.1/serviceaccounts", _CREATED, _MADE),
+        body={"name": "Robot"},
+        gives="robot",
+    ),
+    replace(
+        _by_account("POST /v1.1/serviceaccounts/{robot}/keys", _CREATED, _MADE),
+        body={"name": "First"},
+        gives="robotKey",
+    ),
+    Stop(
+        "robotKey Basic", "POST /v1.1/apps", _CREATED, _MADE, _MISS, {"name": "Robots"}, "robotsApp"
+    ),
+    Stop("robotKey JWT", "GET /v1.1/apps", _OK, "apps: Robots", _MISS),
+    _by_account("DELETE /v1.1/serviceaccounts/{robot}", _CONFLICT, "owns_apps"),
+    _by_account("DELETE /v1.1/apps/{robotsApp}", _OK, _DONE),
+    _by_account("DELETE /v1.1/serviceaccounts/{robot}", _OK, _DONE),
+)

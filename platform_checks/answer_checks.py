@@ -1,0 +1,104 @@
+"""How API Gateway answers errors and refusals of an authorizer, and large policies."""
+
+from typing import Final
+
+from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED
+from keyscope.access.policy import MAX_POLICY_BYTES
+from local.gateway.api_definition import ApiKind
+from platform_checks.facts import Finding, unknown, yes_or_no
+from platform_checks.subject import Subject
+
+LARGEST_POLICY_BYTES: Final = 262_144
+"""Where the search for the limit of a policy ends."""
+SMALLEST_POLICY_BYTES: Final = 1_024
+PRECISION_BYTES: Final = 64
+MANY_STATEMENTS: Final = 40
+METERED_REQUESTS: Final = 40
+"""More than the probe's usage plan lets through: 2 at once and 1 a second."""
+_OK = 200
+_UNAUTHORIZED = 401
+_FORBIDDEN = 403
+_TOO_MANY = 429
+
+
+def unauthorized_error(subject: Subject, kind: ApiKind) -> Finding:
+    """Raise an error whose message is `Unauthorized`."""
+    answer = subject.apis[kind].ask({"name": "first", "error": "Unauthorized"})
+    return yes_or_no(
+        holds=answer.status == _UNAUTHORIZED,
+        detail=f"answered {answer.status}",
+        evidence=[answer.evidence],
+    )
+
+
+def denied_context(subject: Subject, kind: ApiKind) -> Finding:
+    """Deny, with a gateway response whose template shows a value of the context."""
+    answer = subject.apis[kind].ask({"name": "first", "effect": "Deny"})
+    shown = answer.body.get("denied")
+    return yes_or_no(
+        holds=shown == "first", detail=f"the body shows {shown!r}", evidence=[answer.evidence]
+    )
+
+
+def policy_size(subject: Subject, kind: ApiKind) -> Finding:
+    """Return policies of ever better chosen sizes, until the limit is known within 64 bytes."""
+    api = subject.apis[kind]
+    sizes: dict[int, bool] = {}
+    evidence: list[str] = []
+
+    def is_taken(size: int) -> bool:
+        answer = api.ask({"name": "first", "bytes": size})
+        evidence.append(answer.evidence)
+        sizes[size] = answer.status == _OK
+        return sizes[size]
+
+    budget_fits = is_taken(MAX_POLICY_BYTES)
+    taken, refused = SMALLEST_POLICY_BYTES, LARGEST_POLICY_BYTES
+    if not is_taken(taken):
+        return unknown(f"even a policy of {taken} bytes is refused", evidence)
+    if is_taken(refused):
+        detail = f"no limit was met up to {refused} bytes"
+        return yes_or_no(holds=budget_fits, detail=detail, evidence=evidence)
+    while refused - taken > PRECISION_BYTES:
+        middle = (taken + refused) // 2
+        taken, refused = (middle, refused) if is_taken(middle) else (taken, middle)
+    detail = f"{taken} bytes are taken, {refused} are refused"
+    return yes_or_no(holds=budget_fits, detail=detail, evidence=evidence)
+
+
+def many_statements(subject: Subject, kind: ApiKind) -> Finding:
+    """Return a policy of many statements that is well within the budget of bytes."""
+    answer = subject.apis[kind].ask({"name": "first", "statements": MANY_STATEMENTS})
+    detail = f"{MANY_STATEMENTS} statements are answered {answer.status}"
+    return yes_or_no(holds=answer.status == _OK, detail=detail, evidence=[answer.evidence])
+
+
+def climbing_deny(subject: Subject, kind: ApiKind) -> Finding:
+    """Ask for a path that the Deny of all our policies covers, and for one that it does not.
+
+    Its resources name the API, and hold a backslash and, on HTTP APIs, control characters.
+    """
+    patterns = CLIMBING_DECODED if kind is ApiKind.HTTP else CLIMBING_ENCODED[0]
+    api, script = subject.apis[kind], {"name": "first", "denyPaths": list(patterns)}
+    passing, climbing = api.ask(script), api.ask(script, target="/probe/..x")
+    evidence = [passing.evidence, climbing.evidence]
+    if climbing.status == _OK and not str(climbing.context.get("arn")).endswith("..x"):
+        return unknown("the method ARN does not hold the path", evidence)
+    return yes_or_no(
+        holds=(passing.status, climbing.status) == (_OK, _FORBIDDEN),
+        detail=f"{passing.status} beside it, {climbing.status} under it",
+        evidence=evidence,
+    )
+
+
+def usage_identifier(subject: Subject, kind: ApiKind) -> Finding:
+    """Send more requests than the usage plan allows of the key that the authorizer names."""
+    api, script = subject.apis[kind], {"name": "first", "usage": True}
+    answers = [api.ask(script, "metered", target="/metered") for _ in range(METERED_REQUESTS)]
+    statuses = [each.status for each in answers]
+    passed, throttled = statuses.count(_OK), statuses.count(_TOO_MANY)
+    return yes_or_no(
+        holds=passed > 0 and throttled > 0 and passed + throttled == METERED_REQUESTS,
+        detail=f"{passed} of {METERED_REQUESTS} requests passed, {throttled} were throttled",
+        evidence=[each.evidence for each in answers],
+    )

@@ -1,0 +1,87 @@
+"""Facts that only AWS shows: cold starts, Lambda's metrics, and a custom domain's base path."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Final
+
+from local.gateway.api_definition import ApiKind
+from platform_checks.aws_calls import AwsRefused
+from platform_checks.facts import Finding, beyond_reach, unknown, yes_or_no
+from platform_checks.subject import Subject
+
+LOGGED_WITHIN_SECONDS: Final = 60
+COUNTED_WITHIN_SECONDS: Final = 240
+POLL_SECONDS: Final = 10
+
+
+def cold_start_is_restore(subject: Subject, kind: ApiKind) -> Finding:
+    """Make the deployed authorizer start containers, and read Lambda's report of it."""
+    if subject.deployed is None:
+        return beyond_reach("SnapStart is Lambda's; functions run in this process here")
+    deployed, clock = subject.deployed, subject.clock
+    if not deployed.provoke_cold_starts(kind):
+        return beyond_reach("the stack has no API of this kind, or it does not answer")
+    until = clock.now() + LOGGED_WITHIN_SECONDS
+    try:
+        starts = deployed.cold_starts(kind)
+        while not (starts.restores or starts.inits) and clock.now() < until:
+            clock.sleep(POLL_SECONDS)
+            starts = deployed.cold_starts(kind)
+    except AwsRefused as refused:
+        return unknown(str(refused))
+    told = f"restores: {_spread(starts.restores)}; inits: {_spread(starts.inits)}"
+    evidence = [_kept(subject, kind, starts.snap_start, starts.restores, starts.inits)]
+    if not starts.restores and not starts.inits:
+        detail = f"SnapStart is {starts.snap_start}; no container started within the last hour"
+        return unknown(detail, evidence)
+    return yes_or_no(holds=not starts.inits, detail=told, evidence=evidence)
+
+
+def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Finding:
+    """Have the probe authorizer raise `Unauthorized`, and read its metric until it tells of it."""
+    if subject.metrics is None:
+        return beyond_reach("the metric Errors is Lambda's; nothing counts it here")
+    answer = subject.apis[kind].ask({"name": "first", "error": "Unauthorized"})
+    until = subject.clock.now() + COUNTED_WITHIN_SECONDS
+    try:
+        while not (counted := subject.metrics.errors()) and subject.clock.now() < until:
+            subject.clock.sleep(POLL_SECONDS)
+    except AwsRefused as refused:
+        return unknown(str(refused), [answer.evidence])
+    detail = f"Errors is {counted}, {COUNTED_WITHIN_SECONDS} s after an error at the latest"
+    return yes_or_no(holds=counted > 0, detail=detail, evidence=[answer.evidence])
+
+
+def base_path(_subject: Subject, _kind: ApiKind) -> Finding:
+    """Tell what it would take: the probe stack has no domain."""
+    return beyond_reach("needs a custom domain with a base path; docs/canary.md says how to look")
+
+
+def vpc_source_ip(_subject: Subject, _kind: ApiKind) -> Finding:
+    """Tell what it would take: the probe API is not private."""
+    return beyond_reach("needs a private API and a VPC endpoint; docs/canary.md says how to look")
+
+
+def _kept(
+    subject: Subject,
+    kind: ApiKind,
+    snap_start: str,
+    restores: Sequence[float],
+    inits: Sequence[float],
+) -> str:
+    return subject.apis[kind].evidence.add(
+        {
+            "at": subject.clock.now(),
+            "authorizer": kind,
+            "snap_start": snap_start,
+            "restore_ms": list(restores),
+            "init_ms": list(inits),
+        }
+    )
+
+
+def _spread(milliseconds: Sequence[float]) -> str:
+    if not milliseconds:
+        return "none"
+    middle, most = median(milliseconds), max(milliseconds)
+    return f"{len(milliseconds)}, median {middle:.0f} ms, longest {most:.0f} ms"

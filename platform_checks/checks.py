@@ -1,0 +1,254 @@
+"""Every check of the canary, in the order in which they run.
+
+`docs/platform-facts.md` lists them.
+"""
+
+from typing import Final
+
+from local.gateway.api_definition import ApiKind
+from platform_checks import (
+    answer_checks,
+    aws_only_checks,
+    cache_checks,
+    condition_checks,
+    path_checks,
+)
+from platform_checks.fact_by_kind import Fact, both, only
+from platform_checks.facts import Found, Mark
+
+_YES: Final = Found.YES
+_NO: Final = Found.NO
+_NO_CONDITIONS: Final = (
+    "PolicyConditions=false with AuthorizerCacheSeconds=0, because nothing else holds the limits"
+    " while a policy is cached"
+)
+_FACTS: Final = (
+    # First: until then no other error was raised that the metric could count.
+    Fact(
+        only(ApiKind.REST, Mark.OBSERVED),
+        "unauthorized-counts-as-error",
+        "a raised `Unauthorized` counts in Lambda's metric `Errors`",
+        aws_only_checks.unauthorized_counts_as_error,
+    ),
+    Fact(
+        both(Mark.UNPROVEN, _YES),
+        "time-condition",
+        "`aws:CurrentTime` in a cached policy ends the access at its time",
+        condition_checks.time_condition,
+        local="evaluates_time=false",
+        remedy=_NO_CONDITIONS,
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "source-address-condition",
+        "`aws:SourceIp` in a policy is compared with the caller's address",
+        condition_checks.source_address_condition,
+        local="evaluates_source_address=false",
+        remedy=_NO_CONDITIONS,
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "allow-cached",
+        "an allowing answer is cached and serves other paths too",
+        cache_checks.allow_cached,
+        local="caches_allows=false",
+        remedy="size the authorizers for every request",
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "denial-cached",
+        "a denying answer is cached",
+        cache_checks.denial_cached,
+        local="caches_denials=false",
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "error-not-cached",
+        "a raised error is not cached",
+        cache_checks.error_not_cached,
+        local="caches_errors=true",
+        remedy="a lower AuthorizerCacheSeconds, because one outage then answers for as long",
+    ),
+    Fact(
+        both(Mark.UNPROVEN, _YES),
+        "flush",
+        f"a flush ends cached answers within {cache_checks.FLUSHED_WITHIN_SECONDS} s",
+        cache_checks.flush,
+        local="flush_delay_seconds=120",
+        remedy="an AuthorizerCacheSeconds that a revoked key may live on for",
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "quotes-in-context",
+        "a context value with quotes arrives unchanged, fresh and cached",
+        cache_checks.quotes_in_context,
+        local="keeps_quotes_in_cached_context=false",
+        remedy="nothing to change; no context value of ours holds quotes",
+    ),
+    Fact(
+        both(Mark.DOCUMENTED, _YES),
+        "missing-identity",
+        "a missing identity source is a 401, and the authorizer is not asked",
+        cache_checks.missing_identity,
+        local="asks_without_identity=true",
+        remedy="nothing to change; the authorizers refuse it as well",
+    ),
+    Fact(
+        {ApiKind.REST: (Mark.DOCUMENTED, _YES), ApiKind.HTTP: (Mark.UNPROVEN, _YES)},
+        "unauthorized-error",
+        "an error `Unauthorized` is a 401",
+        answer_checks.unauthorized_error,
+        local="answers_unauthorized=false",
+        remedy="tell callers that a wrong key is answered 500",
+    ),
+    Fact(
+        only(ApiKind.REST, Mark.OBSERVED),
+        "denied-context",
+        "`$context.authorizer.*` is filled in the body of a policy's 403",
+        answer_checks.denied_context,
+        local="shows_denied_context=false",
+        remedy="nothing to change; our gateway responses do not use it",
+    ),
+    Fact(
+        both(Mark.UNPROVEN, _YES),
+        "policy-size",
+        "a policy of 8,192 bytes, the budget, is taken",
+        answer_checks.policy_size,
+        local="max_policy_bytes=8000",
+        remedy="fewer AccessMapRoutes or a lower MaxStageLength, and MAX_POLICY_BYTES as found",
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "many-statements",
+        f"a policy of {answer_checks.MANY_STATEMENTS} statements is taken",
+        answer_checks.many_statements,
+        local="max_policy_statements=30",
+        remedy="nothing to change; our policies have two",
+    ),
+    Fact(
+        both(Mark.UNPROVEN, _YES),
+        "climbing-deny",
+        "a Deny on any path of the API, with a backslash, is taken and applied",
+        answer_checks.climbing_deny,
+        local="takes_any_resource=false",
+        remedy="do not go live; write the Denies in path_variants.py anew",
+    ),
+    Fact(
+        {ApiKind.REST: (Mark.OBSERVED, _NO), ApiKind.HTTP: (Mark.OBSERVED, _YES)},
+        "path-decoded",
+        "the path that functions see is percent-decoded",
+        path_checks.path_decoded,
+        local="decodes_path=OTHERWISE",
+        remedy="look whether backends decode twice, or not at all",
+    ),
+    Fact(
+        {ApiKind.REST: (Mark.UNPROVEN, _NO), ApiKind.HTTP: (Mark.OBSERVED, _YES)},
+        "arn-decoded",
+        "the path in the method ARN is percent-decoded",
+        path_checks.arn_decoded,
+        local="arn_is_decoded=OTHERWISE",
+        remedy="nothing to change; ids that need encoding are granted in both forms",
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "arn-inner-slashes",
+        "the method ARN keeps `//` inside the path",
+        path_checks.arn_inner_slashes,
+        local="arn_keeps_inner_slashes=false",
+        remedy="look whether backends merge them too",
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "arn-trailing-slash",
+        "the method ARN keeps the path's trailing slash",
+        path_checks.arn_trailing_slash,
+        local="arn_keeps_trailing_slash=false",
+        remedy="look whether backends drop it too",
+    ),
+    Fact(
+        only(ApiKind.HTTP, Mark.UNPROVEN),
+        "decoded-characters",
+        "a decoded TAB and `?` reach the path and the method ARN",
+        path_checks.decoded_characters,
+        local="keeps_decoded_characters=false",
+        remedy="nothing to change: the Deny also covers the text that is cut",
+    ),
+    Fact(
+        both(Mark.UNPROVEN, _YES),
+        "arn-dot-segments",
+        "the method ARN keeps dot segments",
+        path_checks.arn_dot_segments,
+        local="arn_keeps_dot_segments=false",
+        remedy="look whether backends resolve them too",
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "arn-is-path",
+        "the method ARN carries the path that was asked for, not the route's template",
+        path_checks.arn_is_path,
+        local="arn_is_route_template=true",
+        remedy="no access map can work; do not go live",
+    ),
+    Fact(
+        only(ApiKind.REST, Mark.OBSERVED),
+        "arn-without-base-path",
+        "the method ARN holds no base path of a custom domain",
+        aws_only_checks.base_path,
+        remedy="write the base path before the paths of the access map",
+    ),
+    Fact(
+        only(ApiKind.REST, Mark.UNPROVEN),
+        "vpc-source-ip",
+        "`aws:VpcSourceIp` in a private API's policy is compared with the caller's address",
+        aws_only_checks.vpc_source_ip,
+        remedy="no CIDRs on keys that call a private API",
+    ),
+    Fact(
+        both(Mark.UNPROVEN, _NO),
+        "method-override",
+        "`X-HTTP-Method-Override` changes the method that a policy sees",
+        path_checks.method_override,
+        local="honours_method_override=true",
+        remedy="look which method the backend sees",
+    ),
+    Fact(
+        both(Mark.OBSERVED, _YES),
+        "trailing-slash",
+        "a path with a trailing slash is authorized like any other",
+        path_checks.trailing_slash,
+        local="trailing_slash_skips_authorizer=true",
+        remedy="let backends refuse a request without an authorizer context",
+    ),
+    Fact(
+        only(ApiKind.REST, Mark.UNPROVEN),
+        "repeated-header",
+        "under a repeated header's name stands its last value",
+        path_checks.repeated_header_is("two"),
+        local="repeated_header=first",
+        remedy="nothing to change; two Authorization headers are refused",
+    ),
+    Fact(
+        only(ApiKind.HTTP, Mark.DOCUMENTED),
+        "repeated-header",
+        "a repeated header's values are joined by commas",
+        path_checks.repeated_header_is("one,two"),
+        local="repeated_header=first",
+        remedy="nothing to change; two Authorization headers are refused",
+    ),
+    Fact(
+        only(ApiKind.REST, Mark.DOCUMENTED),
+        "usage-identifier",
+        "`usageIdentifierKey` selects the usage plan that throttles",
+        answer_checks.usage_identifier,
+        local="throttles_usage_identifiers=false",
+        remedy="throttle by stage or by AWS WAF",
+    ),
+    Fact(
+        both(Mark.DOCUMENTED, _YES),
+        "cold-start-is-restore",
+        "a cold start of the authorizer is a restore of its snapshot",
+        aws_only_checks.cold_start_is_restore,
+        remedy="attach the aliases that the outputs name, not the functions",
+    ),
+)
+CHECKS: Final = tuple(check for fact in _FACTS for check in fact.checks())

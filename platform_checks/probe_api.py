@@ -1,0 +1,127 @@
+"""Ask a probe API: a script for its authorizer, and what came back."""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+from platform_checks.connection import connection_to
+from platform_checks.evidence import Evidence
+
+ATTEMPTS: Final = 4
+"""How often a request is sent that nothing answers."""
+_TOLD_HEADERS: Final = {"date", "x-amzn-errortype", "x-amzn-requestid", "apigw-requestid"}
+
+Script = Mapping[str, object]
+"""What the probe authorizer is to answer (`probe_authorizer/index.py`)."""
+
+
+class Unanswered(Exception):  # noqa: N818 - a state
+    """Nothing answered a request; the text says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `evidence` names its line in the evidence file."""
+
+    status: int
+    body: Mapping[str, object]
+    evidence: str
+
+    @property
+    def context(self) -> Mapping[str, object]:
+        """The authorizer's context, as the backend saw it; empty when none came there."""
+        context = self.body.get("context")
+        return context if isinstance(context, dict) else {}
+
+    @property
+    def name(self) -> object:
+        """The name of the script that was answered: a former one, if the answer was cached."""
+        return self.context.get("name")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeApi:
+    """One of the probe APIs. `token` opens its authorizer and stays out of the evidence."""
+
+    url: str
+    token: str = field(repr=False)
+    evidence: Evidence
+
+    def ask(
+        self,
+        script: Script,
+        key: str | None = None,
+        *,
+        target: str = "/probe",
+        method: str = "GET",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Answer:
+        """Send a request whose authorizer result is cached under a key; an empty key sends none.
+
+        `target` goes out exactly as it is. Without a key, one is made that was never used.
+
+        Raises:
+            Unanswered: nothing answered, several times.
+        """
+        key = secrets.token_hex(8) if key is None else key
+        text = base64.urlsafe_b64encode(json.dumps(script).encode()).decode()
+        sent = [("x-probe-script", text), *headers, *([("x-probe-key", key)] if key else [])]
+        base = urlsplit(self.url)
+        status, received, body = self._send(method, base.path + target, sent)
+        name = self.evidence.add(
+            {
+                "at": time.time(),
+                "request": {
+                    "host": base.hostname,
+                    "line": f"{method} {base.path}{target}",
+                    "key": key,
+                    "script": dict(script),
+                    "headers": list(headers),
+                },
+                "answer": {"status": status, "headers": received, "body": body},
+            }
+        )
+        return Answer(status, _members(body), name)
+
+    def _send(
+        self, method: str, target: str, headers: Sequence[tuple[str, str]]
+    ) -> tuple[int, dict[str, str], str]:
+        reason: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return self._send_once(method, target, headers)
+            except (OSError, HTTPException) as error:
+                reason = error
+        message = f"{urlsplit(self.url).hostname} does not answer: {type(reason).__name__}"
+        raise Unanswered(message) from reason
+
+    def _send_once(
+        self, method: str, target: str, headers: Sequence[tuple[str, str]]
+    ) -> tuple[int, dict[str, str], str]:
+        # Every library for HTTP tidies the path up; this one sends it as it is.
+        with closing(connection_to(self.url)) as connection:
+            connection.putrequest(method, target)
+            for name, value in [*headers, ("x-probe-token", self.token)]:
+                connection.putheader(name, value)
+            connection.endheaders()
+            response = connection.getresponse()
+            return response.status, dict(_told(response.getheaders())), response.read().decode()
+
+
+def _told(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, value in headers if name.lower() in _TOLD_HEADERS)
+
+
+def _members(body: str) -> Mapping[str, object]:
+    try:
+        value: object = json.loads(body)
+    except ValueError:
+        return {}
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}

@@ -1,0 +1,98 @@
+"""`keyscope` without any stack: usage, access maps, what it refuses to be told."""
+
+from pathlib import Path
+
+import pytest
+
+from keyscope.access.policy import MAX_POLICY_BYTES
+from tests.support.cli import keyscope
+
+SECRET = "ks_" + "a" * 46
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwcCJ9.c2lnbmF0dXJl"
+
+
+def test_help_lists_the_commands_and_the_exit_statuses() -> None:
+    done = keyscope("--help")
+    assert done.status == 0
+    assert "service-account" in done.out
+    assert "Exit status: 0 done or sound" in done.out
+
+
+@pytest.mark.parametrize("argument", [SECRET, TOKEN, f"Basic {'QWxh' * 6}", f"x={SECRET}"])
+def test_a_secret_on_the_command_line_is_refused_and_not_repeated(argument: str) -> None:
+    done = keyscope("app", "show", argument)
+    assert (done.status, done.out) == (2, "")
+    assert "Argument 3 looks like a secret" in done.err
+    assert argument not in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (("app", "list"), 2, "--stack NAME"),
+        (("app", "list", "--local", "--session", "/nowhere"), 5, "Start `make run`"),
+        (("app", "list", "--local", "--stack", "x"), 2, "give one"),
+        (("app", "list", "--url", "http://example.com", "--key-id"), 2, "--key-id"),
+        (("app", "list", "--url", "https://x.example", "--stack", "x"), 2, "give one"),
+        (("explain", "GET", "/", "--event", "events/http_basic_app.json"), 2, "Leave out"),
+        (("explain", "--event", "events/http_basic_app.json"), 2, "give --local"),
+        (("token", "app"), 2, "No key to sign with"),
+        (("nonsense",), 2, "No such command"),
+    ],
+)
+def test_wrong_usage_is_told_with_what_to_do(
+    arguments: tuple[str, ...], status: int, told: str
+) -> None:
+    done = keyscope(*arguments)
+    assert (done.status, done.out) == (status, "")
+    assert told in done.err
+
+
+def test_a_secret_is_never_sent_unencrypted(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(f"act_{'0' * 24}:{SECRET}", "utf-8")
+    arguments = ("--url", "http://example.com", "--credential-file", str(file))
+    done = keyscope("app", "list", *arguments)
+    assert done.status == 2
+    assert "unencrypted; nothing was sent" in done.err
+
+
+def test_a_url_that_nobody_answers_at_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(f"act_{'0' * 24}:{SECRET}", "utf-8")
+    arguments = ("--url", "http://127.0.0.1:9", "--credential-file", str(file))
+    assert keyscope("app", "list", *arguments).status == 5
+
+
+def test_the_packaged_map_is_listed_with_the_size_of_its_policies() -> None:
+    done = keyscope("access", "check", "--routes", "v2,v1.1", "--json")
+    assert done.status == 0
+    assert {"scope": "account", "methods": ["POST"], "path": "/v2/explain"} in done.json["rules"]
+    assert set(done.json["policyBytes"]) == {"appUser", "app", "account", "userAccount"}
+    assert max(done.json["policyBytes"].values()) <= done.json["maxPolicyBytes"]
+
+
+def test_a_map_is_shown_as_a_table() -> None:
+    lines = keyscope("access", "check").out.splitlines()
+    assert lines[0].split() == ["scope", "methods", "path"]
+    assert lines[-7].split() == ["longest", "policy", "of", "bytes", "of", "used"]
+    assert f"{MAX_POLICY_BYTES:,}" in lines[-3]
+
+
+@pytest.mark.parametrize(("region", "longest"), [("us-east-1", 84), ("us-isof-south-1", 61)])
+def test_the_longest_stage_name_of_a_region_is_shown(region: str, longest: int) -> None:
+    lines = keyscope("access", "check", "--region", region).out.splitlines()
+    assert lines[-1] == f"Stage names of up to {longest} characters fit in {region}."
+
+
+def test_a_refused_map_is_told_with_the_line_and_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text('[a]\nappUser = ["GET /x/*/y"]\napp = ["GET /x"]\naccount = ["GET /x"]\n')
+    done = keyscope("access", "check", str(file), "--routes", "a")
+    assert (done.status, done.out) == (1, "")
+    assert "line 2" in done.err
+    assert "a star stands only at the very end" in done.err
+
+
+def test_a_map_that_is_not_there_is_wrong_usage() -> None:
+    assert keyscope("access", "check", "/nowhere.toml").status == 2

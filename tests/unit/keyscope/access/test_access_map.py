@@ -1,0 +1,163 @@
+from importlib.resources import files
+
+import pytest
+
+from keyscope.access.access_map import Grantee, Rule, read_access_map
+from keyscope.errors import Misconfigured
+from keyscope.model.principal import Scope
+
+PACKAGED = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
+
+GOOD = """\
+["main"]
+websocket = ["appUser"]
+appUser = ["GET /apps/{appId}/users/{userId}"]
+app = ["GET,POST /apps/{appId}/things/*"]
+account = ["GET /apps", "GET /apps/{appId}/*"]
+"""
+
+
+def with_rule(grantee: str, rule: str) -> str:
+    """Return the good map with a further rule on its last line."""
+    lines = GOOD.splitlines()
+    own = [line.removesuffix("]") + "," for line in lines if line.startswith(f"{grantee} =")]
+    others = [line for line in lines if not line.startswith(f"{grantee} =")]
+    return "\n".join([*others, *(own or [f"{grantee} = ["]), f'    "{rule}"]'])
+
+
+def refusal_of(source: str, *route_sets: str) -> str:
+    with pytest.raises(Misconfigured) as misconfigured:
+        read_access_map(source, route_sets or ("main",))
+    return str(misconfigured.value)
+
+
+def test_a_rule_is_methods_and_a_path() -> None:
+    assert read_access_map(GOOD, ["main"]).rules[Grantee.APP] == (
+        Rule(("GET", "POST"), ("apps", "{appId}", "things"), "/*"),
+    )
+
+
+def test_every_app_of_an_account_is_one_open_ended_pattern() -> None:
+    assert [rule.path for rule in read_access_map(GOOD, ["main"]).rules[Grantee.ACCOUNT]] == [
+        "/apps",
+        "/apps/{appId}*",
+    ]
+
+
+def test_the_scopes_that_may_open_a_websocket_are_listed() -> None:
+    assert read_access_map(GOOD, ["main"]).websocket_scopes == {Scope.APP_USER}
+
+
+@pytest.mark.parametrize("route_sets", [("v2",), ("v1.1",), ("v2", "v1.1")])
+def test_the_packaged_map_has_rules_for_each_scope_in_every_selection(
+    route_sets: tuple[str, ...],
+) -> None:
+    rules = read_access_map(PACKAGED, route_sets).rules
+    assert all(rules[grantee] for grantee in (Grantee.APP_USER, Grantee.APP, Grantee.ACCOUNT))
+
+
+def test_a_set_that_is_not_selected_grants_nothing() -> None:
+    rules = read_access_map(PACKAGED, ["v2"]).rules
+    assert all(rule.segments[0] == "v2" for held in rules.values() for rule in held)
+
+
+@pytest.mark.parametrize(
+    ("grantee", "rule", "reason"),
+    [
+        ("app", "GET", "a rule is METHODS PATH"),
+        ("app", "GET apps", "a rule is METHODS PATH"),
+        ("app", " /apps/{appId}", "'' is no method"),
+        ("app", "* /apps/{appId}", "'*' is no method"),
+        ("app", "ANY /apps/{appId}", "'ANY' is no method"),
+        ("app", "get /apps/{appId}", "'get' is no method"),
+        ("app", "GET, POST /apps/{appId}", "a rule is METHODS PATH"),
+        ("app", "GET,GET /apps/{appId}", "a method stands twice"),
+        ("app", "GET /apps/{appId}/*/keys", "a star stands only at the very end"),
+        ("app", "GET /apps/{appId}/things*", "a star stands only at the very end"),
+        ("app", "GET /apps/{appId}/thing?", "a star stands only at the very end"),
+        ("app", "GET /apps/{appId}/{thingId}", "{thingId} is no placeholder of app"),
+        ("app", "GET /apps/{appId}/users/{userId}", "{userId} is no placeholder of app"),
+        ("app", "GET /apps/app-{appId}", "is no path segment"),
+        ("app", "GET /apps//{appId}", "is no path segment"),
+        ("app", "GET /apps/{appId}/", "is no path segment"),
+        ("app", "GET /apps/{appId}/../x", "is no path segment"),
+        ("app", "GET /apps/{appId}/%2e", "is no path segment"),
+        ("app", "GET /apps/{appId}/${x}", "is no path segment"),
+        ("app", "GET /apps/*", "it reaches /apps/{appId}"),
+        ("app", "GET /*", "it reaches /apps/{appId}"),
+        ("account", "GET /apps/*", "it reaches /apps/{appId}"),
+        ("appUser", "GET /apps/{appId}/*", "it reaches /apps/{appId}/users/{userId}"),
+        ("appUser", "GET /apps/{appId}/users/*", "it reaches /apps/{appId}/users/{userId}"),
+        ("account", "GET /apps/{appId}", "{appId} stands for many ids"),
+        ("account", "GET /apps/{appId}/things/*", "{appId} stands for many ids"),
+        ("account", "GET /accounts/{serviceAccountId}/*", "is no placeholder of account"),
+        ("userAccount", "GET /accounts/{serviceAccountId}", "stands for many ids"),
+        ("userAccount", "GET /a/{serviceAccountId}/{appId}/*", "stands for many ids"),
+        ("never", "GET /apps/{userId}", "{userId} is no placeholder of never"),
+        ("app", "GET /apps/{appId}/..things", "is no path segment"),
+        ("account", "GET /apps/{appId}/{appId}/*", "a placeholder stands twice"),
+        ("app", "GET /apps/0a1b2c3d4e5f-report", "begins like an id"),
+        ("account", "GET /0a1b2c3d4e5f000012345678/*", "begins like an id"),
+        ("appUser", "GET /users/{userId}", "the path needs {appId}"),
+        ("appUser", "GET /{userId}/{appId}", "a {userId} could be the apps of /apps"),
+        ("appUser", "GET /{userId}/{appId}/*", "it reaches /apps/{appId}/users/{userId} of others"),
+        ("appUser", "GET /apps/{appId}/{userId}", "a {userId} could be the things of /apps/"),
+    ],
+)
+def test_a_rule_that_could_grant_more_than_it_says_is_refused(
+    grantee: str, rule: str, reason: str
+) -> None:
+    source = with_rule(grantee, rule)
+    text = refusal_of(source)
+    assert text.startswith(f"access map, line {len(source.splitlines())}, {rule!r}: ")
+    assert reason in text
+
+
+@pytest.mark.parametrize(
+    ("grantee", "rule", "never", "reason"),
+    [
+        ("account", "GET /x/{appId}/*", "GET /x/{accountId}/secret", "under other placeholders"),
+        ("app", "GET /x/{accountId}/*", "GET /x/{appId}/secret", ""),
+        ("userAccount", "GET /x/{serviceAccountId}/*", "GET /x/{appId}/secret", "under other"),
+        ("app", "GET /x/{appId}/*", "GET /x/{appId}/{accountId}", "does not bind"),
+        ("account", "GET /x/{appId}/*", "GET,PUT /x/{accountId}/*", "under other placeholders"),
+        ("account", "GET /x/{appId}/*", "PUT /x/{accountId}/secret", ""),
+        ("account", "GET /x/{appId}/*", "GET /x/{appId}/secret", ""),
+    ],
+)
+def test_a_rule_that_reaches_what_never_takes_away_is_refused_unless_a_policy_denies_it(
+    grantee: str, rule: str, never: str, reason: str
+) -> None:
+    source = f'{with_rule(grantee, rule)}\nnever = ["{never}"]'
+    if reason:
+        assert reason in refusal_of(source)
+    else:
+        assert read_access_map(source, ["main"]).rules[Grantee.NEVER]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("[", "not TOML"),
+        ('main = "x"', "'main' is not a table"),
+        (GOOD.replace("app =", "apps ="), "holds 'apps', which is none of websocket, appUser"),
+        (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', "[]"), "no rules for the scope acc"),
+        (GOOD.replace("app =", "never ="), "has no rules for the scope app"),
+        (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', "[1]"), "must be a list of strings"),
+        (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', '"x"'), "must be a list of strings"),
+        (GOOD.replace('["appUser"]', '["everyone"]'), "websocket must be a list of appUser"),
+        (GOOD.replace('["appUser"]', '"appUser"'), "websocket must be a list of appUser"),
+    ],
+)
+def test_a_map_of_another_shape_is_refused(source: str, reason: str) -> None:
+    assert reason in refusal_of(source)
+
+
+def test_a_route_set_that_is_not_there_is_named_with_those_that_are() -> None:
+    assert "there is no route set 'v3'; it holds main" in refusal_of(GOOD, "v3")
+
+
+@pytest.mark.parametrize("grantee", ["appUser", "app", "never"])
+def test_a_route_beside_the_users_is_refused(grantee: str) -> None:
+    text = refusal_of(with_rule(grantee, "DELETE /apps/{appId}/users/all"))
+    assert "a {userId} could be the all of /apps/{appId}/users/all" in text

@@ -1,0 +1,250 @@
+"""Who reaches which route: every row of both Sunshine tables, for every kind of principal.
+
+What is expected comes from the tables' rows, not from the access map; each policy is evaluated as
+IAM does.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from typing import Final
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyscope.access.access_map import read_access_map
+from keyscope.access.method_arn import read_api_stage
+from keyscope.access.policy import Policies, policy_document, prepare_policies
+from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
+from keyscope.model.ids import OwnerType
+from keyscope.model.principal import Principal, Scope
+from tests.support.builders import (
+    ACCOUNT,
+    APP,
+    APP_OF_SERVICE_ACCOUNT,
+    METHOD_ARN,
+    NOW,
+    OTHER_APP,
+    SERVICE_ACCOUNT,
+    USER,
+)
+from tests.support.profile import UNIT_EXAMPLES
+from tests.support.route_tables import ROWS, ROWS_BY_SET, V1_1, V2, Row
+from tests.support.tenants import USER_IDS
+
+PACKAGED: Final = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
+STAGE: Final = read_api_stage(METHOD_ARN)
+BASE: Final = METHOD_ARN.removesuffix("/GET/v2/apps")
+
+PRINCIPALS: Final[Mapping[str, Principal]] = {
+    "appUser": Principal(Scope.APP_USER, "app_1", OwnerType.APP, ACCOUNT, app_id=APP, user_id=USER),
+    "app": Principal(Scope.APP, "app_1", OwnerType.APP, ACCOUNT, app_id=APP),
+    "account": Principal(Scope.ACCOUNT, "act_1", OwnerType.ACCOUNT, ACCOUNT),
+    "service account": Principal(
+        Scope.ACCOUNT,
+        "svc_1",
+        OwnerType.SERVICE_ACCOUNT,
+        ACCOUNT,
+        service_account_id=SERVICE_ACCOUNT,
+    ),
+}
+OWN_IDS: Final = {
+    "appId": APP,
+    "userId": USER,
+    "userIdOrExternalId": USER,
+    "zendeskId": USER,
+    "serviceAccountId": SERVICE_ACCOUNT,
+}
+SELECTIONS: Final = ((V2,), (V1_1,), (V2, V1_1))
+
+
+@cache
+def policies_of(route_sets: tuple[str, ...]) -> Policies:
+    return prepare_policies(read_access_map(PACKAGED, route_sets), max_stage_length=10)
+
+
+@cache
+def document_of(principal: Principal, route_sets: tuple[str, ...]) -> object:
+    return policy_document(principal, STAGE, policies_of(route_sets), NOW)
+
+
+def reaches(principal: Principal, route_sets: tuple[str, ...], method: str, path: str) -> bool:
+    request = AccessRequest("execute-api:Invoke", f"{BASE}/{method}{path}", NOW, "192.0.2.1")
+    return evaluate(document_of(principal, route_sets), request) is Verdict.ALLOWED
+
+
+def ids_of(kind: str) -> dict[str, str]:
+    app_ids = {"service account": APP_OF_SERVICE_ACCOUNT}
+    return {**OWN_IDS, "appId": app_ids.get(kind, APP)}
+
+
+def reached(kind: str, paths: Iterable[str], route_sets: tuple[str, ...] = (V2, V1_1)) -> list[str]:
+    """Return the requests, of every method on some paths, that a principal gets through."""
+    return [
+        f"{method} {path}"
+        for path in paths
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+        if reaches(PRINCIPALS[kind], route_sets, method, path)
+    ]
+
+
+def test_the_tables_are_whole() -> None:
+    assert [len(rows) for rows in ROWS_BY_SET.values()] == [68, 82]
+
+
+def misjudged(
+    kind: str,
+    ids: Mapping[str, str],
+    expected: Callable[[Row], bool],
+    route_sets: tuple[str, ...] = (V2, V1_1),
+) -> list[str]:
+    """Return the rows, filled with some ids, that a principal reaches though it should not, or not.
+
+    All rows are tried in one test, since a test for each would take pytest longer than the rows do.
+    """
+    return [
+        f"{row.method} {row.path}"
+        for row in ROWS
+        if reaches(PRINCIPALS[kind], route_sets, row.method, row.filled(ids)) is not expected(row)
+    ]
+
+
+@pytest.mark.parametrize("route_sets", SELECTIONS, ids="+".join)
+@pytest.mark.parametrize("kind", PRINCIPALS)
+def test_each_row_is_decided_as_its_table_says(kind: str, route_sets: tuple[str, ...]) -> None:
+    def expected(row: Row) -> bool:
+        return row.route_set in route_sets and row.lets(kind)
+
+    assert misjudged(kind, ids_of(kind), expected, route_sets) == []
+
+
+@pytest.mark.parametrize("kind", PRINCIPALS)
+@pytest.mark.parametrize(
+    "app_id",
+    [
+        pytest.param(OTHER_APP, id="of another account"),
+        pytest.param(f"{ACCOUNT}000099999999", id="of the same account"),
+    ],
+)
+def test_no_row_is_reached_in_another_app(kind: str, app_id: str) -> None:
+    own_accounts = kind == "account" and app_id.startswith(ACCOUNT)
+
+    def expected(row: Row) -> bool:
+        return ("{appId}" not in row.path or own_accounts) and row.lets(kind)
+
+    assert misjudged(kind, {**ids_of(kind), "appId": app_id}, expected) == []
+
+
+def test_an_app_user_reaches_no_row_of_another_user() -> None:
+    others = dict.fromkeys(("userId", "userIdOrExternalId", "zendeskId"), "someone-else")
+
+    def expected(row: Row) -> bool:
+        names_a_user = re.search(r"\{(userId|userIdOrExternalId|zendeskId)\}", row.path)
+        return not names_a_user and row.lets("appUser")
+
+    assert misjudged("appUser", {**OWN_IDS, **others}, expected) == []
+
+
+def test_an_account_reaches_no_service_account_of_another() -> None:
+    def expected(row: Row) -> bool:
+        return "{serviceAccountId}" not in row.path and row.lets("account")
+
+    assert misjudged("account", {**OWN_IDS, "serviceAccountId": "ffffffffffffc0de"}, expected) == []
+
+
+@pytest.mark.parametrize("kind", PRINCIPALS)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v2",
+        "/v2/",
+        "/v2/appsx",
+        "/V2/apps",
+        "/v2//apps",
+        "/v2/apps/",
+        "/v3/apps",
+        "/oauth/token",
+        "/console",
+        f"/v2/apps/{APP.upper()}",
+        f"/v2/apps/{ACCOUNT[:-1]}0",
+        f"/v2/apps/{ACCOUNT[:-1]}/users",
+        f"/v2/app/{APP}/users",
+        f"/x/v2/apps/{APP}/users",
+        f"/v2/apps/{OTHER_APP}/x/v2/apps/{APP}/users",
+        f"/v2/apps/{OTHER_APP}/users/{USER}",
+        "/v1.1/serviceaccountsx",
+        "/v1.1/whatsapp",
+        "/v1/apps",
+    ],
+)
+def test_an_unlisted_path_is_reached_by_nobody(kind: str, path: str) -> None:
+    assert reached(kind, [path]) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "paths"),
+    [
+        ("app", [f"/v2/apps/{APP}/keys", f"/v2/apps/{APP}/keys/k1", f"/v2/apps/{APP}x"]),
+        ("app", [f"/v2/apps/{APP}/", f"/v2/apps/{APP}/attachments/", "/v2/apps"]),
+        ("appUser", [f"/v2/apps/{APP}", f"/v2/apps/{APP}/users", f"/v2/apps/{APP}/users/{USER}x"]),
+        ("appUser", [f"/v2/apps/{APP}/users/", f"/v1.1/apps/{APP}/appusers/merge"]),
+        ("service account", [f"/v2/apps/{APP}", "/v1.1/serviceaccounts", f"/v1/apps/{APP}/x"]),
+    ],
+)
+def test_what_is_next_to_a_scope_is_outside(kind: str, paths: list[str]) -> None:
+    assert reached(kind, paths) == []
+
+
+def test_an_app_user_deletes_not_the_user_not_even_with_a_trailing_slash() -> None:
+    user = f"/v2/apps/{APP}/users/{USER}"
+    requests = reached("appUser", [user, f"{user}/", f"{user}//"])
+    assert [request for request in requests if request.startswith("DELETE")] == []
+
+
+def test_methods_that_the_api_does_not_have_are_denied() -> None:
+    paths = [f"/v2/apps/{APP}/users", f"/v2/apps/{APP}", f"/v2/apps/{APP}/users/{USER}"]
+    unknown = ("HEAD", "PUT", "OPTIONS")
+    requests = [request for kind in PRINCIPALS for request in reached(kind, paths, (V2,))]
+    assert [request for request in requests if request.startswith(unknown)] == []
+
+
+def test_no_key_opens_the_route_of_the_media_token() -> None:
+    cookie = f"/v1.1/apps/{APP}/attachments/cookie"
+    of_service_account = f"/v1.1/apps/{APP_OF_SERVICE_ACCOUNT}/attachments/cookie"
+    paths = [cookie, f"{cookie}/", of_service_account]
+    requests = [request for kind in PRINCIPALS for request in reached(kind, paths)]
+    assert [request for request in requests if request.startswith("GET")] == []
+
+
+HEX: Final = st.text("0123456789abcdef", min_size=8, max_size=8)
+
+
+@given(user_id=USER_IDS, encoded=st.booleans())
+def test_an_app_user_reaches_its_user_whatever_its_id(user_id: str, *, encoded: bool) -> None:
+    principal = replace(PRINCIPALS["appUser"], user_id=user_id)
+    path = f"/v2/apps/{APP}/users/{quote(user_id, safe='') if encoded else user_id}"
+    assert reaches(principal, (V2,), "GET", path)
+    assert reaches(principal, (V2,), "PATCH", path)
+
+
+@given(user_id=USER_IDS, other=USER_IDS)
+def test_an_app_user_reaches_no_other_user_whatever_their_ids(user_id: str, other: str) -> None:
+    principal = replace(PRINCIPALS["appUser"], user_id=user_id)
+    path = f"/v2/apps/{APP}/users/{other}"
+    assert reaches(principal, (V2,), "GET", path) is (user_id == other)
+
+
+@given(own=HEX, other=HEX, row=st.sampled_from([row for row in ROWS if "{appId}" in row.path]))
+@settings(max_examples=2 * UNIT_EXAMPLES)
+def test_an_account_reaches_no_app_of_an_account_with_another_id(
+    own: str, other: str, row: Row
+) -> None:
+    principal = replace(PRINCIPALS["account"], account_id=f"{own}0000")
+    path = row.filled({**OWN_IDS, "appId": f"{other}0000" + "0000" + "12345678"})
+    expected = own == other and row.lets("account")
+    assert reaches(principal, (V2, V1_1), row.method, path) is expected

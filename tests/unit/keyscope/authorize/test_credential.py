@@ -1,0 +1,93 @@
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyscope.authorize.credential import MAX_AUTHORIZATION_LENGTH, Basic, Bearer, parse_credential
+from keyscope.errors import Reason, Refused
+from keyscope.model.secret import new_secret
+from tests.support.builders import basic, make_key
+
+KEY = make_key()
+
+
+def encoded(text: str | bytes) -> str:
+    octets = text if isinstance(text, bytes) else text.encode()
+    return base64.b64encode(octets).decode()
+
+
+def test_basic_gives_key_id_and_secret() -> None:
+    assert parse_credential(KEY.basic()) == Basic(KEY.key_id, KEY.secret)
+
+
+@pytest.mark.parametrize("scheme", ["basic", "BASIC", "bAsIc"])
+def test_the_scheme_ignores_case(scheme: str) -> None:
+    value = KEY.basic().replace("Basic", scheme)
+    assert parse_credential(value) == Basic(KEY.key_id, KEY.secret)
+
+
+def test_several_spaces_may_follow_the_scheme() -> None:
+    value = KEY.basic().replace("Basic ", "Basic   ")
+    assert parse_credential(value) == Basic(KEY.key_id, KEY.secret)
+
+
+def test_bearer_gives_the_key_id_that_the_token_names() -> None:
+    credential = parse_credential(KEY.bearer(scope="app"))
+    assert isinstance(credential, Bearer)
+    assert credential.key_id == KEY.key_id
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param(None, Reason.NO_CREDENTIAL, id="no header"),
+        pytest.param("", Reason.NO_CREDENTIAL, id="empty header"),
+        pytest.param("x" * (MAX_AUTHORIZATION_LENGTH + 1), Reason.CREDENTIAL_TOO_LONG, id="long"),
+        pytest.param("Basic", Reason.MALFORMED_BASIC, id="scheme alone"),
+        pytest.param(" " + KEY.basic(), Reason.UNSUPPORTED_SCHEME, id="leading space"),
+        pytest.param("Digest x", Reason.UNSUPPORTED_SCHEME, id="another scheme"),
+        pytest.param(KEY.basic()[6:], Reason.UNSUPPORTED_SCHEME, id="no scheme"),
+        pytest.param("Basic ***", Reason.MALFORMED_BASIC, id="not base64"),
+        pytest.param("Basic " + encoded("no colon"), Reason.MALFORMED_BASIC, id="no colon"),
+        pytest.param("Basic " + encoded(b"\xff:x"), Reason.MALFORMED_BASIC, id="not UTF-8"),
+        pytest.param("Basic YTpiYg", Reason.MALFORMED_BASIC, id="unpadded"),
+        pytest.param("Basic YTpi=", Reason.MALFORMED_BASIC, id="too much padding"),
+        pytest.param("Basic YTpiYR==", Reason.MALFORMED_BASIC, id="trailing bits"),
+        pytest.param("Basic -_-_", Reason.MALFORMED_BASIC, id="the other alphabet"),
+        pytest.param(KEY.basic() + "\n", Reason.MALFORMED_BASIC, id="trailing newline"),
+        pytest.param(KEY.basic() + " ", Reason.MALFORMED_BASIC, id="trailing space"),
+        pytest.param(KEY.basic() + ", " + KEY.basic(), Reason.MALFORMED_BASIC, id="two joined"),
+        pytest.param(basic("app_x", KEY.secret), Reason.MALFORMED_KEY_ID, id="no key id"),
+        pytest.param(basic("int" + KEY.key_id[3:], KEY.secret), Reason.MALFORMED_KEY_ID, id="int"),
+        pytest.param(basic(KEY.key_id, "password"), Reason.MISTYPED_SECRET, id="no secret of ours"),
+        pytest.param(basic(KEY.key_id, KEY.secret + ":"), Reason.MISTYPED_SECRET, id="colon"),
+        pytest.param("Bearer", Reason.MALFORMED_TOKEN, id="no token"),
+    ],
+)
+def test_anything_else_is_refused_with_its_reason(value: str | None, reason: Reason) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_credential(value)
+    assert refused.value.reason is reason
+
+
+@given(st.text(max_size=300))
+def test_no_text_is_more_than_refused(text: str) -> None:
+    with pytest.raises(Refused):
+        parse_credential(text)
+
+
+@given(st.binary(max_size=200))
+def test_no_basic_octets_are_more_than_refused(octets: bytes) -> None:
+    with pytest.raises(Refused):
+        parse_credential("Basic " + encoded(octets))
+
+
+def test_a_credential_does_not_print_its_secret() -> None:
+    secret = new_secret()
+    assert secret not in repr(Basic(KEY.key_id, secret))
+
+
+def test_a_credential_does_not_print_its_token() -> None:
+    value = KEY.bearer(scope="app")
+    assert value.split()[1] not in repr(parse_credential(value))

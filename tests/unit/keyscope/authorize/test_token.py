@@ -1,0 +1,201 @@
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyscope.authorize.token import Token, read_token, verify_signature
+from keyscope.errors import Reason, Refused
+from keyscope.model.ids import MAX_USER_ID_LENGTH, percent_encoded
+from keyscope.model.principal import Scope
+from keyscope.model.secret import new_secret
+from tests.support.builders import compact, make_key, token
+
+KEY = make_key()
+HEADER = {"alg": "HS256", "kid": KEY.key_id}
+CLAIMS = {"scope": "app"}
+
+
+def signed(**claims: object) -> str:
+    return token(KEY.key_id, KEY.secret, claims)
+
+
+def reason_of(text: str) -> Reason:
+    with pytest.raises(Refused) as refused:
+        read_token(text)
+    return refused.value.reason
+
+
+def test_a_token_tells_key_scope_and_times() -> None:
+    text = signed(scope="app", exp=1_800_000_060, nbf=1_800_000_000)
+    assert read_token(text) == Token(
+        text, KEY.key_id, Scope.APP, None, 1_800_000_060, 1_800_000_000
+    )
+
+
+def test_an_app_user_token_tells_the_user() -> None:
+    assert read_token(signed(scope="appUser", userId="jane@example.org")).user_id == (
+        "jane@example.org"
+    )
+
+
+def test_the_user_of_another_scope_is_not_taken() -> None:
+    assert read_token(signed(scope="app", userId="jane")).user_id is None
+
+
+@pytest.mark.parametrize("typ", ["JWT", "jwt"])
+def test_the_type_jwt_is_taken(typ: str) -> None:
+    assert read_token(token(KEY.key_id, KEY.secret, CLAIMS, {"typ": typ})).key_id == KEY.key_id
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        pytest.param({**HEADER, "alg": "none"}, Reason.UNSUPPORTED_ALGORITHM, id="alg none"),
+        pytest.param({**HEADER, "alg": "hs256"}, Reason.UNSUPPORTED_ALGORITHM, id="alg case"),
+        pytest.param({**HEADER, "alg": "RS256"}, Reason.UNSUPPORTED_ALGORITHM, id="RS256"),
+        pytest.param({**HEADER, "alg": ["HS256"]}, Reason.UNSUPPORTED_ALGORITHM, id="alg list"),
+        pytest.param({"kid": KEY.key_id}, Reason.UNSUPPORTED_ALGORITHM, id="no alg"),
+        pytest.param({"alg": "HS256"}, Reason.MALFORMED_KEY_ID, id="no kid"),
+        pytest.param({**HEADER, "kid": 1}, Reason.MALFORMED_KEY_ID, id="kid a number"),
+        pytest.param({**HEADER, "kid": "../../x"}, Reason.MALFORMED_KEY_ID, id="kid a path"),
+        pytest.param({**HEADER, "kid": "x" * 2_000}, Reason.MALFORMED_KEY_ID, id="kid long"),
+        pytest.param({**HEADER, "typ": "at+jwt"}, Reason.UNSUPPORTED_TOKEN_TYPE, id="typ at+jwt"),
+        pytest.param({**HEADER, "typ": None}, Reason.UNSUPPORTED_TOKEN_TYPE, id="typ null"),
+        pytest.param({**HEADER, "crit": ["exp"]}, Reason.UNSUPPORTED_HEADER_PARAMETER, id="crit"),
+        pytest.param({**HEADER, "b64": False}, Reason.UNSUPPORTED_HEADER_PARAMETER, id="b64"),
+        pytest.param({**HEADER, "jwk": {}}, Reason.UNSUPPORTED_HEADER_PARAMETER, id="jwk"),
+        pytest.param({**HEADER, "jku": "u"}, Reason.UNSUPPORTED_HEADER_PARAMETER, id="jku"),
+        pytest.param({**HEADER, "x5u": "u"}, Reason.UNSUPPORTED_HEADER_PARAMETER, id="x5u"),
+        pytest.param({**HEADER, "x5c": []}, Reason.UNSUPPORTED_HEADER_PARAMETER, id="x5c"),
+        pytest.param([HEADER], Reason.MALFORMED_TOKEN, id="a list"),
+        pytest.param('{"alg":"HS256","alg":"none"}', Reason.DUPLICATE_TOKEN_MEMBER, id="alg twice"),
+        pytest.param("[" * 3_000, Reason.MALFORMED_TOKEN, id="nested deeply"),
+        pytest.param('{"alg":NaN}', Reason.MALFORMED_TOKEN, id="NaN"),
+    ],
+)
+def test_a_header_outside_the_profile_is_refused(header: object, reason: Reason) -> None:
+    assert reason_of(compact(header, CLAIMS)) is reason
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        pytest.param({}, Reason.MISSING_SCOPE, id="no scope"),
+        pytest.param({"scope": None}, Reason.MISSING_SCOPE, id="scope null"),
+        pytest.param({"scope": ["app"]}, Reason.MALFORMED_CLAIM, id="scope a list"),
+        pytest.param({"scope": "app account"}, Reason.UNKNOWN_SCOPE, id="two scopes"),
+        pytest.param({"scope": "integration"}, Reason.UNKNOWN_SCOPE, id="a scope not ours"),
+        pytest.param('{"scope":"app","scope":"app"}', Reason.DUPLICATE_TOKEN_MEMBER, id="twice"),
+        pytest.param('{"scope":"app","x":{"a":1,"a":2}}', Reason.DUPLICATE_TOKEN_MEMBER, id="deep"),
+        pytest.param({**CLAIMS, "exp": "1800000060"}, Reason.MALFORMED_CLAIM, id="exp a string"),
+        pytest.param({**CLAIMS, "exp": 1.8e9}, Reason.MALFORMED_CLAIM, id="exp a float"),
+        pytest.param('{"scope":"app","exp":1e400}', Reason.MALFORMED_CLAIM, id="exp infinite"),
+        pytest.param({**CLAIMS, "exp": True}, Reason.MALFORMED_CLAIM, id="exp a boolean"),
+        pytest.param({**CLAIMS, "exp": None}, Reason.MALFORMED_CLAIM, id="exp null"),
+        pytest.param({**CLAIMS, "nbf": "0"}, Reason.MALFORMED_CLAIM, id="nbf a string"),
+        pytest.param({"scope": "appUser"}, Reason.MISSING_USER_ID, id="no user"),
+        pytest.param({"scope": "appUser", "userId": ""}, Reason.MISSING_USER_ID, id="user empty"),
+        pytest.param({"scope": "appUser", "userId": 7}, Reason.MALFORMED_CLAIM, id="user a number"),
+        pytest.param("null", Reason.MALFORMED_TOKEN, id="null"),
+        pytest.param("{", Reason.MALFORMED_TOKEN, id="not JSON"),
+    ],
+)
+def test_claims_outside_the_profile_are_refused(claims: object, reason: Reason) -> None:
+    assert reason_of(compact(HEADER, claims)) is reason
+
+
+@pytest.mark.parametrize(
+    "user_id",
+    [
+        "*",
+        "a*",
+        "a?",
+        "a/b",
+        "..",
+        ".",
+        "..jane",
+        "jane+x2f..doe",
+        "jane@5C..doe",
+        "a%2Fb",
+        "a b",
+        "a\n",
+        "ü",
+        "${aws:username}",
+        'a"',
+        "a\\b",
+    ],
+)
+def test_a_user_id_that_could_widen_a_policy_or_a_path_is_refused(user_id: str) -> None:
+    claims = {"scope": "appUser", "userId": user_id}
+    assert reason_of(compact(HEADER, claims)) is Reason.UNSAFE_USER_ID
+
+
+@pytest.mark.parametrize(
+    "user_id", [".jane", "jane..doe", "jane..", "jane@..doe", "jane+..doe", "+."]
+)
+def test_dots_that_make_no_dot_segment_are_part_of_a_user_id(user_id: str) -> None:
+    assert read_token(signed(scope="appUser", userId=user_id)).user_id == user_id
+
+
+@pytest.mark.parametrize(
+    "user_id", ["u" * (MAX_USER_ID_LENGTH + 1), "@" * (MAX_USER_ID_LENGTH // 3 + 1)]
+)
+def test_a_user_id_too_long_for_a_policy_is_refused(user_id: str) -> None:
+    claims = {"scope": "appUser", "userId": user_id}
+    assert reason_of(compact(HEADER, claims)) is Reason.UNSAFE_USER_ID
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param("", Reason.MALFORMED_TOKEN, id="empty"),
+        pytest.param("a.b", Reason.MALFORMED_TOKEN, id="two segments"),
+        pytest.param(signed(scope="app") + ".x", Reason.MALFORMED_TOKEN, id="four segments"),
+        pytest.param(compact(HEADER, CLAIMS, ""), Reason.UNSUPPORTED_ALGORITHM, id="unsigned"),
+        pytest.param(
+            compact(HEADER, CLAIMS, "A" * 44), Reason.MALFORMED_TOKEN, id="long signature"
+        ),
+        pytest.param(compact(HEADER, CLAIMS, "A" * 42 + "B"), Reason.MALFORMED_TOKEN, id="bits"),
+        pytest.param(signed(scope="app") + "\n", Reason.MALFORMED_TOKEN, id="trailing newline"),
+        pytest.param(signed(scope="app") + "=", Reason.MALFORMED_TOKEN, id="padding"),
+        pytest.param('{"payload":"","signatures":[]}', Reason.MALFORMED_TOKEN, id="JSON"),
+        pytest.param("A." + signed(scope="app")[2:], Reason.MALFORMED_TOKEN, id="odd base64"),
+    ],
+)
+def test_another_serialization_is_refused(text: str, reason: Reason) -> None:
+    assert reason_of(text) is reason
+
+
+@given(st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=8), max_size=5))
+def test_no_claims_are_more_than_refused(claims: dict[str, object]) -> None:
+    with pytest.raises(Refused):
+        read_token(compact(HEADER, {**claims, "scope": "nobody"}))
+
+
+def test_a_signature_made_with_the_secret_is_proven() -> None:
+    verify_signature(read_token(signed(scope="app")), KEY.secret)
+
+
+def test_a_signature_made_with_another_secret_is_refused() -> None:
+    with pytest.raises(Refused) as refused:
+        verify_signature(read_token(signed(scope="app")), new_secret())
+    assert refused.value.reason is Reason.WRONG_SIGNATURE
+
+
+def test_a_claim_changed_after_signing_is_refused() -> None:
+    parts = signed(scope="app").split(".")
+    forged = ".".join([parts[0], signed(scope="account").split(".")[1], parts[2]])
+    with pytest.raises(Refused) as refused:
+        verify_signature(read_token(forged), KEY.secret)
+    assert refused.value.reason is Reason.WRONG_SIGNATURE
+
+
+def test_the_claims_that_pyjwt_would_judge_are_left_alone() -> None:
+    text = jwt.encode(
+        {"scope": "app", "aud": "x", "iat": 9_000_000_000}, KEY.secret, headers={"kid": KEY.key_id}
+    )
+    verify_signature(read_token(text), KEY.secret)
+
+
+def test_a_user_id_has_the_form_that_clients_put_into_paths() -> None:
+    assert percent_encoded("a@b+c:d-e") == "a%40b%2Bc%3Ad-e"

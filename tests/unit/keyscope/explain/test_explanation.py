@@ -1,0 +1,344 @@
+"""Explanations: they agree with the authorizer, name the right step, and hold nothing secret."""
+
+import json
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyscope.access.access_map import read_access_map
+from keyscope.access.policy import prepare_policies
+from keyscope.authorize.decision import Decision
+from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.errors import Reason
+from keyscope.explain.advice import ADVICE
+from keyscope.explain.explanation import Answer, Explanation, StepVerdict, explain
+from keyscope.explain.request import ApiKind, AskedRequest, reader_of
+from keyscope.explain.steps import STEPS, Step
+from keyscope.model.ids import OwnerType
+from keyscope.model.secret import new_secret
+from tests.support.builders import (
+    ACCOUNT,
+    APP,
+    NOW,
+    OTHER_APP,
+    MadeKey,
+    basic,
+    make_key,
+    rest_request_event,
+    rotated,
+    token,
+)
+from tests.support.profile import UNIT_EXAMPLES
+from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
+
+MAP: Final = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
+POLICIES: Final = prepare_policies(read_access_map(MAP, ["v2", "v1.1"]), 10)
+KEY: Final = make_key()
+ADDRESS: Final = "192.0.2.7"
+EXAMPLES: Final = 2 * UNIT_EXAMPLES
+USERS: Final = f"/v2/apps/{APP}/users"
+OF_OTHER_FUNCTIONS: Final = {
+    Reason.FLUSH_QUEUE_UNAVAILABLE,
+    Reason.CACHE_NOT_FLUSHED,
+    Reason.MALFORMED_CONTEXT,
+    Reason.TOO_MANY_CHANGES,
+}
+
+
+def authorizer(*keys: MadeKey) -> Authorizer:
+    return Authorizer(
+        keys=MemoryKeyStore({key.key_id: key.record for key in keys}),
+        secrets=MemorySecretOpener(),
+        policies=POLICIES,
+        clock=SteppedClock(NOW),
+        timer=SteppedClock(0),
+    )
+
+
+def explained(asked: AskedRequest, *keys: MadeKey) -> Explanation:
+    event = asked.event()
+    return explain(event, reader_of(event), authorizer(*(keys or (KEY,))))
+
+
+def get(path: str, authorization: str, *keys: MadeKey) -> Explanation:
+    return explained(AskedRequest(authorization, "GET", path, ADDRESS), *keys)
+
+
+def failed_step(explanation: Explanation) -> Step | None:
+    failed = [one.step for one in explanation.steps if one.verdict is StepVerdict.FAILED]
+    assert len(failed) <= 1
+    return failed[0] if failed else None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A key and a credential with faults, and the step at which the first of them shows."""
+
+    key: MadeKey
+    authorization: str
+    stored: bool
+    first_fault: Step | None
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    faults = draw(
+        st.sets(
+            st.sampled_from(
+                [
+                    Step.KEY,
+                    Step.SECRET,
+                    Step.ENABLED,
+                    Step.UNEXPIRED,
+                    Step.SOURCE_ADDRESS,
+                    Step.TOKEN_TIMES,
+                    Step.SCOPE,
+                ]
+            )
+        )
+    )
+    owner_type = draw(st.sampled_from(OwnerType))
+    is_token = draw(st.booleans())
+    key = make_key(
+        owner_type,
+        expires_at=NOW - 1 if Step.UNEXPIRED in faults else NOW + 60,
+        allowed_cidrs=("198.51.100.0/24" if Step.SOURCE_ADDRESS in faults else f"{ADDRESS}/32",),
+    )
+    if Step.ENABLED in faults:
+        key = MadeKey(replace(key.record, disabled_at=NOW - 5), key.secret)
+    secret = new_secret() if Step.SECRET in faults else key.secret
+    good, bad = ("app", "account") if owner_type is OwnerType.APP else ("account", "app")
+    claims = {
+        "scope": bad if Step.SCOPE in faults else good,
+        "exp": NOW - 1 if Step.TOKEN_TIMES in faults else NOW + 60,
+    }
+    if not is_token:
+        faults -= {Step.TOKEN_TIMES, Step.SCOPE}
+    authorization = (
+        f"Bearer {token(key.key_id, secret, claims)}" if is_token else basic(key.key_id, secret)
+    )
+    first = next((step for step in STEPS if step in faults), None)
+    return Case(key, authorization, Step.KEY not in faults, first)
+
+
+@given(case=cases())
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_the_first_step_at_fault_is_named_and_those_before_it_passed(case: Case) -> None:
+    keys = [case.key] if case.stored else [KEY]
+    explanation = get("/v2/apps", case.authorization, *keys)
+    if case.first_fault is None:
+        assert explanation.answer in {Answer.PASSES, Answer.FORBIDDEN}
+        return
+    position = STEPS.index(case.first_fault)
+    assert [one.verdict for one in explanation.steps] == [
+        *[StepVerdict.PASSED] * position,
+        StepVerdict.FAILED,
+        *[StepVerdict.NOT_REACHED] * (len(STEPS) - position - 1),
+    ]
+
+
+@given(
+    authorization=st.one_of(
+        st.none(),
+        st.text(max_size=40),
+        st.binary(max_size=60).map(lambda octets: "Basic " + octets.hex()),
+        cases().map(lambda case: case.authorization),
+    ),
+    case=cases(),
+    kind=st.sampled_from(ApiKind),
+    address=st.sampled_from([None, ADDRESS, "198.51.100.9", "nowhere"]),
+    failure=st.sampled_from([None, Reason.KEY_STORE_UNAVAILABLE, Reason.DAMAGED_RECORD]),
+)
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_an_explanation_agrees_with_the_authorizer(
+    authorization: str | None,
+    case: Case,
+    kind: ApiKind,
+    address: str | None,
+    failure: Reason | None,
+) -> None:
+    by = replace(
+        authorizer(case.key), keys=MemoryKeyStore({case.key.key_id: case.key.record}, failure)
+    )
+    for sent in (authorization, case.authorization):
+        event = AskedRequest(sent, "GET", "/v2/apps", address, kind).event()
+        decided = authorize(event, reader_of(event), by)
+        explanation = explain(event, reader_of(event), by)
+        assert told(explanation.decision) == told(decided)
+        is_allowed = explanation.answer in {Answer.PASSES, Answer.FORBIDDEN}
+        assert is_allowed == (decided.policy is not None)
+
+
+def told(decision: Decision) -> tuple[object, ...]:
+    return (decision.outcome, decision.reason, decision.detail, decision.principal, decision.policy)
+
+
+@given(case=cases())
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_an_explanation_holds_no_secret_and_no_token(case: Case) -> None:
+    explanation = get("/v2/apps", case.authorization, case.key)
+    shown = json.dumps(explanation.members())
+    sent = case.authorization.partition(" ")[2]
+    assert case.key.secret not in shown
+    assert not [part for part in sent.split(".") if part in shown]
+    assert case.key.record.secret_hash.hex() not in shown
+
+
+def test_every_reason_of_an_authorizer_has_advice() -> None:
+    assert set(ADVICE) == set(Reason) - OF_OTHER_FUNCTIONS
+
+
+@pytest.mark.parametrize("reason", sorted(set(Reason) - OF_OTHER_FUNCTIONS))
+def test_every_reason_stops_at_a_step_with_its_advice(reason: Reason) -> None:
+    class Failing(MemoryKeyStore):
+        failure = reason
+
+    by = replace(authorizer(KEY), keys=Failing({}, reason))
+    explanation = explain(rest_request_event(KEY.basic()), reader_of({}), by)
+    (step,) = [one for one in explanation.steps if one.verdict is StepVerdict.FAILED]
+    assert (step.reason, step.advice) == (reason, ADVICE[reason])
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        (USERS, Answer.PASSES),
+        (f"{USERS}/u/conversations", Answer.PASSES),
+        (f"/v2/apps/{OTHER_APP}/users", Answer.FORBIDDEN),
+        ("/v2/apps", Answer.FORBIDDEN),
+        (f"{USERS}?page=1", Answer.PASSES),
+    ],
+)
+def test_the_policy_is_evaluated_for_method_and_path(path: str, answer: Answer) -> None:
+    assert get(path, KEY.basic()).answer is answer
+
+
+def test_the_statement_and_resource_that_allow_are_named() -> None:
+    policy = get(f"{USERS}/u", KEY.basic()).policy
+    assert policy is not None
+    assert policy.statement == 0
+    assert policy.resource is not None
+    assert policy.resource.endswith(f"/GET{USERS}/*")
+
+
+def test_a_forbidden_path_tells_which_methods_it_has() -> None:
+    explanation = explained(AskedRequest(KEY.basic(), "DELETE", USERS, ADDRESS))
+    step = explanation.steps[-1]
+    assert step.detail == f"No statement allows DELETE {USERS}; on this path are allowed: GET, POST"
+    assert "access map" in step.advice
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"), [(ApiKind.REST, Answer.FORBIDDEN), (ApiKind.HTTP, Answer.PASSES)]
+)
+def test_a_path_is_decoded_once_where_an_http_api_is_asked(kind: ApiKind, answer: Answer) -> None:
+    path = USERS.replace("users", "use%72s")
+    assert explained(AskedRequest(KEY.basic(), "GET", path, ADDRESS, kind)).answer is answer
+
+
+def test_a_route_that_no_key_opens_is_told_apart() -> None:
+    key = make_key(OwnerType.ACCOUNT)
+    explanation = get(f"/v1.1/apps/{APP}/attachments/cookie", key.basic(), key)
+    assert explanation.answer is Answer.FORBIDDEN
+    assert "`never`" in explanation.steps[-1].advice
+
+
+def test_conditions_are_told_with_when_they_end() -> None:
+    key = make_key(expires_at=NOW + 60, allowed_cidrs=("192.0.2.0/24",))
+    explanation = get(USERS, key.basic(), key)
+    assert explanation.policy is not None
+    assert explanation.policy.conditions == {
+        "DateLessThan": {"aws:CurrentTime": "2027-01-15T08:01:00Z"},
+        "IpAddress": {"aws:SourceIp": ["192.0.2.0/24"]},
+    }
+
+
+def test_a_websocket_connection_is_explained() -> None:
+    asked = AskedRequest(KEY.basic(), "GET", "", ADDRESS, ApiKind.WEBSOCKET)
+    explanation = explained(asked)
+    assert explanation.answer is Answer.PASSES
+    assert explanation.members()["request"] == {
+        "apiKind": "websocket",
+        "stage": "prod",
+        "method": "$connect",
+        "sourceAddress": ADDRESS,
+    }
+
+
+def detail_of(step: Step, explanation: Explanation) -> str:
+    (found,) = [one.detail for one in explanation.steps if one.step is step]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("key", "step", "detail"),
+    [
+        pytest.param(KEY, Step.CREDENTIAL, f"Basic, key id {KEY.key_id}", id="credential"),
+        (KEY, Step.KEY, f"Key of the app {APP}"),
+        (make_key(OwnerType.ACCOUNT), Step.KEY, f"Key of the user account {ACCOUNT}"),
+        (KEY, Step.UNEXPIRED, "The key does not expire"),
+        (make_key(expires_at=NOW + 1), Step.UNEXPIRED, "Expires at 2027-01-15T08:00:01Z"),
+        (make_key(expires_at=NOW - 1), Step.UNEXPIRED, "Expired at 2027-01-15T07:59:59Z"),
+        (KEY, Step.SOURCE_ADDRESS, "The key works from anywhere"),
+        (
+            make_key(allowed_cidrs=("198.51.100.0/24",)),
+            Step.SOURCE_ADDRESS,
+            f"{ADDRESS}; allowed are 198.51.100.0/24",
+        ),
+        (KEY, Step.TOKEN_TIMES, "No token, so no times"),
+        (KEY, Step.SCOPE, "Basic gives app"),
+        (KEY, Step.POLICY, f"For app/{APP}, scope app"),
+        (make_key(revoked_at=NOW - 1), Step.KEY, f"Key of the app {APP}, revoked at 2027-01-15T07"),
+    ],
+)
+def test_a_step_tells_what_was_found(key: MadeKey, step: Step, detail: str) -> None:
+    assert detail_of(step, get(USERS, key.basic(), key)).startswith(detail)
+
+
+def test_a_tokens_claims_and_times_are_told() -> None:
+    explanation = get(USERS, KEY.bearer(scope="appUser", userId="u", nbf=NOW, exp=NOW + 9))
+    assert detail_of(Step.CREDENTIAL, explanation).endswith("claims scope appUser, userId u")
+    assert detail_of(Step.TOKEN_TIMES, explanation) == (
+        "Valid from 2027-01-15T08:00:00Z, until 2027-01-15T08:00:09Z; it is 2027-01-15T08:00:00Z"
+    )
+    assert detail_of(Step.SCOPE, explanation) == (
+        "Claims appUser; a key of this app gives app, appUser"
+    )
+
+
+def test_an_expiry_beyond_the_calendar_is_told_all_the_same() -> None:
+    key = make_key(expires_at=10**400)
+    explanation = get(USERS, key.basic(), key)
+    assert detail_of(Step.UNEXPIRED, explanation) == "Expires at the end of the calendar"
+
+
+def test_a_previous_secret_is_told_with_when_it_ends() -> None:
+    key = rotated(KEY, ends_at=NOW + 60)
+    explanation = get(USERS, KEY.basic(), key)
+    assert detail_of(Step.SECRET, explanation) == (
+        "The previous secret, which is accepted until 2027-01-15T08:01:00Z"
+    )
+
+
+def test_an_ended_overlap_is_told() -> None:
+    explanation = get(USERS, KEY.basic(), rotated(KEY, ends_at=NOW - 60))
+    assert failed_step(explanation) is Step.SECRET
+    assert "ended at 2027-01-15T07:59:00Z" in detail_of(Step.SECRET, explanation)
+
+
+def test_a_disabled_key_is_told_with_since_when() -> None:
+    key = MadeKey(replace(KEY.record, disabled_at=NOW), KEY.secret)
+    assert detail_of(Step.ENABLED, get(USERS, key.basic(), key)) == (
+        "Disabled since 2027-01-15T08:00:00Z"
+    )
+
+
+def test_an_event_that_is_none_fails_at_its_reading() -> None:
+    explanation = explain(None, reader_of(None), authorizer())
+    assert explanation.answer is Answer.FAILED
+    assert failed_step(explanation) is Step.EVENT
+    assert explanation.members()["reason"] == "malformed_event"

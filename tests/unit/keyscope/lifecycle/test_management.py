@@ -1,0 +1,614 @@
+"""Who may do what: every operation, by every kind of principal, on every kind of id."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from inspect import isfunction
+from itertools import product
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyscope.errors import Forbidden, InvalidInput
+from keyscope.lifecycle.directory import (
+    After,
+    Key,
+    KeyNotFound,
+    Members,
+    Offset,
+    Owner,
+    OwnerNotFound,
+    OwnsApps,
+    Page,
+)
+from keyscope.lifecycle.management import (
+    MAX_METADATA_BYTES,
+    AppChange,
+    AppRequest,
+    KeyChange,
+    Management,
+    MergePatch,
+    is_too_large,
+    merged,
+)
+from keyscope.lifecycle.operations import KeyRequest
+from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
+from keyscope.model.principal import Principal, Scope
+from tests.support.builders import (
+    ACCOUNT,
+    APP,
+    APP_OF_SERVICE_ACCOUNT,
+    NOW,
+    OTHER_ACCOUNT,
+    OTHER_APP,
+    SERVICE_ACCOUNT,
+    USER,
+)
+from tests.support.directories import Operations
+from tests.support.stores import SteppedClock
+
+ADDRESS: Final = "192.0.2.7"
+PEER: Final = ACCOUNT + "beef"
+APP_OF_PEER: Final = PEER + "12345678"
+OTHER_SERVICE_ACCOUNT: Final = OTHER_ACCOUNT + "c0de"
+APP_OF_OTHERS: Final = OTHER_SERVICE_ACCOUNT + "12345678"
+KEY_ID: Final = "app_" + "0" * 24
+PRINCIPALS: Final = {
+    "user account": Principal(Scope.ACCOUNT, "act_" + "1" * 24, OwnerType.ACCOUNT, ACCOUNT),
+    "service account": Principal(
+        Scope.ACCOUNT,
+        "svc_" + "1" * 24,
+        OwnerType.SERVICE_ACCOUNT,
+        ACCOUNT,
+        service_account_id=SERVICE_ACCOUNT,
+    ),
+    "app": Principal(Scope.APP, "app_" + "1" * 24, OwnerType.APP, ACCOUNT, app_id=APP),
+    "app user": Principal(
+        Scope.APP_USER, "app_" + "1" * 24, OwnerType.APP, ACCOUNT, app_id=APP, user_id=USER
+    ),
+}
+ALLOWED: Final = "+"
+NOT_FOUND: Final = "-"
+FORBIDDEN: Final = "!"
+
+OWN_APPS: Final = [
+    # whose, id, and what a user account, a service account, an app and an app user may do with it
+    ("the user account's", APP, "+ - + !"),
+    ("the service account's", APP_OF_SERVICE_ACCOUNT, "+ + - !"),
+    ("another service account's", APP_OF_PEER, "+ - - !"),
+    ("another account's", OTHER_APP, "- - - !"),
+    ("another account's service account's", APP_OF_OTHERS, "- - - !"),
+    ("an account's id", ACCOUNT, "- - - !"),
+    ("a service account's id", SERVICE_ACCOUNT, "- - - !"),
+    ("a key's id", KEY_ID, "- - - !"),
+    ("nothing", "", "- - - !"),
+    ("upper case", APP_OF_SERVICE_ACCOUNT.upper(), "- - - !"),
+    ("too short", APP_OF_SERVICE_ACCOUNT[:-1], "- - - !"),
+    ("too long", APP_OF_SERVICE_ACCOUNT + "0", "- - - !"),
+    ("a line feed after", APP_OF_SERVICE_ACCOUNT + "\n", "- - - !"),
+    ("stars", SERVICE_ACCOUNT + "*" * 8, "- - - !"),
+    ("surrogates", SERVICE_ACCOUNT + "\ud800" * 8, "- - - !"),
+    ("a path", f"{APP_OF_SERVICE_ACCOUNT}/keys", "- - - !"),
+]
+MANAGED_APPS: Final = [
+    # An app's key neither ends its app nor manages keys, whatever the id.
+    (whose, app_id, f"{verdicts[:3]} ! !")
+    for whose, app_id, verdicts in OWN_APPS
+]
+SERVICE_ACCOUNTS: Final = [
+    ("the account's", SERVICE_ACCOUNT, "+ ! ! !"),
+    ("another of the account's", PEER, "+ ! ! !"),
+    ("another account's", OTHER_SERVICE_ACCOUNT, "- ! ! !"),
+    ("an account's id", ACCOUNT, "- ! ! !"),
+    ("the user account as a service account", ACCOUNT + "0000", "- ! ! !"),
+    ("an app's id", APP_OF_SERVICE_ACCOUNT, "- ! ! !"),
+    ("nothing", "", "- ! ! !"),
+    ("upper case", SERVICE_ACCOUNT.upper(), "- ! ! !"),
+    ("a line feed after", SERVICE_ACCOUNT + "\n", "- ! ! !"),
+]
+
+Operation = Callable[[Management, str], object]
+
+
+def key_id_of(owner_type: OwnerType) -> str:
+    return KEY_ID_PREFIXES[owner_type] + "0" * 24
+
+
+def caller_key_id_of(owner_type: OwnerType) -> str:
+    return KEY_ID_PREFIXES[owner_type] + "1" * 24
+
+
+def key_operations(owner_type: OwnerType) -> dict[str, Operation]:
+    key_id = key_id_of(owner_type)
+    change = KeyChange(frozenset({"disabled"}), disabled=True)
+    return {
+        "create_key": lambda it, owner: it.create_key(owner_type, owner, KeyRequest("new")),
+        "list_keys": lambda it, owner: it.list_keys(owner_type, owner),
+        "get_key": lambda it, owner: it.get_key(owner_type, owner, key_id),
+        "update_key": lambda it, owner: it.update_key(owner_type, owner, key_id, change),
+        "rotate_key": lambda it, owner: it.rotate_key(owner_type, owner, key_id, 60),
+        "end_overlap": lambda it, owner: it.end_overlap(owner_type, owner, key_id),
+        "delete_key": lambda it, owner: it.delete_key(owner_type, owner, key_id),
+    }
+
+
+OWN_APP_OPERATIONS: Final[dict[str, Operation]] = {
+    "get_app": lambda it, app: it.get_app(app),
+    "update_app": lambda it, app: it.update_app(app, AppChange("New name")),
+}
+MANAGED_APP_OPERATIONS: Final[dict[str, Operation]] = {
+    "delete_app": lambda it, app: it.delete_app(app),
+    **key_operations(OwnerType.APP),
+}
+SERVICE_ACCOUNT_OPERATIONS: Final[dict[str, Operation]] = {
+    "get_service_account": lambda it, owner: it.get_service_account(owner),
+    "rename_service_account": lambda it, owner: it.rename_service_account(owner, "New name"),
+    "delete_service_account": lambda it, owner: it.delete_service_account(owner),
+    **key_operations(OwnerType.SERVICE_ACCOUNT),
+}
+UNADDRESSED_OPERATIONS: Final[dict[str, tuple[Operation, str]]] = {
+    "create_app": (lambda it, _: it.create_app(AppRequest("new")), "+ + ! !"),
+    "list_apps": (lambda it, _: it.list_apps(After(), 25), "+ + ! !"),
+    "create_service_account": (lambda it, _: it.create_service_account("new"), "+ ! ! !"),
+    "list_service_accounts": (lambda it, _: it.list_service_accounts(Offset(0), 25), "+ ! ! !"),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation by a kind of principal, and what comes of it."""
+
+    kind: str
+    name: str
+    whose: str
+    operation: Operation
+    owner_id: str
+    verdict: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.name}{self.whose and f' of {self.whose}'}"
+
+
+def cases() -> Iterator[Case]:
+    groups = [
+        (OWN_APPS, OWN_APP_OPERATIONS),
+        (MANAGED_APPS, MANAGED_APP_OPERATIONS),
+        (SERVICE_ACCOUNTS, SERVICE_ACCOUNT_OPERATIONS),
+    ]
+    for rows, operations in groups:
+        for (whose, owner_id, verdicts), name in product(rows, operations):
+            for kind, verdict in zip(PRINCIPALS, verdicts.split(), strict=True):
+                yield Case(kind, name, whose, operations[name], owner_id, verdict)
+    for name, (operation, verdicts) in UNADDRESSED_OPERATIONS.items():
+        for kind, verdict in zip(PRINCIPALS, verdicts.split(), strict=True):
+            yield Case(kind, name, "", operation, "", verdict)
+
+
+ALLOWED_CASES: Final = [case for case in cases() if case.verdict == ALLOWED]
+
+
+@pytest.fixture
+def operations() -> Operations:
+    return new_operations()
+
+
+def new_operations() -> Operations:
+    made = Operations(SteppedClock(NOW))
+    for account_id, *service_accounts in (
+        (ACCOUNT, SERVICE_ACCOUNT, PEER),
+        (OTHER_ACCOUNT, OTHER_SERVICE_ACCOUNT),
+    ):
+        key = Key(PRINCIPALS["user account"].key_id, NOW)
+        made.directory.hold(Owner(OwnerType.ACCOUNT, account_id, "account", NOW), key)
+        for owner_id in service_accounts:
+            hold(made, OwnerType.SERVICE_ACCOUNT, owner_id)
+    for app_id in (APP, APP_OF_SERVICE_ACCOUNT, APP_OF_PEER, OTHER_APP, APP_OF_OTHERS):
+        hold(made, OwnerType.APP, app_id)
+    return made
+
+
+def hold(operations: Operations, owner_type: OwnerType, owner_id: str) -> None:
+    keys = [Key(key_id, NOW) for key_id in (key_id_of(owner_type), caller_key_id_of(owner_type))]
+    operations.directory.hold(Owner(owner_type, owner_id, "name", NOW), *keys)
+
+
+def management(operations: Operations, kind: str = "user account") -> Management:
+    return Management(operations.provisioning(), PRINCIPALS[kind], ADDRESS)
+
+
+def verdict_of(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except Forbidden:
+        return FORBIDDEN
+    except OwnerNotFound:
+        return NOT_FOUND
+    except OwnsApps:
+        # The service accounts here have apps: who is told so was let through.
+        return ALLOWED
+    return ALLOWED
+
+
+def outcome_of(case: Case) -> tuple[str, bool, bool]:
+    """Return the verdict, whether anything was looked up, and whether anything was left behind."""
+    operations = new_operations()
+    own = management(operations, case.kind)
+    verdict = verdict_of(lambda: case.operation(own, case.owner_id))
+    left = (operations.flushes.promised, operations.trail.events) != (0, [])
+    return verdict, operations.directory.asked != [], left
+
+
+# All in one test, since a test for each of a thousand cases would take pytest longer than they do.
+@pytest.mark.parametrize("kind", PRINCIPALS)
+def test_a_principal_reaches_its_own_and_nothing_else(kind: str) -> None:
+    outcomes = {case: outcome_of(case) for case in cases() if case.kind == kind}
+    wrong = {
+        str(case): verdict for case, (verdict, _, _) in outcomes.items() if verdict != case.verdict
+    }
+    assert wrong == {}
+    looked_up = [
+        str(case) for case, (verdict, asked, _) in outcomes.items() if asked != (verdict == ALLOWED)
+    ]
+    assert looked_up == []
+    left = [
+        str(case) for case, (verdict, _, left) in outcomes.items() if left and verdict != ALLOWED
+    ]
+    assert left == []
+
+
+def test_every_operation_is_in_the_table() -> None:
+    named = {
+        *OWN_APP_OPERATIONS,
+        *MANAGED_APP_OPERATIONS,
+        *SERVICE_ACCOUNT_OPERATIONS,
+        *UNADDRESSED_OPERATIONS,
+    }
+    public = {name for name, member in vars(Management).items() if isfunction(member)}
+    assert named == {name for name in public if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("kind", ["user account", "service account"])
+def test_a_new_app_is_its_creators(kind: str, operations: Operations) -> None:
+    own = management(operations, kind)
+    app = own.create_app(AppRequest("Shop", {"echoPostback": True}, {"plan": "gold"}))
+    assert app.owner_id.startswith(own.own_prefix)
+    assert own.get_app(app.owner_id) == app
+    assert (app.display_name, app.settings, app.metadata) == (
+        "Shop",
+        {"echoPostback": True},
+        {"plan": "gold"},
+    )
+
+
+def test_an_app_that_the_user_account_created_is_no_service_accounts(
+    operations: Operations,
+) -> None:
+    app_id = management(operations).create_app(AppRequest("Shop")).owner_id
+    assert app_id.startswith(ACCOUNT + "0000")
+
+
+@pytest.mark.parametrize("kind", ["user account", "service account"])
+def test_a_deleted_creator_creates_nothing(kind: str, operations: Operations) -> None:
+    operations.directory.owners.clear()
+    with pytest.raises(Forbidden):
+        management(operations, kind).create_app(AppRequest("Shop"))
+
+
+def test_a_deleted_account_creates_no_service_account(operations: Operations) -> None:
+    operations.directory.owners.clear()
+    with pytest.raises(Forbidden):
+        management(operations).create_service_account("robot")
+
+
+@pytest.mark.parametrize(
+    ("kind", "creator_id", "listed"),
+    [
+        ("user account", None, [APP, APP_OF_PEER, APP_OF_SERVICE_ACCOUNT]),
+        ("user account", SERVICE_ACCOUNT, [APP_OF_SERVICE_ACCOUNT]),
+        ("user account", PEER, [APP_OF_PEER]),
+        ("user account", OTHER_SERVICE_ACCOUNT, []),
+        ("service account", None, [APP_OF_SERVICE_ACCOUNT]),
+        ("service account", SERVICE_ACCOUNT, [APP_OF_SERVICE_ACCOUNT]),
+        ("service account", PEER, []),
+        ("service account", ACCOUNT, []),
+        ("service account", OTHER_SERVICE_ACCOUNT, []),
+    ],
+)
+def test_a_list_holds_the_principals_own_apps(
+    kind: str, creator_id: str | None, listed: list[str], operations: Operations
+) -> None:
+    page = management(operations, kind).list_apps(After(), 25, creator_id)
+    assert [app.owner_id for app in page.owners] == listed
+
+
+def test_another_accounts_apps_are_not_even_looked_for(operations: Operations) -> None:
+    page = management(operations).list_apps(After(), 25, OTHER_SERVICE_ACCOUNT)
+    assert page == Page((), has_more=False)
+    assert operations.directory.asked == ["find_key"]
+
+
+def test_service_accounts_are_those_of_the_account(operations: Operations) -> None:
+    page = management(operations).list_service_accounts(Offset(0), 25)
+    assert [owner.owner_id for owner in page.owners] == [PEER, SERVICE_ACCOUNT]
+
+
+@pytest.mark.parametrize("kind", ["user account", "service account"])
+@pytest.mark.parametrize(
+    "name", ["get_key", "update_key", "rotate_key", "end_overlap", "delete_key"]
+)
+def test_an_unknown_key_is_told_and_has_nothing_flushed(
+    kind: str, name: str, operations: Operations
+) -> None:
+    operations.directory.keys[APP_OF_SERVICE_ACCOUNT].clear()
+    operation = MANAGED_APP_OPERATIONS[name]
+    with pytest.raises(KeyNotFound):
+        operation(management(operations, kind), APP_OF_SERVICE_ACCOUNT)
+    assert operations.flushes.promised == 0
+
+
+@pytest.mark.parametrize("owner", [(OwnerType.APP, APP), (OwnerType.SERVICE_ACCOUNT, PEER)])
+def test_a_new_key_is_in_the_usage_plan_of_the_callers_key(
+    owner: tuple[OwnerType, str], operations: Operations
+) -> None:
+    own = management(operations)
+    own_keys = operations.directory.keys[ACCOUNT]
+    own_keys[own.principal.key_id] = Key(own.principal.key_id, NOW, usage_identifier_key="g" * 20)
+    assert own.create_key(*owner, KeyRequest()).key.usage_identifier_key == "g" * 20
+
+
+def test_a_callers_key_without_a_usage_plan_makes_keys_without_one(operations: Operations) -> None:
+    created = management(operations).create_key(OwnerType.APP, APP, KeyRequest())
+    assert created.key.usage_identifier_key is None
+
+
+@pytest.mark.parametrize("kind", ["user account", "service account"])
+def test_a_key_that_was_revoked_meanwhile_makes_no_other(kind: str, operations: Operations) -> None:
+    own = management(operations, kind)
+    for key_ids in operations.directory.keys.values():
+        key_ids.pop(own.principal.key_id, None)
+    with pytest.raises(Forbidden):
+        own.create_key(OwnerType.APP, APP_OF_SERVICE_ACCOUNT, KeyRequest())
+    assert "add_key" not in operations.directory.asked
+
+
+def change_own_key(own: Management, operations: Operations, **members: object) -> None:
+    key_id = own.principal.key_id
+    for keys in operations.directory.keys.values():
+        if key_id in keys:
+            keys[key_id] = replace(keys[key_id], **members)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        pytest.param({"revoked_at": NOW}, id="revoked"),
+        pytest.param({"disabled_at": NOW}, id="disabled"),
+        pytest.param({"expires_at": NOW}, id="expired"),
+        pytest.param({"secret_generation": 2}, id="rotated without an overlap"),
+        pytest.param(
+            {"secret_generation": 2, "previous_ends_at": NOW}, id="rotated, the overlap is over"
+        ),
+        pytest.param({"secret_generation": 3, "previous_ends_at": NOW + 60}, id="rotated twice"),
+        pytest.param({"allowed_cidrs": ("198.51.100.0/24",)}, id="from another network"),
+    ],
+)
+@pytest.mark.parametrize("case", ALLOWED_CASES, ids=str)
+def test_a_credential_that_is_no_longer_good_neither_changes_nor_sees_anything(
+    case: Case, ended: Mapping[str, object], operations: Operations
+) -> None:
+    own = management(operations, case.kind)
+    change_own_key(own, operations, **ended)
+    with pytest.raises(Forbidden):
+        case.operation(own, case.owner_id)
+    assert operations.directory.asked == ["find_key"]
+    assert (operations.flushes.promised, operations.trail.events) == (0, [])
+
+
+@pytest.mark.parametrize("case", ALLOWED_CASES, ids=str)
+def test_every_operation_begins_with_one_look_at_the_callers_own_key(
+    case: Case, operations: Operations
+) -> None:
+    own = management(operations, case.kind)
+    assert verdict_of(lambda: case.operation(own, case.owner_id)) == ALLOWED
+    first, *others = operations.directory.asked
+    assert first == "find_key"
+    assert "find_key" not in others
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        pytest.param({"secret_generation": 2, "previous_ends_at": NOW + 1}, id="an overlap runs"),
+        pytest.param({"expires_at": NOW + 1}, id="it expires in a second"),
+        pytest.param({"allowed_cidrs": ("192.0.2.0/24",)}, id="from one of its networks"),
+        pytest.param({"display_name": "renamed"}, id="it was renamed"),
+    ],
+)
+def test_a_key_that_is_still_active_makes_another(
+    members: Mapping[str, object], operations: Operations
+) -> None:
+    own = management(operations)
+    change_own_key(own, operations, **members)
+    assert own.create_key(OwnerType.APP, APP, KeyRequest()).secret
+
+
+@pytest.mark.parametrize("name", MANAGED_APP_OPERATIONS)
+def test_an_app_that_is_gone_is_told_by_every_operation(name: str, operations: Operations) -> None:
+    del operations.directory.owners[APP], operations.directory.keys[APP]
+    with pytest.raises(OwnerNotFound):
+        MANAGED_APP_OPERATIONS[name](management(operations), APP)
+
+
+@pytest.mark.parametrize(
+    ("members", "patch", "after"),
+    [
+        ({}, {}, {}),
+        ({"a": 1}, {}, {"a": 1}),
+        ({"a": 1}, {"b": 2}, {"a": 1, "b": 2}),
+        ({"a": 1}, {"a": "x"}, {"a": "x"}),
+        ({"a": 1, "b": 2}, {"a": None}, {"b": 2}),
+        ({"a": 1}, {"c": None}, {"a": 1}),
+        ({"a": 1}, {"a": False}, {"a": False}),
+        ({"a": 1}, {"a": 0}, {"a": 0}),
+        ({"a": 1}, {"a": ""}, {"a": ""}),
+    ],
+)
+def test_a_patch_adds_replaces_and_removes_by_null(
+    members: Members, patch: MergePatch, after: Members
+) -> None:
+    assert merged(members, patch) == after
+
+
+SCALARS = st.text() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+
+
+@given(
+    st.dictionaries(st.text(), SCALARS),
+    st.dictionaries(st.text(), st.none() | SCALARS),
+)
+def test_a_patch_touches_what_it_names_and_holds_when_it_comes_again(
+    members: Members, patch: MergePatch
+) -> None:
+    once = merged(members, patch)
+    assert merged(once, patch) == once
+    assert all(once.get(name) == value for name, value in patch.items())
+    assert {name: value for name, value in once.items() if name not in patch} == {
+        name: value for name, value in members.items() if name not in patch
+    }
+
+
+def app_with(**metadata: str) -> Owner:
+    return Owner(OwnerType.APP, APP, "Shop", NOW, {"echoPostback": True}, metadata)
+
+
+@pytest.mark.parametrize(
+    ("change", "after"),
+    [
+        pytest.param(AppChange(), app_with(plan="gold"), id="nothing"),
+        pytest.param(
+            AppChange("New"), replace(app_with(plan="gold"), display_name="New"), id="the name"
+        ),
+        pytest.param(
+            AppChange(settings={"echoPostback": None, "maskCreditCardNumbers": False}),
+            replace(app_with(plan="gold"), settings={"maskCreditCardNumbers": False}),
+            id="settings",
+        ),
+        pytest.param(
+            AppChange(metadata={"plan": None, "size": "L"}), app_with(size="L"), id="metadata"
+        ),
+        pytest.param(AppChange(clear_metadata=True), app_with(), id="all metadata away"),
+        pytest.param(
+            AppChange(metadata={"size": "L"}, clear_metadata=True),
+            app_with(size="L"),
+            id="all metadata replaced",
+        ),
+    ],
+)
+def test_a_change_to_an_app_leaves_the_rest(change: AppChange, after: Owner) -> None:
+    assert change.apply(app_with(plan="gold")) == after
+
+
+def metadata_of(size: int, character: str = "x") -> dict[str, str]:
+    """Return metadata that take this many bytes as JSON."""
+    width = len(character.encode())
+    room = size - len('{"m":""}')
+    return {"m": character * (room // width) + "x" * (room % width)}
+
+
+@pytest.mark.parametrize("character", ["x", "é", "商", "🙂"])
+def test_metadata_take_4096_bytes_of_utf_8_and_no_more(character: str) -> None:
+    largest = metadata_of(MAX_METADATA_BYTES, character)
+    assert len(json.dumps(largest, ensure_ascii=False, separators=(",", ":")).encode()) == 4_096
+    assert not is_too_large(largest)
+    assert is_too_large(metadata_of(MAX_METADATA_BYTES + 1, character))
+
+
+@pytest.mark.parametrize(
+    ("character", "width"), [('"', 2), ("\\", 2), ("\n", 2), ("\x00", 6), ("\u2028", 3)]
+)
+def test_metadata_are_measured_as_they_are_written(character: str, width: int) -> None:
+    fitting = (MAX_METADATA_BYTES - len('{"m":""}')) // width
+    assert not is_too_large({"m": character * fitting})
+    assert is_too_large({"m": character * (fitting + 1)})
+
+
+def test_metadata_that_grow_too_large_by_a_patch_are_refused(operations: Operations) -> None:
+    own = management(operations)
+    half = metadata_of(MAX_METADATA_BYTES // 2)["m"]
+    own.update_app(APP, AppChange(metadata={"a": half}))
+    with pytest.raises(InvalidInput, match="metadata: must take no more than 4096 bytes as JSON"):
+        own.update_app(APP, AppChange(metadata={"b": half + half}))
+    assert own.get_app(APP).metadata == {"a": half}
+
+
+def test_metadata_that_are_replaced_do_not_count(operations: Operations) -> None:
+    own = management(operations)
+    for character in ("a", "b"):
+        change = AppChange(metadata=metadata_of(MAX_METADATA_BYTES, character))
+        assert own.update_app(APP, change).metadata == metadata_of(MAX_METADATA_BYTES, character)
+
+
+FULL_KEY: Final = Key(
+    KEY_ID, NOW, "name", NOW + 60, ("192.0.2.0/24",), disabled_at=NOW + 1, rotated_at=NOW + 2
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "after"),
+    [
+        pytest.param(KeyChange(frozenset()), FULL_KEY, id="nothing"),
+        pytest.param(
+            KeyChange(frozenset({"display_name"}), display_name="new"),
+            replace(FULL_KEY, display_name="new"),
+            id="name",
+        ),
+        pytest.param(
+            KeyChange(frozenset({"expires_at"}), expires_at=NOW + 90),
+            replace(FULL_KEY, expires_at=NOW + 90),
+            id="expiry",
+        ),
+        pytest.param(
+            KeyChange(frozenset({"expires_at"})),
+            replace(FULL_KEY, expires_at=None),
+            id="no expiry",
+        ),
+        pytest.param(
+            KeyChange(frozenset({"allowed_cidrs"}), allowed_cidrs=("::/0",)),
+            replace(FULL_KEY, allowed_cidrs=("::/0",)),
+            id="networks",
+        ),
+        pytest.param(
+            KeyChange(frozenset({"allowed_cidrs"})),
+            replace(FULL_KEY, allowed_cidrs=()),
+            id="no networks",
+        ),
+        pytest.param(
+            KeyChange(frozenset({"disabled"}), disabled=True), FULL_KEY, id="disabled again"
+        ),
+        pytest.param(
+            KeyChange(frozenset({"disabled"})), replace(FULL_KEY, disabled_at=None), id="enabled"
+        ),
+        pytest.param(
+            KeyChange(frozenset(), "new", NOW + 90, ("::/0",), disabled=True),
+            FULL_KEY,
+            id="values that were not chosen",
+        ),
+    ],
+)
+def test_a_change_to_a_key_changes_what_was_chosen(change: KeyChange, after: Key) -> None:
+    assert change.apply(FULL_KEY, NOW + 5) == after
+
+
+def test_a_key_is_disabled_from_now_on() -> None:
+    change = KeyChange(frozenset({"disabled"}), disabled=True)
+    assert change.apply(Key(KEY_ID, NOW), NOW + 5).disabled_at == NOW + 5
+
+
+def test_a_key_that_is_disabled_again_has_nothing_changed(operations: Operations) -> None:
+    own = management(operations)
+    change = KeyChange(frozenset({"disabled"}), disabled=True)
+    for _ in range(2):
+        own.update_key(OwnerType.APP, APP, KEY_ID, change)
+    assert (operations.flushes.asked, len(operations.trail.events)) == (1, 1)

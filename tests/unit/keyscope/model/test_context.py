@@ -1,0 +1,260 @@
+"""The authorizer's context, read back to a principal: all of it fits together, or nothing opens."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyscope.errors import Reason, Unavailable
+from keyscope.model.context import principal_of_context
+from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType, account_id_of
+from keyscope.model.principal import CredentialKind, Principal, Scope
+from tests.support.builders import (
+    ACCOUNT,
+    APP,
+    OTHER_ACCOUNT,
+    OTHER_APP,
+    SERVICE_ACCOUNT,
+    USER,
+)
+
+HEX: Final = "0" * 24
+PROOF: Final = {"credentialKind": "basic", "secretGeneration": "1"}
+USER_ACCOUNT_CONTEXT: Final = {
+    **PROOF,
+    "keyId": f"act_{HEX}",
+    "scope": "account",
+    "ownerType": "account",
+    "accountId": ACCOUNT,
+}
+SERVICE_ACCOUNT_CONTEXT: Final = {
+    **PROOF,
+    "keyId": f"svc_{HEX}",
+    "scope": "account",
+    "ownerType": "serviceAccount",
+    "accountId": ACCOUNT,
+    "serviceAccountId": SERVICE_ACCOUNT,
+}
+APP_CONTEXT: Final = {
+    **PROOF,
+    "keyId": f"app_{HEX}",
+    "scope": "app",
+    "ownerType": "app",
+    "accountId": ACCOUNT,
+    "appId": APP,
+}
+APP_USER_CONTEXT: Final = {**APP_CONTEXT, "scope": "appUser", "userId": USER}
+CONTEXTS: Final = {
+    "user account": USER_ACCOUNT_CONTEXT,
+    "service account": SERVICE_ACCOUNT_CONTEXT,
+    "app": APP_CONTEXT,
+    "app user": APP_USER_CONTEXT,
+}
+UNSET: Final = object()
+FOREIGN_VALUES: Final = [
+    None,
+    "",
+    " ",
+    "x",
+    0,
+    5,
+    True,
+    1.5,
+    [],
+    ["account"],
+    {},
+    {"keyId": f"act_{HEX}"},
+    "account",
+    "app",
+    "appUser",
+    "serviceAccount",
+    ACCOUNT,
+    ACCOUNT.upper(),
+    ACCOUNT + "\n",
+    OTHER_ACCOUNT,
+    SERVICE_ACCOUNT,
+    APP,
+    OTHER_APP,
+    f"act_{HEX}",
+    f"svc_{HEX}",
+    f"app_{HEX}",
+    f"int_{HEX}",
+    f"app_{HEX}\n",
+    USER,
+    "\ud800",
+    b"account",
+]
+"""What no member but its own may hold."""
+
+
+def hexes(length: int) -> st.SearchStrategy[str]:
+    return st.text("0123456789abcdef", min_size=length, max_size=length)
+
+
+@st.composite
+def principals(draw: st.DrawFn) -> Principal:
+    owner_type = draw(st.sampled_from(OwnerType))
+    key_id = KEY_ID_PREFIXES[owner_type] + draw(hexes(24))
+    account_id = draw(hexes(12))
+    proof = {
+        "credential_kind": draw(st.sampled_from(CredentialKind)),
+        "secret_generation": draw(st.integers(1, 10**16 - 1)),
+    }
+    if owner_type is OwnerType.ACCOUNT:
+        return Principal(Scope.ACCOUNT, key_id, owner_type, account_id, **proof)
+    if owner_type is OwnerType.SERVICE_ACCOUNT:
+        suffix = draw(hexes(4).filter(lambda text: text != "0000"))
+        return Principal(
+            Scope.ACCOUNT, key_id, owner_type, account_id, account_id + suffix, **proof
+        )
+    app_id = account_id + draw(hexes(12))
+    user_id = draw(st.none() | st.text(min_size=1))
+    scope = Scope.APP if user_id is None else Scope.APP_USER
+    return Principal(scope, key_id, owner_type, account_id, app_id=app_id, user_id=user_id, **proof)
+
+
+def reason_of(context: object) -> Reason:
+    with pytest.raises(Unavailable) as unavailable:
+        principal_of_context(context)
+    return unavailable.value.reason
+
+
+def is_malformed(context: object) -> bool:
+    try:
+        principal_of_context(context)
+    except Unavailable as unavailable:
+        return unavailable.reason is Reason.MALFORMED_CONTEXT
+    return False
+
+
+@given(principals())
+def test_every_principal_is_read_back_from_its_context(principal: Principal) -> None:
+    assert principal_of_context(principal.context()) == principal
+
+
+@pytest.mark.parametrize(
+    ("context", "name"),
+    [
+        (USER_ACCOUNT_CONTEXT, f"account/{ACCOUNT}"),
+        (SERVICE_ACCOUNT_CONTEXT, f"serviceAccount/{SERVICE_ACCOUNT}"),
+        (APP_CONTEXT, f"app/{APP}"),
+        (APP_USER_CONTEXT, f"appUser/{APP}/{USER}"),
+    ],
+)
+def test_a_context_names_its_principal(context: Mapping[str, str], name: str) -> None:
+    assert principal_of_context(context).name == name
+
+
+def test_members_of_other_makers_are_ignored() -> None:
+    added = {"principalId": f"account/{OTHER_ACCOUNT}", "integrationLatency": 3, "x": None}
+    principal = principal_of_context({**USER_ACCOUNT_CONTEXT, **added})
+    assert principal.context() == USER_ACCOUNT_CONTEXT
+
+
+@pytest.mark.parametrize(
+    "context", [None, {}, [], "", "account", 5, True, [USER_ACCOUNT_CONTEXT], b"{}"]
+)
+def test_without_a_context_there_is_no_principal(context: object) -> None:
+    assert reason_of(context) is Reason.MALFORMED_CONTEXT
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"), [(kind, name) for kind, context in CONTEXTS.items() for name in context]
+)
+def test_every_member_is_needed(kind: str, missing: str) -> None:
+    context = {name: value for name, value in CONTEXTS[kind].items() if name != missing}
+    assert reason_of(context) is Reason.MALFORMED_CONTEXT
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kind, name)
+        for kind in CONTEXTS
+        for name in (*APP_USER_CONTEXT, "serviceAccountId")
+        # Any text but the empty one may name a user.
+        if (kind, name) != ("app user", "userId")
+    ],
+)
+def test_no_member_may_hold_anything_else(kind: str, name: str) -> None:
+    own = [CONTEXTS[kind].get(name, UNSET)]
+    # No other member tells whose a user account's key is.
+    own += [OTHER_ACCOUNT] * ((kind, name) == ("user account", "accountId"))
+    foreign = [value for value in FOREIGN_VALUES if value not in own]
+    accepted = [value for value in foreign if not is_malformed({**CONTEXTS[kind], name: value})]
+    assert foreign
+    assert accepted == []
+
+
+@pytest.mark.parametrize("user_id", [None, "", 5, True, [], {}, b"user"], ids=ascii)
+def test_a_users_id_is_text(user_id: object) -> None:
+    assert reason_of({**APP_USER_CONTEXT, "userId": user_id}) is Reason.MALFORMED_CONTEXT
+
+
+@pytest.mark.parametrize(
+    ("context", "detail"),
+    [
+        pytest.param({}, "keyId", id="nothing"),
+        pytest.param(
+            {**USER_ACCOUNT_CONTEXT, "ownerType": "app"}, "ownerType", id="another owner's key"
+        ),
+        pytest.param({**APP_CONTEXT, "scope": "account"}, "scope", id="an app of account scope"),
+        pytest.param(
+            {**USER_ACCOUNT_CONTEXT, "scope": "app"}, "scope", id="an account of app scope"
+        ),
+        pytest.param(
+            {**APP_CONTEXT, "accountId": OTHER_ACCOUNT}, "accountId", id="an app elsewhere"
+        ),
+        pytest.param(
+            {**SERVICE_ACCOUNT_CONTEXT, "accountId": OTHER_ACCOUNT},
+            "accountId",
+            id="a service account elsewhere",
+        ),
+        pytest.param(
+            {**USER_ACCOUNT_CONTEXT, "serviceAccountId": SERVICE_ACCOUNT},
+            "serviceAccountId",
+            id="a user account limited",
+        ),
+        pytest.param(
+            {**SERVICE_ACCOUNT_CONTEXT, "serviceAccountId": ACCOUNT + "0000"},
+            "serviceAccountId",
+            id="the user account as a service account",
+        ),
+        pytest.param({**APP_CONTEXT, "userId": USER}, "userId", id="a user of app scope"),
+        pytest.param({**APP_CONTEXT, "userId": 5}, "userId", id="a number for a user"),
+        pytest.param(
+            {**APP_CONTEXT, "credentialKind": "cookie"}, "credentialKind", id="another credential"
+        ),
+        *(
+            pytest.param(
+                {**APP_CONTEXT, "secretGeneration": value}, "secretGeneration", id=f"secret {value}"
+            )
+            for value in ("0", "-1", "01", "1.0", "1\n", "\u0661", "9" * 17, 1)
+        ),
+    ],
+)
+def test_the_operator_is_told_which_member_does_not_fit(
+    context: Mapping[str, object], detail: str
+) -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        principal_of_context(context)
+    assert unavailable.value.detail == detail
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*APP_USER_CONTEXT, "serviceAccountId"]),
+        st.sampled_from([value for value in FOREIGN_VALUES if isinstance(value, str)]),
+    )
+)
+def test_a_made_up_context_fits_together_or_fails_closed(context: dict[str, str]) -> None:
+    try:
+        principal = principal_of_context(context)
+    except Unavailable as unavailable:
+        assert unavailable.reason is Reason.MALFORMED_CONTEXT  # noqa: PT017 - both ways are told
+    else:
+        assert principal.context() == context
+        owner_id = principal.app_id or principal.service_account_id or principal.account_id
+        assert account_id_of(owner_id) == principal.account_id

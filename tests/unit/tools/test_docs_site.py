@@ -1,0 +1,51 @@
+"""The pages' order, and what becomes of links that leave docs/."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tools.docs_site import ORDER, pages_in_order, with_outer_links_as_text
+
+DOCS: Final = Path(__file__).parents[3] / "docs"
+
+
+def test_every_page_has_its_place() -> None:
+    placed = {page for pages in pages_in_order(DOCS).values() for page in pages}
+    there = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert sorted(there - placed) == []
+
+
+def test_the_sections_stand_in_the_order_of_reading() -> None:
+    assert list(ORDER) == [
+        *("Start", "Model", "Attach", "Configure", "Operate"),
+        *("Security", "Performance", "Decisions"),
+    ]
+
+
+def test_no_page_stands_twice() -> None:
+    pages = [page for pages in pages_in_order(DOCS).values() for page in pages]
+    assert len(pages) == len(set(pages))
+
+
+def test_a_page_that_is_not_there_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "model.md").write_text("# The model\n")
+    assert pages_in_order(tmp_path)["Model"] == ["model.md"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "markdown", "shown"),
+    [
+        (".", "[the template](../template.yaml)", "the template (`template.yaml`)"),
+        (".", "[template.yaml](../template.yaml)", "`template.yaml`"),
+        (".", "[model](model.md#x)", "[model](model.md#x)"),
+        (".", "[AWS](https://aws.amazon.com/)", "[AWS](https://aws.amazon.com/)"),
+        ("runbook", "[model](../model.md)", "[model](../model.md)"),
+        ("runbook", "[it](../../template.yaml)", "it (`template.yaml`)"),
+        (".", "![a picture](../x.png)", "![a picture](../x.png)"),
+    ],
+)
+def test_only_links_that_leave_the_pages_become_text(
+    folder: str, markdown: str, shown: str
+) -> None:
+    assert with_outer_links_as_text(markdown, folder) == shown

@@ -1,0 +1,245 @@
+"""The OpenAPI document of the management API, made from its routes.
+
+Powertools describes routes, bodies and answers; what it does not know of is added here: who may
+call, the queries of lists, and the errors.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn, cast
+
+from keyscope.management_api.api import management_api
+from keyscope.management_api.error_responses import V11_PREFIX
+from keyscope.management_api.explanations import add_explanations
+from keyscope.management_api.paging import DEFAULT_SIZE, MAX_OFFSET, MAX_SIZE
+from keyscope.model.ids import APP_ID_PATTERN, SERVICE_ACCOUNT_ID_PATTERN
+
+TITLE: Final = "Keyscope management API"
+VERSION: Final = "1"
+DESCRIPTION: Final = (
+    "Apps, their keys and service accounts. v1.1 needs the route set v1.1 of the access map. A"
+    " credential that is missing or refused is answered with 401, one whose scope does not reach"
+    " the path with 403."
+)
+
+Json = dict[str, Any]
+
+_CURSOR: Final = {
+    "type": "string",
+    "pattern": f"^{APP_ID_PATTERN}$",
+    "description": "A cursor from a page of the same list. It begins with the id of the account or"
+    " service account whose apps are listed.",
+}
+_PAGE: Final = {
+    "name": "page",
+    "in": "query",
+    "style": "deepObject",
+    "explode": True,
+    "description": "Which page: `page[size]`, and `page[after]` or `page[before]`, a cursor of an"
+    ' earlier page. JSON is taken as well: `page={"size":10}`.',
+    "schema": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "size": {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": DEFAULT_SIZE},
+            "after": _CURSOR,
+            "before": _CURSOR,
+        },
+        "not": {"required": ["after", "before"]},
+    },
+}
+_FILTER: Final = {
+    "name": "filter",
+    "in": "query",
+    "style": "deepObject",
+    "explode": True,
+    "description": "`filter[serviceAccountId]`: only the apps that this service account created.",
+    "schema": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "serviceAccountId": {"type": "string", "pattern": f"^{SERVICE_ACCOUNT_ID_PATTERN}$"}
+        },
+    },
+}
+
+
+def _whole_number(name: str, description: str, least: int, most: int, default: int) -> Json:
+    bounds = {"minimum": least, "maximum": most, "default": default}
+    schema = {"type": "integer", **bounds}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+_OFFSET_QUERY: Final = [
+    _whole_number("limit", "How many to list.", 1, MAX_SIZE, DEFAULT_SIZE),
+    _whole_number(
+        "offset",
+        "How many to skip. Skipping over 4 MB of apps or more can be refused.",
+        0,
+        MAX_OFFSET,
+        0,
+    ),
+]
+_QUERIES: Final = {
+    "ListApps": [_PAGE, _FILTER],
+    "ListAppsV11": _OFFSET_QUERY,
+    "ListServiceAccounts": _OFFSET_QUERY,
+}
+_TOO_MANY_KEYS: Final = "`too_many_keys`"
+_TOO_MANY_APPS: Final = "`too_many_apps`"
+_NAME_TAKEN: Final = "`name_taken`"
+_NOT_ROTATED: Final = "`overlap_running`, `changed_meanwhile`"
+_CONFLICTS: Final = {
+    "CreateApp": _TOO_MANY_APPS,
+    "CreateAppV11": _TOO_MANY_APPS,
+    "CreateAppKey": _TOO_MANY_KEYS,
+    "CreateAppKeyV11": _TOO_MANY_KEYS,
+    "CreateServiceAccountKeyV11": _TOO_MANY_KEYS,
+    "RotateAppKey": _NOT_ROTATED,
+    "RotateAppKeyV11": _NOT_ROTATED,
+    "RotateServiceAccountKeyV11": _NOT_ROTATED,
+    "CreateServiceAccount": _NAME_TAKEN,
+    "UpdateServiceAccount": _NAME_TAKEN,
+    "DeleteServiceAccount": "`owns_apps`",
+}
+"""The error codes of 409, by operation."""
+
+_WRITING: Final = ("Create", "Update", "Delete", "Rotate", "End")
+"""How the ids of operations that change something begin."""
+
+_ERRORS_V2: Final = {
+    "type": "object",
+    "required": ["errors"],
+    "properties": {
+        "errors": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["code", "title"],
+                "properties": {"code": {"type": "string"}, "title": {"type": "string"}},
+            },
+        }
+    },
+}
+_ERROR_V11: Final = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "description"],
+            "properties": {"code": {"type": "string"}, "description": {"type": "string"}},
+        }
+    },
+}
+_BY_GATEWAY_ALONE: Final = {"401", "429"}
+_BY_GATEWAY_TOO: Final = {"403", "500"}
+_SERVER: Final = {
+    "url": "https://{api}.execute-api.{region}.amazonaws.com/{stage}",
+    "description": "The stack's output RestApiUrl.",
+    "variables": {
+        "api": {"default": "api-id"},
+        "region": {"default": "us-east-1"},
+        "stage": {"default": "prod"},
+    },
+}
+_DONE: Final = {"200": "Done", "201": "Created"}
+_POWERTOOLS_OWN: Final = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
+"""Schemas of answers that this API does not give."""
+
+
+def openapi_document() -> Json:
+    """Return the document, ready to be written as JSON."""
+    api = management_api(_no_operations, lambda _: None)
+    add_explanations(api, _no_operations)
+    text = api.get_openapi_json_schema(title=TITLE, version=VERSION, description=DESCRIPTION)
+    document = cast("Json", _without_titles(json.loads(text)))
+    document["info"]["title"] = TITLE
+    document["servers"] = [_SERVER]
+    document["security"] = [{"basic": []}, {"bearer": []}]
+    components = document["components"]
+    components["securitySchemes"] = {
+        "basic": {"type": "http", "scheme": "basic", "description": "Key id and secret."},
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    }
+    for name in _POWERTOOLS_OWN:
+        components["schemas"].pop(name, None)
+    components["schemas"] |= {"Errors": _ERRORS_V2, "ErrorV11": _ERROR_V11}
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            _complete(path, operation)
+    return document
+
+
+def _complete(path: str, operation: Json) -> None:
+    """Add to an operation what Powertools does not know of."""
+    operation["x-keyscope-callers"] = _callers_of(path, operation["operationId"])
+    query = _QUERIES.get(operation["operationId"], [])
+    operation["parameters"] = [*operation.get("parameters", []), *query]
+    responses = operation["responses"]
+    del responses["422"]
+    for status, response in responses.items():
+        response["description"] = _DONE[status]
+    own = "ErrorV11" if path.startswith(V11_PREFIX) else "Errors"
+    for status, description in _errors_of(path, operation):
+        # API Gateway answers for itself in the v2 shape, whatever the path.
+        names = {"Errors"} if status in _BY_GATEWAY_ALONE else {own}
+        names |= {"Errors"} if status in _BY_GATEWAY_TOO else set()
+        refs = [{"$ref": f"#/components/schemas/{name}"} for name in sorted(names)]
+        schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
+        content = {"application/json": {"schema": schema}}
+        responses[status] = {"description": description, "content": content}
+
+
+def _callers_of(path: str, operation_id: str) -> str:
+    if path.startswith(f"{V11_PREFIX}serviceaccounts"):
+        return "account, with a user account's key"
+    return "account, app" if operation_id in {"GetApp", "UpdateApp"} else "account"
+
+
+def _not_found_of(path: str) -> str:
+    if path.startswith(f"{V11_PREFIX}serviceaccounts"):
+        return "`not_found`"
+    return "`app_not_found`, `not_found`" if "{keyId}" in path else "`app_not_found`"
+
+
+def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
+    """Yield the statuses of an operation's errors, with what they mean."""
+    has_body = "requestBody" in operation
+    places = {parameter["in"] for parameter in operation["parameters"]}
+    if has_body or "query" in places:
+        yield "400", "`bad_request`: what is wrong with the request, 20 faults at most"
+    yield "401", "`unauthorized`: the credential is missing or refused"
+    yield "403", "`forbidden`: the credential does not reach the path"
+    if "path" in places:
+        yield "404", f"{_not_found_of(path)}: it is not there, or not the caller's"
+    if codes := _CONFLICTS.get(operation["operationId"]):
+        yield "409", codes
+    if has_body:
+        yield "413", "`body_too_large`: more than 100 KB"
+        yield "415", "`unsupported_media_type`: the body is not JSON by its type"
+    yield "429", "`too_many_requests`: API Gateway's throttle"
+    yield "500", "`internal_error`: nothing or all of it was done"
+    if operation["operationId"].startswith(_WRITING):
+        yield "503", "`too_many_changes`: nothing was done; try again after `Retry-After` seconds"
+
+
+def _without_titles(value: object) -> object:
+    """Drop the titles that pydantic derives from names."""
+    match value:
+        case dict():
+            return {
+                name: _without_titles(member)
+                for name, member in value.items()
+                if not (name == "title" and isinstance(member, str))
+            }
+        case list():
+            return [_without_titles(member) for member in value]
+        case _:
+            return value
+
+
+def _no_operations() -> NoReturn:
+    message = "to describe the routes calls none of them"
+    raise AssertionError(message)
