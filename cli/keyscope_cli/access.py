@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import keyscope.access
-from keyscope.access.access_map import AccessMap, Grantee, read_access_map
+from keyscope.access.access_map import GRANTEES, AccessMap, read_access_map
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 from keyscope.access.policy import MAX_POLICY_BYTES, policy_sizes, prepare_policies
 from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
@@ -77,7 +77,7 @@ def check(
 def _rows(access_map: AccessMap) -> list[tuple[str, str, str]]:
     return [
         (grantee.value, ",".join(rule.methods), rule.path)
-        for grantee in Grantee
+        for grantee in GRANTEES
         for rule in access_map.rules[grantee]
     ]
 

@@ -10,7 +10,7 @@ import typer
 from keyscope.authorize.token import ALGORITHM, read_token
 from keyscope.errors import Refused
 from keyscope.model.ids import owner_type_of_key
-from keyscope.model.principal import SCOPES_BY_OWNER, Scope
+from keyscope.model.scopes import SCOPES_BY_OWNER, Scope
 from keyscope_cli.credential_input import HeldKey, held_key
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.output import Output

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from keyscope.errors import Reason
-from keyscope.model.principal import Scope
+from keyscope.model.scopes import Scope
 from local.tour.event_values import fill
 from local.tour.private_files import write_private_json
 from local.tour.seed import local_provisioning, seed

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from keyscope.errors import Reason
 from keyscope.model.ids import owner_type_of_key
-from keyscope.model.principal import SCOPE_OF_BASIC
+from keyscope.model.scopes import SCOPE_OF_BASIC
 from keyscope.model.secret import new_secret
 from local.gateway.request import CacheUse
 from local.gateway.server import CACHE_HEADER, REQUEST_ID_HEADER

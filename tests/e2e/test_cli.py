@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from keyscope.model.principal import Scope
+from keyscope.model.scopes import Scope
 from local.tour.events import EVENTS, Allowed, SampleEvent, Unauthorized
 from tests.support.cli import (
     LocalRun,

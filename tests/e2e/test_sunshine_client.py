@@ -29,7 +29,7 @@ from sunshine_conversations_client.model.meta import Meta
 from sunshine_conversations_client.model.page import Page
 
 from keyscope.model.ids import owner_type_of_key
-from keyscope.model.principal import SCOPE_OF_BASIC
+from keyscope.model.scopes import SCOPE_OF_BASIC
 from keyscope.model.secret import new_secret
 from local.tour.event_values import bearer
 from local.tour.seed import IssuedKey, SeededStore, seed

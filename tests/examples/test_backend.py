@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyscope.model.ids import OwnerType, percent_encoded
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from tests.support.path_readers import readings
 from tests.support.profile import EXAMPLES
 from tests.support.tenants import TENANTS, Tenant, hostile_paths, pairs, tenant
@@ -178,10 +179,7 @@ def test_an_account_reaches_ids_of_its_own_apps_only(app_id: str) -> None:
 
 
 def test_a_service_account_reaches_the_apps_that_it_created_only() -> None:
-    owner = Principal(
-        *(Scope.ACCOUNT, "svc_1", OwnerType.SERVICE_ACCOUNT, ACCOUNT),
-        service_account_id=ACCOUNT + "c0de",
-    )
+    owner = Principal(Scope.ACCOUNT, "svc_1", OwnerType.SERVICE_ACCOUNT, ACCOUNT + "c0de")
     own = f"/tenants/{ACCOUNT}/projects/{ACCOUNT}c0de12345678"
     assert not is_refused(event("rest", own, owner))
     assert is_refused(event("rest", own.replace("c0de", "0000"), owner))

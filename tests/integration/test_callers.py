@@ -17,7 +17,8 @@ from keyscope.lifecycle.directory import ChangedMeanwhile
 from keyscope.lifecycle.management import AppChange, AppRequest, KeyChange, Management
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
     InterruptedClient,
@@ -255,8 +256,7 @@ def test_a_service_accounts_key_that_ends_with_its_owner_creates_nothing(
         Scope.ACCOUNT,
         own.key.key_id,
         OwnerType.SERVICE_ACCOUNT,
-        world.account_id,
-        service_account_id=world.robot_id,
+        world.robot_id,
     )
     over = interrupted(operations, store, lambda: operations.delete_owner(world.robot_id))
     with pytest.raises(Forbidden):

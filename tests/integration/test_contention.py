@@ -21,7 +21,8 @@ from keyscope.lifecycle.management import AppRequest, Management
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.management_api.api import management_api
 from keyscope.model.ids import OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from tests.support.contention import ConflictingClient, conflict_at
 from tests.support.dynamodb_local import Store
 from tests.support.management import Caller

@@ -12,7 +12,8 @@ from keyscope.entry.explanation import explanation_handler
 from keyscope.entry.management import ManagementHandler
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, new_key_id
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
 from local.emulators.tables import local_client
 from local.tour.seed import SeededStore, local_provisioning, seed
@@ -79,8 +80,7 @@ def service_account(caller: Caller, filled: SeededStore) -> Caller:
         Scope.ACCOUNT,
         filled.service_account_key.key_id,
         OwnerType.SERVICE_ACCOUNT,
-        filled.account_id,
-        service_account_id=filled.service_account_id,
+        filled.service_account_id,
     )
     return replace(caller, principal=principal)
 
@@ -184,9 +184,8 @@ def test_other_scopes_get_nothing_explained(
         scope,
         filled.app_key.key_id,
         OwnerType.APP,
-        filled.account_id,
-        app_id=filled.app_id,
-        user_id=user_id,
+        filled.app_id,
+        user_id,
     )
     assert asked(replace(caller, principal=principal), "Basic x").status == 403
 

@@ -17,7 +17,8 @@ from keyscope.lifecycle.management import Management
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.management_api.requests import MAX_BODY_BYTES
 from keyscope.model.ids import OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from keyscope.model.secret import check_secret
 from local.emulators.listening_program import free_ports
 from local.tour.seed import local_provisioning
@@ -119,8 +120,7 @@ def service_account_of(caller: Caller) -> tuple[str, Caller]:
         Scope.ACCOUNT,
         str(key["_id"]),
         OwnerType.SERVICE_ACCOUNT,
-        caller.principal.account_id,
-        service_account_id=owner_id,
+        owner_id,
     )
     return owner_id, replace(caller, principal=robot)
 
@@ -131,9 +131,8 @@ def as_app(caller: Caller, app_id: str, user_id: str | None = None) -> Caller:
         Scope.APP if user_id is None else Scope.APP_USER,
         key_of(caller, app_id)["id"],
         OwnerType.APP,
-        caller.principal.account_id,
-        app_id=app_id,
-        user_id=user_id,
+        app_id,
+        user_id,
     )
     return replace(caller, principal=principal)
 

@@ -36,7 +36,7 @@ from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
-from keyscope.model.principal import Scope
+from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
 from local.emulators.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment

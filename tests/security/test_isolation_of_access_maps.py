@@ -7,10 +7,12 @@ from typing import Final
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from keyscope.access.access_map import AccessMap, Grantee, Placeholder, read_access_map
+from keyscope.access.access_map import GRANTEES, AccessMap, Grantee, OtherGrantee, read_access_map
 from keyscope.access.method_arn import ApiStage
 from keyscope.access.policy import prepare_policies
 from keyscope.errors import Misconfigured
+from keyscope.model.ids import IdName
+from keyscope.model.scopes import Scope
 from tests.support.path_readers import disguised, readings
 from tests.support.profile import EXAMPLES
 from tests.support.tenants import (
@@ -23,13 +25,13 @@ from tests.support.tenants import (
     tenant,
 )
 
-GRANTEES: Final = {
-    "appUser": [Grantee.APP_USER],
-    "app": [Grantee.APP],
-    "account": [Grantee.ACCOUNT, Grantee.USER_ACCOUNT],
-    "service account": [Grantee.ACCOUNT],
+LISTS: Final[dict[str, list[Grantee]]] = {
+    "appUser": [Scope.APP_USER],
+    "app": [Scope.APP],
+    "account": [Scope.ACCOUNT, OtherGrantee.USER_ACCOUNT],
+    "service account": [Scope.ACCOUNT],
 }
-GRANTED: Final = [grantee for grantee in Grantee if grantee is not Grantee.NEVER]
+GRANTED: Final = [grantee for grantee in GRANTEES if grantee is not OtherGrantee.NEVER]
 ACCOUNT: Final = "0a1b2c3d4e5f"
 APP: Final = ACCOUNT + "c0de" + "12345678"
 OTHER_APPS: Final = (
@@ -37,8 +39,9 @@ OTHER_APPS: Final = (
     *("0a1b2c3d4e50" + "c0de" + "12345678", "f" * 24),
 )
 LITERALS: Final = ("a", "jane", "..x", "f" * 12)
+PLACEHOLDERS: Final = [name.placeholder for name in IdName]
 BEGINNINGS: Final = st.sampled_from(
-    [(), ("a",), ("a", Placeholder.APP), ("a", Placeholder.APP, "users"), (Placeholder.ACCOUNT,)]
+    [(), ("a",), ("a", "{appId}"), ("a", "{appId}", "users"), ("{accountId}",)]
 )
 """Few, so that rules meet."""
 USERS: Final = st.sampled_from(["jane", "jane2", "a", "users", "..x", OTHER_APPS[-1][:12]])
@@ -46,11 +49,11 @@ USERS: Final = st.sampled_from(["jane", "jane2", "a", "users", "..x", OTHER_APPS
 
 
 def rules(grantee: Grantee) -> st.SearchStrategy[str]:
-    segments = st.sampled_from([*LITERALS, *Placeholder, Placeholder.USER])
+    segments = st.sampled_from([*LITERALS, *PLACEHOLDERS, "{userId}"])
     rest = st.lists(segments, max_size=2).map(tuple)
     path = st.builds(operator.add, BEGINNINGS, rest).filter(bool).map("/".join)
     methods = st.sampled_from(["GET", "GET", "GET,POST"])
-    tails = ["/*"] if grantee in {Grantee.ACCOUNT, Grantee.USER_ACCOUNT} else ["", "/*"]
+    tails = ["/*"] if grantee in {Scope.ACCOUNT, OtherGrantee.USER_ACCOUNT} else ["", "/*"]
     return st.builds("{} /{}{}".format, methods, path, st.sampled_from(tails))
 
 
@@ -60,9 +63,13 @@ def access_maps(draw: st.DrawFn, *, closing: bool = False) -> AccessMap:
 
     Only a `closing` map has routes that no key opens.
     """
-    kept = {Grantee.APP_USER: ["GET /z"], Grantee.APP: ["GET /z"], Grantee.ACCOUNT: ["GET /z"]}
-    kept |= {Grantee.USER_ACCOUNT: [], Grantee.NEVER: []}
-    nevers = [Grantee.NEVER] * draw(st.integers(1, 3)) if closing else []
+    kept: dict[Grantee, list[str]] = {
+        Scope.APP_USER: ["GET /z"],
+        Scope.APP: ["GET /z"],
+        Scope.ACCOUNT: ["GET /z"],
+    }
+    kept |= {OtherGrantee.USER_ACCOUNT: [], OtherGrantee.NEVER: []}
+    nevers = [OtherGrantee.NEVER] * draw(st.integers(1, 3)) if closing else []
     for grantee in [*draw(st.lists(st.sampled_from(GRANTED), min_size=3, max_size=6)), *nevers]:
         more = {**kept, grantee: [*kept[grantee], draw(rules(grantee))]}
         kept = more if _is_accepted(more) else kept
@@ -90,10 +97,10 @@ def neighbours(draw: st.DrawFn) -> tuple[Tenant, Tenant]:
 
 def ids_of(one: Tenant) -> dict[str, str]:
     return {
-        Placeholder.ACCOUNT: one.app_id[:12],
-        Placeholder.SERVICE_ACCOUNT: one.app_id[:12] + "c0de",
-        Placeholder.APP: one.app_id,
-        Placeholder.USER: one.user_id,
+        "{accountId}": one.app_id[:12],
+        "{serviceAccountId}": one.app_id[:12] + "c0de",
+        "{appId}": one.app_id,
+        "{userId}": one.user_id,
     }
 
 
@@ -106,9 +113,9 @@ def filled(path: str, ids: dict[str, str]) -> str:
 
 def owns(one: Tenant, placeholder: str, other: Tenant) -> bool:
     match placeholder:
-        case Placeholder.USER:
+        case "{userId}":
             return one.owns("userId", other.user_id)
-        case Placeholder.APP:
+        case "{appId}":
             return one.owns_app(other.app_id)
         case _:
             return one.app_id[:12] == other.app_id[:12]
@@ -152,7 +159,7 @@ def test_every_rule_of_an_accepted_map_grants_what_it_says(
 ) -> None:
     one, _ = tenants
     assume(not one.user_id.startswith(".."))
-    held = [rule for grantee in GRANTEES[one.kind] for rule in access_map.rules[grantee]]
+    held = [rule for grantee in LISTS[one.kind] for rule in access_map.rules[grantee]]
     rule = data.draw(st.sampled_from(held))
     path = filled(rule.path, ids_of(one)) + ("/x" if rule.tail else "")
     document = policy_of(one, prepare_policies(access_map, max_stage_length=10))
@@ -160,8 +167,8 @@ def test_every_rule_of_an_accepted_map_grants_what_it_says(
 
 
 SHAPES: Final[dict[str, str]] = {
-    Placeholder.ACCOUNT: "[0-9a-f]{12}",
-    Placeholder.APP: "[0-9a-f]{24}",
+    "{accountId}": "[0-9a-f]{12}",
+    "{appId}": "[0-9a-f]{24}",
 }
 
 
@@ -174,7 +181,7 @@ def is_closed(access_map: AccessMap, path: str, method: str | None = None) -> bo
             path,
             re.DOTALL,
         )
-        for rule in access_map.rules[Grantee.NEVER]
+        for rule in access_map.rules[OtherGrantee.NEVER]
         if method is None or method in rule.methods
     )
 
@@ -185,8 +192,8 @@ def test_no_accepted_map_opens_a_route_that_it_never_opens(
     data: st.DataObject, access_map: AccessMap, tenants: tuple[Tenant, Tenant], stage: ApiStage
 ) -> None:
     one, other = tenants
-    assume(access_map.rules[Grantee.NEVER])
-    never = data.draw(st.sampled_from(access_map.rules[Grantee.NEVER]))
+    assume(access_map.rules[OtherGrantee.NEVER])
+    never = data.draw(st.sampled_from(access_map.rules[OtherGrantee.NEVER]))
     ids = ids_of(data.draw(st.sampled_from([one, other])))
     plain = filled(never.path, ids) + data.draw(st.sampled_from(["", "/x"]))
     path = data.draw(st.just(plain) | disguised(plain, raw_controls=stage.decodes_path))

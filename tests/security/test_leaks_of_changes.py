@@ -16,7 +16,8 @@ from keyscope.entry.management import management_handler
 from keyscope.entry.provisioning import provisioning_handler
 from keyscope.lifecycle import operations
 from keyscope.model.ids import OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from tests.support.builders import rest_request_event
 from tests.support.leaks import (
     CANARY,

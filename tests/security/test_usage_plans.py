@@ -24,7 +24,8 @@ from keyscope.errors import Unavailable
 from keyscope.lifecycle.directory import Key, KeyNotFound, Owner
 from keyscope.lifecycle.operations import KeyRequest
 from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from local.emulators.embedded_aws import embedded_aws
 from local.gateway.request import GatewayRequest
 from local.running_stack import loaded_stack

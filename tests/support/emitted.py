@@ -18,7 +18,8 @@ from keyscope.entry.management import management_handler
 from keyscope.entry.provisioning import provisioning_handler
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.ids import OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from local.emulators.listening_program import free_ports
 from local.emulators.tables import DUMMY_CREDENTIALS, REGION
 from tests.support.builders import basic, http_event, make_key, rest_request_event, rotated

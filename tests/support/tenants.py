@@ -15,7 +15,8 @@ from keyscope.access.method_arn import ApiStage
 from keyscope.access.policy import Policies, PolicyDocument, policy_document, prepare_policies
 from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.model.ids import OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from tests.support.builders import NOW
 from tests.support.path_readers import disguised
 from tests.support.route_tables import ROWS, V1_1, V2
@@ -76,14 +77,14 @@ class Tenant:
 def tenant(kind: str, app_id: str, user_id: str) -> Tenant:
     """Return a tenant of a kind: the app's own key, or a key of one who owns the app."""
     account_id = app_id[:12]
-    app = Principal(Scope.APP, "app_1", OwnerType.APP, account_id, app_id=app_id)
+    app = Principal(Scope.APP, "app_1", OwnerType.APP, app_id)
     account = Principal(Scope.ACCOUNT, "act_1", OwnerType.ACCOUNT, account_id)
     principals = {
         "appUser": replace(app, scope=Scope.APP_USER, user_id=user_id),
         "app": app,
         "account": account,
         "service account": replace(
-            account, owner_type=OwnerType.SERVICE_ACCOUNT, service_account_id=app_id[:16]
+            account, owner_type=OwnerType.SERVICE_ACCOUNT, owner_id=app_id[:16]
         ),
     }
     return Tenant(kind, principals[kind], app_id, user_id)

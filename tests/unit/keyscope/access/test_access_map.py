@@ -2,9 +2,9 @@ from importlib.resources import files
 
 import pytest
 
-from keyscope.access.access_map import Grantee, Rule, read_access_map
+from keyscope.access.access_map import OtherGrantee, Rule, read_access_map
 from keyscope.errors import Misconfigured
-from keyscope.model.principal import Scope
+from keyscope.model.scopes import Scope
 
 PACKAGED = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
 
@@ -32,13 +32,13 @@ def refusal_of(source: str, *route_sets: str) -> str:
 
 
 def test_a_rule_is_methods_and_a_path() -> None:
-    assert read_access_map(GOOD, ["main"]).rules[Grantee.APP] == (
+    assert read_access_map(GOOD, ["main"]).rules[Scope.APP] == (
         Rule(("GET", "POST"), ("apps", "{appId}", "things"), "/*"),
     )
 
 
 def test_every_app_of_an_account_is_one_open_ended_pattern() -> None:
-    assert [rule.path for rule in read_access_map(GOOD, ["main"]).rules[Grantee.ACCOUNT]] == [
+    assert [rule.path for rule in read_access_map(GOOD, ["main"]).rules[Scope.ACCOUNT]] == [
         "/apps",
         "/apps/{appId}*",
     ]
@@ -53,7 +53,7 @@ def test_the_packaged_map_has_rules_for_each_scope_in_every_selection(
     route_sets: tuple[str, ...],
 ) -> None:
     rules = read_access_map(PACKAGED, route_sets).rules
-    assert all(rules[grantee] for grantee in (Grantee.APP_USER, Grantee.APP, Grantee.ACCOUNT))
+    assert all(rules[grantee] for grantee in Scope)
 
 
 def test_a_set_that_is_not_selected_grants_nothing() -> None:
@@ -132,7 +132,7 @@ def test_a_rule_that_reaches_what_never_takes_away_is_refused_unless_a_policy_de
     if reason:
         assert reason in refusal_of(source)
     else:
-        assert read_access_map(source, ["main"]).rules[Grantee.NEVER]
+        assert read_access_map(source, ["main"]).rules[OtherGrantee.NEVER]
 
 
 @pytest.mark.parametrize(

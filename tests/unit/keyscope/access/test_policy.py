@@ -20,7 +20,8 @@ from keyscope.access.policy import (
 from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
 from keyscope.errors import Misconfigured, Reason, Refused, Unavailable
 from keyscope.model.ids import OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from tests.support.builders import ACCOUNT, APP, NOW, SERVICE_ACCOUNT
 
 PACKAGED = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
@@ -28,12 +29,10 @@ STAGE = ApiStage("arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod"
 V2 = prepare_policies(read_access_map(PACKAGED, ["v2"]), DEFAULT_MAX_STAGE_LENGTH)
 BOTH = prepare_policies(read_access_map(PACKAGED, ["v2", "v1.1"]), DEFAULT_MAX_STAGE_LENGTH)
 
-APP_USER = Principal(Scope.APP_USER, "k", OwnerType.APP, ACCOUNT, app_id=APP, user_id="jane")
-OF_APP = Principal(Scope.APP, "k", OwnerType.APP, ACCOUNT, app_id=APP)
+APP_USER = Principal(Scope.APP_USER, "k", OwnerType.APP, APP, user_id="jane")
+OF_APP = Principal(Scope.APP, "k", OwnerType.APP, APP)
 OF_ACCOUNT = Principal(Scope.ACCOUNT, "k", OwnerType.ACCOUNT, ACCOUNT)
-OF_SERVICE_ACCOUNT = Principal(
-    Scope.ACCOUNT, "k", OwnerType.SERVICE_ACCOUNT, ACCOUNT, service_account_id=SERVICE_ACCOUNT
-)
+OF_SERVICE_ACCOUNT = Principal(Scope.ACCOUNT, "k", OwnerType.SERVICE_ACCOUNT, SERVICE_ACCOUNT)
 EVERYONE = [APP_USER, OF_APP, OF_ACCOUNT, OF_SERVICE_ACCOUNT]
 
 SMALL_MAP = """\

@@ -21,7 +21,8 @@ from keyscope.access.method_arn import read_api_stage
 from keyscope.access.policy import Policies, policy_document, prepare_policies
 from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.model.ids import OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from tests.support.builders import (
     ACCOUNT,
     APP,
@@ -41,15 +42,11 @@ STAGE: Final = read_api_stage(METHOD_ARN)
 BASE: Final = METHOD_ARN.removesuffix("/GET/v2/apps")
 
 PRINCIPALS: Final[Mapping[str, Principal]] = {
-    "appUser": Principal(Scope.APP_USER, "app_1", OwnerType.APP, ACCOUNT, app_id=APP, user_id=USER),
-    "app": Principal(Scope.APP, "app_1", OwnerType.APP, ACCOUNT, app_id=APP),
+    "appUser": Principal(Scope.APP_USER, "app_1", OwnerType.APP, APP, user_id=USER),
+    "app": Principal(Scope.APP, "app_1", OwnerType.APP, APP),
     "account": Principal(Scope.ACCOUNT, "act_1", OwnerType.ACCOUNT, ACCOUNT),
     "service account": Principal(
-        Scope.ACCOUNT,
-        "svc_1",
-        OwnerType.SERVICE_ACCOUNT,
-        ACCOUNT,
-        service_account_id=SERVICE_ACCOUNT,
+        Scope.ACCOUNT, "svc_1", OwnerType.SERVICE_ACCOUNT, SERVICE_ACCOUNT
     ),
 }
 OWN_IDS: Final = {
@@ -244,7 +241,7 @@ def test_an_app_user_reaches_no_other_user_whatever_their_ids(user_id: str, othe
 def test_an_account_reaches_no_app_of_an_account_with_another_id(
     own: str, other: str, row: Row
 ) -> None:
-    principal = replace(PRINCIPALS["account"], account_id=f"{own}0000")
+    principal = replace(PRINCIPALS["account"], owner_id=f"{own}0000")
     path = row.filled({**OWN_IDS, "appId": f"{other}0000" + "0000" + "12345678"})
     expected = own == other and row.lets("account")
     assert reaches(principal, (V2, V1_1), row.method, path) is expected

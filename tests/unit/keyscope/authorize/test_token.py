@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from keyscope.authorize.token import Token, read_token, verify_signature
 from keyscope.errors import Reason, Refused
 from keyscope.model.ids import MAX_USER_ID_LENGTH, percent_encoded
-from keyscope.model.principal import Scope
+from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
 from tests.support.builders import compact, make_key, token
 

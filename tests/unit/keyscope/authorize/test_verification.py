@@ -10,7 +10,8 @@ from keyscope.authorize.verification import Circumstances, verify
 from keyscope.errors import Reason, Refused, Unavailable
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyRecord, PreviousSecret
-from keyscope.model.principal import CredentialKind, Principal, ProvenSecret, Scope
+from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
+from keyscope.model.scopes import Scope
 from keyscope.model.secret import hash_secret, new_secret
 from tests.support.builders import (
     ACCOUNT,
@@ -48,7 +49,7 @@ def reason_of(value: str, record: KeyRecord | None, circumstances: Circumstances
     [
         (
             OwnerType.APP,
-            Principal(Scope.APP, "", OwnerType.APP, ACCOUNT, app_id=APP),
+            Principal(Scope.APP, "", OwnerType.APP, APP),
         ),
         (
             OwnerType.ACCOUNT,
@@ -56,13 +57,7 @@ def reason_of(value: str, record: KeyRecord | None, circumstances: Circumstances
         ),
         (
             OwnerType.SERVICE_ACCOUNT,
-            Principal(
-                Scope.ACCOUNT,
-                "",
-                OwnerType.SERVICE_ACCOUNT,
-                ACCOUNT,
-                service_account_id=SERVICE_ACCOUNT,
-            ),
+            Principal(Scope.ACCOUNT, "", OwnerType.SERVICE_ACCOUNT, SERVICE_ACCOUNT),
         ),
     ],
 )

@@ -11,7 +11,8 @@ from keyscope.aws.telemetry import Telemetry
 from keyscope.errors import Reason
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import RecordSource
-from keyscope.model.principal import Principal, ProvenSecret, Scope
+from keyscope.model.principal import Principal, ProvenSecret
+from keyscope.model.scopes import Scope
 from tests.support.builders import ACCOUNT, APP
 
 ALLOWED = Decision(
@@ -23,13 +24,11 @@ ALLOWED = Decision(
     lookup_ms=0.5,
     secret_from_cache=False,
     open_ms=0.25,
-    principal=Principal(Scope.APP, "app_1", OwnerType.APP, ACCOUNT, app_id=APP),
+    principal=Principal(Scope.APP, "app_1", OwnerType.APP, APP),
 )
 BY_PREVIOUS_SECRET = replace(
     ALLOWED,
-    principal=Principal(
-        Scope.APP, "app_1", OwnerType.APP, ACCOUNT, app_id=APP, secret=ProvenSecret.PREVIOUS
-    ),
+    principal=Principal(Scope.APP, "app_1", OwnerType.APP, APP, secret=ProvenSecret.PREVIOUS),
 )
 REFUSED = Decision(outcome=Outcome.REFUSED, total_ms=1, reason=Reason.NO_CREDENTIAL)
 FAILED = Decision(

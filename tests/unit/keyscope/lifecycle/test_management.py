@@ -35,7 +35,8 @@ from keyscope.lifecycle.management import (
 )
 from keyscope.lifecycle.operations import KeyRequest
 from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from tests.support.builders import (
     ACCOUNT,
     APP,
@@ -58,16 +59,10 @@ KEY_ID: Final = "app_" + "0" * 24
 PRINCIPALS: Final = {
     "user account": Principal(Scope.ACCOUNT, "act_" + "1" * 24, OwnerType.ACCOUNT, ACCOUNT),
     "service account": Principal(
-        Scope.ACCOUNT,
-        "svc_" + "1" * 24,
-        OwnerType.SERVICE_ACCOUNT,
-        ACCOUNT,
-        service_account_id=SERVICE_ACCOUNT,
+        Scope.ACCOUNT, "svc_" + "1" * 24, OwnerType.SERVICE_ACCOUNT, SERVICE_ACCOUNT
     ),
-    "app": Principal(Scope.APP, "app_" + "1" * 24, OwnerType.APP, ACCOUNT, app_id=APP),
-    "app user": Principal(
-        Scope.APP_USER, "app_" + "1" * 24, OwnerType.APP, ACCOUNT, app_id=APP, user_id=USER
-    ),
+    "app": Principal(Scope.APP, "app_" + "1" * 24, OwnerType.APP, APP),
+    "app user": Principal(Scope.APP_USER, "app_" + "1" * 24, OwnerType.APP, APP, user_id=USER),
 }
 ALLOWED: Final = "+"
 NOT_FOUND: Final = "-"

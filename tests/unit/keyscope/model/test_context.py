@@ -1,6 +1,7 @@
 """The authorizer's context, read back to a principal: all of it fits together, or nothing opens."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import pytest
@@ -9,8 +10,15 @@ from hypothesis import strategies as st
 
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.context import principal_of_context
-from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType, account_id_of
-from keyscope.model.principal import CredentialKind, Principal, Scope
+from keyscope.model.ids import (
+    KEY_ID_PREFIXES,
+    OWNER_ID_LENGTHS,
+    IdName,
+    account_id_of,
+    is_owner_id,
+)
+from keyscope.model.principal import CredentialKind, Principal
+from keyscope.model.scopes import SCOPES, Scope
 from tests.support.builders import (
     ACCOUNT,
     APP,
@@ -95,24 +103,19 @@ def hexes(length: int) -> st.SearchStrategy[str]:
 
 @st.composite
 def principals(draw: st.DrawFn) -> Principal:
-    owner_type = draw(st.sampled_from(OwnerType))
-    key_id = KEY_ID_PREFIXES[owner_type] + draw(hexes(24))
-    account_id = draw(hexes(12))
-    proof = {
-        "credential_kind": draw(st.sampled_from(CredentialKind)),
-        "secret_generation": draw(st.integers(1, 10**16 - 1)),
-    }
-    if owner_type is OwnerType.ACCOUNT:
-        return Principal(Scope.ACCOUNT, key_id, owner_type, account_id, **proof)
-    if owner_type is OwnerType.SERVICE_ACCOUNT:
-        suffix = draw(hexes(4).filter(lambda text: text != "0000"))
-        return Principal(
-            Scope.ACCOUNT, key_id, owner_type, account_id, account_id + suffix, **proof
-        )
-    app_id = account_id + draw(hexes(12))
-    user_id = draw(st.none() | st.text(min_size=1))
-    scope = Scope.APP if user_id is None else Scope.APP_USER
-    return Principal(scope, key_id, owner_type, account_id, app_id=app_id, user_id=user_id, **proof)
+    scope = draw(st.sampled_from(Scope))
+    row = SCOPES[scope]
+    owner_type = draw(st.sampled_from([*row.principals]))
+    owner_id = draw(hexes(OWNER_ID_LENGTHS[owner_type]).filter(partial(is_owner_id, owner_type)))
+    return Principal(
+        scope=scope,
+        key_id=KEY_ID_PREFIXES[owner_type] + draw(hexes(24)),
+        owner_type=owner_type,
+        owner_id=owner_id,
+        user_id=draw(st.text(min_size=1)) if IdName.USER in row.claims else None,
+        credential_kind=draw(st.sampled_from(CredentialKind)),
+        secret_generation=draw(st.integers(1, 10**16 - 1)),
+    )
 
 
 def reason_of(context: object) -> Reason:
@@ -256,5 +259,4 @@ def test_a_made_up_context_fits_together_or_fails_closed(context: dict[str, str]
         assert unavailable.reason is Reason.MALFORMED_CONTEXT  # noqa: PT017 - both ways are told
     else:
         assert principal.context() == context
-        owner_id = principal.app_id or principal.service_account_id or principal.account_id
-        assert account_id_of(owner_id) == principal.account_id
+        assert account_id_of(principal.owner_id) == context["accountId"]

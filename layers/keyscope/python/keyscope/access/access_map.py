@@ -6,51 +6,68 @@ rules say, or make a policy that API Gateway could refuse, never loads.
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 from keyscope.errors import Misconfigured
-from keyscope.model.ids import ACCOUNT_ID_LENGTH
-from keyscope.model.principal import Scope
+from keyscope.model.ids import ACCOUNT_ID_LENGTH, ID_LENGTHS, IdName
+from keyscope.model.scopes import SCOPES, Scope
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-class Placeholder(StrEnum):
-    """What stands for an id of the principal in a rule's path."""
+class OtherGrantee(StrEnum):
+    """The lists of rules in the file that are not a scope's own.
 
-    ACCOUNT = "{accountId}"
-    SERVICE_ACCOUNT = "{serviceAccountId}"
-    APP = "{appId}"
-    USER = "{userId}"
+    The rules of `userAccount` add to those of the account scope for a user account's key; no key
+    reaches the routes of `never`.
+    """
 
-
-class Grantee(StrEnum):
-    """Whom a list of rules is for; the names of the lists in the file."""
-
-    APP_USER = "appUser"
-    APP = "app"
-    ACCOUNT = "account"
     USER_ACCOUNT = "userAccount"
     NEVER = "never"
 
 
-_PLACEHOLDERS = {
-    Grantee.APP_USER: {Placeholder.ACCOUNT, Placeholder.APP, Placeholder.USER},
-    Grantee.APP: {Placeholder.ACCOUNT, Placeholder.APP},
-    Grantee.ACCOUNT: {Placeholder.ACCOUNT, Placeholder.APP},
-    Grantee.USER_ACCOUNT: {Placeholder.ACCOUNT, Placeholder.APP, Placeholder.SERVICE_ACCOUNT},
-    Grantee.NEVER: {Placeholder.ACCOUNT, Placeholder.APP},
-}
-_OPEN_ENDED = {
-    Grantee.ACCOUNT: {Placeholder.APP},
-    Grantee.USER_ACCOUNT: {Placeholder.APP, Placeholder.SERVICE_ACCOUNT},
-}
-"""Placeholders that stand for many ids with one beginning, so that a star must follow them."""
+Grantee = Scope | OtherGrantee
+"""Whom a list of rules is for."""
 
-_REQUIRED = (Grantee.APP_USER, Grantee.APP, Grantee.ACCOUNT)
+GRANTEES: Final[tuple[Grantee, ...]] = (*Scope, *OtherGrantee)
+_GRANTEES = {grantee.value: grantee for grantee in GRANTEES}
+
+OPEN_ENDED: Final[Mapping[Grantee, frozenset[IdName]]] = {
+    **{scope: row.open_ended for scope, row in SCOPES.items()},
+    OtherGrantee.USER_ACCOUNT: SCOPES[Scope.ACCOUNT].open_ended | {IdName.SERVICE_ACCOUNT},
+    OtherGrantee.NEVER: frozenset(),
+}
+"""Ids that represent many with one beginning, so that a star must follow their placeholders."""
+
+
+def _placeholders(ids: Iterable[IdName]) -> frozenset[str]:
+    return frozenset(name.placeholder for name in ids)
+
+
+_BOUND = {scope: row.bound_ids for scope, row in SCOPES.items()}
+_PLACEHOLDERS: Mapping[Grantee, frozenset[str]] = {
+    **{scope: _placeholders(_BOUND[scope] | OPEN_ENDED[scope]) for scope in Scope},
+    OtherGrantee.USER_ACCOUNT: _placeholders(
+        _BOUND[Scope.ACCOUNT] | OPEN_ENDED[OtherGrantee.USER_ACCOUNT]
+    ),
+    # What the rules of every scope can contain, so that a Deny can be made for each.
+    OtherGrantee.NEVER: frozenset.intersection(
+        *(_placeholders(_BOUND[scope] | OPEN_ENDED[scope]) for scope in Scope)
+    ),
+}
+_NOT_SPANNED: Mapping[Grantee, frozenset[str]] = {
+    **{scope: _placeholders({*IdName} - row.spans) for scope, row in SCOPES.items()},
+    OtherGrantee.USER_ACCOUNT: _placeholders({*IdName} - SCOPES[Scope.ACCOUNT].spans),
+    OtherGrantee.NEVER: frozenset(),
+}
+"""The placeholders that a subtree of these rules may contain only where the rule binds them."""
+
+_LENGTHS = {name.placeholder: ID_LENGTHS.get(name) for name in IdName}
+"""Characters of the id that each placeholder represents; `None` for any text."""
+_USER = IdName.USER.placeholder
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]+")
 _LIKE_AN_ID = re.compile(f"[0-9a-f]{{{ACCOUNT_ID_LENGTH}}}")
 
@@ -132,7 +149,7 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
                 for line, rule in rules.items()
                 if line.grantee is grantee and line.route_set in route_sets
             )
-            for grantee in Grantee
+            for grantee in GRANTEES
         },
         websocket_scopes=frozenset().union(*(websocket[name] for name in route_sets)),
     )
@@ -157,21 +174,21 @@ def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Grantee, list[s
     for name, value in table.items():
         if name == "websocket":
             continue
-        if name not in {*Grantee}:
+        if name not in _GRANTEES:
             message = f"access map: [{route_set}] holds {name!r}, which is none of {_names()}"
             raise Misconfigured(message)
         if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
             message = f"access map: [{route_set}] {name} must be a list of strings"
             raise Misconfigured(message)
-        yield Grantee(name), value
-    for grantee in _REQUIRED:
-        if not table.get(grantee):
-            message = f"access map: [{route_set}] has no rules for the scope {grantee}"
+        yield _GRANTEES[name], value
+    for scope in Scope:
+        if not table.get(scope):
+            message = f"access map: [{route_set}] has no rules for the scope {scope}"
             raise Misconfigured(message)
 
 
 def _names() -> str:
-    return ", ".join(("websocket", *Grantee))
+    return ", ".join(("websocket", *GRANTEES))
 
 
 def _websocket_scopes(route_set: str, table: object) -> frozenset[Scope]:
@@ -221,7 +238,7 @@ def _check_segment(line: _Line, segment: str) -> None:
 
 
 def _ends_open(line: _Line, segments: Sequence[str], *, subtree: bool) -> bool:
-    open_ended = _OPEN_ENDED.get(line.grantee, set()).intersection(segments)
+    open_ended = _placeholders(OPEN_ENDED[line.grantee]).intersection(segments)
     if not open_ended:
         return False
     if len(open_ended) > 1 or segments[-1] not in open_ended or not subtree:
@@ -237,14 +254,11 @@ def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -
 
     `/v2/*` would reach `/v2/apps/{appId}` of every app there is.
     """
-    if not rule.tail or line.grantee is Grantee.NEVER:
+    if not rule.tail:
         return
     depth = len(rule.segments)
-    bound = (
-        {*Placeholder} if line.grantee is Grantee.APP_USER else {*Placeholder} - {Placeholder.USER}
-    )
     for other in others:
-        below = bound.intersection(other.segments[depth:])
+        below = _NOT_SPANNED[line.grantee].intersection(other.segments[depth:])
         if below and _may_begin_alike(rule, other, depth):
             line.refuse(f"it reaches {other.path} of others: it does not bind {min(below)}")
 
@@ -255,14 +269,14 @@ def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]
     User ids are unique within an app, and callers choose them: at `/users/{userId}` a user of that
     name would reach a route `/users/all`, and whoever reaches that route the user.
     """
-    if Placeholder.USER not in rule.segments:
+    if _USER not in rule.segments:
         return
-    if Placeholder.APP not in rule.segments:
+    if IdName.APP.placeholder not in rule.segments:
         line.refuse("{userId} names a user within an app, so the path needs {appId}")
-    depth = rule.segments.index(Placeholder.USER)
+    depth = rule.segments.index(_USER)
     for other in others:
         is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth)
-        if is_beside and other.segments[depth] != Placeholder.USER:
+        if is_beside and other.segments[depth] != _USER:
             line.refuse(f"a {{userId}} could be the {other.segments[depth]} of {other.path}")
 
 
@@ -274,10 +288,10 @@ def _refuse_closed_routes_that_stay_open(
     A policy denies such a route as the rule names it: with `{accountId}` in the one and `{appId}`
     in the other, no Deny would be made.
     """
-    if line.grantee is Grantee.NEVER:
+    if line.grantee is OtherGrantee.NEVER:
         return
     for never_line, never in rules.items():
-        if never_line.grantee is not Grantee.NEVER or not {*rule.methods} & {*never.methods}:
+        if never_line.grantee is not OtherGrantee.NEVER or not {*rule.methods} & {*never.methods}:
             continue
         depth = min(len(rule.segments), len(never.segments))
         if not rule.can_be_as_long_as(never) or not _may_begin_alike(rule, never, depth):
@@ -301,12 +315,14 @@ def _may_begin_alike(one: Rule, other: Rule, depth: int) -> bool:
 def _may_be_alike(one: Rule, other: Rule, position: int) -> bool:
     """Return whether the segments of both rules at a position can match one text.
 
-    A user id can be any text. The ids of accounts, service accounts and apps differ in length, but
-    not where one stands for many ids with one beginning; and no literal begins like them.
+    A user id can be any text. Other ids can only be the same where they have the same length, or
+    where one represents many ids with one beginning. No literal begins like an id.
     """
     segments = {one.segments[position], other.segments[position]}
-    if len(segments) == 1 or Placeholder.USER in segments:
+    if len(segments) == 1 or _USER in segments:
         return True
-    if not segments <= {*Placeholder}:
+    if not segments <= _LENGTHS.keys():
         return False
-    return any(rule.tail == "*" and position == len(rule.segments) - 1 for rule in (one, other))
+    same_length = len({_LENGTHS[segment] for segment in segments}) == 1
+    last = (rule.tail == "*" and position == len(rule.segments) - 1 for rule in (one, other))
+    return same_length or any(last)

@@ -6,28 +6,28 @@ must: it only refuses.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from itertools import product
-from typing import Literal, NotRequired, TypedDict, assert_never
+from typing import Literal, NotRequired, TypedDict
 
-from keyscope.access.access_map import AccessMap, Grantee, Rule
+from keyscope.access.access_map import OPEN_ENDED, AccessMap, Grantee, OtherGrantee, Rule
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH, ApiStage, longest_api_stage
 from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED, spellings_of
 from keyscope.errors import Misconfigured, Reason, Refused, Unavailable
 from keyscope.model.ids import (
-    ACCOUNT_ID_LENGTH,
-    APP_ID_LENGTH,
+    ID_LENGTHS,
     KEY_ID_LENGTH,
     MAX_USER_ID_LENGTH,
-    SERVICE_ACCOUNT_ID_LENGTH,
+    OWNER_ID_LENGTHS,
+    IdName,
     OwnerType,
     percent_encoded,
 )
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import SCOPES, Scope
 
 MAX_POLICY_BYTES = 8_192
 """AWS documents no limit; policies of some 30 statements were seen to be refused."""
@@ -40,7 +40,12 @@ LONGEST_CACHE_SECONDS = 3_600
 CACHE_MARGIN_SECONDS = 60
 """How much later than the authorizer's clock that time may begin: API Gateway waits up to 30 s for
 an answer, and as much is left for the difference of two clocks."""
+_USER_ACCOUNT = OtherGrantee.USER_ACCOUNT
 _GET_AND_PUT = frozenset({"GET", "PUT"})
+
+
+Condition = dict[str, dict[str, str | list[str]]]
+"""IAM's operators, each with its condition keys and their values."""
 
 
 class Statement(TypedDict):
@@ -49,7 +54,7 @@ class Statement(TypedDict):
     Effect: Literal["Allow", "Deny"]
     Action: Literal["execute-api:Invoke"]
     Resource: list[str]
-    Condition: NotRequired[dict[str, dict[str, str | list[str]]]]
+    Condition: NotRequired[Condition]
 
 
 class PolicyDocument(TypedDict):
@@ -112,10 +117,8 @@ def prepare_policies(
     stage = longest_api_stage(max_stage_length, region)
     policies = Policies(
         grants={
-            Grantee.APP_USER: _grant(access_map, Grantee.APP_USER),
-            Grantee.APP: _grant(access_map, Grantee.APP),
-            Grantee.ACCOUNT: _grant(access_map, Grantee.ACCOUNT),
-            Grantee.USER_ACCOUNT: _grant(access_map, Grantee.ACCOUNT, Grantee.USER_ACCOUNT),
+            **{scope: _grant(access_map, scope) for scope in Scope},
+            _USER_ACCOUNT: _grant(access_map, Scope.ACCOUNT, _USER_ACCOUNT),
         },
         websocket_scopes=access_map.websocket_scopes,
         longest_stage_arn=len(stage.arn),
@@ -147,26 +150,18 @@ def policy_document(
     grant = policies.grants[_grantee(principal)]
     allowed = [
         stage.resource(pattern.format_map(ids))
-        for ids in _ids_in_paths(principal, _forms_of(principal.user_id or "", stage, policies))
+        for ids in _with_forms_of_user_id(principal, stage, policies)
         for pattern in grant.allow
     ]
-    allow: Statement = {
-        "Effect": "Allow",
-        "Action": "execute-api:Invoke",
-        "Resource": list(dict.fromkeys(allowed)),
-    }
-    if condition := _condition(principal, stage, policies, now):
-        allow["Condition"] = condition
-    denied = _ids_of_any_app(principal)
+    condition = _condition(principal, stage, policies, now)
+    allow = _statement("Allow", list(dict.fromkeys(allowed)), condition)
+    denied = _ids_of_any(principal)
     climbing = CLIMBING_DECODED if stage.decodes_path else policies.climbing
-    deny: Statement = {
-        "Effect": "Deny",
-        "Action": "execute-api:Invoke",
-        "Resource": [
-            *(stage.any_path(pattern) for pattern in climbing),
-            *(stage.resource(pattern.format_map(denied)) for pattern in grant.deny),
-        ],
-    }
+    closed = [
+        *(stage.any_path(pattern) for pattern in climbing),
+        *(stage.resource(pattern.format_map(denied)) for pattern in grant.deny),
+    ]
+    deny = _statement("Deny", closed)
     return {"Version": "2012-10-17", "Statement": [allow, deny]}
 
 
@@ -182,13 +177,8 @@ def websocket_policy_document(
     """
     if principal.scope not in policies.websocket_scopes:
         raise Refused(Reason.WEBSOCKET_NOT_OF_SCOPE)
-    allow: Statement = {
-        "Effect": "Allow",
-        "Action": "execute-api:Invoke",
-        "Resource": [stage.resource("$connect")],
-    }
-    if condition := _condition(principal, stage, policies, now):
-        allow["Condition"] = condition
+    condition = _condition(principal, stage, policies, now)
+    allow = _statement("Allow", [stage.resource("$connect")], condition)
     return {"Version": "2012-10-17", "Statement": [allow]}
 
 
@@ -210,6 +200,19 @@ def policy_sizes(
     }
 
 
+def _statement(
+    effect: Literal["Allow", "Deny"], resources: list[str], condition: Condition | None = None
+) -> Statement:
+    statement: Statement = {
+        "Effect": effect,
+        "Action": "execute-api:Invoke",
+        "Resource": resources,
+    }
+    if condition:
+        statement["Condition"] = condition
+    return statement
+
+
 def _grant(access_map: AccessMap, *grantees: Grantee) -> Grant:
     rules = [rule for grantee in grantees for rule in access_map.rules[grantee]]
     methods: dict[str, set[str]] = {}
@@ -222,7 +225,7 @@ def _grant(access_map: AccessMap, *grantees: Grantee) -> Grant:
     )
     deny = (
         f"{method}{pattern}"
-        for never in access_map.rules[Grantee.NEVER]
+        for never in access_map.rules[OtherGrantee.NEVER]
         for method in never.methods
         if (covering := [rule for rule in rules if _covers(rule, method, never)])
         for pattern in _patterns_of(never, min(len(rule.segments) for rule in covering))
@@ -255,34 +258,36 @@ def _covers(rule: Rule, method: str, never: Rule) -> bool:
 
 
 def _grantee(principal: Principal) -> Grantee:
-    match principal.scope:
-        case Scope.APP_USER:
-            return Grantee.APP_USER
-        case Scope.APP:
-            return Grantee.APP
-        case Scope.ACCOUNT:
-            is_user_account = principal.owner_type is OwnerType.ACCOUNT
-            return Grantee.USER_ACCOUNT if is_user_account else Grantee.ACCOUNT
-        case _:
-            assert_never(principal.scope)
+    is_user_account = principal.owner_type is OwnerType.ACCOUNT
+    return _USER_ACCOUNT if is_user_account else principal.scope
 
 
-def _ids_in_paths(principal: Principal, user_ids: Iterable[str]) -> Iterator[dict[str, str]]:
-    """Yield the ids to put into paths, once for each form of the user id."""
-    ids = {
-        "accountId": principal.account_id,
-        # In the account scope it is followed by a star: the beginning of the ids of its apps.
-        "appId": principal.app_id or principal.service_account_id or principal.account_id,
-        "serviceAccountId": principal.account_id,
-    }
-    for user_id in user_ids:
-        yield {**ids, "userId": user_id}
+def _ids_in_paths(principal: Principal) -> dict[str, str]:
+    """Return the ids to put into paths.
+
+    An open-ended id is the beginning of many, and a star follows it: they begin like their owner's.
+    """
+    begun = {name.value: principal.owner_id for name in OPEN_ENDED[_grantee(principal)]}
+    return {**begun, **principal.ids}
 
 
-def _ids_of_any_app(principal: Principal) -> dict[str, str]:
-    """Return ids that match any app of the principal's, with a question mark a character."""
-    (ids,) = _ids_in_paths(principal, [""])
-    return {**ids, "appId": ids["appId"].ljust(APP_ID_LENGTH, "?")}
+def _with_forms_of_user_id(
+    principal: Principal, stage: ApiStage, policies: Policies
+) -> Iterator[dict[str, str]]:
+    """Yield the ids to put into paths, once for each form of a user id."""
+    ids = _ids_in_paths(principal)
+    if principal.user_id is None:
+        yield ids
+        return
+    for form in _forms_of(principal.user_id, stage, policies):
+        yield {**ids, IdName.USER: form}
+
+
+def _ids_of_any(principal: Principal) -> dict[str, str]:
+    """Return the ids to put into Denies: a question mark for each character that is open."""
+    ids = _ids_in_paths(principal)
+    opened = OPEN_ENDED[_grantee(principal)]
+    return ids | {name.value: ids[name].ljust(ID_LENGTHS[name], "?") for name in opened}
 
 
 def _forms_of(user_id: str, stage: ApiStage, policies: Policies) -> tuple[str, ...]:
@@ -294,16 +299,14 @@ def _forms_of(user_id: str, stage: ApiStage, policies: Policies) -> tuple[str, .
     return tuple(dict.fromkeys(forms if policies.lower_hex else forms[:2]))
 
 
-def _condition(
-    principal: Principal, stage: ApiStage, policies: Policies, now: float
-) -> dict[str, dict[str, str | list[str]]]:
+def _condition(principal: Principal, stage: ApiStage, policies: Policies, now: float) -> Condition:
     """Return the limits that must hold while the policy is cached.
 
     They are an addition: the authorizer has checked them itself for this request.
     """
     if not policies.conditions:
         return {}
-    limits: dict[str, dict[str, str | list[str]]] = {}
+    limits: Condition = {}
     cached_until = now + LONGEST_CACHE_SECONDS + CACHE_MARGIN_SECONDS
     if principal.expires_at is not None and principal.expires_at < cached_until:
         end = datetime.fromtimestamp(principal.expires_at, UTC)
@@ -322,24 +325,17 @@ def _longest_principals() -> Iterator[Principal]:
     )
     # The longest forms, literal and encoded both ways: one character whose escape has a letter.
     user_id = "u" * (MAX_USER_ID_LENGTH - len(percent_encoded("+"))) + "+"
-    account_id, service_account_id, app_id = (
-        "a" * length for length in (ACCOUNT_ID_LENGTH, SERVICE_ACCOUNT_ID_LENGTH, APP_ID_LENGTH)
-    )
-    longest = partial(
-        Principal,
-        key_id="k" * KEY_ID_LENGTH,
-        account_id=account_id,
-        expires_at=0,
-        allowed_cidrs=cidrs,
-    )
-    yield longest(scope=Scope.APP_USER, owner_type=OwnerType.APP, app_id=app_id, user_id=user_id)
-    yield longest(scope=Scope.APP, owner_type=OwnerType.APP, app_id=app_id)
-    yield longest(scope=Scope.ACCOUNT, owner_type=OwnerType.ACCOUNT)
-    yield longest(
-        scope=Scope.ACCOUNT,
-        owner_type=OwnerType.SERVICE_ACCOUNT,
-        service_account_id=service_account_id,
-    )
+    for scope, row in SCOPES.items():
+        for owner_type in row.principals:
+            yield Principal(
+                scope=scope,
+                key_id="k" * KEY_ID_LENGTH,
+                owner_type=owner_type,
+                owner_id="a" * OWNER_ID_LENGTHS[owner_type],
+                user_id=user_id if IdName.USER in row.claims else None,
+                expires_at=0,
+                allowed_cidrs=cidrs,
+            )
 
 
 def _both_kinds(stage: ApiStage) -> tuple[ApiStage, ApiStage]:

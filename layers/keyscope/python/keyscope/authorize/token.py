@@ -14,8 +14,8 @@ from typing import Never
 from jwt.algorithms import HMACAlgorithm
 
 from keyscope.errors import Reason, Refused
-from keyscope.model.ids import is_key_id, is_safe_user_id
-from keyscope.model.principal import Scope
+from keyscope.model.ids import IdName, is_key_id, is_safe_user_id
+from keyscope.model.scopes import SCOPES, Scope
 
 ALGORITHM = "HS256"
 
@@ -63,7 +63,7 @@ def read_token(text: str) -> Token:
         text=text,
         key_id=key_id,
         scope=scope,
-        user_id=_user_id(claims) if scope is Scope.APP_USER else None,
+        user_id=_user_id(claims) if IdName.USER in SCOPES[scope].claims else None,
         expires_at=_numeric_date(claims, "exp"),
         not_before=_numeric_date(claims, "nbf"),
     )

@@ -10,16 +10,9 @@ from typing import assert_never
 from keyscope.authorize.credential import Basic, Bearer, Credential
 from keyscope.authorize.token import Token, verify_signature
 from keyscope.errors import Reason, Refused
-from keyscope.model.ids import OwnerType, account_id_of
 from keyscope.model.key_record import KeyRecord
-from keyscope.model.principal import (
-    SCOPE_OF_BASIC,
-    SCOPES_BY_OWNER,
-    CredentialKind,
-    Principal,
-    ProvenSecret,
-    Scope,
-)
+from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
+from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Scope
 from keyscope.model.secret import hash_secret
 from keyscope.model.source_address import Network, read_source_address
 
@@ -209,14 +202,11 @@ def _principal(
 ) -> Principal:
     record = possession.record
     is_previous = possession.secret is ProvenSecret.PREVIOUS
-    owner = record.owner_id
     return Principal(
         scope=scope,
         key_id=record.key_id,
         owner_type=record.owner_type,
-        account_id=account_id_of(owner),
-        service_account_id=owner if record.owner_type is OwnerType.SERVICE_ACCOUNT else None,
-        app_id=owner if record.owner_type is OwnerType.APP else None,
+        owner_id=record.owner_id,
         user_id=user_id,
         expires_at=_earliest(possession.ends_at, token_ends),
         allowed_cidrs=record.allowed_cidrs,

@@ -3,11 +3,21 @@
 Each is one sentence or two; `docs/decision-log.md` tells what the codes mean.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from keyscope.errors import Reason
+from keyscope.model.ids import OWNERS, IdName
+from keyscope.model.scopes import SCOPES, Scope
 
+
+def _any_of(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+_PREFIXES: Final = _any_of(shape.key_id_prefix for shape in OWNERS.values())
+_OF_USERS: Final = _any_of(scope for scope, row in SCOPES.items() if IdName.USER in row.claims)
 _USE_A_LIBRARY: Final = "Have the caller make the token with a JWT library, as the README shows."
 
 ADVICE: Final[Mapping[Reason, str]] = {
@@ -23,8 +33,8 @@ ADVICE: Final[Mapping[Reason, str]] = {
         " without a line break."
     ),
     Reason.MALFORMED_KEY_ID: (
-        "Look whether key id and secret were swapped or cut; a key id is app_, act_ or svc_ and 24"
-        " hex characters."
+        f"Look whether key id and secret were swapped or cut; a key id is {_PREFIXES} and 24 hex"
+        " characters."
     ),
     Reason.MISTYPED_SECRET: (
         "Have the caller copy the secret again, whole; if it is lost, rotate the key."
@@ -40,9 +50,11 @@ ADVICE: Final[Mapping[Reason, str]] = {
         "Have the caller send exp and nbf as whole seconds since the epoch, scope and userId as"
         " strings."
     ),
-    Reason.MISSING_SCOPE: "Have the caller add the claim scope: appUser, app or account.",
-    Reason.UNKNOWN_SCOPE: "Have the caller claim one of the scopes appUser, app and account.",
-    Reason.MISSING_USER_ID: "Have the caller add the claim userId, which the scope appUser needs.",
+    Reason.MISSING_SCOPE: f"Have the caller add the claim scope: {_any_of(Scope)}.",
+    Reason.UNKNOWN_SCOPE: f"Have the caller claim one of the scopes {_any_of(Scope)}.",
+    Reason.MISSING_USER_ID: (
+        f"Have the caller add the claim userId, which the scope {_OF_USERS} needs."
+    ),
     Reason.UNSAFE_USER_ID: (
         "Have the caller use a user id of letters, digits and - . _ ~ @ + :, at most 64 of them."
     ),

@@ -9,10 +9,10 @@ from keyscope.authorize.credential import Bearer, Credential
 from keyscope.authorize.decision import Decision
 from keyscope.authorize.event import AuthorizerRequest
 from keyscope.explain.steps import Step
+from keyscope.model.ids import OWNERS
 from keyscope.model.key_record import KeyRecord
-from keyscope.model.principal import SCOPE_OF_BASIC, SCOPES_BY_OWNER, ProvenSecret
-
-OWNERS: Final = {"app": "app", "account": "user account", "serviceAccount": "service account"}
+from keyscope.model.principal import ProvenSecret
+from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _policy(known: Known) -> str:
 
 
 def _owner_type(record: KeyRecord) -> str:
-    return OWNERS.get(record.owner_type.value, record.owner_type.value)
+    return OWNERS[record.owner_type].title
 
 
 def _nothing(_: Known) -> str:

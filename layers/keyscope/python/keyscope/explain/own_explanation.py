@@ -12,7 +12,8 @@ from keyscope.explain.explanation import Explanation, explain
 from keyscope.explain.request import AskedRequest, reader_of
 from keyscope.lifecycle.caller import ProvenKey
 from keyscope.model.key_record import KeyStore, Lookup, RecordSource
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)

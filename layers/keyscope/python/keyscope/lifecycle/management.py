@@ -20,7 +20,8 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, is_app_id, is_service_account_id
-from keyscope.model.principal import Principal, Scope
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 
 MAX_METADATA_BYTES = 4_096
 """Bytes of an app's metadata as JSON text in UTF-8; the Sunshine API's limit."""

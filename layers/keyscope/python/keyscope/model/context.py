@@ -1,76 +1,88 @@
-"""The authorizer's context, as a backend gets it, back to the principal that it tells of.
+"""From the authorizer's context, as a backend receives it, back to the principal.
 
-The authorizer's policy has let the request pass already. Reading the context again makes a route
-that was attached without the authorizer, or a policy that is wider than it should be, open nothing.
+The authorizer's policy has let the request pass already. Reading the context again means that a
+route without the authorizer, or a policy that is wider than it should be, opens nothing.
 """
 
 import re
+from collections.abc import Mapping
 
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.ids import (
+    OWNERS,
+    IdName,
     OwnerType,
-    account_id_of,
-    is_account_id,
-    is_app_id,
+    ids_of_owner,
     is_key_id,
-    is_service_account_id,
+    is_owner_id,
     owner_type_of_key,
 )
-from keyscope.model.principal import SCOPES_BY_OWNER, CredentialKind, Principal, Scope
+from keyscope.model.principal import CredentialKind, Principal
+from keyscope.model.scopes import SCOPES, SCOPES_BY_OWNER, Scope
 
 _GENERATION = re.compile("[1-9][0-9]{0,15}")
-_OWNER_MEMBERS = {
-    OwnerType.ACCOUNT: ("accountId", is_account_id),
-    OwnerType.SERVICE_ACCOUNT: ("serviceAccountId", is_service_account_id),
-    OwnerType.APP: ("appId", is_app_id),
-}
+_KINDS = {kind.value: kind for kind in CredentialKind}
 
 
 def principal_of_context(context: object) -> Principal:
-    """Read the context that `Principal.context` made; members of other makers are ignored.
+    """Read the context that `Principal.context` returned; members that it never has are ignored.
 
     Raises:
         Unavailable: `MALFORMED_CONTEXT`, when it is missing or does not fit together.
     """
     members = context if isinstance(context, dict) else {}
-    key_id = members.get("keyId")
-    if not isinstance(key_id, str) or not is_key_id(key_id):
+    key_id = _text(members, "keyId")
+    if not is_key_id(key_id):
         raise Unavailable(Reason.MALFORMED_CONTEXT, "keyId")
     owner_type = owner_type_of_key(key_id)
     if members.get("ownerType") != owner_type.value:
         raise Unavailable(Reason.MALFORMED_CONTEXT, "ownerType")
     scopes = {scope.value: scope for scope in SCOPES_BY_OWNER[owner_type]}
-    scope = members.get("scope")
-    if not isinstance(scope, str) or scope not in scopes:
+    scope = scopes.get(_text(members, "scope"))
+    if scope is None:
         raise Unavailable(Reason.MALFORMED_CONTEXT, "scope")
-    name, is_owner_id = _OWNER_MEMBERS[owner_type]
-    owner_id = members.get(name)
-    if not isinstance(owner_id, str) or not is_owner_id(owner_id):
-        raise Unavailable(Reason.MALFORMED_CONTEXT, name)
-    if members.get("accountId") != account_id_of(owner_id):
-        raise Unavailable(Reason.MALFORMED_CONTEXT, "accountId")
-    others = {member for member, _ in _OWNER_MEMBERS.values()} - {name, "accountId"}
-    for other in sorted(others & members.keys()):
-        raise Unavailable(Reason.MALFORMED_CONTEXT, other)
-    user_id = members.get("userId")
-    is_user = scopes[scope] is Scope.APP_USER
-    if is_user != ("userId" in members) or (is_user and not (isinstance(user_id, str) and user_id)):
-        raise Unavailable(Reason.MALFORMED_CONTEXT, "userId")
-    kinds = {kind.value: kind for kind in CredentialKind}
-    kind = members.get("credentialKind")
-    if not isinstance(kind, str) or kind not in kinds:
+    owner_id = _owner_id(members, owner_type)
+    _check_ids(members, ids_of_owner(owner_type, owner_id), scope)
+    kind = _KINDS.get(_text(members, "credentialKind"))
+    if kind is None:
         raise Unavailable(Reason.MALFORMED_CONTEXT, "credentialKind")
-    generation = members.get("secretGeneration")
-    if not isinstance(generation, str) or not _GENERATION.fullmatch(generation):
+    generation = _text(members, "secretGeneration")
+    if not _GENERATION.fullmatch(generation):
         raise Unavailable(Reason.MALFORMED_CONTEXT, "secretGeneration")
     return Principal(
-        scope=scopes[scope],
+        scope=scope,
         key_id=key_id,
         owner_type=owner_type,
-        account_id=account_id_of(owner_id),
-        service_account_id=owner_id if owner_type is OwnerType.SERVICE_ACCOUNT else None,
-        app_id=owner_id if owner_type is OwnerType.APP else None,
-        user_id=user_id,
-        credential_kind=kinds[kind],
+        owner_id=owner_id,
+        user_id=members.get(IdName.USER),
+        credential_kind=kind,
         secret_generation=int(generation),
     )
+
+
+def _text(members: Mapping[object, object], name: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise Unavailable(Reason.MALFORMED_CONTEXT, name)
+    return value
+
+
+def _owner_id(members: Mapping[object, object], owner_type: OwnerType) -> str:
+    parts = OWNERS[owner_type].parts
+    owner_id = "".join(_text(members, part.value) for part in parts)
+    if not is_owner_id(owner_type, owner_id):
+        raise Unavailable(Reason.MALFORMED_CONTEXT, parts[-1].value)
+    return owner_id
+
+
+def _check_ids(members: Mapping[object, object], of_owner: Mapping[str, str], scope: Scope) -> None:
+    """Check that the members are the owner's ids and those that the scope claims, and no others."""
+    for name in IdName:
+        if name in of_owner:
+            fits = members.get(name) == of_owner[name]
+        elif name in SCOPES[scope].claims:
+            fits = _text(members, name.value) != ""
+        else:
+            fits = name not in members
+        if not fits:
+            raise Unavailable(Reason.MALFORMED_CONTEXT, name.value)

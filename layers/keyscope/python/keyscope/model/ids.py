@@ -1,4 +1,4 @@
-"""The shapes of ids, and what an id says about its owner.
+"""The formats of ids, and what an id says about its owner.
 
 Ids nest, so that "every app of this account" is one prefix:
 
@@ -6,13 +6,17 @@ Ids nest, so that "every app of this account" is one prefix:
     service account  its account's id + 4 hex characters, never 0000
     app              the account's id + the creating service account's 4 (0000 when the user
                      account itself created it) + 8 hex characters
-    key              app_, act_ or svc_ + 24 hex characters
+    key              the prefix of its owner's kind + 24 hex characters
+
+To add a kind of owner, add its member to `OwnerType` and its row to `OWNERS`.
 """
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 ACCOUNT_ID_LENGTH = 12
 SERVICE_ACCOUNT_ID_LENGTH = 16
@@ -26,52 +30,122 @@ _SAFE_USER_ID = re.compile(r"[A-Za-z0-9._~@+:-]+")
 _LIKE_CLIMBING = re.compile(r"[@+:].*(2[Ff]|5[Cc])\.\.")
 _PERCENT_ENCODED = {"@": "%40", "+": "%2B", ":": "%3A"}
 _PERCENT_ENCODED_IN_LOWER_CASE = {"@": "%40", "+": "%2b", ":": "%3a"}
-_HEX = "[0-9a-f]"
-_ACCOUNT_ID = re.compile(f"{_HEX}{{{ACCOUNT_ID_LENGTH}}}")
-SERVICE_ACCOUNT_ID_PATTERN = f"{_HEX}{{{ACCOUNT_ID_LENGTH}}}(?!0000){_HEX}{{4}}"
-APP_ID_PATTERN = f"{_HEX}{{{APP_ID_LENGTH}}}"
-_SERVICE_ACCOUNT_ID = re.compile(SERVICE_ACCOUNT_ID_PATTERN)
-_APP_ID = re.compile(APP_ID_PATTERN)
-_KEY_ID = re.compile(f"(?:app|act|svc)_{_HEX}{{24}}")
 _USAGE_IDENTIFIER_KEY = re.compile("[0-9A-Za-z]{20,128}")
 
 
+class IdName(StrEnum):
+    """The ids that can identify a principal, as paths, claims and the backend's context name them.
+
+    `userId` is a text that the caller chooses; Keyscope creates the others.
+    """
+
+    ACCOUNT = "accountId"
+    SERVICE_ACCOUNT = "serviceAccountId"
+    APP = "appId"
+    USER = "userId"
+
+    @property
+    def placeholder(self) -> str:
+        """What represents the id in a path of the access map."""
+        return f"{{{self.value}}}"
+
+
+ID_LENGTHS: Final[Mapping[IdName, int]] = {
+    IdName.ACCOUNT: ACCOUNT_ID_LENGTH,
+    IdName.SERVICE_ACCOUNT: SERVICE_ACCOUNT_ID_LENGTH,
+    IdName.APP: APP_ID_LENGTH,
+}
+"""Characters of the ids that Keyscope creates."""
+
+_HEX = "[0-9a-f]"
+APP_ID_PATTERN = f"{_HEX}{{{APP_ID_LENGTH}}}"
+SERVICE_ACCOUNT_ID_PATTERN = f"{_HEX}{{{ACCOUNT_ID_LENGTH}}}(?!0000){_HEX}{{4}}"
+_PATTERNS = {
+    **{name: f"{_HEX}{{{length}}}" for name, length in ID_LENGTHS.items()},
+    IdName.SERVICE_ACCOUNT: SERVICE_ACCOUNT_ID_PATTERN,
+}
+
+
 class OwnerType(StrEnum):
-    """What kind of thing owns a key; the words of the backend's context."""
+    """The kinds of key owners, as the backend's context names them."""
 
     APP = "app"
     ACCOUNT = "account"
     SERVICE_ACCOUNT = "serviceAccount"
 
 
-KEY_ID_PREFIXES = {
-    OwnerType.APP: "app_",
-    OwnerType.ACCOUNT: "act_",
-    OwnerType.SERVICE_ACCOUNT: "svc_",
+@dataclass(frozen=True, slots=True)
+class OwnerShape:
+    """What one kind of owner is called, and how its ids are built.
+
+    A key id begins with `key_id_prefix`, 4 characters. The owner's own id is the ids of `parts`,
+    joined; its first `ACCOUNT_ID_LENGTH` characters are its account's id.
+    """
+
+    title: str
+    key_id_prefix: str
+    parts: tuple[IdName, ...]
+
+    @property
+    def places(self) -> Mapping[IdName, slice]:
+        """The position of each id in the owner's id."""
+        places, start = {IdName.ACCOUNT: slice(ACCOUNT_ID_LENGTH)}, 0
+        for part in self.parts:
+            places[part] = slice(start, start + ID_LENGTHS[part])
+            start += ID_LENGTHS[part]
+        return places
+
+
+OWNERS: Final[Mapping[OwnerType, OwnerShape]] = {
+    OwnerType.APP: OwnerShape("app", "app_", (IdName.APP,)),
+    OwnerType.ACCOUNT: OwnerShape("user account", "act_", (IdName.ACCOUNT,)),
+    OwnerType.SERVICE_ACCOUNT: OwnerShape("service account", "svc_", (IdName.SERVICE_ACCOUNT,)),
 }
+
+KEY_ID_PREFIXES = {owner_type: shape.key_id_prefix for owner_type, shape in OWNERS.items()}
 _OWNER_TYPES = {prefix: owner_type for owner_type, prefix in KEY_ID_PREFIXES.items()}
+_OWNER_TYPES_BY_LENGTH = {
+    sum(ID_LENGTHS[part] for part in shape.parts): owner_type
+    for owner_type, shape in OWNERS.items()
+}
+OWNER_ID_LENGTHS = {owner_type: length for length, owner_type in _OWNER_TYPES_BY_LENGTH.items()}
+"""Characters of an owner's id; they differ between the kinds of owners."""
+_PLACES = {
+    owner_type: {name.value: place for name, place in shape.places.items()}
+    for owner_type, shape in OWNERS.items()
+}
+_OWNER_ID = {
+    owner_type: re.compile("".join(_PATTERNS[part] for part in shape.parts))
+    for owner_type, shape in OWNERS.items()
+}
+_KEY_ID = re.compile(f"(?:{'|'.join(_OWNER_TYPES)}){_HEX}{{24}}")
 
 TokenHex = Callable[[int], str]
 """Like `secrets.token_hex`: a number of random bytes -> twice as many hex characters."""
 
 
+def is_owner_id(owner_type: OwnerType, text: str) -> bool:
+    """Return whether the text has the format of the ids of this kind of owner."""
+    return _OWNER_ID[owner_type].fullmatch(text) is not None
+
+
 def is_account_id(text: str) -> bool:
-    """Tell whether the text has the shape of an account id."""
-    return _ACCOUNT_ID.fullmatch(text) is not None
+    """Return whether the text has the format of an account id."""
+    return is_owner_id(OwnerType.ACCOUNT, text)
 
 
 def is_service_account_id(text: str) -> bool:
-    """Tell whether the text has the shape of a service account id."""
-    return _SERVICE_ACCOUNT_ID.fullmatch(text) is not None
+    """Return whether the text has the format of a service account id."""
+    return is_owner_id(OwnerType.SERVICE_ACCOUNT, text)
 
 
 def is_app_id(text: str) -> bool:
-    """Tell whether the text has the shape of an app id."""
-    return _APP_ID.fullmatch(text) is not None
+    """Return whether the text has the format of an app id."""
+    return is_owner_id(OwnerType.APP, text)
 
 
 def is_key_id(text: str) -> bool:
-    """Tell whether the text has the shape of a key id."""
+    """Return whether the text has the format of a key id."""
     return _KEY_ID.fullmatch(text) is not None
 
 
@@ -86,6 +160,16 @@ def is_usage_identifier_key(text: str) -> bool:
 def owner_type_of_key(key_id: str) -> OwnerType:
     """Return the kind of owner that a well-formed key id names by its prefix."""
     return _OWNER_TYPES[key_id[:4]]
+
+
+def owner_type_of_id(owner_id: str) -> OwnerType | None:
+    """Return the kind of owner whose ids have this length."""
+    return _OWNER_TYPES_BY_LENGTH.get(len(owner_id))
+
+
+def ids_of_owner(owner_type: OwnerType, owner_id: str) -> dict[str, str]:
+    """Return the ids that an owner's id contains, by their `IdName`, its account's first."""
+    return {name: owner_id[place] for name, place in _PLACES[owner_type].items()}
 
 
 def account_id_of(owner_id: str) -> str:

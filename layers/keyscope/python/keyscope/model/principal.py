@@ -3,30 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from keyscope.model.ids import OwnerType
-
-
-class Scope(StrEnum):
-    """How far a principal reaches; the words of the `scope` claim."""
-
-    APP_USER = "appUser"
-    APP = "app"
-    ACCOUNT = "account"
-
-
-SCOPES_BY_OWNER = {
-    OwnerType.APP: frozenset({Scope.APP, Scope.APP_USER}),
-    OwnerType.ACCOUNT: frozenset({Scope.ACCOUNT}),
-    OwnerType.SERVICE_ACCOUNT: frozenset({Scope.ACCOUNT}),
-}
-"""The scopes that a token signed with a key of this owner may claim."""
-
-SCOPE_OF_BASIC = {
-    OwnerType.APP: Scope.APP,
-    OwnerType.ACCOUNT: Scope.ACCOUNT,
-    OwnerType.SERVICE_ACCOUNT: Scope.ACCOUNT,
-}
-"""The scope that a key of this owner gives with Basic."""
+from keyscope.model.ids import IdName, OwnerType, account_id_of, ids_of_owner
+from keyscope.model.scopes import SCOPES, Scope
 
 
 class ProvenSecret(StrEnum):
@@ -58,9 +36,7 @@ class Principal:
     scope: Scope
     key_id: str
     owner_type: OwnerType
-    account_id: str
-    service_account_id: str | None = None
-    app_id: str | None = None
+    owner_id: str
     user_id: str | None = None
     expires_at: int | None = None
     allowed_cidrs: tuple[str, ...] = ()
@@ -70,27 +46,38 @@ class Principal:
     usage_identifier_key: str | None = field(default=None, repr=False)
 
     @property
+    def ids(self) -> dict[str, str]:
+        """The ids that identify the principal: those of its key's owner, and what it claimed."""
+        ids = ids_of_owner(self.owner_type, self.owner_id)
+        return ids if self.user_id is None else {**ids, IdName.USER.value: self.user_id}
+
+    @property
+    def account_id(self) -> str:
+        """The account that the key's owner is or belongs to."""
+        return account_id_of(self.owner_id)
+
+    @property
+    def service_account_id(self) -> str | None:
+        """The service account that the key belongs to."""
+        return self.ids.get(IdName.SERVICE_ACCOUNT)
+
+    @property
+    def app_id(self) -> str | None:
+        """The app that the key belongs to."""
+        return self.ids.get(IdName.APP)
+
+    @property
     def name(self) -> str:
         """The `principalId`: it names the principal, not the key, so two keys of one app agree."""
-        if self.scope is Scope.APP_USER:
-            return f"appUser/{self.app_id}/{self.user_id}"
-        if self.scope is Scope.APP:
-            return f"app/{self.app_id}"
-        if self.service_account_id is not None:
-            return f"serviceAccount/{self.service_account_id}"
-        return f"account/{self.account_id}"
+        return SCOPES[self.scope].principals[self.owner_type].format_map(self.ids)
 
     def context(self) -> dict[str, str]:
-        """Return what the backend is told: flat strings, without the members that do not apply."""
-        members = {
+        """Return the backend's context: strings only, without the members that do not apply."""
+        return {
             "keyId": self.key_id,
             "scope": self.scope.value,
             "ownerType": self.owner_type.value,
-            "accountId": self.account_id,
-            "serviceAccountId": self.service_account_id,
-            "appId": self.app_id,
-            "userId": self.user_id,
+            **self.ids,
             "credentialKind": self.credential_kind.value,
             "secretGeneration": str(self.secret_generation),
         }
-        return {name: value for name, value in members.items() if value is not None}

@@ -7,13 +7,7 @@ from typing import Any, cast
 from keyscope.aws.dynamodb.key_items import AttributeReader, Item
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.directory import Key, Members, Owner
-from keyscope.model.ids import (
-    ACCOUNT_ID_LENGTH,
-    APP_ID_LENGTH,
-    SERVICE_ACCOUNT_ID_LENGTH,
-    OwnerType,
-    account_id_of,
-)
+from keyscope.model.ids import IdName, OwnerType, account_id_of, ids_of_owner, owner_type_of_id
 from keyscope.model.key_record import RECORD_FORMAT, KeyRecord
 
 Attributes = dict[str, Mapping[str, Any]]
@@ -35,24 +29,17 @@ KEY_ATTRIBUTES = (
 )
 """What is read of a key: all of it but its secrets, hashed or sealed."""
 
-_OWNER_TYPES = {
-    ACCOUNT_ID_LENGTH: OwnerType.ACCOUNT,
-    SERVICE_ACCOUNT_ID_LENGTH: OwnerType.SERVICE_ACCOUNT,
-    APP_ID_LENGTH: OwnerType.APP,
-}
-_ENTITY_PREFIXES = {OwnerType.APP: "app#", OwnerType.SERVICE_ACCOUNT: "serviceaccount#"}
-
 
 def owner_key(owner_id: str) -> Attributes:
     """Return the primary key of an owner's item."""
-    owner_type = _OWNER_TYPES[len(owner_id)]
+    owner_type = _owner_type_of(owner_id)
     entity = "account" if owner_type is OwnerType.ACCOUNT else entity_of(owner_type, owner_id)
     return {"account_id": {"S": account_id_of(owner_id)}, "entity": {"S": entity}}
 
 
 def entity_of(owner_type: OwnerType, owner_id: str) -> str:
     """Return the sort key of an app or a service account, or with part of an id its beginning."""
-    return _ENTITY_PREFIXES[owner_type] + owner_id
+    return f"{owner_type.lower()}#{owner_id}"
 
 
 def name_key(service_account: Owner) -> Attributes:
@@ -94,10 +81,8 @@ def owner_of_item(item: Item) -> Owner:
     """
     reader = AttributeReader(item)
     owner_id = reader.text("owner_id")
-    if len(owner_id) not in _OWNER_TYPES:
-        raise Unavailable(Reason.DAMAGED_RECORD, "attribute owner_id")
     return Owner(
-        owner_type=_OWNER_TYPES[len(owner_id)],
+        owner_type=_owner_type_of(owner_id),
         owner_id=owner_id,
         display_name=reader.text("display_name"),
         created_at=reader.number("created_at"),
@@ -108,17 +93,13 @@ def owner_of_item(item: Item) -> Owner:
 
 def item_of_key(key: Key, record: KeyRecord) -> Attributes:
     """Return a key's item; it holds the secret hashed and sealed, never in clear text."""
-    owner = record.owner_id
-    is_app = record.owner_type is OwnerType.APP
-    is_service_account = record.owner_type is OwnerType.SERVICE_ACCOUNT
+    ids = ids_of_owner(record.owner_type, record.owner_id)
     return {
         "key_id": {"S": record.key_id},
         "format": {"N": str(RECORD_FORMAT)},
         "owner_type": {"S": record.owner_type.value},
-        "owner_id": {"S": owner},
-        "account_id": {"S": account_id_of(owner)},
-        **({"app_id": {"S": owner}} if is_app else {}),
-        **({"service_account_id": {"S": owner}} if is_service_account else {}),
+        "owner_id": {"S": record.owner_id},
+        **{f"{IdName(name).name.lower()}_id": {"S": value} for name, value in ids.items()},
         "secret_hash": {"B": record.secret_hash},
         "secret_ciphertext": {"B": record.secret_ciphertext},
         "created_at": {"N": str(key.created_at)},
@@ -167,6 +148,13 @@ def key_of_item(item: Item) -> Key:
         # Its form is the authorizers' concern: here one that is damaged can still be replaced.
         usage_identifier_key=reader.optional_text("usage_identifier_key"),
     )
+
+
+def _owner_type_of(owner_id: str) -> OwnerType:
+    owner_type = owner_type_of_id(owner_id)
+    if owner_type is None:
+        raise Unavailable(Reason.DAMAGED_RECORD, "attribute owner_id")
+    return owner_type
 
 
 def _members(reader: AttributeReader, name: str) -> Members:

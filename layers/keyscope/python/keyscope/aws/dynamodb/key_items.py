@@ -10,11 +10,8 @@ from typing import Any, NoReturn
 from keyscope.access.policy import MAX_ALLOWED_CIDRS
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.ids import (
-    OwnerType,
-    is_account_id,
-    is_app_id,
     is_key_id,
-    is_service_account_id,
+    is_owner_id,
     is_usage_identifier_key,
     owner_type_of_key,
 )
@@ -22,11 +19,6 @@ from keyscope.model.key_record import RECORD_FORMAT, KeyRecord, PreviousSecret
 
 Item = Mapping[str, Mapping[str, Any]]
 
-_IS_OWNER_ID = {
-    OwnerType.APP: is_app_id,
-    OwnerType.ACCOUNT: is_account_id,
-    OwnerType.SERVICE_ACCOUNT: is_service_account_id,
-}
 _SHA256_LENGTH = 32
 _PREVIOUS_SECRET = ("previous_secret_hash", "previous_secret_ciphertext", "previous_ends_at")
 
@@ -47,7 +39,7 @@ def record_of_item(item: Item) -> KeyRecord:
     if reader.text("owner_type") != owner_type.value:
         _damaged("owner_type")
     owner_id = reader.text("owner_id")
-    if not _IS_OWNER_ID[owner_type](owner_id):
+    if not is_owner_id(owner_type, owner_id):
         _damaged("owner_id")
     revoked_at = reader.optional_number("revoked_at")
     return KeyRecord(
