@@ -47,16 +47,15 @@ def _placeholders(ids: Iterable[IdName]) -> frozenset[str]:
     return frozenset(name.placeholder for name in ids)
 
 
-_BOUND = {scope: row.bound_ids for scope, row in SCOPES.items()}
+_OPEN_ENDED = {grantee: _placeholders(ids) for grantee, ids in OPEN_ENDED.items()}
+_OF_SCOPES = {
+    scope: _placeholders(row.bound_ids) | _OPEN_ENDED[scope] for scope, row in SCOPES.items()
+}
 _PLACEHOLDERS: Mapping[Grantee, frozenset[str]] = {
-    **{scope: _placeholders(_BOUND[scope] | OPEN_ENDED[scope]) for scope in Scope},
-    OtherGrantee.USER_ACCOUNT: _placeholders(
-        _BOUND[Scope.ACCOUNT] | OPEN_ENDED[OtherGrantee.USER_ACCOUNT]
-    ),
+    **_OF_SCOPES,
+    OtherGrantee.USER_ACCOUNT: (_OF_SCOPES[Scope.ACCOUNT] | _OPEN_ENDED[OtherGrantee.USER_ACCOUNT]),
     # What the rules of every scope can contain, so that a Deny can be made for each.
-    OtherGrantee.NEVER: frozenset.intersection(
-        *(_placeholders(_BOUND[scope] | OPEN_ENDED[scope]) for scope in Scope)
-    ),
+    OtherGrantee.NEVER: frozenset.intersection(*_OF_SCOPES.values()),
 }
 _NOT_SPANNED: Mapping[Grantee, frozenset[str]] = {
     **{scope: _placeholders({*IdName} - row.spans) for scope, row in SCOPES.items()},
@@ -67,7 +66,7 @@ _NOT_SPANNED: Mapping[Grantee, frozenset[str]] = {
 
 _LENGTHS = {name.placeholder: ID_LENGTHS.get(name) for name in IdName}
 """Characters of the id that each placeholder represents; `None` for any text."""
-_USER = IdName.USER.placeholder
+_APP, _USER = IdName.APP.placeholder, IdName.USER.placeholder
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]+")
 _LIKE_AN_ID = re.compile(f"[0-9a-f]{{{ACCOUNT_ID_LENGTH}}}")
 
@@ -238,7 +237,7 @@ def _check_segment(line: _Line, segment: str) -> None:
 
 
 def _ends_open(line: _Line, segments: Sequence[str], *, subtree: bool) -> bool:
-    open_ended = _placeholders(OPEN_ENDED[line.grantee]).intersection(segments)
+    open_ended = _OPEN_ENDED[line.grantee].intersection(segments)
     if not open_ended:
         return False
     if len(open_ended) > 1 or segments[-1] not in open_ended or not subtree:
@@ -271,7 +270,7 @@ def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]
     """
     if _USER not in rule.segments:
         return
-    if IdName.APP.placeholder not in rule.segments:
+    if _APP not in rule.segments:
         line.refuse("{userId} names a user within an app, so the path needs {appId}")
     depth = rule.segments.index(_USER)
     for other in others:

@@ -14,9 +14,8 @@ To add a kind of owner, add its member to `OwnerType` and its row to `OWNERS`.
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 ACCOUNT_ID_LENGTH = 12
 SERVICE_ACCOUNT_ID_LENGTH = 16
@@ -74,8 +73,7 @@ class OwnerType(StrEnum):
     SERVICE_ACCOUNT = "serviceAccount"
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerShape:
+class OwnerShape(NamedTuple):
     """What one kind of owner is called, and how its ids are built.
 
     A key id begins with `key_id_prefix`, 4 characters. The owner's own id is the ids of `parts`,

@@ -5,9 +5,8 @@ its tests. A new kind of owner or a new id starts in `ids`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from keyscope.model.ids import OWNERS, IdName, OwnerType
 
@@ -24,8 +23,7 @@ ClaimedId = Literal[IdName.USER]
 """An id that a token can claim: one that `read_token` reads and `Principal` has a field for."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeRow:
+class ScopeRow(NamedTuple):
     """What one scope is.
 
     `principals` names the owners whose keys give the scope, each with the principal's name. With
