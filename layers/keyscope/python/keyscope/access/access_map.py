@@ -48,7 +48,7 @@ def _placeholders(ids: Iterable[IdName]) -> frozenset[str]:
 
 
 _OPEN_ENDED = {grantee: _placeholders(ids) for grantee, ids in OPEN_ENDED.items()}
-_OF_SCOPES = {
+_OF_SCOPES: dict[Grantee, frozenset[str]] = {
     scope: _placeholders(row.bound_ids) | _OPEN_ENDED[scope] for scope, row in SCOPES.items()
 }
 _PLACEHOLDERS: Mapping[Grantee, frozenset[str]] = {
