@@ -38,8 +38,9 @@ class NumberedKeys:
 
     owner_id: str
 
-    def get(self, key_id: str, /) -> Lookup:
+    def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
         """Return a record of its own for each key."""
+        del fresh
         octets = bytes.fromhex(key_id[4:])
         record = KeyRecord(key_id, OwnerType.APP, self.owner_id, octets * 2 + bytes(8), octets * 16)
         return Lookup(record, RecordSource.TABLE)

@@ -113,8 +113,8 @@ def test_a_record_is_dated_before_the_read_that_found_it() -> None:
     remembering.pass_seconds(FRESH)
     table = remembering.store.get
 
-    def slow_get(key_id: str, /) -> Lookup:
-        lookup = table(key_id)
+    def slow_get(key_id: str, /, *, fresh: bool = False) -> Lookup:
+        lookup = table(key_id, fresh=fresh)
         remembering.pass_seconds(5)
         return lookup
 
@@ -127,7 +127,8 @@ def test_a_record_is_dated_before_the_read_that_found_it() -> None:
 def test_a_record_that_grows_too_old_while_the_table_is_asked_does_not_serve(
     remembering: Remembering,
 ) -> None:
-    def slow_failure(_key_id: str, /) -> Lookup:
+    def slow_failure(key_id: str, /, *, fresh: bool = False) -> Lookup:
+        del key_id, fresh
         remembering.pass_seconds(5)
         raise Unavailable(Reason.KEY_STORE_UNAVAILABLE)
 

@@ -35,7 +35,7 @@ from keyscope.aws.telemetry import COMPONENT, NOT_APPLICABLE, Telemetry
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, new_key_id
-from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
+from keyscope.model.key_record import KeyRecord, RecordSource
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
 from local.emulators.embedded_aws import embedded_aws
@@ -343,16 +343,16 @@ class RememberedKeys(RuleBasedStateMachine):
 
     @rule(key_id=st.sampled_from(IDS))
     def get(self, key_id: str) -> None:
-        self._look_up(key_id, self.cache.get, self.fresh_seconds)
+        self._look_up(key_id, self.fresh_seconds)
 
     @rule(key_id=st.sampled_from(IDS))
-    def recheck(self, key_id: str) -> None:
-        self._look_up(key_id, self.cache.recheck, min(RECHECK_SECONDS, self.fresh_seconds))
+    def get_fresh(self, key_id: str) -> None:
+        self._look_up(key_id, min(RECHECK_SECONDS, self.fresh_seconds), fresh=True)
 
-    def _look_up(self, key_id: str, look_up: Callable[[str], Lookup], fresh: float) -> None:
-        before, remembered = self.store.reads, self._must_be_remembered(key_id, fresh)
+    def _look_up(self, key_id: str, seconds: float, *, fresh: bool = False) -> None:
+        before, remembered = self.store.reads, self._must_be_remembered(key_id, seconds)
         try:
-            lookup = look_up(key_id)
+            lookup = self.cache.get(key_id, fresh=fresh)
         except Unavailable:
             self._note_failure(key_id)
             assert self.store.failure is not None
@@ -366,7 +366,7 @@ class RememberedKeys(RuleBasedStateMachine):
         assert not (remembered and reads)
         oldest = {
             RecordSource.TABLE: 0,
-            RecordSource.CACHE: fresh,
+            RecordSource.CACHE: seconds,
             RecordSource.STALE: STALE_SECONDS,
         }
         assert lookup.record in self._held_within(key_id, oldest[lookup.source])

@@ -129,7 +129,8 @@ class HeldStore:
         self.asked, self.released = Event(), Event()
         self._answers = iter(answers)
 
-    def get(self, _key_id: str, /) -> Lookup:
+    def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
+        del key_id, fresh
         self.asked.set()
         self.released.wait()
         answer = next(self._answers)

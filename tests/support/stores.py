@@ -26,14 +26,12 @@ class MemoryKeyStore:
     fails_by: type[Unavailable] = Unavailable
     reads: int = 0
 
-    def get(self, key_id: str, /) -> Lookup:
+    def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
+        del fresh
         self.reads += 1
         if self.failure is not None:
             raise self.fails_by(self.failure)
         return Lookup(self.records.get(key_id), RecordSource.TABLE)
-
-    def recheck(self, key_id: str, /) -> Lookup:
-        return self.get(key_id)
 
 
 @dataclass

@@ -27,8 +27,8 @@ class Cached:
             timer=self.clock,
         )
 
-    def get(self, key_id: str = KEY.key_id) -> Lookup:
-        return self.cache.get(key_id)
+    def get(self, key_id: str = KEY.key_id, *, fresh: bool = False) -> Lookup:
+        return self.cache.get(key_id, fresh=fresh)
 
 
 def failing(get: Callable[[], Lookup]) -> Reason:
@@ -62,14 +62,14 @@ def test_a_recheck_reads_again_what_is_a_second_old() -> None:
     cached.clock.now += 1
     changed = replace(KEY.record, expires_at=NOW)
     cached.store.records = {KEY.key_id: changed}
-    assert cached.cache.recheck(KEY.key_id) == Lookup(changed, RecordSource.TABLE)
+    assert cached.get(fresh=True) == Lookup(changed, RecordSource.TABLE)
     assert cached.get() == Lookup(changed, RecordSource.CACHE)
 
 
 def test_rechecks_of_one_key_read_once_a_second() -> None:
     cached = Cached()
     for _ in range(20):
-        cached.cache.recheck(KEY.key_id)
+        cached.get(fresh=True)
         cached.clock.now += 0.125
     assert cached.store.reads == 3
 
@@ -77,7 +77,7 @@ def test_rechecks_of_one_key_read_once_a_second() -> None:
 def test_rechecks_of_an_unknown_key_read_as_often_as_those_of_a_known_one() -> None:
     cached = Cached()
     for _ in range(20):
-        cached.cache.recheck("unknown")
+        cached.get("unknown", fresh=True)
         cached.clock.now += 0.125
     assert cached.store.reads == 3
 
@@ -87,7 +87,7 @@ def test_a_recheck_while_the_table_fails_tells_that_the_record_is_stale() -> Non
     cached.get()
     cached.clock.now += 1
     cached.store.failure = Reason.KEY_STORE_UNAVAILABLE
-    assert cached.cache.recheck(KEY.key_id) == Lookup(KEY.record, RecordSource.STALE)
+    assert cached.get(fresh=True) == Lookup(KEY.record, RecordSource.STALE)
 
 
 def test_with_no_time_every_lookup_reads() -> None:

@@ -142,10 +142,8 @@ def test_an_event_that_api_gateway_never_sends_is_a_failure() -> None:
 
 def test_an_unexpected_error_is_a_failure_that_tells_its_place_and_not_its_text() -> None:
     class Broken:
-        def get(self, key_id: str, /) -> Lookup:
-            raise RuntimeError(key_id)
-
-        recheck = get
+        def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
+            raise RuntimeError(key_id, fresh)
 
     decision = decided(KEY.basic(), replace(authorizer(), keys=Broken()))
     assert (decision.outcome, decision.reason) == (Outcome.FAILED, Reason.INTERNAL_ERROR)

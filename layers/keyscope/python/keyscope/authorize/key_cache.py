@@ -72,23 +72,15 @@ class KeyCache:
         self._turn = Lock()
         self._reads: SingleFlight[str, Lookup | Unavailable] = SingleFlight(wait_seconds)
 
-    def get(self, key_id: str, /) -> Lookup:
+    def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
         """Return the record of a key from memory, else from the store behind.
+
+        With `fresh`, a remembered record is at most `RECHECK_SECONDS` old.
 
         Raises:
             Unavailable: as the store behind does, when no remembered record may stand in.
         """
-        return self._get(key_id, self._fresh_seconds)
-
-    def recheck(self, key_id: str, /) -> Lookup:
-        """Return the record of a key, from memory only if it was read within `RECHECK_SECONDS`.
-
-        Raises:
-            Unavailable: as `get` does.
-        """
-        return self._get(key_id, min(RECHECK_SECONDS, self._fresh_seconds))
-
-    def _get(self, key_id: str, fresh_seconds: int) -> Lookup:
+        fresh_seconds = min(RECHECK_SECONDS, self._fresh_seconds) if fresh else self._fresh_seconds
         remembered = self._remembered(key_id, fresh_seconds)
         if remembered is not None:
             return Lookup(remembered.record, RecordSource.CACHE)
@@ -155,7 +147,7 @@ class KeyCache:
         # Dated before the read: what it finds may change while the answer is on its way.
         read_at, timer_at = self._clock(), self._timer()
         try:
-            lookup = self._store.get(key_id)
+            lookup = self._store.get(key_id, fresh=True)
         except Unavailable as unavailable:
             if isinstance(unavailable, Hung):
                 self._note_hung(key_id)

@@ -14,7 +14,7 @@ from keyscope.authorize.decision import Decision, Outcome, Scheme
 from keyscope.authorize.event import AuthorizerRequest
 from keyscope.authorize.verification import Circumstances, verify
 from keyscope.errors import Reason, Refused, Unavailable, type_and_place
-from keyscope.model.key_record import KeyMemory, KeyRecord, Lookup, RecordSource, SecretOpener
+from keyscope.model.key_record import KeyRecord, KeyStore, Lookup, RecordSource, SecretOpener
 from keyscope.model.principal import Principal
 
 Clock = Callable[[], float]
@@ -44,7 +44,7 @@ unknown key by the read that is spared.
 class Authorizer:
     """What the pipeline needs beside the event. `timer` gives seconds from any beginning."""
 
-    keys: KeyMemory
+    keys: KeyStore
     secrets: SecretOpener
     policies: Policies
     clock: Clock
@@ -126,12 +126,11 @@ class _Steps:
         )
 
     def _prove(self, credential: Credential, circumstances: Circumstances) -> Principal:
-        """Verify the credential; what a remembered record refuses is rechecked first.
+        """Verify the credential; before a remembered record refuses it, read the record again.
 
-        A new secret so works at once, and a record that cannot be rechecked refuses nobody.
+        So a new secret works at once, and a record that cannot be refreshed never causes a refusal.
         """
-        keys = self._authorizer.keys
-        lookup = self._look_up(keys.get, credential.key_id)
+        lookup = self._look_up(credential.key_id)
         try:
             return verify(credential, lookup.record, self._open, circumstances)
         except Refused as refused:
@@ -140,15 +139,15 @@ class _Steps:
                 raise
             refusal = refused.reason
         if lookup.source is RecordSource.CACHE:
-            lookup = self._look_up(keys.recheck, credential.key_id)
+            lookup = self._look_up(credential.key_id, fresh=True)
         if lookup.source is RecordSource.STALE:
             raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, refusal)
         return verify(credential, lookup.record, self._open, circumstances)
 
-    def _look_up(self, look_up: Callable[[str], Lookup], key_id: str) -> Lookup:
+    def _look_up(self, key_id: str, *, fresh: bool = False) -> Lookup:
         started = self._authorizer.timer()
         try:
-            lookup = look_up(key_id)
+            lookup = self._authorizer.keys.get(key_id, fresh=fresh)
         finally:
             self._lookup_ms = (self._lookup_ms or 0) + self._ms_since(started)
         self._record_source = lookup.source

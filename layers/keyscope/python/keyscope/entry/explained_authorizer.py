@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from keyscope.access.access_map import read_access_map
 from keyscope.access.policy import prepare_policies
@@ -11,20 +10,6 @@ from keyscope.aws.clients import DynamoDbClient, KmsClient
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.entry.settings import AuthorizerSettings
-from keyscope.model.key_record import Lookup
-
-
-@dataclass(frozen=True, slots=True)
-class _UncachedKeys:
-    """The table as a key store without a memory."""
-
-    table: KeyTable
-
-    def get(self, key_id: str, /) -> Lookup:
-        return self.table.get(key_id)
-
-    def recheck(self, key_id: str, /) -> Lookup:
-        return self.table.get(key_id)
 
 
 def explaining_authorizer(
@@ -37,7 +22,7 @@ def explaining_authorizer(
     """
     access_map = read_access_map(settings.access_map, settings.route_sets)
     return Authorizer(
-        keys=_UncachedKeys(KeyTable(dynamodb, settings.keys_table)),
+        keys=KeyTable(dynamodb, settings.keys_table),
         secrets=SecretOpeningBox(make_kms, settings.kms_key_arn, max_entries=0),
         policies=prepare_policies(
             access_map,

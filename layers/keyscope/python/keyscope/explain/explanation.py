@@ -27,7 +27,7 @@ from keyscope.explain.advice import ADVICE
 from keyscope.explain.findings import Known, fact_of
 from keyscope.explain.request import AskedMethod, ReadEvent
 from keyscope.explain.steps import STEPS, TITLES, Step, stopping_step
-from keyscope.model.key_record import KeyMemory, KeyRecord, Lookup
+from keyscope.model.key_record import KeyRecord, KeyStore, Lookup
 
 ACTION = "execute-api:Invoke"
 NOT_IN_SCOPE = (
@@ -172,7 +172,7 @@ def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Exp
 class _Notes:
     """Hands through what the pipeline reads, and notes it."""
 
-    def __init__(self, keys: KeyMemory, read_event: ReadEvent) -> None:
+    def __init__(self, keys: KeyStore, read_event: ReadEvent) -> None:
         self._keys = keys
         self._read_event = read_event
         self.request: AuthorizerRequest | None = None
@@ -182,13 +182,8 @@ class _Notes:
         self.request = self._read_event(event)
         return self.request
 
-    def get(self, key_id: str, /) -> Lookup:
-        return self._noted(self._keys.get(key_id))
-
-    def recheck(self, key_id: str, /) -> Lookup:
-        return self._noted(self._keys.recheck(key_id))
-
-    def _noted(self, lookup: Lookup) -> Lookup:
+    def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
+        lookup = self._keys.get(key_id, fresh=fresh)
         self.record = lookup.record
         return lookup
 

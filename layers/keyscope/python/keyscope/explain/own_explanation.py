@@ -26,7 +26,7 @@ class OwnKeys:
     keys: KeyStore
     own_id: str
 
-    def get(self, key_id: str, /) -> Lookup:
+    def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
         """Return the record of a key, or that of none when it is not the principal's.
 
         A damaged record does not tell whose it is, so it is not there either.
@@ -35,7 +35,7 @@ class OwnKeys:
             Unavailable: `KEY_STORE_UNAVAILABLE`.
         """
         try:
-            lookup = self.keys.get(key_id)
+            lookup = self.keys.get(key_id, fresh=fresh)
         except Unavailable as unavailable:
             if unavailable.reason is not Reason.DAMAGED_RECORD:
                 raise
@@ -43,10 +43,6 @@ class OwnKeys:
         if lookup.record is None or not lookup.record.owner_id.startswith(self.own_id):
             return Lookup(None, lookup.source)
         return lookup
-
-    def recheck(self, key_id: str, /) -> Lookup:
-        """Return what `get` does: nothing is remembered here."""
-        return self.get(key_id)
 
 
 def explain_own(

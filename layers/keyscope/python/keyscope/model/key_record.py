@@ -104,24 +104,15 @@ class Lookup:
 class KeyStore(Protocol):
     """Where key records come from."""
 
-    def get(self, key_id: str, /) -> Lookup:
+    def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
         """Return the record of a key.
+
+        A store may return a record that it read earlier. With `fresh`, that record is at most a
+        second old, or its source is `STALE` because the store cannot read it now.
 
         Raises:
             Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`. The former is `Hung` after a
                 timeout or a broken connection, and `HeldUp` when other calls took the time.
-        """
-        ...
-
-
-class KeyMemory(KeyStore, Protocol):
-    """A key store whose records may lag behind the table."""
-
-    def recheck(self, key_id: str, /) -> Lookup:
-        """Return the record of a key as the table has it now, or had it a moment ago.
-
-        Raises:
-            Unavailable: as `get` does.
         """
         ...
 

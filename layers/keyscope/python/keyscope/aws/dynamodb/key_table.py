@@ -20,13 +20,14 @@ class KeyTable:
     client: ItemReader
     table_name: str
 
-    def get(self, key_id: str, /) -> Lookup:
-        """Read the record of a key.
+    def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
+        """Read the record of a key; every read is fresh.
 
         Raises:
             Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`. The former is `Hung` after a
                 timeout or a broken connection, and `HeldUp` when other calls took the time.
         """
+        del fresh
         try:
             response = self.client.get_item(
                 TableName=self.table_name,
