@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from botocore.session import Session
 
+from keyscope.aws.clients import error_code
 from keyscope_cli.failures import ExitStatus, Failure
 
 _CONFIG = Config(
@@ -66,7 +67,7 @@ def told_failures(unanswered: str = "") -> Iterator[None]:
         advice = "Set AWS_REGION, or a region in the profile."
         raise Failure(ExitStatus.UNAVAILABLE, "No AWS region is set.", advice) from None
     except ClientError as error:
-        code = code_of(error)
+        code = error_code(error)
         message = f"AWS refused {error.operation_name}: {code}."
         advice = (
             "Your AWS credentials lack the permission; docs/command-line.md lists those needed."
@@ -79,8 +80,3 @@ def told_failures(unanswered: str = "") -> Iterator[None]:
         advice = "Look at the network, AWS_PROFILE and AWS_REGION; with --local, at `make run`."
         advice = f"{unanswered} {advice}".lstrip()
         raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
-
-
-def code_of(error: ClientError) -> str:
-    """Return AWS's code of an error; the text may quote the request."""
-    return str(error.response.get("Error", {}).get("Code", "unknown"))

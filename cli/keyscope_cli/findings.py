@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyscope_cli.aws import code_of
+from keyscope.aws.clients import error_code
 from keyscope_cli.failures import Failure
 
 
@@ -49,7 +49,7 @@ def run_check(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Fin
         yield from look()
     except ClientError as error:
         advice = "Look whether it was deleted, and whether your AWS credentials may read it."
-        yield Finding(check, Verdict.PROBLEM, f"Not readable: {code_of(error)}", advice)
+        yield Finding(check, Verdict.PROBLEM, f"Not readable: {error_code(error)}", advice)
     except BotoCoreError as error:
         advice = "Look at the network and your AWS credentials."
         yield Finding(check, Verdict.PROBLEM, f"Not readable: {type(error).__name__}", advice)

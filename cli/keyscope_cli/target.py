@@ -8,10 +8,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from keyscope.authorize.pipeline import Authorizer
+from keyscope.aws.clients import error_code
 from keyscope.entry.explained_authorizer import explaining_authorizer
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.errors import Misconfigured
-from keyscope_cli.aws import Aws, code_of, told_failures
+from keyscope_cli.aws import Aws, told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.local_session import SESSION_FILE, LocalSession, read_session
 
@@ -59,7 +60,7 @@ class Target:
             try:
                 stacks = client.describe_stacks(StackName=self.stack_name)["Stacks"]
             except ClientError as error:
-                if code_of(error) != "ValidationError":
+                if error_code(error) != "ValidationError":
                     raise
                 message = f"There is no stack {self.stack_name!r} in this account and region."
                 advice = "Look at the name, AWS_PROFILE and AWS_REGION."

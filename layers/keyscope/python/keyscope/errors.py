@@ -8,6 +8,8 @@
     |   `-- Contended    a change was hindered by others for too long: 503, nothing was written
     |-- InvalidInput     a request to change something breaks its rules: 400, with its faults
     |-- Forbidden        the principal's scope does not reach an operation: 403
+    |-- NotFound         a request names an owner or a key that does not exist: 404
+    |-- Conflict         the state of an owner or a key rules out a change: 409
     `-- Misconfigured    a setting or the access map is wrong: the function does not start
 
 Any other exception is a bug; the authorizers answer it with 500.
@@ -148,6 +150,14 @@ class InvalidInput(KeyscopeError):  # noqa: N818 - a state, named as in the answ
 
 class Forbidden(KeyscopeError):  # noqa: N818 - a state, named as in the answer
     """The principal does not reach an operation, or no longer does; nothing was written."""
+
+
+class NotFound(KeyscopeError):  # noqa: N818 - a state, named as in the answer
+    """A request names an owner or a key that does not exist; nothing was written."""
+
+
+class Conflict(KeyscopeError):  # noqa: N818 - a state, named as in the answer
+    """The state of an owner or a key rules out a change; nothing was written."""
 
 
 class Contended(Unavailable):

@@ -6,7 +6,16 @@ from typing import Any, Final
 
 import pytest
 
-from keyscope.errors import Fault, Forbidden, InvalidInput, KeyscopeError, Reason, Unavailable
+from keyscope.errors import (
+    Conflict,
+    Fault,
+    Forbidden,
+    InvalidInput,
+    KeyscopeError,
+    NotFound,
+    Reason,
+    Unavailable,
+)
 from keyscope.lifecycle.directory import (
     ChangedMeanwhile,
     IdTaken,
@@ -61,6 +70,17 @@ def test_an_error_has_its_status_and_code(
 ) -> None:
     refused = refusal_of(error, path)
     assert (refused.status, [fault.code for fault in refused.faults]) == (status, [code])
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [(NotFound, HTTPStatus.NOT_FOUND), (Conflict, HTTPStatus.CONFLICT)]
+)
+def test_every_kind_of_a_missing_thing_and_of_a_conflict_has_an_answer(
+    kind: type[KeyscopeError], status: HTTPStatus
+) -> None:
+    errors = [each(7) if each is TooManyApps else each() for each in kind.__subclasses__()]
+    assert errors
+    assert {refusal_of(error, V2).status for error in errors} == {status}
 
 
 def test_an_invalid_request_is_answered_with_all_its_faults() -> None:

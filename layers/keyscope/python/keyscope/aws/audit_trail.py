@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, repeat
 
-from keyscope.aws.clients import EventsClient, UnreadableAnswer
-from keyscope.aws.dynamodb.key_table import error_code
+from keyscope.aws.clients import EventsClient, UnreadableAnswer, error_code
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 from keyscope.lifecycle.audit import AuditEvent
 

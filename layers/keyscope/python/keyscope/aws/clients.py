@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Protocol, cast
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 # Two attempts at most, of at most 0.5 s to connect and 1 s for each read of the socket. For the
@@ -43,6 +43,15 @@ _CONTROL_PLANE_CONFIG = Config(
 _LEAN = Config(parameter_validation=False, user_agent="keyscope")
 
 _FIRST_STATUS_OF_NO_SUCCESS = 300
+
+THROTTLING_CODES = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+    }
+)
+"""Error codes of throttled calls (API references of DynamoDB and KMS)."""
 
 _turn = Lock()
 
@@ -145,6 +154,13 @@ class UnreadableAnswer(BotoCoreError):  # noqa: N818 - botocore has no types
     """AWS's answer says success, and is not what AWS answers."""
 
     fmt = "The answer is not what AWS answers"
+
+
+def error_code(error: Exception) -> str:
+    """Return AWS's code of an error, or the error's type; the text may quote the request."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__
 
 
 def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - botocore ships no types

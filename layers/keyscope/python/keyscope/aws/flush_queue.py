@@ -6,8 +6,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyscope.aws.clients import SqsClient, UnreadableAnswer
-from keyscope.aws.dynamodb.key_table import error_code
+from keyscope.aws.clients import SqsClient, UnreadableAnswer, error_code
 from keyscope.errors import Reason, Unavailable
 
 MESSAGE: Final = json.dumps({"format": 1})

@@ -9,8 +9,7 @@ from threading import TIMEOUT_MAX, Lock
 from botocore.exceptions import BotoCoreError, ClientError
 
 from keyscope.authorize.single_flight import SingleFlight, WaitedTooLong
-from keyscope.aws.clients import Decrypter, KmsClient
-from keyscope.aws.dynamodb.key_table import error_code
+from keyscope.aws.clients import Decrypter, KmsClient, error_code
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, OpenedSecret
 from keyscope.model.secret import hash_secret

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from keyscope.authorize.decision import Decision, Outcome
+from keyscope.aws.clients import THROTTLING_CODES
 from keyscope.errors import Reason
 from keyscope.model.key_record import RecordSource
 from keyscope.model.principal import ProvenSecret
@@ -38,14 +39,6 @@ _DIMENSION_SETS = [
 _REASON_DIMENSION_SETS = [["component", "reason"]]
 _COUNTED_BY_REASON = ("Refused", "Failed", "Throttled")
 _ENDED_KEYS = frozenset({Reason.EXPIRED_KEY, Reason.REVOKED_KEY})
-_THROTTLING_CODES = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-    }
-)
-"""Details by which DynamoDB and KMS refuse a call as one too many (their API references)."""
 _WITHOUT_INFO = frozenset({"WARNING", "ERROR"})
 
 # All that is not ASCII is escaped: nothing that a caller named can end a line, or fail to be
@@ -183,7 +176,7 @@ def _metric_values(decision: Decision) -> Mapping[str, list[float]]:
         "StaleRecord": source and source is RecordSource.STALE,
         "SecretCacheHit": decision.secret_from_cache,
         "EndedKeyUses": 1 if decision.reason in _ENDED_KEYS else None,
-        "Throttled": 1 if decision.detail in _THROTTLING_CODES else None,
+        "Throttled": 1 if decision.detail in THROTTLING_CODES else None,
         "PreviousSecretUses": 1
         if principal and principal.secret is ProvenSecret.PREVIOUS
         else None,

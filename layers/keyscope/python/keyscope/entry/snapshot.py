@@ -8,11 +8,10 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from keyscope.aws.clients import DynamoDbClient, KmsClient
-from keyscope.aws.dynamodb.key_table import error_code
+from keyscope.aws.clients import DynamoDbClient, KmsClient, error_code
+from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.telemetry import Telemetry
+from keyscope.errors import Unavailable
 
 NO_KEY = "snapshot"
 """A key id that no key can have."""
@@ -45,12 +44,11 @@ def prepare(
     kms_key_arn: str,
     telemetry: Telemetry,
 ) -> None:
-    """Call DynamoDB and KMS once, for nothing, so that a restored container has all at hand.
+    """Call DynamoDB and KMS once and discard the answers, so that a restored container is ready.
 
-    The snapshot holds no connection, record or secret. That a call fails is told and no more.
+    The snapshot holds no connection, record or secret. A failed call is only logged.
     """
-    key = {"key_id": {"S": NO_KEY}}
-    code = _code_of(lambda: dynamodb.get_item(TableName=keys_table, Key=key, ConsistentRead=True))
+    code = _code_of(lambda: KeyTable(dynamodb, keys_table).get(NO_KEY))
     if code is not None:
         telemetry.unprepared("dynamodb", code)
     context = {"keyId": NO_KEY}
@@ -66,11 +64,11 @@ def prepare(
 
 
 def _code_of(call: Callable[[], object]) -> str | None:
-    """Make a call; return the code of its error, `None` where there is none."""
+    """Make a call; return the code of its error, or `None` when it succeeds."""
     try:
         call()
-    except (BotoCoreError, ClientError) as error:
-        return error_code(error)
+    except Unavailable as unavailable:
+        return unavailable.detail
     except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
-        return type(error).__name__
+        return error_code(error)
     return None

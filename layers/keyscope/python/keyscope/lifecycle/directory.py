@@ -1,11 +1,11 @@
-"""What is known of accounts, service accounts, apps and their keys, and where it is kept."""
+"""Accounts, service accounts, apps and their keys, and the port to where they are stored."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from keyscope.errors import Forbidden, KeyscopeError
+from keyscope.errors import Conflict, Forbidden, KeyscopeError, NotFound
 from keyscope.lifecycle.caller import Caller, JudgedKey, ProvenKey
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyRecord, Standing
@@ -18,28 +18,24 @@ Members = Mapping[str, str | int | float | bool]
 """Flat JSON members."""
 
 
-class IdTaken(KeyscopeError):  # noqa: N818 - a state
-    """A random id exists already; nothing was written."""
+class OwnerNotFound(NotFound):
+    """There is no such account, service account or app."""
 
 
-class NameTaken(KeyscopeError):  # noqa: N818 - a state
-    """Another service account of the account has this name; nothing was written."""
+class KeyNotFound(NotFound):
+    """The owner has no such key."""
 
 
-class OwnerNotFound(KeyscopeError):  # noqa: N818 - a state
-    """There is no such account, service account or app; nothing was written."""
+class NameTaken(Conflict):
+    """Another service account of the account has this name."""
 
 
-class OwnsApps(KeyscopeError):  # noqa: N818 - a state
-    """The service account still has apps that it created; nothing was written."""
+class OwnsApps(Conflict):
+    """The service account still has apps that it created."""
 
 
-class SkipTooCostly(KeyscopeError):  # noqa: N818 - a state
-    """An offset skips more stored bytes than one request may read."""
-
-
-class TooManyApps(KeyscopeError):  # noqa: N818 - a state
-    """The creator has as many apps as it may create; nothing was written."""
+class TooManyApps(Conflict):
+    """The creator already has `limit` apps."""
 
     def __init__(self, limit: int) -> None:
         """Carry the limit."""
@@ -47,20 +43,24 @@ class TooManyApps(KeyscopeError):  # noqa: N818 - a state
         self.limit = limit
 
 
-class KeyNotFound(KeyscopeError):  # noqa: N818 - a state
-    """The owner has no such key; nothing was written."""
+class TooManyKeys(Conflict):
+    """The owner already has `MAX_KEYS_PER_OWNER` live keys."""
 
 
-class TooManyKeys(KeyscopeError):  # noqa: N818 - a state
-    """The owner has `MAX_KEYS_PER_OWNER` live keys; nothing was written."""
+class OverlapRunning(Conflict):
+    """The key's previous secret is still accepted."""
 
 
-class OverlapRunning(KeyscopeError):  # noqa: N818 - a state
-    """The key's previous secret is still accepted; nothing was written."""
+class ChangedMeanwhile(Conflict):
+    """Another caller changed the same key at the same time."""
 
 
-class ChangedMeanwhile(KeyscopeError):  # noqa: N818 - a state
-    """Another caller changed the same thing at the same time; nothing was written."""
+class IdTaken(KeyscopeError):  # noqa: N818 - a state
+    """A random id already exists. Nothing was written; use another id."""
+
+
+class SkipTooCostly(KeyscopeError):  # noqa: N818 - a state
+    """An offset skips more stored bytes than one request may read."""
 
 
 @dataclass(frozen=True, slots=True)

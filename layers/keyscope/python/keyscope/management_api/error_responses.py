@@ -1,4 +1,4 @@
-"""Errors as answers, in the shape of the API's version that was asked.
+"""Errors as answers, in the shape of the API version that the caller uses.
 
 v2     {"errors": [{"code": ..., "title": ...}, ...]}
 v1.1   {"error": {"code": ..., "description": ...}}
@@ -16,14 +16,13 @@ from keyscope.errors import (
     Forbidden,
     InvalidInput,
     KeyscopeError,
+    NotFound,
     Reason,
-    Unavailable,
     bounded_faults,
 )
 from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
     ChangedMeanwhile,
-    KeyNotFound,
     NameTaken,
     OverlapRunning,
     OwnerNotFound,
@@ -63,26 +62,29 @@ CONTENDED = refusal(
 )
 RETRY_AFTER_SECONDS = 5
 """When to try again what other changes hindered."""
-_APP_NOT_FOUND = refusal(HTTPStatus.NOT_FOUND, "app_not_found", "There is no such app")
 
-_REFUSALS: dict[type[KeyscopeError], Refusal] = {
+
+def _conflict(code: str, title: str) -> Refusal:
+    return refusal(HTTPStatus.CONFLICT, code, title)
+
+
+_REFUSALS: Mapping[type[KeyscopeError], Refusal] = {
     Forbidden: refusal(
         HTTPStatus.FORBIDDEN, "forbidden", "The credential does not reach this resource"
     ),
-    OwnerNotFound: _APP_NOT_FOUND,
-    KeyNotFound: refusal(HTTPStatus.NOT_FOUND, "not_found", "There is no such key"),
-    TooManyKeys: refusal(
-        HTTPStatus.CONFLICT,
-        "too_many_keys",
-        f"There are {MAX_KEYS_PER_OWNER} keys already; delete one first",
+    TooManyKeys: _conflict(
+        "too_many_keys", f"There are {MAX_KEYS_PER_OWNER} keys already; delete one first"
     ),
-    NameTaken: refusal(
-        HTTPStatus.CONFLICT, "name_taken", "Another service account has this name; choose another"
+    NameTaken: _conflict("name_taken", "Another service account has this name; choose another"),
+    OwnsApps: _conflict(
+        "owns_apps", "The service account has apps that it created; delete them first"
     ),
-    OwnsApps: refusal(
-        HTTPStatus.CONFLICT,
-        "owns_apps",
-        "The service account has apps that it created; delete them first",
+    OverlapRunning: _conflict(
+        "overlap_running",
+        "The previous secret is still accepted; end the overlap first, or rotate without one",
+    ),
+    ChangedMeanwhile: _conflict(
+        "changed_meanwhile", "The key was changed at the same time; look at it and try again"
     ),
     SkipTooCostly: Refusal(
         HTTPStatus.BAD_REQUEST,
@@ -95,34 +97,33 @@ _REFUSALS: dict[type[KeyscopeError], Refusal] = {
             ),
         ),
     ),
-    OverlapRunning: refusal(
-        HTTPStatus.CONFLICT,
-        "overlap_running",
-        "The previous secret is still accepted; end the overlap first, or rotate without one",
-    ),
-    ChangedMeanwhile: refusal(
-        HTTPStatus.CONFLICT,
-        "changed_meanwhile",
-        "The key was changed at the same time; look at it and try again",
-    ),
     Contended: CONTENDED,
-    Unavailable: INTERNAL,
 }
 
 
 def refusal_of(error: KeyscopeError, path: str) -> Refusal:
-    """Return how an error of an operation is answered."""
-    if isinstance(error, InvalidInput):
-        return Refusal(HTTPStatus.BAD_REQUEST, error.faults)
-    if isinstance(error, TooManyApps):
-        title = (
-            f"You already have {error.limit} apps, the most that one account or service account can"
-            " create. Delete an app first, or ask the operator to raise the limit"
-        )
-        return refusal(HTTPStatus.CONFLICT, "too_many_apps", title)
-    if isinstance(error, OwnerNotFound) and path.startswith(f"{V11_PREFIX}serviceaccounts"):
-        return refusal(HTTPStatus.NOT_FOUND, "not_found", "There is no such service account")
-    return _REFUSALS.get(type(error), INTERNAL)
+    """Return the answer to a request for a path that an operation ended with an error."""
+    match error:
+        case InvalidInput():
+            return Refusal(HTTPStatus.BAD_REQUEST, error.faults)
+        case NotFound():
+            return refusal(HTTPStatus.NOT_FOUND, *_code_and_title(error, path))
+        case TooManyApps():
+            return _conflict(
+                "too_many_apps",
+                f"You already have {error.limit} apps, the most that one account or service account"
+                " can create. Delete an app first, or ask the operator to raise the limit",
+            )
+        case _:
+            return _REFUSALS.get(type(error), INTERNAL)
+
+
+def _code_and_title(error: NotFound, path: str) -> tuple[str, str]:
+    if not isinstance(error, OwnerNotFound):
+        return "not_found", "There is no such key"
+    if path.startswith(f"{V11_PREFIX}serviceaccounts"):
+        return "not_found", "There is no such service account"
+    return "app_not_found", "There is no such app"
 
 
 def body_of(refused: Refusal, path: str) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnected
+from botocore.exceptions import HTTPClientError
 
-from keyscope.aws.clients import ItemReader
+from keyscope.aws.clients import ItemReader, error_code
 from keyscope.aws.deadline import DeadlinePassed, HeldUpByOthers
 from keyscope.aws.dynamodb.key_items import Item, record_of_item
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
@@ -44,13 +44,6 @@ class KeyTable:
         if record is not None and record.key_id != key_id:
             raise Unavailable(Reason.DAMAGED_RECORD, "attribute key_id")
         return Lookup(record, RecordSource.TABLE)
-
-
-def error_code(error: Exception) -> str:
-    """Return AWS's code of an error, else its type; the text may quote the request."""
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "unknown"))
-    return type(error).__name__
 
 
 def _failure(error: Exception) -> Unavailable:

@@ -9,8 +9,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyscope.aws.clients import DynamoDbClient
-from keyscope.aws.dynamodb.key_table import error_code
+from keyscope.aws.clients import DynamoDbClient, error_code
 from keyscope.errors import Contended, Reason, Unavailable
 
 Write = dict[str, Any]
