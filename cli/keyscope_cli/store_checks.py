@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from keyscope.aws.dynamodb.directory_table import OWNER_INDEX
+from keyscope.aws.dynamodb.keys import OWNER_INDEX
 from keyscope_cli.aws import Aws
 from keyscope_cli.findings import Finding, Verdict, judged
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from keyscope.aws.dynamodb.directory_table import MAX_SKIP_CALLS, DirectoryTable
+from keyscope.aws.dynamodb.directory_table import DirectoryTable
+from keyscope.aws.dynamodb.owners import MAX_SKIP_CALLS
 from keyscope.aws.dynamodb.transactions import Database
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.caller import Iam

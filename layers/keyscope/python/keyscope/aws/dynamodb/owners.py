@@ -1,0 +1,185 @@
+"""Accounts, service accounts and apps in DirectoryTable.
+
+The table has one item for each owner: partition key `account_id`, sort key `entity` (`account`,
+`serviceaccount#<id>` or `app#<id>`), so an account's apps are one range, as are a service
+account's. It also has one item for each name of a service account (`serviceaccountname#<name>`),
+which keeps names unique within the account.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from keyscope.aws.dynamodb import key_writes, owner_writes
+from keyscope.aws.dynamodb.directory_items import Attributes, entity_of, owner_key, owner_of_item
+from keyscope.aws.dynamodb.key_items import AttributeReader, Item
+from keyscope.aws.dynamodb.tables import Tables, key_ids_of
+from keyscope.lifecycle.caller import Caller
+from keyscope.lifecycle.directory import (
+    Before,
+    IdTaken,
+    Key,
+    NameTaken,
+    Offset,
+    Owner,
+    OwnerNotFound,
+    OwnsApps,
+    Page,
+    Position,
+    SkipTooCostly,
+    TooManyApps,
+)
+from keyscope.model.ids import OwnerType, account_id_of, creator_of_app
+from keyscope.model.key_record import KeyRecord
+
+MAX_SKIP_CALLS = 4
+"""Calls of `Query` that skip records. DynamoDB reads, and bills, up to 1 MB in each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owners(Tables):
+    """The owners of a directory."""
+
+    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
+        """Add an account with its first key, or raise `IdTaken`."""
+        put_account = owner_writes.put_owner(self.directory_table, account, (key.key_id,))
+        writes = {"account": put_account, "key": key_writes.put_key(self.keys_table, key, record)}
+        if self._write(writes, caller, self.database.patience()):
+            raise IdTaken
+
+    def add_service_account(self, service_account: Owner, caller: Caller, /) -> None:
+        """Add a service account; raises `OwnerNotFound`, `IdTaken`, `NameTaken`."""
+        writes = {
+            "account": owner_writes.owner_exists(
+                self.directory_table, account_id_of(service_account.owner_id)
+            ),
+            "owner": owner_writes.put_owner(self.directory_table, service_account),
+            "name": owner_writes.take_name(self.directory_table, service_account),
+        }
+        failed = self._write(writes, caller, self.database.patience())
+        if "account" in failed:
+            raise OwnerNotFound
+        if "owner" in failed:
+            raise IdTaken
+        if "name" in failed:
+            raise NameTaken
+
+    def add_app(self, app: Owner, max_apps: int, caller: Caller, /) -> None:
+        """Add an app; raises `OwnerNotFound`, `TooManyApps`, `IdTaken`."""
+        creator_id = creator_of_app(app.owner_id)
+        writes = {
+            "creator": owner_writes.take_app_place(self.directory_table, creator_id, max_apps),
+            "owner": owner_writes.put_owner(self.directory_table, app),
+        }
+        failed = self._write(writes, caller, self.database.patience())
+        if "creator" in failed:
+            self._owner_item(creator_id)
+            raise TooManyApps(max_apps)
+        if failed:
+            raise IdTaken
+
+    def get_owner(self, owner_id: str, /) -> Owner:
+        """Return an owner; raises `OwnerNotFound`."""
+        return owner_of_item(self._owner_item(owner_id))
+
+    def list_owners(
+        self, owner_type: OwnerType, creator_id: str, position: Position, size: int, /
+    ) -> Page:
+        """Return up to `size` owners below a creator."""
+        account_id = account_id_of(creator_id)
+        query: dict[str, object] = {
+            "TableName": self.directory_table,
+            "KeyConditionExpression": "account_id = :account AND begins_with(entity, :beginning)",
+            "ExpressionAttributeValues": {
+                ":account": {"S": account_id},
+                ":beginning": {"S": entity_of(owner_type, creator_id)},
+            },
+            "ConsistentRead": True,
+        }
+        start: Attributes | None = None
+        if isinstance(position, Offset):
+            start = self._skip(query, position.skipped)
+            if start is None and position.skipped:
+                return Page((), has_more=False)
+        elif position.owner_id is not None:
+            start = owner_key(position.owner_id)
+        backwards = isinstance(position, Before)
+        items = self._query(query | {"ScanIndexForward": not backwards}, size + 1, start)
+        owners = [owner_of_item(item) for item in items[:size]]
+        return Page(owners[::-1] if backwards else owners, has_more=len(items) > size)
+
+    def update_owner(
+        self, owner_id: str, change: Callable[[Owner], Owner], caller: Caller, /
+    ) -> tuple[Owner, Owner]:
+        """Change an owner; return it before and after; raises `OwnerNotFound`, `NameTaken`."""
+        patience = self.database.patience()
+        while True:
+            item = self._owner_item(owner_id)
+            before = owner_of_item(item)
+            after = change(before)
+            if after == before:
+                return before, after
+            writes = {"owner": owner_writes.update_owner(self.directory_table, item, after)}
+            if (
+                after.owner_type is OwnerType.SERVICE_ACCOUNT
+                and after.display_name != before.display_name
+            ):
+                writes["name"] = owner_writes.take_name(self.directory_table, after)
+                writes["former name"] = owner_writes.free_name(self.directory_table, before)
+            failed = self._write(writes, caller, patience)
+            if not failed:
+                return before, after
+            # If the owner has changed as well, that change may have taken the name: read it again.
+            if "name" in failed and "owner" not in failed:
+                raise NameTaken
+            patience.pause()
+
+    def delete_owner(
+        self, owner_id: str, now: int, caller: Caller, /
+    ) -> tuple[Owner, Sequence[Key]]:
+        """Delete an owner and revoke its keys; raises `OwnerNotFound`, `OwnsApps`."""
+        patience = self.database.patience()
+        while True:
+            item = self._owner_item(owner_id)
+            owner = owner_of_item(item)
+            if _app_count(item):
+                raise OwnsApps
+            keys = self._read_keys(owner_id, key_ids_of(item))
+            writes = {"owner": owner_writes.delete_owner(self.directory_table, item)}
+            writes |= {
+                key.key_id: key_writes.end_key(self.keys_table, owner_id, key.key_id, now)
+                for key in keys
+            }
+            if owner.owner_type is OwnerType.SERVICE_ACCOUNT:
+                writes["name"] = owner_writes.free_name(self.directory_table, owner)
+            if owner.owner_type is OwnerType.APP:
+                writes["creator"] = owner_writes.release_app(
+                    self.directory_table, creator_of_app(owner_id)
+                )
+            # A key was created, revoked or cleared by DynamoDB since the read: read again.
+            if not self._write(writes, caller, patience):
+                return owner, keys
+            patience.pause()
+
+    def _skip(self, query: dict[str, object], number: int) -> Attributes | None:
+        """Return where a query continues after this many items, or `None` if it has no more.
+
+        Raises `SkipTooCostly`.
+        """
+        start: Attributes | None = None
+        for _ in range(MAX_SKIP_CALLS):
+            if number <= 0:
+                return start
+            begin = {} if start is None else {"ExclusiveStartKey": start}
+            counted = query | begin | {"Select": "COUNT", "Limit": number}
+            page = self.database.call(self.database.client.query, **counted)
+            number -= page["Count"]
+            start = page.get("LastEvaluatedKey")
+            if start is None:
+                return None
+        if number > 0:
+            raise SkipTooCostly
+        return start
+
+
+def _app_count(item: Item) -> int:
+    return AttributeReader(item).optional_number("app_count") or 0

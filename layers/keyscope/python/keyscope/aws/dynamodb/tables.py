@@ -1,0 +1,169 @@
+"""Consistent reads of both tables, and writes on behalf of a caller.
+
+A write on behalf of an API key has one more condition: the caller's record still has the revision
+that was judged. If it has another one, the record is judged again, so a change that decides
+nothing, such as a rename, costs the caller one read.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from keyscope.aws.dynamodb import key_writes
+from keyscope.aws.dynamodb.directory_items import (
+    KEY_ATTRIBUTES,
+    Attributes,
+    key_of_item,
+    owner_key,
+)
+from keyscope.aws.dynamodb.key_items import AttributeReader, Item
+from keyscope.aws.dynamodb.transactions import Database, Patience, Write
+from keyscope.errors import Reason, Unavailable
+from keyscope.lifecycle.caller import Caller, Iam, JudgedKey
+from keyscope.lifecycle.directory import FoundKey, Key, KeyNotFound, OwnerNotFound, judge
+
+_CALLER = "caller"
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """DirectoryTable and KeysTable."""
+
+    database: Database
+    directory_table: str
+    keys_table: str
+
+    def find_key(self, key_id: str, /) -> FoundKey:
+        """Return a key that is not revoked; raises `KeyNotFound`."""
+        item = self._live_item(key_id)
+        reader = AttributeReader(item)
+        return FoundKey(reader.text("owner_id"), key_of_item(item), reader.number("revision"))
+
+    def _owner_item(self, owner_id: str) -> Item:
+        """Return an owner's item; raises `OwnerNotFound`."""
+        response = self.database.call(
+            self.database.client.get_item,
+            TableName=self.directory_table,
+            Key=owner_key(owner_id),
+            ConsistentRead=True,
+        )
+        if "Item" not in response:
+            raise OwnerNotFound
+        item: Item = response["Item"]
+        return item
+
+    def _item_of_key(self, key_id: str) -> Item | None:
+        """Return a key's item without its secrets, revoked or not."""
+        response = self.database.call(
+            self.database.client.get_item,
+            TableName=self.keys_table,
+            Key=key_writes.record_key(key_id),
+            ConsistentRead=True,
+            ProjectionExpression=", ".join(KEY_ATTRIBUTES),
+        )
+        item: Item | None = response.get("Item")
+        return item
+
+    def _live_item(self, key_id: str) -> Item:
+        """Return the item of a key that is not revoked; raises `KeyNotFound`."""
+        item = self._item_of_key(key_id)
+        if item is None or "revoked_at" in item:
+            raise KeyNotFound
+        return item
+
+    def _read_keys(self, owner_id: str, key_ids: set[str]) -> Sequence[Key]:
+        """Return those of an owner's keys that exist and are not revoked, oldest first."""
+        if not key_ids:
+            return []
+        response = self.database.call(
+            self.database.client.batch_get_item,
+            RequestItems={
+                self.keys_table: {
+                    "Keys": [key_writes.record_key(key_id) for key_id in sorted(key_ids)],
+                    "ConsistentRead": True,
+                    "ProjectionExpression": ", ".join(KEY_ATTRIBUTES),
+                }
+            },
+        )
+        if response.get("UnprocessedKeys"):
+            # An unread key must not be taken for a deleted one.
+            raise Unavailable(Reason.KEY_STORE_UNAVAILABLE, "UnprocessedKeys")
+        items: list[Item] = response["Responses"][self.keys_table]
+        if any(AttributeReader(item).text("owner_id") != owner_id for item in items):
+            raise Unavailable(Reason.DAMAGED_RECORD, "attribute key_ids")
+        keys = (key_of_item(item) for item in items)
+        # A key may have been revoked since its id was read.
+        return oldest_first(key for key in keys if key.revoked_at is None)
+
+    def _query(
+        self,
+        query: dict[str, object],
+        most: int | None = None,
+        start: Attributes | None = None,
+    ) -> list[Item]:
+        """Return the items of a query after `start`, at most `most` of them."""
+        items: list[Item] = []
+        while most is None or len(items) < most:
+            limit = {} if most is None else {"Limit": most - len(items)}
+            begin = {} if start is None else {"ExclusiveStartKey": start}
+            page = self.database.call(self.database.client.query, **query, **limit, **begin)
+            items += page["Items"]
+            start = page.get("LastEvaluatedKey")
+            if start is None:
+                break
+        return items
+
+    def _write(self, writes: Mapping[str, Write], caller: Caller, patience: Patience) -> set[str]:
+        """Write all or nothing on behalf of a caller; return the names of what failed.
+
+        Raises:
+            Forbidden: the caller's credential is no longer good.
+            Contended: other writes conflicted with this one for too long.
+        """
+        match caller:
+            case Iam():
+                return self.database.write(writes, patience)
+            case JudgedKey():
+                return self._write_while_good(writes, caller, patience)
+            case _:
+                assert_never(caller)
+
+    def _write_while_good(
+        self, writes: Mapping[str, Write], judged: JudgedKey, patience: Patience
+    ) -> set[str]:
+        key_id = judged.proven.key_id
+        # DynamoDB rejects a check and a write of one item in one transaction, so a write to the
+        # caller's own record has the condition itself.
+        own = next(
+            (
+                name
+                for name, it in writes.items()
+                if key_writes.is_write_to(it, self.keys_table, key_id)
+            ),
+            None,
+        )
+        guard = _CALLER if own is None else own
+        while True:
+            guarded = (
+                key_writes.has_revision(self.keys_table, key_id, judged.revision)
+                if own is None
+                else key_writes.if_revision(writes[own], judged.revision)
+            )
+            failed = self.database.write({**writes, guard: guarded}, patience, judged.check_time)
+            if guard not in failed:
+                return failed
+            _, again = judge(self.find_key, judged.proven, judged.clock)
+            if again.revision == judged.revision:
+                return failed
+            judged = again
+            patience.pause()
+
+
+def key_ids_of(item: Item) -> set[str]:
+    """Return the ids of an owner's live keys."""
+    return {*item.get("key_ids", {}).get("SS", [])}
+
+
+def oldest_first(keys: Iterable[Key]) -> Sequence[Key]:
+    """Sort keys by the time of their creation."""
+    return sorted(keys, key=lambda key: (key.created_at, key.key_id))
