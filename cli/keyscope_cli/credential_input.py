@@ -11,6 +11,7 @@ from getpass import getpass
 from pathlib import Path
 from typing import Final
 
+from keyscope.authorize.credential import KINDS
 from keyscope.model.ids import is_key_id
 from keyscope_cli.failures import ExitStatus, Failure
 
@@ -21,7 +22,6 @@ AUTHORIZATION_VARIABLE: Final = "KEYSCOPE_AUTHORIZATION"
 _SECRET: Final = re.compile(
     r"ks_[A-Za-z0-9_-]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|\b(basic|bearer)\s+\S{16,}", re.IGNORECASE
 )
-_BARE_TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,10 @@ def authorization(file: Path | None) -> str | None:
     if text.lstrip().startswith("{"):
         return _key_of_text(text, file).basic()
     value = text.strip("\r\n")
-    # What `keyscope token` prints.
-    return f"Bearer {value}" if _BARE_TOKEN.fullmatch(value) else value
+    # What `keyscope token` prints, for one.
+    schemes = (kind.scheme for kind in KINDS if kind.alone and re.fullmatch(kind.alone, value))
+    scheme = next(schemes, None)
+    return value if scheme is None else f"{scheme} {value}"
 
 
 def _prompted(question: str) -> str | None:

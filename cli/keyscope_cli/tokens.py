@@ -7,7 +7,7 @@ from typing import Annotated
 import jwt
 import typer
 
-from keyscope.authorize.token import ALGORITHM, read_token
+from keyscope.authorize.jwt import ALGORITHM, read_jwt
 from keyscope.errors import Refused
 from keyscope.model.ids import owner_type_of_key
 from keyscope.model.scopes import SCOPES_BY_OWNER, Scope
@@ -79,7 +79,7 @@ def _signed(key: HeldKey, scope: Scope, claims: dict[str, object]) -> str:
         raise Failure(ExitStatus.USAGE, message, "Use a key of another owner.")
     signed = jwt.encode(claims, key.secret, algorithm=ALGORITHM, headers={"kid": key.key_id})
     try:
-        read_token(signed)
+        read_jwt(signed)
     except Refused as refused:
         message = f"An authorizer would refuse such a token: {refused.reason}."
         advice = "docs/decision-log.md tells what the reason means."

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from keyscope.authorize.decision import Decision, Outcome, Scheme
+from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import read_rest_event
 from keyscope.authorize.key_cache import RECHECK_SECONDS, RETRY_SECONDS, KeyCache
 from keyscope.authorize.pipeline import Authorizer, authorize
@@ -36,6 +36,7 @@ from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_record import KeyRecord, RecordSource
+from keyscope.model.principal import Scheme
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
 from local.emulators.embedded_aws import embedded_aws

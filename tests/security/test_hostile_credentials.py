@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyscope.authorize.answer import Unauthorized
-from keyscope.authorize.credential import Basic, Bearer, Credential, parse_credential
+from keyscope.authorize.credential import Credential, parse_credential
 from keyscope.authorize.event import read_http_event, read_rest_event
-from keyscope.authorize.token import Token, verify_signature
 from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from keyscope.errors import Reason, Refused
 from tests.support.attacks import Attack, encoded
@@ -194,23 +193,12 @@ VALID: Final = {
 }
 
 
-def proven(value: str) -> tuple[str, ...] | None:
-    """Return what a value proves of the key, in the form that it was sent; `None` for nothing."""
+def proven(value: str) -> Credential | None:
+    """Return the credential that a value is, when it proves the key; `None` for nothing."""
     credential = parsed_or_refused(value)
-    match credential:
-        case Basic(key_id, secret):
-            return (key_id, secret) if (key_id, secret) == (KEY.key_id, KEY.secret) else None
-        case Bearer(token):
-            return (token.text,) if is_signed(token) else None
-    return None
-
-
-def is_signed(token: Token) -> bool:
-    try:
-        verify_signature(token, KEY.secret)
-    except Refused:
-        return False
-    return True
+    if credential is None or credential.key_id != KEY.key_id:
+        return None
+    return credential if credential.is_proven_by(KEY.record, lambda _: KEY.secret) else None
 
 
 @pytest.mark.parametrize("scheme", VALID)

@@ -6,13 +6,14 @@ import pytest
 from keyscope.access.access_map import read_access_map
 from keyscope.access.policy import prepare_policies
 from keyscope.authorize.answer import AuthorizerFailed, Unauthorized, answer
-from keyscope.authorize.decision import Decision, Outcome, Scheme
+from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.authorize.key_cache import KeyCache
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.errors import Reason
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
+from keyscope.model.principal import Scheme
 from keyscope.model.secret import new_secret
 from tests.support.builders import (
     APP,

@@ -6,12 +6,12 @@ import pytest
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from keyscope.authorize.decision import Decision, Outcome, Scheme
+from keyscope.authorize.decision import Decision, Outcome
 from keyscope.aws.telemetry import Telemetry
 from keyscope.errors import Reason
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import RecordSource
-from keyscope.model.principal import Principal, ProvenSecret
+from keyscope.model.principal import Principal, ProvenSecret, Scheme
 from keyscope.model.scopes import Scope
 from tests.support.builders import ACCOUNT, APP
 

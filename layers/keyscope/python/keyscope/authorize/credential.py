@@ -1,38 +1,35 @@
-"""What the caller sent, read strictly; nothing of it is believed yet."""
+"""The credential in an `Authorization` value. Reading it proves nothing; `verification` does.
 
-from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+Each kind of credential is one module: how it is read, which key it names, what proves it, and what
+it claims. A new kind is its module, a row here and a member of `CredentialKind`.
+"""
 
-from keyscope.authorize.token import Token, read_token
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from keyscope.authorize.basic import Basic, read_basic
+from keyscope.authorize.jwt import Jwt, read_jwt
 from keyscope.errors import Reason, Refused
-from keyscope.model.ids import is_key_id
-from keyscope.model.secret import check_secret
 
 MAX_AUTHORIZATION_LENGTH = 4_096
 """Characters of an `Authorization` value. Far above any token of ours, and it bounds the work."""
 
+Credential = Basic | Jwt
+"""Every kind has:
 
-@dataclass(frozen=True, slots=True)
-class Basic:
-    """A key id and a secret, sent with Basic authentication (RFC 7617)."""
+- `kind`, and `scheme`, its authentication scheme;
+- `alone`, a regular expression of what a person may store without its scheme, or "";
+- `key_id`, the key that it names;
+- `claims`, or `None` where the key's owner alone determines the scope;
+- `is_proven_by(record, open_secret)`, which takes as long for a record that does not exist;
+- `refusal`, the reason code where no record proves it.
+"""
+KINDS: Final[tuple[type[Credential], ...]] = (Basic, Jwt)
 
-    key_id: str
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Bearer:
-    """A token signed with a key, sent as a bearer token (RFC 6750)."""
-
-    token: Token
-
-    @property
-    def key_id(self) -> str:
-        """The id of the key that the token says it was signed with."""
-        return self.token.key_id
-
-
-Credential = Basic | Bearer
+_READERS: Final[Mapping[str, Callable[[str], Credential]]] = {
+    "basic": read_basic,
+    "bearer": read_jwt,
+}
 
 
 def parse_credential(authorization: str | None) -> Credential:
@@ -46,32 +43,7 @@ def parse_credential(authorization: str | None) -> Credential:
     if len(authorization) > MAX_AUTHORIZATION_LENGTH:
         raise Refused(Reason.CREDENTIAL_TOO_LONG)
     scheme, _, rest = authorization.partition(" ")
-    match scheme.lower():
-        case "basic":
-            return _parse_basic(rest.lstrip(" "))
-        case "bearer":
-            return Bearer(read_token(rest.lstrip(" ")))
-        case _:
-            raise Refused(Reason.UNSUPPORTED_SCHEME)
-
-
-def _parse_basic(encoded: str) -> Basic:
-    """Split at the first colon: the key id holds none, a secret may (RFC 7617, section 2)."""
-    key_id, colon, secret = (_text_of_base64(encoded) or "").partition(":")
-    if not colon:
-        raise Refused(Reason.MALFORMED_BASIC)
-    if not is_key_id(key_id):
-        raise Refused(Reason.MALFORMED_KEY_ID)
-    check_secret(secret)
-    return Basic(key_id, secret)
-
-
-def _text_of_base64(encoded: str) -> str | None:
-    """Return UTF-8 text from its one base64 form (RFC 4648, section 3.5), `None` for any other."""
-    try:
-        octets = b64decode(encoded, validate=True)
-        text = octets.decode()
-    except ValueError:
-        # Refused by the caller: an error raised here would hold the octets, secret and all.
-        return None
-    return text if b64encode(octets).decode() == encoded else None
+    read = _READERS.get(scheme.lower())
+    if read is None:
+        raise Refused(Reason.UNSUPPORTED_SCHEME)
+    return read(rest.lstrip(" "))

@@ -6,7 +6,7 @@ from enum import StrEnum
 from keyscope.access.policy import PolicyDocument
 from keyscope.errors import Reason
 from keyscope.model.key_record import RecordSource
-from keyscope.model.principal import Principal
+from keyscope.model.principal import Principal, Scheme
 
 
 class Outcome(StrEnum):
@@ -15,13 +15,6 @@ class Outcome(StrEnum):
     ALLOWED = "allowed"
     REFUSED = "refused"
     FAILED = "failed"
-
-
-class Scheme(StrEnum):
-    """The authentication scheme that the caller used (RFC 9110, section 11.1)."""
-
-    BASIC = "Basic"
-    BEARER = "Bearer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,18 @@ from keyscope.access.policy import (
     policy_document,
     websocket_policy_document,
 )
-from keyscope.authorize.credential import Basic, Credential, parse_credential
-from keyscope.authorize.decision import Decision, Outcome, Scheme
+from keyscope.authorize.credential import Credential, parse_credential
+from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import AuthorizerRequest
 from keyscope.authorize.verification import Circumstances, verify
 from keyscope.errors import Reason, Refused, Unavailable, type_and_place
 from keyscope.model.key_record import KeyRecord, KeyStore, Lookup, RecordSource, SecretOpener
-from keyscope.model.principal import Principal
+from keyscope.model.principal import Principal, Scheme
 
 Clock = Callable[[], float]
-"""Seconds since the epoch."""
+"""Returns the time, in seconds since the epoch."""
+Timer = Callable[[], float]
+"""Returns seconds from any beginning; it never goes back."""
 
 _RECHECKED = frozenset(
     {
@@ -42,13 +44,13 @@ unknown key by the read that is spared.
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """What the pipeline needs beside the event. `timer` gives seconds from any beginning."""
+    """What the pipeline needs besides the event."""
 
     keys: KeyStore
     secrets: SecretOpener
     policies: Policies
     clock: Clock
-    timer: Clock
+    timer: Timer
     leeway_seconds: int = 0
 
 
@@ -91,7 +93,7 @@ class _Steps:
         authorizer = self._authorizer
         now = authorizer.clock()
         credential = parse_credential(request.authorization)
-        self._scheme = Scheme.BASIC if isinstance(credential, Basic) else Scheme.BEARER
+        self._scheme = credential.scheme
         self._key_id = credential.key_id
         circumstances = Circumstances(now, request.source_address, authorizer.leeway_seconds)
         principal = self._prove(credential, circumstances)

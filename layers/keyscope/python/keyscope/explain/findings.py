@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from keyscope.authorize.credential import Bearer, Credential
+from keyscope.authorize.credential import Credential
 from keyscope.authorize.decision import Decision
 from keyscope.authorize.event import AuthorizerRequest
 from keyscope.explain.steps import Step
@@ -47,11 +47,11 @@ def _credential(known: Known) -> str:
     if known.credential is None:
         return ""
     shown = f"{known.decision.scheme}, key id {known.credential.key_id}"
-    if isinstance(known.credential, Bearer):
-        token = known.credential.token
-        user = f", userId {token.user_id}" if token.user_id else ""
-        return f"{shown}, claims scope {token.scope}{user}"
-    return shown
+    claims = known.credential.claims
+    if claims is None:
+        return shown
+    user = f", userId {claims.user_id}" if claims.user_id else ""
+    return f"{shown}, claims scope {claims.scope}{user}"
 
 
 def _key(known: Known) -> str:
@@ -96,10 +96,10 @@ def _source_address(known: Known) -> str:
 
 
 def _token_times(known: Known) -> str:
-    if not isinstance(known.credential, Bearer):
+    claims = None if known.credential is None else known.credential.claims
+    if claims is None:
         return "No token, so no times"
-    token = known.credential.token
-    times = {"Valid from": token.not_before, "until": token.expires_at}
+    times = {"Valid from": claims.not_before, "until": claims.expires_at}
     told = ", ".join(f"{name} {shown_time(at)}" for name, at in times.items() if at is not None)
     if not told:
         return "The token has no times"
@@ -111,11 +111,11 @@ def _scope(known: Known) -> str:
     if known.record is None or known.credential is None:
         return ""
     owner_type = known.record.owner_type
-    if not isinstance(known.credential, Bearer):
-        return f"Basic gives {SCOPE_OF_BASIC[owner_type]}"
+    claims = known.credential.claims
+    if claims is None:
+        return f"{known.credential.scheme} gives {SCOPE_OF_BASIC[owner_type]}"
     given = ", ".join(sorted(SCOPES_BY_OWNER[owner_type]))
-    claimed = known.credential.token.scope
-    return f"Claims {claimed}; a key of this {_owner_type(known.record)} gives {given}"
+    return f"Claims {claims.scope}; a key of this {_owner_type(known.record)} gives {given}"
 
 
 def _policy(known: Known) -> str:

@@ -21,6 +21,13 @@ class CredentialKind(StrEnum):
     JWT = "jwt"
 
 
+class Scheme(StrEnum):
+    """An authentication scheme (RFC 9110, section 11.1)."""
+
+    BASIC = "Basic"
+    BEARER = "Bearer"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A proven caller, and for how long and from where the proof holds.

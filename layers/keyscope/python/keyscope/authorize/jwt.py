@@ -1,20 +1,22 @@
-"""The strict JWT profile, and the verification of a token's signature.
+"""JWTs (RFC 7519), read by a strict profile of RFC 8725 and signed with a key's secret.
 
-PyJWT verifies the signature, by its HMAC alone: its reading of tokens lets pass what RFC 8725 would
-rather not (duplicate members, other types, embedded keys, loose base64, claims of odd types), and
-the profile here reads them anyway. Reading a token proves nothing; `verify_signature` does.
+PyJWT computes the HMAC and nothing else. Its parser accepts what RFC 8725 advises against:
+duplicate members, other types, embedded keys, loose base64 and claims of odd types.
 """
 
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Never
+from typing import ClassVar, Never
 
 from jwt.algorithms import HMACAlgorithm
 
 from keyscope.errors import Reason, Refused
 from keyscope.model.ids import IdName, is_key_id, is_safe_user_id
+from keyscope.model.key_record import KeyRecord
+from keyscope.model.principal import CredentialKind, Scheme
 from keyscope.model.scopes import SCOPES, Scope
 
 ALGORITHM = "HS256"
@@ -27,25 +29,48 @@ _SCOPES = {scope.value: scope for scope in Scope}
 _CALENDAR = range(253_402_300_800)
 """Seconds from 1970 to the end of the year 9999. Milliseconds of today lie beyond it."""
 _HS256 = HMACAlgorithm(HMACAlgorithm.SHA256)
+_NO_SECRET = "ks_" + "A" * 49  # stands in for the secret of a key that does not exist
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """What a token claims; nothing of it is proven.
+class Claims:
+    """What a token claims.
 
     `expires_at` and `not_before` are the claims `exp` and `nbf`, seconds since the epoch
     (RFC 7519, section 2, NumericDate).
     """
 
-    text: str = field(repr=False)
-    key_id: str
     scope: Scope
     user_id: str | None
     expires_at: int | None
     not_before: int | None
 
 
-def read_token(text: str) -> Token:
+@dataclass(frozen=True, slots=True)
+class Jwt:
+    """A token, and the id of the key that it says it was signed with."""
+
+    kind: ClassVar[CredentialKind] = CredentialKind.JWT
+    scheme: ClassVar[Scheme] = Scheme.BEARER
+    alone: ClassVar[str] = r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
+    refusal: ClassVar[Reason] = Reason.WRONG_SIGNATURE
+
+    text: str = field(repr=False)
+    key_id: str
+    claims: Claims
+
+    def is_proven_by(self, held: KeyRecord | None, open_secret: Callable[[KeyRecord], str]) -> bool:
+        """Return whether the record's secret signed the token; without a record, sign all the same.
+
+        There is no stand-in for KMS, which is called only for a record.
+
+        Raises:
+            Unavailable: when the secret cannot be opened.
+        """
+        return is_signed_with(_NO_SECRET if held is None else open_secret(held), self.text)
+
+
+def read_jwt(text: str) -> Jwt:
     """Read a compact JWS (RFC 7515, section 7.1) by the strict profile.
 
     Raises:
@@ -55,31 +80,26 @@ def read_token(text: str) -> Token:
     if segments is None:
         raise Refused(_reason_of_unsigned(text))
     header = _json_object(_base64url(segments[1]))
-    claims = _json_object(_base64url(segments[2]))
+    members = _json_object(_base64url(segments[2]))
     _base64url(segments[3])
     key_id = _key_id_of_header(header)
-    scope = _scope(claims)
-    return Token(
-        text=text,
-        key_id=key_id,
+    scope = _scope(members)
+    claims = Claims(
         scope=scope,
-        user_id=_user_id(claims) if IdName.USER in SCOPES[scope].claims else None,
-        expires_at=_numeric_date(claims, "exp"),
-        not_before=_numeric_date(claims, "nbf"),
+        user_id=_user_id(members) if IdName.USER in SCOPES[scope].claims else None,
+        expires_at=_numeric_date(members, "exp"),
+        not_before=_numeric_date(members, "nbf"),
     )
+    return Jwt(text, key_id, claims)
 
 
-def verify_signature(token: Token, secret: str) -> None:
-    """Prove that the token was signed with the secret (RFC 7515, section 5.2).
+def is_signed_with(secret: str, text: str) -> bool:
+    """Return whether a token that was read was signed with the secret (RFC 7515, section 5.2).
 
     The HMAC key is the secret's UTF-8 text.
-
-    Raises:
-        Refused: `WRONG_SIGNATURE`.
     """
-    signed, _, signature = token.text.rpartition(".")
-    if not _HS256.verify(signed.encode(), secret.encode(), _base64url(signature)):
-        raise Refused(Reason.WRONG_SIGNATURE)
+    signed, _, signature = text.rpartition(".")
+    return _HS256.verify(signed.encode(), secret.encode(), _base64url(signature))
 
 
 def _reason_of_unsigned(text: str) -> Reason:

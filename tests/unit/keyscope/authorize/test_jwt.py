@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyscope.authorize.token import Token, read_token, verify_signature
+from keyscope.authorize.jwt import Claims, Jwt, is_signed_with, read_jwt
 from keyscope.errors import Reason, Refused
 from keyscope.model.ids import MAX_USER_ID_LENGTH, percent_encoded
 from keyscope.model.scopes import Scope
@@ -21,30 +21,29 @@ def signed(**claims: object) -> str:
 
 def reason_of(text: str) -> Reason:
     with pytest.raises(Refused) as refused:
-        read_token(text)
+        read_jwt(text)
     return refused.value.reason
 
 
 def test_a_token_tells_key_scope_and_times() -> None:
     text = signed(scope="app", exp=1_800_000_060, nbf=1_800_000_000)
-    assert read_token(text) == Token(
-        text, KEY.key_id, Scope.APP, None, 1_800_000_060, 1_800_000_000
-    )
+    claims = Claims(Scope.APP, None, 1_800_000_060, 1_800_000_000)
+    assert read_jwt(text) == Jwt(text, KEY.key_id, claims)
 
 
 def test_an_app_user_token_tells_the_user() -> None:
-    assert read_token(signed(scope="appUser", userId="jane@example.org")).user_id == (
+    assert read_jwt(signed(scope="appUser", userId="jane@example.org")).claims.user_id == (
         "jane@example.org"
     )
 
 
 def test_the_user_of_another_scope_is_not_taken() -> None:
-    assert read_token(signed(scope="app", userId="jane")).user_id is None
+    assert read_jwt(signed(scope="app", userId="jane")).claims.user_id is None
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt"])
 def test_the_type_jwt_is_taken(typ: str) -> None:
-    assert read_token(token(KEY.key_id, KEY.secret, CLAIMS, {"typ": typ})).key_id == KEY.key_id
+    assert read_jwt(token(KEY.key_id, KEY.secret, CLAIMS, {"typ": typ})).key_id == KEY.key_id
 
 
 @pytest.mark.parametrize(
@@ -134,7 +133,7 @@ def test_a_user_id_that_could_widen_a_policy_or_a_path_is_refused(user_id: str) 
     "user_id", [".jane", "jane..doe", "jane..", "jane@..doe", "jane+..doe", "+."]
 )
 def test_dots_that_make_no_dot_segment_are_part_of_a_user_id(user_id: str) -> None:
-    assert read_token(signed(scope="appUser", userId=user_id)).user_id == user_id
+    assert read_jwt(signed(scope="appUser", userId=user_id)).claims.user_id == user_id
 
 
 @pytest.mark.parametrize(
@@ -169,32 +168,28 @@ def test_another_serialization_is_refused(text: str, reason: Reason) -> None:
 @given(st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=8), max_size=5))
 def test_no_claims_are_more_than_refused(claims: dict[str, object]) -> None:
     with pytest.raises(Refused):
-        read_token(compact(HEADER, {**claims, "scope": "nobody"}))
+        read_jwt(compact(HEADER, {**claims, "scope": "nobody"}))
 
 
 def test_a_signature_made_with_the_secret_is_proven() -> None:
-    verify_signature(read_token(signed(scope="app")), KEY.secret)
+    assert is_signed_with(KEY.secret, read_jwt(signed(scope="app")).text)
 
 
-def test_a_signature_made_with_another_secret_is_refused() -> None:
-    with pytest.raises(Refused) as refused:
-        verify_signature(read_token(signed(scope="app")), new_secret())
-    assert refused.value.reason is Reason.WRONG_SIGNATURE
+def test_a_signature_made_with_another_secret_proves_nothing() -> None:
+    assert not is_signed_with(new_secret(), read_jwt(signed(scope="app")).text)
 
 
-def test_a_claim_changed_after_signing_is_refused() -> None:
+def test_a_claim_changed_after_signing_proves_nothing() -> None:
     parts = signed(scope="app").split(".")
     forged = ".".join([parts[0], signed(scope="account").split(".")[1], parts[2]])
-    with pytest.raises(Refused) as refused:
-        verify_signature(read_token(forged), KEY.secret)
-    assert refused.value.reason is Reason.WRONG_SIGNATURE
+    assert not is_signed_with(KEY.secret, read_jwt(forged).text)
 
 
 def test_the_claims_that_pyjwt_would_judge_are_left_alone() -> None:
     text = jwt.encode(
         {"scope": "app", "aud": "x", "iat": 9_000_000_000}, KEY.secret, headers={"kid": KEY.key_id}
     )
-    verify_signature(read_token(text), KEY.secret)
+    assert is_signed_with(KEY.secret, read_jwt(text).text)
 
 
 def test_a_user_id_has_the_form_that_clients_put_into_paths() -> None:
