@@ -9,7 +9,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Never
+from typing import ClassVar, NamedTuple, Never
 
 from jwt.algorithms import HMACAlgorithm
 
@@ -32,8 +32,7 @@ _HS256 = HMACAlgorithm(HMACAlgorithm.SHA256)
 _NO_SECRET = "ks_" + "A" * 49  # stands in for the secret of a key that does not exist
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(NamedTuple):
     """What a token claims.
 
     `expires_at` and `not_before` are the claims `exp` and `nbf`, seconds since the epoch

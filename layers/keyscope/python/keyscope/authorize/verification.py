@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import ip_network
+from typing import NamedTuple
 
 from keyscope.authorize.credential import Credential
 from keyscope.authorize.jwt import Claims
@@ -27,8 +28,7 @@ class Circumstances:
     leeway_seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Possession:
+class _Possession(NamedTuple):
     """A key whose secret was proven; `ends_at` is the first of the ends that the record sets."""
 
     record: KeyRecord
