@@ -280,7 +280,7 @@ def test_an_expired_key_whose_place_was_given_away_stays_expired(
 
 
 def gives_places_away(_: str, request: Mapping[str, object]) -> bool:
-    return "DELETE key_ids :dead" in str(request)
+    return "expires_at <= :now" in str(request)
 
 
 def test_a_key_that_is_prolonged_right_before_its_place_is_given_away_keeps_it(
