@@ -159,7 +159,7 @@ TRANSPORT: Final = {
     "no UTF-8": answering(raw_reply(b'{"Item": "\xff"}')),
 }
 PASSING: Final = {
-    "answers after 0.4 s": slow(0.4),
+    "answers after 0.2 s": slow(0.2),
     "throttles each request once": once(failing("ThrottlingException")),
     "resets each request once": once(resetting),
     "hangs up when idle for 50 ms": hanging_up_after(0.05),

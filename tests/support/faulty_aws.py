@@ -296,12 +296,14 @@ class FaultyService:
 
 
 def _read_request(reader: Any) -> Json | None:  # noqa: ANN401 - a file
+    """Return the body of the next request; nothing when the client hangs up before its end."""
     length = 0
     while (line := reader.readline()) not in (b"\r\n", b""):
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             length = int(value)
-    return json.loads(reader.read(length)) if length else None
+    body = reader.read(length)
+    return json.loads(body) if length and len(body) == length else None
 
 
 @dataclass
