@@ -27,8 +27,10 @@ COLUMNS: Final = 120
 END_SECONDS: Final = 300
 """How long a program may take to end. Only a hang takes this long, even on a busy machine."""
 # Ctrl-C and the prompt for a secret both need a controlling terminal, which a new session lacks.
+# When a script starts the tests in its background, they and their programs ignore Ctrl-C.
 _IN_THIS_TERMINAL: Final = (
-    "import fcntl, os, sys, termios;"
+    "import fcntl, os, signal, sys, termios;"
+    " signal.signal(signal.SIGINT, signal.SIG_DFL);"
     " fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
     " os.execv(sys.argv[1], sys.argv[1:])"
 )
