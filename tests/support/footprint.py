@@ -13,7 +13,7 @@ SAMPLE_SECONDS: Final = 0.1
 
 MAX_GROWTH_MB: Final = 2
 """From the second to the last quarter."""
-MAX_STEADY_STEP_MB: Final = 0.25
+MAX_STEADY_STEP_MB: Final = 0.5
 """What no process may grow by, or more, from each quarter to the next."""
 MAX_MORE_HANDLES: Final = 3
 """Threads or descriptors, by their medians: the embedded AWS opens and closes some all the time."""
