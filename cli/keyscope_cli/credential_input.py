@@ -19,8 +19,10 @@ KEY_ID_VARIABLE: Final = "KEYSCOPE_KEY_ID"
 SECRET_VARIABLE: Final = "KEYSCOPE_SECRET"  # noqa: S105 - the name of a variable
 AUTHORIZATION_VARIABLE: Final = "KEYSCOPE_AUTHORIZATION"
 
+_ALONE: Final = {kind.alone: kind.scheme for kind in KINDS if kind.alone}
+"""What may be stored without its scheme, as regular expressions, and the scheme to send it with."""
 _SECRET: Final = re.compile(
-    r"ks_[A-Za-z0-9_-]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|\b(basic|bearer)\s+\S{16,}", re.IGNORECASE
+    "|".join([r"ks_[A-Za-z0-9_-]{20,}", *_ALONE, r"\b(basic|bearer)\s+\S{16,}"]), re.IGNORECASE
 )
 
 
@@ -94,8 +96,7 @@ def authorization(file: Path | None) -> str | None:
         return _key_of_text(text, file).basic()
     value = text.strip("\r\n")
     # What `keyscope token` prints, for one.
-    schemes = (kind.scheme for kind in KINDS if kind.alone and re.fullmatch(kind.alone, value))
-    scheme = next(schemes, None)
+    scheme = next((scheme for form, scheme in _ALONE.items() if re.fullmatch(form, value)), None)
     return value if scheme is None else f"{scheme} {value}"
 
 
