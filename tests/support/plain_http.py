@@ -8,9 +8,11 @@ import httpx
 
 from tests.support.patience import PATIENCE_SECONDS
 
-# It trusts nobody: to load whom the world trusts takes longer than most requests.
-_NOBODY: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+# Loading the certificate authorities takes longer than most requests.
+_NO_AUTHORITIES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-request: Final = partial(httpx.request, trust_env=False, verify=_NOBODY, timeout=PATIENCE_SECONDS)
-get: Final = partial(httpx.get, trust_env=False, verify=_NOBODY, timeout=PATIENCE_SECONDS)
-post: Final = partial(httpx.post, trust_env=False, verify=_NOBODY, timeout=PATIENCE_SECONDS)
+request: Final = partial(
+    httpx.request, trust_env=False, verify=_NO_AUTHORITIES, timeout=PATIENCE_SECONDS
+)
+get: Final = partial(httpx.get, trust_env=False, verify=_NO_AUTHORITIES, timeout=PATIENCE_SECONDS)
+post: Final = partial(httpx.post, trust_env=False, verify=_NO_AUTHORITIES, timeout=PATIENCE_SECONDS)

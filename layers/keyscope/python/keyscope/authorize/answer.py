@@ -28,7 +28,7 @@ class AuthorizerFailed(Exception):  # noqa: N818 - a state, named as in the log
 
 
 class Undecided(Exception):  # noqa: N818 - a state, named as in the log
-    """A crash, of which no metric tells: API Gateway answers it with 500, too."""
+    """An unexpected crash; no metric counts it. API Gateway answers 500."""
 
 
 def answer(decision: Decision) -> Answer:

@@ -32,7 +32,7 @@ each request with that key would else be held up. A read that fails fast spares 
 
 
 class KeyCache:
-    """Remembers key records, and for as long which keys do not exist.
+    """Caches key records, and misses for just as long.
 
     A record younger than `fresh_seconds` is served without a read. When the key's own read fails, a
     record younger than `stale_seconds` is served still, after a timeout for `RETRY_SECONDS` without

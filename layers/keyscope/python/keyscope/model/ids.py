@@ -148,7 +148,7 @@ def is_key_id(text: str) -> bool:
 
 
 def is_usage_identifier_key(text: str) -> bool:
-    """Tell whether the text can be the value of an API Gateway key: 20 to 128 letters and digits.
+    """Return whether the text can be the value of an API Gateway key: 20 to 128 letters and digits.
 
     Source: "Usage plans and API keys for REST APIs" in the API Gateway developer guide.
     """
@@ -183,7 +183,7 @@ def creator_of_app(app_id: str) -> str:
 
 
 def is_safe_user_id(user_id: str) -> bool:
-    """Tell whether a `userId` can stand in a policy and a path and mean only itself."""
+    """Return whether a `userId` matches only itself, both in a policy and in a path."""
     # The id becomes part of an IAM resource and of a path: no character of it may mean anything
     # to either, and a dot segment would climb out of the user's own subtree (RFC 3986, 3.3).
     # What only looks like one where `@`, `+` or `:` is encoded, a policy denies
