@@ -1,7 +1,6 @@
 """Whether conditions of an authorizer's policy are evaluated, also while the policy is cached."""
 
-from datetime import UTC, datetime
-
+from keyscope.model.times import rfc3339
 from local.gateway.api_definition import ApiKind
 from platform_checks.facts import Finding, unknown, yes_or_no
 from platform_checks.probe_api import Script
@@ -51,8 +50,7 @@ def source_address_condition(subject: Subject, kind: ApiKind) -> Finding:
 
 
 def _until(name: str, ends_at: float) -> Script:
-    time = datetime.fromtimestamp(ends_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"name": name, "condition": {"DateLessThan": {"aws:CurrentTime": time}}}
+    return {"name": name, "condition": {"DateLessThan": {"aws:CurrentTime": rfc3339(ends_at)}}}
 
 
 def _from(name: str, network: str) -> Script:

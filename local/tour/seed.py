@@ -12,6 +12,7 @@ from keyscope.entry.settings import DEFAULT_MAX_APPS_PER_CREATOR
 from keyscope.lifecycle.audit import AuditEvent
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from local.emulators.tables import local_client
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def fill_account(
         expires_at: int | None = None,
         allowed_cidrs: tuple[str, ...] = (),
     ) -> IssuedKey:
-        request = KeyRequest(expires_at=expires_at, allowed_cidrs=allowed_cidrs)
+        request = KeyRequest(limits=KeyLimits(expires_at=expires_at, allowed_cidrs=allowed_cidrs))
         created = provisioning.create_key(owner_type, owner_id, request)
         return IssuedKey(created.key.key_id, created.secret)
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from tests.browser.conftest import CHROMIUM, Account, Console
 from tests.support.builders import basic
 from tests.support.served_template import served_template
@@ -53,7 +54,7 @@ def _furnished(operations: Provisioning, url: str) -> Account:
     owner, created = operations.create_account("Example Bakery", KeyRequest())
     shop = operations.create_app(owner.owner_id, "Shop")
     for name, cidrs in {"Shop server": ("192.0.2.0/24",), "Nightly import": ()}.items():
-        request = KeyRequest(display_name=name, allowed_cidrs=cidrs)
+        request = KeyRequest(limits=KeyLimits(allowed_cidrs=cidrs), display_name=name)
         operations.create_key(OwnerType.APP, shop.owner_id, request)
     for name in ("Newsletter", "Loyalty cards", "Staging"):
         operations.create_app(owner.owner_id, name)

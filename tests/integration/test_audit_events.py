@@ -12,7 +12,8 @@ import pytest
 from keyscope.lifecycle.audit import Action, Actor, AuditEvent
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
-from tests.support.builders import NOW
+from keyscope.model.key_limits import KeyLimits
+from tests.support.builders import NOW, limited
 from tests.support.dynamodb_local import Store
 from tests.support.operations import operations_over
 from tests.support.stores import SteppedClock
@@ -42,16 +43,18 @@ class Recorded:
 
 def live(operations: Provisioning) -> None:
     """Do everything once that leaves an event."""
-    account, _ = operations.create_account("Acme", KeyRequest("first", 4_000_000_000))
+    account, _ = operations.create_account(
+        "Acme", KeyRequest("first", limits=KeyLimits(expires_at=4_000_000_000))
+    )
     robot = operations.create_service_account(account.owner_id, "robot")
     operations.update_owner(robot.owner_id, lambda owner: replace(owner, display_name="r2"))
     app = operations.create_app(
         account.owner_id, "Shop", settings={"echoPostback": True}, metadata={"token": "hush"}
     )
     operations.update_owner(app.owner_id, lambda owner: replace(owner, display_name="Shop 2"))
-    request = KeyRequest("key", allowed_cidrs=("192.0.2.0/24",))
+    request = KeyRequest("key", limits=KeyLimits(allowed_cidrs=("192.0.2.0/24",)))
     key_id = operations.create_key(OwnerType.APP, app.owner_id, request).key.key_id
-    operations.update_key(app.owner_id, key_id, lambda key: replace(key, disabled_at=1))
+    operations.update_key(app.owner_id, key_id, lambda key: limited(key, disabled_at=1))
     operations.rotate_key(app.owner_id, key_id, 60)
     operations.end_overlap(app.owner_id, key_id)
     operations.delete_owner(app.owner_id)

@@ -17,6 +17,7 @@ from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from keyscope.errors import Misconfigured
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.secret import hash_secret, new_secret
 from local.emulators.listening_program import free_ports
 from local.emulators.tables import local_client
@@ -430,7 +431,9 @@ def test_a_keys_cidrs_and_expiry_go_into_the_policy(
     operations: Provisioning, seeded: SeededStore, rest: AuthorizerHandler
 ) -> None:
     created = operations.create_key(
-        OwnerType.APP, seeded.app_id, KeyRequest(allowed_cidrs=("192.0.2.0/24", "2001:db8::/32"))
+        OwnerType.APP,
+        seeded.app_id,
+        KeyRequest(limits=KeyLimits(allowed_cidrs=("192.0.2.0/24", "2001:db8::/32"))),
     )
     key = IssuedKey(created.key.key_id, created.secret)
     answer: Answer = rest(rest_request_event(basic(key)), Context())

@@ -19,7 +19,7 @@ from keyscope.lifecycle.directory import MAX_KEYS_PER_OWNER, KeyNotFound, OwnerN
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from local.emulators.tables import local_client
-from tests.support.builders import NOW
+from tests.support.builders import NOW, limited
 from tests.support.dynamodb_local import Store
 from tests.support.operations import operations_over
 
@@ -114,7 +114,7 @@ def world_with(keys: int, store: Store, output: pytest.CaptureFixture[str]) -> W
 ENDS: Final = {
     "revoke": lambda to, at: to.revoke_key(at.app_id, at.key_ids[0]),
     "disable": lambda to, at: to.update_key(
-        at.app_id, at.key_ids[0], lambda key: replace(key, disabled_at=NOW)
+        at.app_id, at.key_ids[0], lambda key: limited(key, disabled_at=NOW)
     ),
     "rotate": lambda to, at: to.rotate_key(at.app_id, at.key_ids[0], 0),
     "delete app": lambda to, at: to.delete_owner(at.app_id),

@@ -19,6 +19,7 @@ from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
+from tests.support.builders import limited
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
     InterruptedClient,
@@ -69,7 +70,7 @@ WRITES: Final[Mapping[str, Act]] = {
     "delete service account": lambda to, at: at.management(to).delete_service_account(at.robot_id),
     "create key": lambda to, at: at.management(to).create_key(APP, at.app_id, KeyRequest("new")),
     "update key": lambda to, at: at.management(to).update_key(
-        APP, at.app_id, at.key_id, KeyChange(frozenset({"disabled"}), disabled=True)
+        APP, at.app_id, at.key_id, KeyChange("renamed")
     ),
     "rotate key": lambda to, at: at.management(to).rotate_key(APP, at.app_id, at.key_id, 0),
     "end overlap": lambda to, at: at.management(to).end_overlap(APP, at.app_id, at.key_id),
@@ -90,13 +91,13 @@ ENDS: Final[Mapping[str, Act]] = {
     "delete": lambda to, at: to.revoke_key(at.account_id, at.own_key_id),
     "rotate": lambda to, at: to.rotate_key(at.account_id, at.own_key_id, 0),
     "disable": lambda to, at: to.update_key(
-        at.account_id, at.own_key_id, lambda key: replace(key, disabled_at=int(to.clock()))
+        at.account_id, at.own_key_id, lambda key: limited(key, disabled_at=int(to.clock()))
     ),
     "narrow": lambda to, at: to.update_key(
-        at.account_id, at.own_key_id, lambda key: replace(key, allowed_cidrs=("198.51.100.0/24",))
+        at.account_id, at.own_key_id, lambda key: limited(key, allowed_cidrs=("198.51.100.0/24",))
     ),
     "expire": lambda to, at: to.update_key(
-        at.account_id, at.own_key_id, lambda key: replace(key, expires_at=int(to.clock()))
+        at.account_id, at.own_key_id, lambda key: limited(key, expires_at=int(to.clock()))
     ),
 }
 HARMLESS: Final[Mapping[str, Act]] = {
@@ -105,10 +106,10 @@ HARMLESS: Final[Mapping[str, Act]] = {
     ),
     "rotate with an overlap": lambda to, at: to.rotate_key(at.account_id, at.own_key_id, 60),
     "prolong": lambda to, at: to.update_key(
-        at.account_id, at.own_key_id, lambda key: replace(key, expires_at=int(to.clock()) + 900)
+        at.account_id, at.own_key_id, lambda key: limited(key, expires_at=int(to.clock()) + 900)
     ),
     "narrow to where it is": lambda to, at: to.update_key(
-        at.account_id, at.own_key_id, lambda key: replace(key, allowed_cidrs=NETWORKS)
+        at.account_id, at.own_key_id, lambda key: limited(key, allowed_cidrs=NETWORKS)
     ),
 }
 

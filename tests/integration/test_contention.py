@@ -23,6 +23,7 @@ from keyscope.management_api.api import management_api
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
+from tests.support.builders import limited
 from tests.support.contention import ConflictingClient, conflict_at
 from tests.support.dynamodb_local import Store
 from tests.support.management import Caller
@@ -138,7 +139,7 @@ def test_a_key_that_expires_while_its_change_waits_makes_none(
 ) -> None:
     now = int(time.time())
     own = (principal.account_id, principal.key_id)
-    operations.update_key(*own, lambda key: replace(key, expires_at=now + 60))
+    operations.update_key(*own, lambda key: limited(key, expires_at=now + 60))
     times = iter([now, now, now, *[now + 60] * 5])
     # The clock moves on with each judgement, and nothing else touches the record.
     contended, _ = hindered(replace(operations, clock=lambda: next(times)), store)

@@ -17,7 +17,7 @@ from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
 from local.emulators.tables import local_client
 from local.tour.seed import SeededStore, local_provisioning, seed
-from tests.support.builders import basic, token
+from tests.support.builders import basic, limited, token
 from tests.support.dynamodb_local import Store
 from tests.support.logs import functions_log_here
 from tests.support.management import Answer, Caller
@@ -249,16 +249,16 @@ def test_a_credential_is_in_no_log_line_and_in_no_answer(
         pytest.param(lambda to, *own: to.revoke_key(*own), id="revoked"),
         pytest.param(lambda to, *own: to.rotate_key(*own, 0), id="rotated"),
         pytest.param(
-            lambda to, *own: to.update_key(*own, lambda key: replace(key, disabled_at=1)),
+            lambda to, *own: to.update_key(*own, lambda key: limited(key, disabled_at=1)),
             id="disabled",
         ),
         pytest.param(
-            lambda to, *own: to.update_key(*own, lambda key: replace(key, expires_at=1)),
+            lambda to, *own: to.update_key(*own, lambda key: limited(key, expires_at=1)),
             id="expired",
         ),
         pytest.param(
             lambda to, *own: to.update_key(
-                *own, lambda key: replace(key, allowed_cidrs=("198.51.100.0/24",))
+                *own, lambda key: limited(key, allowed_cidrs=("198.51.100.0/24",))
             ),
             id="narrowed",
         ),

@@ -25,7 +25,8 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
-from tests.support.builders import NOW
+from keyscope.model.key_limits import KeyLimits
+from tests.support.builders import NOW, limited
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
     dynamodb_of,
@@ -129,7 +130,7 @@ CHANGES: Final = {
     ),
     "update key": Change(
         lambda to, at: to.update_key(
-            at.app_id, at.key_id, lambda key: replace(key, disabled_at=NOW, display_name="new")
+            at.app_id, at.key_id, lambda key: limited(key, disabled_at=NOW, display_name="new")
         )
     ),
     "rotate key at once": Change(lambda to, at: to.rotate_key(at.app_id, at.key_id, 0), adds=True),
@@ -260,7 +261,9 @@ def test_a_key_that_takes_an_expired_ones_place_has_it_or_can_be_created_again(
         world = new_world()
         app_id = world.operations.create_app(world.account_id, "crowded").owner_id
         for _ in range(MAX_KEYS_PER_OWNER):
-            world.operations.create_key(APP, app_id, KeyRequest(expires_at=NOW + 1))
+            world.operations.create_key(
+                APP, app_id, KeyRequest(limits=KeyLimits(expires_at=NOW + 1))
+            )
         clock.now += 1
         return replace(world, app_id=app_id)
 

@@ -27,8 +27,9 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, creator_of_app, new_account_id, new_key_id
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.secret import hash_secret
-from tests.support.builders import NOW
+from tests.support.builders import NOW, limited
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
     InterruptedClient,
@@ -101,7 +102,7 @@ KEYS: Final[Mapping[str, Act]] = {
         at.app_id, at.key_id, lambda key: replace(key, display_name="new")
     ),
     "prolong key": lambda to, at: to.update_key(
-        at.app_id, at.expired_key_id, lambda key: replace(key, expires_at=None)
+        at.app_id, at.expired_key_id, lambda key: limited(key, expires_at=None)
     ),
     "rotate key": lambda to, at: to.rotate_key(at.app_id, at.key_id, 60),
     "rotate key at once": lambda to, at: to.rotate_key(at.app_id, at.key_id, 0),
@@ -150,7 +151,7 @@ def first_world(operations: Provisioning) -> World:
     app_id = past.create_app(account_id, "app").owner_id
     expiries = [NOW - 1] * 2 + [None] * (MAX_KEYS_PER_OWNER - 2)
     key_ids = [
-        past.create_key(APP, app_id, KeyRequest(expires_at=expires_at)).key.key_id
+        past.create_key(APP, app_id, KeyRequest(limits=KeyLimits(expires_at=expires_at))).key.key_id
         for expires_at in expiries
     ]
     return World(

@@ -19,8 +19,9 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.secret import hash_secret
-from tests.support.builders import NOW
+from tests.support.builders import NOW, limited
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
     InterruptedClient,
@@ -60,7 +61,7 @@ def test_each_rotation_gives_the_secret_the_next_generation(
     key_id = created.key.key_id
     assert record_of(store, key_id).secret_generation == 1
     operations.rotate_key(app_id, key_id, OVERLAP)
-    operations.update_key(app_id, key_id, lambda key: replace(key, disabled_at=NOW))
+    operations.update_key(app_id, key_id, lambda key: limited(key, disabled_at=NOW))
     operations.end_overlap(app_id, key_id)
     assert record_of(store, key_id).secret_generation == 2
     operations.rotate_key(app_id, key_id, 0)
@@ -72,7 +73,7 @@ def test_a_usage_plan_is_chosen_kept_by_other_changes_and_left(
 ) -> None:
     key_id = created.key.key_id
     operations.set_usage_identifier_key(key_id, "gold" * 5)
-    operations.update_key(app_id, key_id, lambda key: replace(key, disabled_at=NOW))
+    operations.update_key(app_id, key_id, lambda key: limited(key, disabled_at=NOW))
     operations.rotate_key(app_id, key_id, OVERLAP)
     assert record_of(store, key_id).usage_identifier_key == "gold" * 5
     operations.set_usage_identifier_key(key_id, None)
@@ -108,23 +109,25 @@ def test_limits_and_state_reach_the_authorizers_record(
     operations.update_key(
         app_id,
         created.key.key_id,
-        lambda key: replace(key, expires_at=NOW + 9, allowed_cidrs=cidrs, disabled_at=NOW),
+        lambda key: limited(key, expires_at=NOW + 9, allowed_cidrs=cidrs, disabled_at=NOW),
     )
     record = record_of(store, created.key.key_id)
-    assert (record.expires_at, record.allowed_cidrs, record.disabled_at) == (NOW + 9, cidrs, NOW)
+    assert record.limits == KeyLimits(NOW + 9, cidrs, NOW)
     assert record.secret_hash == hash_secret(created.secret)
 
 
 def test_limits_that_are_taken_away_are_gone_from_the_record(
     operations: Provisioning, app_id: str, store: Store
 ) -> None:
-    request = KeyRequest("key", NOW + 9, ("192.0.2.0/24",))
+    request = KeyRequest(
+        "key", limits=KeyLimits(expires_at=NOW + 9, allowed_cidrs=("192.0.2.0/24",))
+    )
     key_id = operations.create_key(APP, app_id, request).key.key_id
     operations.update_key(
-        app_id, key_id, lambda key: replace(key, expires_at=None, allowed_cidrs=())
+        app_id, key_id, lambda key: limited(key, expires_at=None, allowed_cidrs=())
     )
     record = record_of(store, key_id)
-    assert (record.expires_at, record.allowed_cidrs) == (None, ())
+    assert record.limits == NO_LIMITS
 
 
 def test_a_rotated_key_has_a_new_secret_and_keeps_the_old_one_for_the_overlap(
@@ -259,22 +262,26 @@ def test_a_key_of_an_app_that_is_gone_is_told_by_the_app(operations: Provisionin
 def test_an_expired_key_that_is_still_listed_can_be_prolonged(
     operations: Provisioning, app_id: str, clock: SteppedClock
 ) -> None:
-    key_id = operations.create_key(APP, app_id, KeyRequest(expires_at=NOW + 1)).key.key_id
+    key_id = operations.create_key(
+        APP, app_id, KeyRequest(limits=KeyLimits(expires_at=NOW + 1))
+    ).key.key_id
     clock.now += 2
     assert operations.get_key(app_id, key_id).state(clock.now) is KeyState.EXPIRED
-    operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=NOW + 99))
+    operations.update_key(app_id, key_id, lambda key: limited(key, expires_at=NOW + 99))
     assert operations.get_key(app_id, key_id).state(clock.now) is KeyState.ACTIVE
 
 
 def test_an_expired_key_whose_place_was_given_away_stays_expired(
     operations: Provisioning, app_id: str, clock: SteppedClock
 ) -> None:
-    key_id = operations.create_key(APP, app_id, KeyRequest(expires_at=NOW + 1)).key.key_id
+    key_id = operations.create_key(
+        APP, app_id, KeyRequest(limits=KeyLimits(expires_at=NOW + 1))
+    ).key.key_id
     clock.now += 2
     for _ in range(MAX_KEYS_PER_OWNER):
         operations.create_key(APP, app_id, KeyRequest())
     with pytest.raises(KeyNotFound):
-        operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=None))
+        operations.update_key(app_id, key_id, lambda key: limited(key, expires_at=None))
     assert key_id not in {key.key_id for key in operations.list_keys(app_id)}
     assert [key.key_id for key in operations.list_former_keys(app_id)] == [key_id]
 
@@ -286,13 +293,15 @@ def gives_places_away(_: str, request: Mapping[str, object]) -> bool:
 def test_a_key_that_is_prolonged_right_before_its_place_is_given_away_keeps_it(
     operations: Provisioning, app_id: str, clock: SteppedClock, store: Store
 ) -> None:
-    key_id = operations.create_key(APP, app_id, KeyRequest(expires_at=NOW + 1)).key.key_id
+    key_id = operations.create_key(
+        APP, app_id, KeyRequest(limits=KeyLimits(expires_at=NOW + 1))
+    ).key.key_id
     for _ in range(MAX_KEYS_PER_OWNER - 1):
         operations.create_key(APP, app_id, KeyRequest())
     clock.now += 2
 
     def prolong() -> None:
-        operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=NOW + 99))
+        operations.update_key(app_id, key_id, lambda key: limited(key, expires_at=NOW + 99))
 
     client = InterruptedClient(dynamodb_of(store), gives_places_away, prolong)
     with pytest.raises(TooManyKeys):
@@ -304,14 +313,14 @@ def test_a_key_that_is_prolonged_right_before_its_place_is_given_away_keeps_it(
 def test_an_expired_key_makes_room_although_another_one_is_prolonged_right_before(
     operations: Provisioning, app_id: str, clock: SteppedClock, store: Store
 ) -> None:
-    request = KeyRequest(expires_at=NOW + 1)
+    request = KeyRequest(limits=KeyLimits(expires_at=NOW + 1))
     prolonged, expired = (operations.create_key(APP, app_id, request).key.key_id for _ in range(2))
     for _ in range(MAX_KEYS_PER_OWNER - 2):
         operations.create_key(APP, app_id, KeyRequest())
     clock.now += 2
 
     def prolong() -> None:
-        operations.update_key(app_id, prolonged, lambda key: replace(key, expires_at=None))
+        operations.update_key(app_id, prolonged, lambda key: limited(key, expires_at=None))
 
     client = InterruptedClient(dynamodb_of(store), gives_places_away, prolong)
     created = over_client(operations, store, client).create_key(APP, app_id, KeyRequest())
@@ -428,13 +437,13 @@ def test_whether_policies_are_flushed_is_told_by_the_key_that_the_change_is_made
     key_id = created.key.key_id
 
     def is_disabled_since(at: int | None) -> None:
-        operations.update_key(app_id, key_id, lambda key: replace(key, disabled_at=at))
+        operations.update_key(app_id, key_id, lambda key: limited(key, disabled_at=at))
 
     def disable(key: Key) -> Key:
-        return replace(key, display_name="new", disabled_at=key.disabled_at or NOW)
+        return limited(key, display_name="new", disabled_at=key.limits.disabled_at or NOW)
 
     def interrupt() -> None:
-        operations.update_key(app_id, key_id, lambda key: replace(key, expires_at=NOW + 9))
+        operations.update_key(app_id, key_id, lambda key: limited(key, expires_at=NOW + 9))
         is_disabled_since(meanwhile)
 
     is_disabled_since(at_first)

@@ -22,7 +22,7 @@ from keyscope.model.scopes import Scope
 from keyscope.model.secret import check_secret
 from local.emulators.listening_program import free_ports
 from local.tour.seed import local_provisioning
-from tests.support.builders import ACCOUNT, OTHER_APP, USER
+from tests.support.builders import ACCOUNT, OTHER_APP, USER, limited
 from tests.support.dynamodb_local import Store
 from tests.support.logs import functions_log_here
 from tests.support.management import Answer, Caller, answer_of, proxy_event
@@ -435,7 +435,7 @@ def test_a_caller_whose_key_ended_while_a_cache_knew_it_is_handed_no_secret(
     if ended == "revoked":
         provisioning.revoke_key(*own)
     else:
-        provisioning.update_key(*own, lambda key: replace(key, **{ended: 1}))  # type: ignore[arg-type]
+        provisioning.update_key(*own, lambda key: limited(key, **{ended: 1}))
     for answer in (
         caller.call("POST", keys, {"displayName": "lasting"}),
         caller.call("POST", f"{keys}/{one}/rotate", {"overlapSeconds": 0}),

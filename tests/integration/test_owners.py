@@ -19,6 +19,7 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
@@ -262,7 +263,7 @@ def test_a_deleted_app_takes_its_keys_with_it(
     for key_id in key_ids:
         record = record_of(store, key_id)
         assert (record.revoked_at, record.secret_hash, record.previous) == (NOW, b"", None)
-        assert record.expires_at == NOW + REVOKED_RECORD_SECONDS
+        assert record.limits.expires_at == NOW + REVOKED_RECORD_SECONDS
         assert [name for name in key_item(store, key_id) if "secret" in name] == []
     with pytest.raises(OwnerNotFound):
         operations.get_owner(app_id)
@@ -304,7 +305,9 @@ def test_a_key_that_dynamodb_has_cleared_away_does_not_hinder_a_deletion(
     operations: Provisioning, account_id: str, clock: SteppedClock, store: Store
 ) -> None:
     app_id = operations.create_app(account_id, "app").owner_id
-    key_id = operations.create_key(APP, app_id, KeyRequest(expires_at=NOW + 1)).key.key_id
+    key_id = operations.create_key(
+        APP, app_id, KeyRequest(limits=KeyLimits(expires_at=NOW + 1))
+    ).key.key_id
     clock.now += 2
     delete = {"TableName": store.keys_table, "Key": {"key_id": {"S": key_id}}}
     dynamodb_of(store).transact_write_items(TransactItems=[{"Delete": delete}])

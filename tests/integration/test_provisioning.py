@@ -28,6 +28,7 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
 from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW, make_key
@@ -78,10 +79,13 @@ def test_an_account_is_created_with_a_key_that_an_authorizer_can_read(
 
 
 def test_the_limits_of_a_key_are_stored_with_it(provisioning: Provisioning, keys: KeyTable) -> None:
-    request = KeyRequest("limited", NOW + 60, ("192.0.2.0/24", "2001:db8::/32"))
+    request = KeyRequest(
+        "limited",
+        limits=KeyLimits(expires_at=NOW + 60, allowed_cidrs=("192.0.2.0/24", "2001:db8::/32")),
+    )
     _, created = provisioning.create_account("Acme", request)
     record = found(keys, created.key.key_id)
-    assert (record.expires_at, record.allowed_cidrs) == (request.expires_at, request.allowed_cidrs)
+    assert record.limits == request.limits
 
 
 def test_no_stored_attribute_holds_the_secret(provisioning: Provisioning, store: Store) -> None:
@@ -145,7 +149,11 @@ def test_keys_are_listed_the_oldest_first_and_without_secrets(
     account, first = provisioning.create_account("Acme", KeyRequest("first"))
     clock.now += 1
     second = provisioning.create_key(
-        OwnerType.ACCOUNT, account.owner_id, KeyRequest("second", NOW + 60, ("192.0.2.0/24",))
+        OwnerType.ACCOUNT,
+        account.owner_id,
+        KeyRequest(
+            "second", limits=KeyLimits(expires_at=NOW + 60, allowed_cidrs=("192.0.2.0/24",))
+        ),
     )
     assert provisioning.list_keys(account.owner_id) == [first.key, second.key]
 
@@ -173,7 +181,7 @@ def test_a_revoked_key_makes_room_for_another(provisioning: Provisioning) -> Non
 
 def test_expired_keys_make_room_for_others(provisioning: Provisioning, clock: SteppedClock) -> None:
     account, _ = provisioning.create_account("Acme", NO_REQUEST)
-    fill(provisioning, account.owner_id, KeyRequest(expires_at=NOW + 60))
+    fill(provisioning, account.owner_id, KeyRequest(limits=KeyLimits(expires_at=NOW + 60)))
     clock.now += 60
     fill(provisioning, account.owner_id)
     with pytest.raises(TooManyKeys):
@@ -197,7 +205,7 @@ def test_a_revoked_key_has_lost_its_secret_and_is_cleared_away_later(
     provisioning.revoke_key(account.owner_id, created.key.key_id)
     record = found(keys, created.key.key_id)
     assert (record.secret_hash, record.secret_ciphertext) == (b"", b"")
-    assert (record.revoked_at, record.expires_at) == (NOW, NOW + REVOKED_RECORD_SECONDS)
+    assert (record.revoked_at, record.limits.expires_at) == (NOW, NOW + REVOKED_RECORD_SECONDS)
 
 
 def test_a_revoked_key_is_listed_among_the_former_ones(provisioning: Provisioning) -> None:

@@ -18,7 +18,9 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.secret import hash_secret
+from tests.support.builders import limited
 from tests.support.dynamodb_local import Store
 from tests.support.operations import operations_over, owner_item, record_of, usable_keys
 
@@ -124,7 +126,7 @@ def test_an_app_that_is_deleted_while_keys_take_the_places_of_expired_ones_stays
     for _ in range(ROUNDS):
         app_id = operations.create_app(account_id, "app").owner_id
         for _ in range(MAX_KEYS_PER_OWNER):
-            past.create_key(APP, app_id, KeyRequest(expires_at=now - 1))
+            past.create_key(APP, app_id, KeyRequest(limits=KeyLimits(expires_at=now - 1)))
 
         def create(app_id: str = app_id) -> object:
             return operations.create_key(APP, app_id, KeyRequest())
@@ -135,7 +137,7 @@ def test_an_app_that_is_deleted_while_keys_take_the_places_of_expired_ones_stays
         race(create, delete, create)
         assert owner_item(store, account_id, f"app#{app_id}") is None
         keys = [record_of(store, key_id) for key_id in usable_keys(store, app_id)]
-        assert all(key.expires_at is not None for key in keys)
+        assert all(key.limits.expires_at is not None for key in keys)
 
 
 @pytest.mark.parametrize("of_service_account", [False, True])
@@ -214,7 +216,7 @@ def test_a_deleted_key_is_not_revived_by_a_change_at_the_same_time(
         key_id = operations.create_key(APP, app_id, KeyRequest()).key.key_id
 
         def enable(key: Key) -> Key:
-            return replace(key, disabled_at=None, display_name="enabled")
+            return limited(key, disabled_at=None, display_name="enabled")
 
         def update(key_id: str = key_id) -> object:
             return operations.update_key(app_id, key_id, enable)
@@ -238,11 +240,13 @@ def test_a_key_that_is_prolonged_while_its_place_is_given_away_never_lives_witho
     past = replace(operations, clock=lambda: now - 60)
 
     def prolonged(key: Key) -> Key:
-        return replace(key, expires_at=now + 3_600)
+        return limited(key, expires_at=now + 3_600)
 
     for _ in range(ROUNDS):
         app_id = operations.create_app(account_id, "app").owner_id
-        expired = past.create_key(APP, app_id, KeyRequest(expires_at=now - 1)).key.key_id
+        expired = past.create_key(
+            APP, app_id, KeyRequest(limits=KeyLimits(expires_at=now - 1))
+        ).key.key_id
         for _ in range(MAX_KEYS_PER_OWNER - 1):
             operations.create_key(APP, app_id, KeyRequest())
 

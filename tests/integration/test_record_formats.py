@@ -15,13 +15,14 @@ from keyscope.entry.authorizer import authorizer_handler
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord
 from local.emulators.tables import create_tables
 from local.template.intrinsics import Json
 from local.template.stack import Stack
 from local.tour.event_values import basic, bearer
 from local.tour.seed import IssuedKey
-from tests.support.builders import NOW, rest_request_event
+from tests.support.builders import NOW, limited, rest_request_event
 from tests.support.dynamodb_local import Store
 from tests.support.operations import dynamodb_of, key_item, record_of
 from tests.vectors.record_format_1_reader import DamagedRecord, read_format_1
@@ -57,10 +58,10 @@ def decided_by(record: KeyRecord) -> dict[str, object]:
         "key_id": record.key_id,
         "owner_type": record.owner_type.value,
         "owner_id": record.owner_id,
-        "expires_at": record.expires_at,
-        "allowed_cidrs": record.allowed_cidrs,
+        "expires_at": record.limits.expires_at,
+        "allowed_cidrs": record.limits.allowed_cidrs,
         "revoked_at": record.revoked_at,
-        "disabled_at": record.disabled_at,
+        "disabled_at": record.limits.disabled_at,
         "secret_generation": record.secret_generation,
         **(secrets if record.revoked_at is None else {}),
     }
@@ -94,12 +95,14 @@ def app_id(operations: Provisioning) -> str:
 @pytest.fixture
 def fullest(operations: Provisioning, app_id: str) -> CreatedKey:
     """A key whose record has every optional attribute of a live key."""
-    request = KeyRequest("Server", expires_at=NOW + 900, allowed_cidrs=("192.0.2.0/24",))
+    request = KeyRequest(
+        "Server", limits=KeyLimits(expires_at=NOW + 900, allowed_cidrs=("192.0.2.0/24",))
+    )
     created = operations.create_key(APP, app_id, request)
     key_id = created.key.key_id
     operations.rotate_key(app_id, key_id, 60)
     operations.set_usage_identifier_key(key_id, "gold" * 5)
-    operations.update_key(app_id, key_id, lambda key: replace(key, disabled_at=NOW))
+    operations.update_key(app_id, key_id, lambda key: limited(key, disabled_at=NOW))
     return created
 
 

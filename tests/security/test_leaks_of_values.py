@@ -64,7 +64,7 @@ SHOWN: Final = {
     "Decision, Basic": decided(KEY.basic()),
     "Decision, JWT": decided(KEY.bearer(scope="app")),
     "Decision, refused": decided(basic(KEY.key_id, new_secret())),
-    "CreatedKey": CreatedKey(Key(KEY.key_id, NOW, None, None, ()), KEY.secret),
+    "CreatedKey": CreatedKey(Key(KEY.key_id, NOW), KEY.secret),
     "NewSecret": NewSecret(hash_secret(KEY.secret), b"sealed " + KEY.secret.encode()),
 }
 

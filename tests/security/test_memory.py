@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from keyscope.access.access_map import read_access_map
-from keyscope.access.policy import MAX_ALLOWED_CIDRS, prepare_policies
+from keyscope.access.policy import prepare_policies
 from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import read_rest_event
 from keyscope.authorize.key_cache import KeyCache
@@ -19,6 +19,7 @@ from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.entry.settings import CACHE_ENTRY_BYTES, CONTAINER_MB, read_authorizer_settings
 from keyscope.errors import Misconfigured, Reason
 from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.key_limits import MAX_ALLOWED_CIDRS
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.secret import hash_secret, new_secret
 from tests.support.builders import APP, NOW, make_key, rest_request_event

@@ -16,7 +16,7 @@ from keyscope.aws.clients import writing_dynamodb_client
 from keyscope.aws.dynamodb.transactions import Database
 from keyscope.entry import authorizer
 from keyscope.errors import Unavailable
-from tests.support.builders import MadeKey, basic, make_key, rotated
+from tests.support.builders import MadeKey, basic, limited, make_key, rotated
 from tests.support.faulty_aws import (
     Fault,
     FaultyAws,
@@ -42,7 +42,7 @@ PAST, FUTURE = int(time.time()) - 60, int(time.time()) + 3_600
 
 def changed(**changes: object) -> MadeKey:
     made = make_key()
-    return MadeKey(replace(made.record, **changes), made.secret)  # type: ignore[arg-type]
+    return MadeKey(limited(made.record, **changes), made.secret)
 
 
 GOOD: Final = make_key()

@@ -18,7 +18,7 @@ from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.entry.settings import read_authorizer_settings
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.secret import new_secret
-from tests.support.builders import NOW, MadeKey, make_key, rest_request_event, rotated
+from tests.support.builders import NOW, MadeKey, limited, make_key, rest_request_event, rotated
 from tests.support.stores import MemoryKeyStore, SteppedClock
 
 KEY: Final = make_key()
@@ -27,9 +27,9 @@ CREDENTIALS: Final = {"Basic": STRANGER.basic(), "JWT": STRANGER.bearer(scope="a
 RECORDS: Final[dict[str, KeyRecord | None]] = {
     "unknown": None,
     "wrong secret": KEY.record,
-    "expired": replace(KEY.record, expires_at=NOW - 1),
-    "not from this address": replace(KEY.record, allowed_cidrs=("198.51.100.0/24",)),
-    "disabled": replace(KEY.record, disabled_at=NOW - 1),
+    "expired": limited(KEY.record, expires_at=NOW - 1),
+    "not from this address": limited(KEY.record, allowed_cidrs=("198.51.100.0/24",)),
+    "disabled": limited(KEY.record, disabled_at=NOW - 1),
     "rotated, overlap running": rotated(KEY, NOW + 60).record,
     "rotated, overlap over": rotated(KEY, NOW - 60).record,
     "revoked": replace(KEY.record, revoked_at=NOW - 1, secret_hash=b"", secret_ciphertext=b""),

@@ -4,12 +4,19 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import jwt
 
+from keyscope.lifecycle.caller import Standing
+from keyscope.lifecycle.directory import Key
 from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord, PreviousSecret
+from keyscope.model.principal import Principal
 from keyscope.model.secret import hash_secret, new_secret
+
+_Limited = TypeVar("_Limited", KeyRecord, Key, Principal, Standing)
 
 NOW = 1_800_000_000
 ACCOUNT = "0a1b2c3d4e5f"
@@ -63,12 +70,17 @@ def make_key(
             owner_id=owner_id or OWNERS[owner_type],
             secret_hash=hash_secret(secret),
             secret_ciphertext=b"sealed " + secret.encode(),
-            expires_at=expires_at,
-            allowed_cidrs=allowed_cidrs,
             revoked_at=revoked_at,
+            limits=KeyLimits(expires_at=expires_at, allowed_cidrs=allowed_cidrs),
         ),
         secret,
     )
+
+
+def limited(one: _Limited, **members: Any) -> _Limited:  # noqa: ANN401 - any member of a key
+    """Return what has limits with other members: those of its limits, and those of its own."""
+    limits = {name: members.pop(name) for name in KeyLimits._fields if name in members}
+    return replace(one, limits=one.limits._replace(**limits), **members)
 
 
 def in_usage_plan(key: MadeKey, usage_identifier_key: str) -> MadeKey:

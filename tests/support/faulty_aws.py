@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from keyscope.aws.dynamodb.key_items import attributes_of_limits
 from keyscope.model.key_record import KeyRecord
 from tests.support.builders import MadeKey
 from tests.support.patience import PATIENCE_SECONDS
@@ -382,11 +383,10 @@ def item_of(record: KeyRecord) -> Json:
             "previous_secret_ciphertext": {"B": _base64(record.previous.secret_ciphertext)},
             "previous_ends_at": {"N": str(record.previous.ends_at)},
         }
-    for name in ("expires_at", "disabled_at", "revoked_at"):
-        if (at := getattr(record, name)) is not None:
-            item[name] = {"N": str(at)}
-    if record.allowed_cidrs:
-        item["allowed_cidrs"] = {"L": [{"S": cidr} for cidr in record.allowed_cidrs]}
+    if record.revoked_at is not None:
+        item["revoked_at"] = {"N": str(record.revoked_at)}
+    limits = attributes_of_limits(record.limits)
+    return item | {name: value for name, value in limits.items() if value is not None}
     return item
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from keyscope.errors import InvalidInput
+from keyscope.management_api.body import Body
 from keyscope.management_api.error_responses import faults_of_schema
 from keyscope.management_api.explanations import ExplainBody
 from keyscope.management_api.paging import read_apps_query, read_offset_query
@@ -25,7 +26,6 @@ from keyscope.management_api.request_bodies import (
     AppCreateBodyV11,
     AppUpdateBody,
     AppUpdateBodyV11,
-    Body,
     KeyCreateBody,
     KeyCreateBodyV11,
     KeyUpdateBody,

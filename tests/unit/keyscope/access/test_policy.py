@@ -22,7 +22,7 @@ from keyscope.errors import Misconfigured, Reason, Refused, Unavailable
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
-from tests.support.builders import ACCOUNT, APP, NOW, SERVICE_ACCOUNT
+from tests.support.builders import ACCOUNT, APP, NOW, SERVICE_ACCOUNT, limited
 
 PACKAGED = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
 STAGE = ApiStage("arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod")
@@ -162,50 +162,50 @@ def test_no_resource_stands_twice(principal: Principal) -> None:
 
 
 def test_an_end_within_the_longest_cache_time_is_a_condition() -> None:
-    document = policy_document(replace(OF_APP, expires_at=NOW + 60), STAGE, V2, NOW)
+    document = policy_document(limited(OF_APP, expires_at=NOW + 60), STAGE, V2, NOW)
     assert document["Statement"][0]["Condition"] == {
         "DateLessThan": {"aws:CurrentTime": "2027-01-15T08:01:00Z"}
     }
 
 
 def test_an_end_within_the_margin_of_the_longest_cache_time_is_a_condition() -> None:
-    document = policy_document(replace(OF_APP, expires_at=NOW + 3_659), STAGE, V2, NOW)
+    document = policy_document(limited(OF_APP, expires_at=NOW + 3_659), STAGE, V2, NOW)
     assert "Condition" in document["Statement"][0]
 
 
 def test_an_end_beyond_the_longest_cache_time_and_its_margin_is_none() -> None:
-    document = policy_document(replace(OF_APP, expires_at=NOW + 3_660), STAGE, V2, NOW)
+    document = policy_document(limited(OF_APP, expires_at=NOW + 3_660), STAGE, V2, NOW)
     assert "Condition" not in document["Statement"][0]
 
 
 def test_an_end_beyond_any_calendar_is_none() -> None:
-    document = policy_document(replace(OF_APP, expires_at=10**30), STAGE, V2, NOW)
+    document = policy_document(limited(OF_APP, expires_at=10**30), STAGE, V2, NOW)
     assert "Condition" not in document["Statement"][0]
 
 
 def test_the_cidrs_of_a_key_are_a_condition_always() -> None:
-    document = policy_document(replace(OF_APP, allowed_cidrs=("192.0.2.0/24",)), STAGE, V2, NOW)
+    document = policy_document(limited(OF_APP, allowed_cidrs=("192.0.2.0/24",)), STAGE, V2, NOW)
     assert document["Statement"][0]["Condition"] == {
         "IpAddress": {"aws:SourceIp": ["192.0.2.0/24"]}
     }
 
 
 def test_behind_a_vpc_endpoint_the_condition_names_the_address_in_the_vpc() -> None:
-    limited = replace(OF_APP, allowed_cidrs=("10.0.0.0/24",))
-    document = policy_document(limited, replace(STAGE, is_private=True), V2, NOW)
+    principal = limited(OF_APP, allowed_cidrs=("10.0.0.0/24",))
+    document = policy_document(principal, replace(STAGE, is_private=True), V2, NOW)
     assert document["Statement"][0]["Condition"] == {
         "IpAddress": {"aws:VpcSourceIp": ["10.0.0.0/24"]}
     }
 
 
 def test_a_deny_has_no_condition() -> None:
-    document = policy_document(replace(OF_ACCOUNT, expires_at=NOW + 1), STAGE, SMALL, NOW)
+    document = policy_document(limited(OF_ACCOUNT, expires_at=NOW + 1), STAGE, SMALL, NOW)
     assert ["Condition" in statement for statement in document["Statement"]] == [True, False]
 
 
 def test_conditions_can_be_turned_off() -> None:
     plain = prepare_policies(read_access_map(SMALL_MAP, ["main"]), 16, conditions=False)
-    principal = replace(OF_APP, expires_at=NOW + 60, allowed_cidrs=("192.0.2.0/24",))
+    principal = limited(OF_APP, expires_at=NOW + 60, allowed_cidrs=("192.0.2.0/24",))
     assert "Condition" not in policy_document(principal, STAGE, plain, NOW)["Statement"][0]
 
 
@@ -220,7 +220,7 @@ def test_a_scope_that_may_opens_a_websocket() -> None:
 
 
 def test_a_websocket_policy_ends_with_its_token() -> None:
-    document = websocket_policy_document(replace(APP_USER, expires_at=NOW + 60), STAGE, SMALL, NOW)
+    document = websocket_policy_document(limited(APP_USER, expires_at=NOW + 60), STAGE, SMALL, NOW)
     assert "DateLessThan" in document["Statement"][0]["Condition"]
 
 
@@ -235,7 +235,7 @@ def test_without_escapes_in_a_user_id_the_default_map_takes_two_thirds_of_the_bu
     principal: Principal,
 ) -> None:
     stage = longest_api_stage(len("prod"))
-    longest = replace(principal, expires_at=NOW)
+    longest = limited(principal, expires_at=NOW)
     assert size_in_bytes(policy_document(longest, stage, V2, NOW)) < MAX_POLICY_BYTES * 2 / 3
 
 
@@ -264,7 +264,7 @@ def test_both_route_sets_fit_the_budget_in_every_region(region: str) -> None:
 
 @pytest.mark.parametrize("principal", EVERYONE, ids=lambda principal: principal.name)
 def test_no_policy_is_larger_than_the_one_that_is_told(principal: Principal) -> None:
-    longest = replace(principal, expires_at=NOW, user_id="u" * 61 + "@")
+    longest = limited(principal, expires_at=NOW, user_id="u" * 61 + "@")
     stage = longest_api_stage(DEFAULT_MAX_STAGE_LENGTH)
     size = size_in_bytes(policy_document(longest, stage, V2, NOW))
     assert size <= V2.largest_bytes < BOTH.largest_bytes

@@ -1,12 +1,11 @@
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from keyscope.authorize.key_cache import RETRY_SECONDS, KeyCache
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.model.key_record import Lookup, RecordSource
-from tests.support.builders import NOW, make_key
+from tests.support.builders import NOW, limited, make_key
 from tests.support.stores import MemoryKeyStore, SteppedClock
 
 KEY, OTHER = make_key(), make_key()
@@ -60,7 +59,7 @@ def test_a_recheck_reads_again_what_is_a_second_old() -> None:
     cached = Cached()
     cached.get()
     cached.clock.now += 1
-    changed = replace(KEY.record, expires_at=NOW)
+    changed = limited(KEY.record, expires_at=NOW)
     cached.store.records = {KEY.key_id: changed}
     assert cached.get(fresh=True) == Lookup(changed, RecordSource.TABLE)
     assert cached.get() == Lookup(changed, RecordSource.CACHE)

@@ -20,6 +20,7 @@ from tests.support.builders import (
     NOW,
     basic,
     http_event,
+    limited,
     make_key,
     rest_request_event,
     rotated,
@@ -214,7 +215,7 @@ def test_a_previous_secret_after_its_end_is_unauthorized_and_nothing_more(
 
 
 def test_a_disabled_key_is_unauthorized_and_nothing_more() -> None:
-    store = MemoryKeyStore({KEY.key_id: replace(KEY.record, disabled_at=NOW)})
+    store = MemoryKeyStore({KEY.key_id: limited(KEY.record, disabled_at=NOW)})
     decision = decided(KEY.basic(), authorizer(store))
     assert (decision.outcome, decision.reason) == (Outcome.REFUSED, Reason.DISABLED_KEY)
     with pytest.raises(Unauthorized) as unauthorized:
@@ -256,8 +257,8 @@ class Remembering:
 
 
 NEW = rotated(KEY, NOW + 60)
-DISABLED = replace(KEY.record, disabled_at=NOW)
-OF_OTHER_NETWORKS = replace(KEY.record, allowed_cidrs=("203.0.113.0/24",))
+DISABLED = limited(KEY.record, disabled_at=NOW)
+OF_OTHER_NETWORKS = limited(KEY.record, allowed_cidrs=("203.0.113.0/24",))
 
 
 @pytest.mark.parametrize("authorization", [NEW.basic(), NEW.bearer(scope="app")])
@@ -281,7 +282,7 @@ def test_an_enabled_key_works_where_it_is_remembered_as_disabled() -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        pytest.param(replace(KEY.record, expires_at=NOW), id="expired, and prolonged since"),
+        pytest.param(limited(KEY.record, expires_at=NOW), id="expired, and prolonged since"),
         pytest.param(OF_OTHER_NETWORKS, id="of networks that were widened"),
     ],
 )
@@ -346,7 +347,7 @@ def test_a_refusal_that_no_change_of_the_key_lifts_is_not_rechecked() -> None:
         (KEY.record, NEW.bearer(scope="app"), "wrong_signature"),
         (DISABLED, KEY.basic(), "disabled_key"),
         (replace(KEY.record, revoked_at=NOW), KEY.basic(), "revoked_key"),
-        (replace(KEY.record, expires_at=NOW), KEY.basic(), "expired_key"),
+        (limited(KEY.record, expires_at=NOW), KEY.basic(), "expired_key"),
         (OF_OTHER_NETWORKS, KEY.basic(), "source_address_not_allowed"),
     ],
 )

@@ -20,6 +20,7 @@ from tests.support.builders import (
     SERVICE_ACCOUNT,
     MadeKey,
     basic,
+    limited,
     make_key,
     rotated,
 )
@@ -157,7 +158,7 @@ def test_basic_never_opens_the_sealed_secret() -> None:
 
 def test_a_key_holds_until_the_second_before_its_expiry() -> None:
     key = make_key(expires_at=NOW + 1)
-    assert verified(key.basic(), key.record).expires_at == NOW + 1
+    assert verified(key.basic(), key.record).limits.expires_at == NOW + 1
 
 
 @pytest.mark.parametrize("scheme", ["basic", "bearer"])
@@ -178,7 +179,7 @@ def test_a_token_ends_at_its_exp() -> None:
 
 def test_a_token_holds_until_the_second_before_its_exp() -> None:
     principal = verified(APP_KEY.bearer(scope="app", exp=NOW + 1), APP_KEY.record)
-    assert principal.expires_at == NOW + 1
+    assert principal.limits.expires_at == NOW + 1
 
 
 def test_a_token_begins_at_its_nbf() -> None:
@@ -190,7 +191,7 @@ def test_a_token_begins_at_its_nbf() -> None:
 def test_leeway_widens_both_ends_of_a_token() -> None:
     lenient = Circumstances(NOW, "192.0.2.7", leeway_seconds=5)
     value = APP_KEY.bearer(scope="app", exp=NOW - 4, nbf=NOW + 5)
-    assert verified(value, APP_KEY.record, lenient).expires_at == NOW + 1
+    assert verified(value, APP_KEY.record, lenient).limits.expires_at == NOW + 1
     late = APP_KEY.bearer(scope="app", exp=NOW - 5)
     assert reason_of(late, APP_KEY.record, lenient) is Reason.EXPIRED_TOKEN
 
@@ -199,12 +200,12 @@ def test_leeway_widens_both_ends_of_a_token() -> None:
 def test_the_earlier_of_token_and_key_ends_the_proof(token_ends: int, key_ends: int) -> None:
     key = make_key(expires_at=key_ends)
     principal = verified(key.bearer(scope="app", exp=token_ends), key.record)
-    assert principal.expires_at == NOW + 10
+    assert principal.limits.expires_at == NOW + 10
 
 
 def test_the_last_exp_of_the_calendar_is_taken() -> None:
     principal = verified(APP_KEY.bearer(scope="app", exp=253_402_300_799), APP_KEY.record)
-    assert principal.expires_at == 253_402_300_799
+    assert principal.limits.expires_at == 253_402_300_799
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_the_last_exp_of_the_calendar_is_taken() -> None:
 def test_an_address_of_the_keys_cidrs_is_let_in(cidrs: tuple[str, ...], address: str) -> None:
     key = make_key(allowed_cidrs=cidrs)
     principal = verified(key.basic(), key.record, Circumstances(NOW, address))
-    assert principal.allowed_cidrs == cidrs
+    assert principal.limits.allowed_cidrs == cidrs
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ OVERLAP = {"basic": APP_KEY.basic(), "bearer": APP_KEY.bearer(scope="app")}
 @pytest.mark.parametrize("scheme", OVERLAP)
 def test_a_previous_secret_is_accepted_until_the_second_before_its_end(scheme: str) -> None:
     principal = verified(OVERLAP[scheme], rotated(APP_KEY, NOW + 1).record)
-    assert (principal.secret, principal.expires_at) == (ProvenSecret.PREVIOUS, NOW + 1)
+    assert (principal.secret, principal.limits.expires_at) == (ProvenSecret.PREVIOUS, NOW + 1)
 
 
 @pytest.mark.parametrize("scheme", OVERLAP)
@@ -264,7 +265,7 @@ def test_a_previous_secret_is_refused_from_its_end_on_whatever_the_leeway(
 def test_the_leeway_that_widens_a_token_does_not_widen_the_overlap() -> None:
     lenient = Circumstances(NOW, None, leeway_seconds=60)
     value = APP_KEY.bearer(scope="app", exp=NOW + 10)
-    assert verified(value, rotated(APP_KEY, NOW + 20).record, lenient).expires_at == NOW + 20
+    assert verified(value, rotated(APP_KEY, NOW + 20).record, lenient).limits.expires_at == NOW + 20
 
 
 def test_a_previous_secret_is_accepted_to_the_last_fraction_of_its_last_second() -> None:
@@ -281,7 +282,7 @@ def test_the_current_secret_is_accepted_during_the_overlap_and_after_it(
     key = rotated(APP_KEY, ends_at)
     value = {"basic": key.basic(), "bearer": key.bearer(scope="app")}[scheme]
     principal = verified(value, key.record)
-    assert (principal.secret, principal.expires_at) == (ProvenSecret.CURRENT, None)
+    assert (principal.secret, principal.limits.expires_at) == (ProvenSecret.CURRENT, None)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ def test_the_earliest_of_key_token_and_overlap_ends_the_proof_of_a_previous_secr
 ) -> None:
     old = make_key(expires_at=key_ends)
     value = old.bearer(scope="app", exp=token_ends)
-    assert verified(value, rotated(old, overlap_ends).record).expires_at == NOW + 10
+    assert verified(value, rotated(old, overlap_ends).record).limits.expires_at == NOW + 10
 
 
 def test_a_secret_replaced_by_two_rotations_is_wrong() -> None:
@@ -382,7 +383,7 @@ def test_a_previous_secret_that_cannot_be_opened_is_no_refusal() -> None:
 
 
 def disabled(record: KeyRecord) -> KeyRecord:
-    return replace(record, disabled_at=NOW - 60)
+    return limited(record, disabled_at=NOW - 60)
 
 
 @pytest.mark.parametrize("scheme", OVERLAP)
@@ -461,7 +462,7 @@ def test_only_the_current_secret_and_until_its_end_the_previous_one_prove_a_key(
     except Refused:
         accepted, end = False, None
     else:
-        accepted, end = True, principal.expires_at
+        accepted, end = True, principal.limits.expires_at
     assert accepted is (sent == current or (sent == previous and now < ends_at))
     assert end == (ends_at if accepted and sent != current else None)
 

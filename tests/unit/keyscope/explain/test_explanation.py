@@ -27,6 +27,7 @@ from tests.support.builders import (
     OTHER_APP,
     MadeKey,
     basic,
+    limited,
     make_key,
     rest_request_event,
     rotated,
@@ -109,7 +110,7 @@ def cases(draw: st.DrawFn) -> Case:
         allowed_cidrs=("198.51.100.0/24" if Step.SOURCE_ADDRESS in faults else f"{ADDRESS}/32",),
     )
     if Step.ENABLED in faults:
-        key = MadeKey(replace(key.record, disabled_at=NOW - 5), key.secret)
+        key = MadeKey(limited(key.record, disabled_at=NOW - 5), key.secret)
     secret = new_secret() if Step.SECRET in faults else key.secret
     good, bad = ("app", "account") if owner_type is OwnerType.APP else ("account", "app")
     claims = {
@@ -331,7 +332,7 @@ def test_an_ended_overlap_is_told() -> None:
 
 
 def test_a_disabled_key_is_told_with_since_when() -> None:
-    key = MadeKey(replace(KEY.record, disabled_at=NOW), KEY.secret)
+    key = MadeKey(limited(KEY.record, disabled_at=NOW), KEY.secret)
     assert detail_of(Step.ENABLED, get(USERS, key.basic(), key)) == (
         "Disabled since 2027-01-15T08:00:00Z"
     )

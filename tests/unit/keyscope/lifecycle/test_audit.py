@@ -12,7 +12,8 @@ from keyscope.lifecycle.directory import Key, Owner
 from keyscope.lifecycle.key_fields import Json
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
-from tests.support.builders import ACCOUNT, APP, NOW, SERVICE_ACCOUNT
+from keyscope.model.key_limits import KeyLimits
+from tests.support.builders import ACCOUNT, APP, NOW, SERVICE_ACCOUNT, limited
 from tests.support.directories import Operations
 from tests.support.stores import SteppedClock
 
@@ -92,7 +93,7 @@ ROBOT_RESOURCE: Final = {"type": "serviceAccount", "id": SERVICE_ACCOUNT}
             id="app updated",
         ),
         pytest.param(
-            lambda to: to.update_key(APP, KEY_ID, lambda key: replace(key, disabled_at=NOW)),
+            lambda to: to.update_key(APP, KEY_ID, lambda key: limited(key, disabled_at=NOW)),
             {
                 "action": "key.updated",
                 "resource": KEY_RESOURCE,
@@ -160,7 +161,11 @@ def test_what_was_created_has_no_before(operations: Operations) -> None:
     account, first = to.create_account("Other", KeyRequest("first"))
     robot = to.create_service_account(ACCOUNT, "robot 2")
     app = to.create_app(ACCOUNT, "Shop 2", settings=SETTINGS, metadata=METADATA)
-    key = to.create_key(OwnerType.APP, APP, KeyRequest("Server", NOW + 60, ("::/0",)))
+    key = to.create_key(
+        OwnerType.APP,
+        APP,
+        KeyRequest("Server", limits=KeyLimits(expires_at=NOW + 60, allowed_cidrs=("::/0",))),
+    )
     told = details(operations)
     assert not [detail for detail in told if "before" in detail]
     assert [(detail["action"], detail["resource"], detail["after"]) for detail in told] == [
@@ -237,7 +242,7 @@ def live(to: Provisioning) -> list[CreatedKey]:
     to.update_owner(app.owner_id, lambda owner: replace(owner, metadata={"plan": "hush"}))
     second = to.create_key(OwnerType.APP, app.owner_id, KeyRequest("Server"))
     key_id = second.key.key_id
-    to.update_key(app.owner_id, key_id, lambda key: replace(key, disabled_at=NOW))
+    to.update_key(app.owner_id, key_id, lambda key: limited(key, disabled_at=NOW))
     third = to.rotate_key(app.owner_id, key_id, 60)
     to.end_overlap(app.owner_id, key_id)
     to.revoke_key(app.owner_id, key_id)

@@ -6,17 +6,15 @@ from typing import Final
 import pytest
 
 from keyscope.errors import Forbidden
-from keyscope.lifecycle.caller import JudgedKey, ProvenKey
+from keyscope.lifecycle.caller import JudgedKey, ProvenKey, Standing
 from keyscope.lifecycle.directory import Key
-from keyscope.model.key_record import KeyRecord, Standing
-from tests.support.builders import NOW, make_key, rotated
+from keyscope.model.key_limits import NO_LIMITS, KeyLimits
+from tests.support.builders import NOW, limited, make_key, rotated
 from tests.support.stores import SteppedClock
 
 FIRST: Final = Standing(
+    limits=NO_LIMITS,
     revoked_at=None,
-    disabled_at=None,
-    expires_at=None,
-    allowed_cidrs=(),
     secret_generation=1,
     previous_ends_at=None,
 )
@@ -39,9 +37,9 @@ def test_a_key_without_limits_is_good() -> None:
     ("standing", "good"),
     [
         pytest.param(replace(FIRST, revoked_at=NOW), False, id="revoked"),
-        pytest.param(replace(FIRST, disabled_at=NOW), False, id="disabled"),
-        pytest.param(replace(FIRST, expires_at=NOW), False, id="expired at this second"),
-        pytest.param(replace(FIRST, expires_at=NOW + 1), True, id="expires in a second"),
+        pytest.param(limited(FIRST, disabled_at=NOW), False, id="disabled"),
+        pytest.param(limited(FIRST, expires_at=NOW), False, id="expired at this second"),
+        pytest.param(limited(FIRST, expires_at=NOW + 1), True, id="expires in a second"),
     ],
 )
 def test_a_key_that_is_over_is_not_good(standing: Standing, good: bool) -> None:  # noqa: FBT001 - a table
@@ -87,13 +85,13 @@ def test_the_address_must_be_in_todays_networks(
     address: str | None,
     good: bool,  # noqa: FBT001 - a table
 ) -> None:
-    assert is_good(replace(FIRST, allowed_cidrs=networks), address=address) is good
+    assert is_good(limited(FIRST, allowed_cidrs=networks), address=address) is good
 
 
 def test_time_alone_ends_what_was_judged() -> None:
     clock = SteppedClock(NOW)
     proven = ProvenKey("act_" + "0" * 24, 1, ADDRESS)
-    judged = JudgedKey(proven, replace(FIRST, expires_at=NOW + 5), 0, clock)
+    judged = JudgedKey(proven, limited(FIRST, expires_at=NOW + 5), 0, clock)
     judged.check_time()
     clock.now += 5
     with pytest.raises(Forbidden):
@@ -101,15 +99,13 @@ def test_time_alone_ends_what_was_judged() -> None:
 
 
 def test_a_record_and_what_is_shown_of_it_are_judged_alike() -> None:
-    record: KeyRecord = rotated(make_key(), NOW + 60).record
-    record = replace(record, expires_at=NOW + 90, allowed_cidrs=("::/0",), disabled_at=NOW)
+    record = rotated(make_key(), NOW + 60).record
+    record = limited(record, expires_at=NOW + 90, allowed_cidrs=("::/0",), disabled_at=NOW)
     shown = Key(
         record.key_id,
         NOW,
-        expires_at=NOW + 90,
-        allowed_cidrs=("::/0",),
-        disabled_at=NOW,
+        limits=KeyLimits(expires_at=NOW + 90, allowed_cidrs=("::/0",), disabled_at=NOW),
         previous_ends_at=NOW + 60,
         secret_generation=2,
     )
-    assert shown.standing == record.standing
+    assert shown.standing == Standing.of(record)

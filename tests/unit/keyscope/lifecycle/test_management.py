@@ -35,6 +35,7 @@ from keyscope.lifecycle.management import (
 )
 from keyscope.lifecycle.operations import KeyRequest
 from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import (
@@ -46,6 +47,7 @@ from tests.support.builders import (
     OTHER_APP,
     SERVICE_ACCOUNT,
     USER,
+    limited,
 )
 from tests.support.directories import Operations
 from tests.support.stores import SteppedClock
@@ -106,6 +108,8 @@ SERVICE_ACCOUNTS: Final = [
 
 Operation = Callable[[Management, str], object]
 
+DISABLED_AT: Final = frozenset({"disabled_at"})
+
 
 def key_id_of(owner_type: OwnerType) -> str:
     return KEY_ID_PREFIXES[owner_type] + "0" * 24
@@ -117,7 +121,7 @@ def caller_key_id_of(owner_type: OwnerType) -> str:
 
 def key_operations(owner_type: OwnerType) -> dict[str, Operation]:
     key_id = key_id_of(owner_type)
-    change = KeyChange(frozenset({"disabled"}), disabled=True)
+    change = KeyChange(chosen=DISABLED_AT, limits=KeyLimits(disabled_at=NOW))
     return {
         "create_key": lambda it, owner: it.create_key(owner_type, owner, KeyRequest("new")),
         "list_keys": lambda it, owner: it.list_keys(owner_type, owner),
@@ -372,7 +376,7 @@ def change_own_key(own: Management, operations: Operations, **members: object) -
     key_id = own.principal.key_id
     for keys in operations.directory.keys.values():
         if key_id in keys:
-            keys[key_id] = replace(keys[key_id], **members)  # type: ignore[arg-type]
+            keys[key_id] = limited(keys[key_id], **members)
 
 
 @pytest.mark.parametrize(
@@ -546,64 +550,72 @@ def test_metadata_that_are_replaced_do_not_count(operations: Operations) -> None
 
 
 FULL_KEY: Final = Key(
-    KEY_ID, NOW, "name", NOW + 60, ("192.0.2.0/24",), disabled_at=NOW + 1, rotated_at=NOW + 2
+    KEY_ID,
+    NOW,
+    "name",
+    limits=KeyLimits(expires_at=NOW + 60, allowed_cidrs=("192.0.2.0/24",), disabled_at=NOW + 1),
+    rotated_at=NOW + 2,
 )
 
 
 @pytest.mark.parametrize(
     ("change", "after"),
     [
-        pytest.param(KeyChange(frozenset()), FULL_KEY, id="nothing"),
+        pytest.param(KeyChange(), FULL_KEY, id="nothing"),
         pytest.param(
-            KeyChange(frozenset({"display_name"}), display_name="new"),
+            KeyChange("new"),
             replace(FULL_KEY, display_name="new"),
             id="name",
         ),
         pytest.param(
-            KeyChange(frozenset({"expires_at"}), expires_at=NOW + 90),
-            replace(FULL_KEY, expires_at=NOW + 90),
+            KeyChange(chosen=frozenset({"expires_at"}), limits=KeyLimits(expires_at=NOW + 90)),
+            limited(FULL_KEY, expires_at=NOW + 90),
             id="expiry",
         ),
         pytest.param(
-            KeyChange(frozenset({"expires_at"})),
-            replace(FULL_KEY, expires_at=None),
+            KeyChange(chosen=frozenset({"expires_at"})),
+            limited(FULL_KEY, expires_at=None),
             id="no expiry",
         ),
         pytest.param(
-            KeyChange(frozenset({"allowed_cidrs"}), allowed_cidrs=("::/0",)),
-            replace(FULL_KEY, allowed_cidrs=("::/0",)),
+            KeyChange(
+                chosen=frozenset({"allowed_cidrs"}), limits=KeyLimits(allowed_cidrs=("::/0",))
+            ),
+            limited(FULL_KEY, allowed_cidrs=("::/0",)),
             id="networks",
         ),
         pytest.param(
-            KeyChange(frozenset({"allowed_cidrs"})),
-            replace(FULL_KEY, allowed_cidrs=()),
+            KeyChange(chosen=frozenset({"allowed_cidrs"})),
+            limited(FULL_KEY, allowed_cidrs=()),
             id="no networks",
         ),
         pytest.param(
-            KeyChange(frozenset({"disabled"}), disabled=True), FULL_KEY, id="disabled again"
+            KeyChange(chosen=DISABLED_AT, limits=KeyLimits(disabled_at=NOW + 5)),
+            FULL_KEY,
+            id="disabled again",
         ),
         pytest.param(
-            KeyChange(frozenset({"disabled"})), replace(FULL_KEY, disabled_at=None), id="enabled"
+            KeyChange(chosen=DISABLED_AT), limited(FULL_KEY, disabled_at=None), id="enabled"
         ),
         pytest.param(
-            KeyChange(frozenset(), "new", NOW + 90, ("::/0",), disabled=True),
+            KeyChange(limits=KeyLimits(NOW + 90, ("::/0",), NOW + 5)),
             FULL_KEY,
             id="values that were not chosen",
         ),
     ],
 )
 def test_a_change_to_a_key_changes_what_was_chosen(change: KeyChange, after: Key) -> None:
-    assert change.apply(FULL_KEY, NOW + 5) == after
+    assert change.apply(FULL_KEY) == after
 
 
-def test_a_key_is_disabled_from_now_on() -> None:
-    change = KeyChange(frozenset({"disabled"}), disabled=True)
-    assert change.apply(Key(KEY_ID, NOW), NOW + 5).disabled_at == NOW + 5
+def test_a_key_is_disabled_from_the_time_of_the_change_on() -> None:
+    change = KeyChange(chosen=DISABLED_AT, limits=KeyLimits(disabled_at=NOW + 5))
+    assert change.apply(Key(KEY_ID, NOW)).limits == KeyLimits(disabled_at=NOW + 5)
 
 
 def test_a_key_that_is_disabled_again_has_nothing_changed(operations: Operations) -> None:
     own = management(operations)
-    change = KeyChange(frozenset({"disabled"}), disabled=True)
+    change = KeyChange(chosen=DISABLED_AT, limits=KeyLimits(disabled_at=NOW))
     for _ in range(2):
         own.update_key(OwnerType.APP, APP, KEY_ID, change)
     assert (operations.flushes.asked, len(operations.trail.events)) == (1, 1)

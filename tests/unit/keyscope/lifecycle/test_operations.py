@@ -12,6 +12,7 @@ from keyscope.lifecycle.caller import Caller
 from keyscope.lifecycle.directory import Directory, IdTaken, Key, OverlapRunning, Owner, OwnsApps
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord
 from local.tour.seed import NoAuditTrail, NoCachedPolicies
 from tests.support.builders import (
@@ -19,6 +20,7 @@ from tests.support.builders import (
     APP_OF_SERVICE_ACCOUNT,
     NOW,
     SERVICE_ACCOUNT,
+    limited,
 )
 from tests.support.directories import Operations
 from tests.support.stores import SteppedClock
@@ -76,7 +78,13 @@ OTHER_KEY_ID: Final = "app_" + "1" * 24
 @pytest.fixture
 def operations() -> Operations:
     made = Operations(SteppedClock(NOW))
-    plain = Key(KEY_ID, NOW, "Server", NOW + 60, ("192.0.2.0/24",), usage_identifier_key="g" * 20)
+    plain = Key(
+        KEY_ID,
+        NOW,
+        "Server",
+        limits=KeyLimits(expires_at=NOW + 60, allowed_cidrs=("192.0.2.0/24",)),
+        usage_identifier_key="g" * 20,
+    )
     rotated = Key(OTHER_KEY_ID, NOW, rotated_at=NOW, previous_ends_at=NOW + 60)
     made.directory.hold(Owner(OwnerType.APP, APP, "Shop", NOW), plain, rotated)
     made.directory.hold(Owner(OwnerType.APP, APP_OF_SERVICE_ACCOUNT, "Shop 2", NOW))
@@ -88,7 +96,7 @@ Act = Callable[[Provisioning], object]
 
 
 def changing(**members: Any) -> Act:  # noqa: ANN401 - any member of a key
-    return lambda to: to.update_key(APP, KEY_ID, lambda key: replace(key, **members))
+    return lambda to: to.update_key(APP, KEY_ID, lambda key: limited(key, **members))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from keyscope.lifecycle.provisioning_request import (
     read_operation,
     shown_faults,
 )
+from keyscope.model.key_limits import KeyLimits
 from tests.support.builders import ACCOUNT, NOW
 
 KEY_ID = "act_" + "0" * 24
@@ -46,7 +47,11 @@ def faults_of(event: object) -> list[str]:
             CreateAccount(
                 "Acme",
                 KeyRequest(
-                    "first", 1_893_456_000, ("192.0.2.0/24", "2001:db8::/32", "192.0.2.7/32")
+                    "first",
+                    limits=KeyLimits(
+                        expires_at=1_893_456_000,
+                        allowed_cidrs=("192.0.2.0/24", "2001:db8::/32", "192.0.2.7/32"),
+                    ),
                 ),
             ),
         ),

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from keyscope.lifecycle.management import MAX_METADATA_BYTES, AppChange, AppRequest, KeyChange
 from keyscope.lifecycle.operations import KeyRequest
+from keyscope.management_api.body import Body
 from keyscope.management_api.error_responses import faults_of_schema
 from keyscope.management_api.request_bodies import (
     AppCreateBody,
     AppCreateBodyV11,
     AppUpdateBody,
     AppUpdateBodyV11,
-    Body,
     KeyCreateBody,
     KeyCreateBodyV11,
     KeyUpdateBody,
@@ -25,6 +25,8 @@ from keyscope.management_api.request_bodies import (
     ServiceAccountBody,
 )
 from keyscope.management_api.requests import read_json
+from keyscope.model.key_limits import KeyLimits
+from tests.support.builders import NOW
 
 EXPIRY: Final = "2099-01-01T00:00:00Z"
 EXPIRY_SECONDS: Final = 4_070_908_800
@@ -111,7 +113,9 @@ def test_a_change_to_an_app_is_read(body: object, change: AppChange) -> None:
         ({"displayName": "Server"}, KeyRequest("Server")),
         (
             {"displayName": "Server", "expiresAt": EXPIRY, "allowedCidrs": CIDRS},
-            KeyRequest("Server", EXPIRY_SECONDS, CANONICAL_CIDRS),
+            KeyRequest(
+                "Server", limits=KeyLimits(expires_at=EXPIRY_SECONDS, allowed_cidrs=CANONICAL_CIDRS)
+            ),
         ),
         (
             {"displayName": "Server", "expiresAt": None, "allowedCidrs": None},
@@ -119,7 +123,7 @@ def test_a_change_to_an_app_is_read(body: object, change: AppChange) -> None:
         ),
         (
             {"displayName": "Server", "allowedCidrs": ["192.0.2.7", "192.0.2.7/32"]},
-            KeyRequest("Server", allowed_cidrs=("192.0.2.7/32",)),
+            KeyRequest("Server", limits=KeyLimits(allowed_cidrs=("192.0.2.7/32",))),
         ),
     ],
 )
@@ -130,21 +134,29 @@ def test_a_new_key_is_read(body: object, request_: KeyRequest) -> None:
 @pytest.mark.parametrize(
     ("body", "change"),
     [
-        ({}, KeyChange(frozenset(), "")),
-        ({"displayName": "New"}, KeyChange(frozenset({"display_name"}), "New")),
-        ({"expiresAt": EXPIRY}, KeyChange(frozenset({"expires_at"}), "", EXPIRY_SECONDS)),
-        ({"expiresAt": None}, KeyChange(frozenset({"expires_at"}), "")),
+        ({}, KeyChange()),
+        ({"displayName": "New"}, KeyChange("New")),
+        (
+            {"expiresAt": EXPIRY},
+            KeyChange(chosen=frozenset({"expires_at"}), limits=KeyLimits(EXPIRY_SECONDS)),
+        ),
+        ({"expiresAt": None}, KeyChange(chosen=frozenset({"expires_at"}))),
         (
             {"allowedCidrs": CIDRS},
-            KeyChange(frozenset({"allowed_cidrs"}), "", allowed_cidrs=CANONICAL_CIDRS),
+            KeyChange(
+                chosen=frozenset({"allowed_cidrs"}), limits=KeyLimits(allowed_cidrs=CANONICAL_CIDRS)
+            ),
         ),
-        ({"allowedCidrs": None}, KeyChange(frozenset({"allowed_cidrs"}), "")),
-        ({"disabled": True}, KeyChange(frozenset({"disabled"}), "", disabled=True)),
-        ({"disabled": False}, KeyChange(frozenset({"disabled"}), "")),
+        ({"allowedCidrs": None}, KeyChange(chosen=frozenset({"allowed_cidrs"}))),
+        (
+            {"disabled": True},
+            KeyChange(chosen=frozenset({"disabled_at"}), limits=KeyLimits(disabled_at=NOW)),
+        ),
+        ({"disabled": False}, KeyChange(chosen=frozenset({"disabled_at"}))),
     ],
 )
 def test_a_change_to_a_key_is_read(body: object, change: KeyChange) -> None:
-    assert KeyUpdateBody.model_validate(body).change() == change
+    assert KeyUpdateBody.model_validate(body).change(NOW) == change
 
 
 @pytest.mark.parametrize(
@@ -165,8 +177,7 @@ def test_v1_1_calls_a_display_name_name() -> None:
     assert AppCreateBodyV11.model_validate(named).request() == AppRequest("Shop")
     assert AppUpdateBodyV11.model_validate(named).change() == AppChange("Shop")
     assert KeyCreateBodyV11.model_validate(named).request() == KeyRequest("Shop")
-    change = KeyChange(frozenset({"display_name"}), "Shop")
-    assert KeyUpdateBodyV11.model_validate(named).change() == change
+    assert KeyUpdateBodyV11.model_validate(named).change(NOW) == KeyChange("Shop")
     assert ServiceAccountBody.model_validate(named).display_name == "Shop"
 
 

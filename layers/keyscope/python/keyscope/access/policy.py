@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import product
 from typing import Literal, NotRequired, TypedDict
 
@@ -26,15 +25,15 @@ from keyscope.model.ids import (
     OwnerType,
     percent_encoded,
 )
+from keyscope.model.key_limits import MAX_ALLOWED_CIDRS, KeyLimits
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import SCOPES, Scope
+from keyscope.model.times import rfc3339
 
 MAX_POLICY_BYTES = 8_192
 """AWS documents no limit; policies of some 30 statements were seen to be refused."""
 MAX_RESOURCE_LENGTH = 512
 """Characters of a resource ARN in a policy (API Gateway quotas)."""
-MAX_ALLOWED_CIDRS = 8
-"""CIDRs of one key: they travel in the policy."""
 LONGEST_CACHE_SECONDS = 3_600
 """The longest time that API Gateway may cache a policy (Authorizer, authorizerResultTtl)."""
 CACHE_MARGIN_SECONDS = 60
@@ -306,16 +305,16 @@ def _condition(principal: Principal, stage: ApiStage, policies: Policies, now: f
     """
     if not policies.conditions:
         return {}
-    limits: Condition = {}
+    condition: Condition = {}
+    limits = principal.limits
     cached_until = now + LONGEST_CACHE_SECONDS + CACHE_MARGIN_SECONDS
-    if principal.expires_at is not None and principal.expires_at < cached_until:
-        end = datetime.fromtimestamp(principal.expires_at, UTC)
-        limits["DateLessThan"] = {"aws:CurrentTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    if principal.allowed_cidrs:
+    if limits.expires_at is not None and limits.expires_at < cached_until:
+        condition["DateLessThan"] = {"aws:CurrentTime": rfc3339(limits.expires_at)}
+    if limits.allowed_cidrs:
         # Behind a VPC endpoint aws:SourceIp is absent (IAM, "AWS global condition context keys").
         key = "aws:VpcSourceIp" if stage.is_private else "aws:SourceIp"
-        limits["IpAddress"] = {key: list(principal.allowed_cidrs)}
-    return limits
+        condition["IpAddress"] = {key: list(limits.allowed_cidrs)}
+    return condition
 
 
 def _longest_principals() -> Iterator[Principal]:
@@ -333,8 +332,7 @@ def _longest_principals() -> Iterator[Principal]:
                 owner_type=owner_type,
                 owner_id="a" * OWNER_ID_LENGTHS[owner_type],
                 user_id=user_id if IdName.USER in row.claims else None,
-                expires_at=0,
-                allowed_cidrs=cidrs,
+                limits=KeyLimits(expires_at=0, allowed_cidrs=cidrs),
             )
 
 

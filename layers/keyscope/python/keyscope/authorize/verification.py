@@ -9,6 +9,7 @@ from typing import NamedTuple
 from keyscope.authorize.credential import Credential
 from keyscope.authorize.jwt import Claims
 from keyscope.errors import Reason, Refused
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
 from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Scope
@@ -60,12 +61,7 @@ def verify(
     """
     possession = _verify_possession(credential, record, open_secret, circumstances.now)
     known = possession.record
-    if known.disabled_at is not None:
-        raise Refused(Reason.DISABLED_KEY)
-    if known.expires_at is not None and circumstances.now >= known.expires_at:
-        raise Refused(Reason.EXPIRED_KEY)
-    if known.allowed_cidrs:
-        verify_source_address(known.allowed_cidrs, circumstances.source_address)
+    check_limits(known.limits, circumstances.now, circumstances.source_address)
     claims = credential.claims
     if claims is None:
         scope = SCOPE_OF_BASIC[known.owner_type]
@@ -89,13 +85,13 @@ def _verify_possession(
     if usable is None:
         raise Refused(Reason.REVOKED_KEY)
     if proven is ProvenSecret.CURRENT:
-        return _Possession(usable, proven, usable.expires_at)
+        return _Possession(usable, proven, usable.limits.expires_at)
     if proven is None or usable.previous is None:
         raise Refused(credential.refusal)
     overlap_ends = usable.previous.ends_at
     if now >= overlap_ends:
         raise Refused(Reason.ROTATED_SECRET)
-    return _Possession(usable, proven, _earliest(usable.expires_at, overlap_ends))
+    return _Possession(usable, proven, _earliest(usable.limits.expires_at, overlap_ends))
 
 
 def _proven_secret(
@@ -131,8 +127,24 @@ def _before_rotation(record: KeyRecord) -> KeyRecord | None:
     )
 
 
-def verify_source_address(allowed_cidrs: tuple[str, ...], source_address: str | None) -> None:
-    """Check that an address is in one of the networks; raises `Refused`."""
+def check_limits(limits: KeyLimits, now: float, source_address: str | None) -> None:
+    """Check that a key's limits allow its use at a time and from an address.
+
+    `now` is in seconds since the epoch; `source_address` is `None` where the event does not have
+    it.
+
+    Raises:
+        Refused: with the reason code of the first limit that does not.
+    """
+    if limits.disabled_at is not None:
+        raise Refused(Reason.DISABLED_KEY)
+    if limits.expires_at is not None and now >= limits.expires_at:
+        raise Refused(Reason.EXPIRED_KEY)
+    if limits.allowed_cidrs:
+        _check_source_address(limits.allowed_cidrs, source_address)
+
+
+def _check_source_address(allowed_cidrs: tuple[str, ...], source_address: str | None) -> None:
     address = None if source_address is None else read_source_address(source_address)
     if address is None:
         raise Refused(Reason.SOURCE_ADDRESS_UNKNOWN)
@@ -172,8 +184,7 @@ def _principal(
         owner_type=record.owner_type,
         owner_id=record.owner_id,
         user_id=user_id,
-        expires_at=_earliest(possession.ends_at, token_ends),
-        allowed_cidrs=record.allowed_cidrs,
+        limits=record.limits._replace(expires_at=_earliest(possession.ends_at, token_ends)),
         secret=possession.secret,
         credential_kind=kind,
         secret_generation=record.secret_generation - is_previous,

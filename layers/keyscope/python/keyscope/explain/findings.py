@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from keyscope.authorize.credential import Credential
@@ -13,6 +12,7 @@ from keyscope.model.ids import OWNERS
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import ProvenSecret
 from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER
+from keyscope.model.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def fact_of(step: Step, known: Known) -> str:
 def shown_time(seconds: float) -> str:
     """Return a time as RFC 3339 in UTC, whatever number a token gives for one."""
     try:
-        return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
+        return rfc3339(seconds)
     except (OverflowError, ValueError, OSError):
         return "the end of the calendar" if seconds > 0 else "the beginning of the calendar"
 
@@ -75,12 +75,12 @@ def _secret(known: Known) -> str:
 
 
 def _enabled(known: Known) -> str:
-    since = known.record.disabled_at if known.record else None
+    since = known.record.limits.disabled_at if known.record else None
     return "" if since is None else f"Disabled since {shown_time(since)}"
 
 
 def _unexpired(known: Known) -> str:
-    ends = known.record.expires_at if known.record else None
+    ends = known.record.limits.expires_at if known.record else None
     if ends is None:
         return "The key does not expire"
     verb = "Expired" if known.now >= ends else "Expires"
@@ -88,7 +88,7 @@ def _unexpired(known: Known) -> str:
 
 
 def _source_address(known: Known) -> str:
-    cidrs = known.record.allowed_cidrs if known.record else ()
+    cidrs = known.record.limits.allowed_cidrs if known.record else ()
     if not cidrs:
         return "The key works from anywhere"
     address = known.request.source_address if known.request else None
@@ -122,7 +122,7 @@ def _policy(known: Known) -> str:
     principal = known.decision.principal
     if principal is None:
         return ""
-    ends = principal.expires_at
+    ends = principal.limits.expires_at
     until = "" if ends is None else f"; it ends at {shown_time(ends)}"
     return f"For {principal.name}, scope {principal.scope}{until}"
 

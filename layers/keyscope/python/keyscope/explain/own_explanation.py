@@ -10,7 +10,7 @@ from keyscope.authorize.pipeline import Authorizer
 from keyscope.errors import Forbidden, Reason, Unavailable
 from keyscope.explain.explanation import Explanation, explain
 from keyscope.explain.request import AskedRequest, reader_of
-from keyscope.lifecycle.caller import ProvenKey
+from keyscope.lifecycle.caller import ProvenKey, Standing
 from keyscope.model.key_record import KeyStore, Lookup, RecordSource
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
@@ -59,7 +59,7 @@ def explain_own(
     own_key = authorizer.keys.get(principal.key_id).record
     if own_key is None:
         raise Forbidden
-    ProvenKey.of(principal, source_address).judge(own_key.standing, authorizer.clock())
+    ProvenKey.of(principal, source_address).judge(Standing.of(own_key), authorizer.clock())
     own_id = principal.service_account_id or principal.account_id
     event = asked.event()
     own = replace(authorizer, keys=OwnKeys(authorizer.keys, own_id))

@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from keyscope.lifecycle.directory import Key, Owner
-from keyscope.lifecycle.key_fields import Json, present, rfc3339, shown_key, shown_usage
+from keyscope.lifecycle.key_fields import Json, present, shown_key, shown_usage
 from keyscope.model.ids import OwnerType, account_id_of
+from keyscope.model.times import rfc3339
 
 EVENT_VERSION = 1
 

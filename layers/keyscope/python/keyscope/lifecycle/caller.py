@@ -8,10 +8,42 @@ record again, and each of its writes succeeds only while the record is the one t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keyscope.authorize.verification import verify_source_address
+from keyscope.authorize.verification import check_limits
 from keyscope.errors import Forbidden, Refused
-from keyscope.model.key_record import Standing
+from keyscope.model.key_limits import KeyLimits
+from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a key decides whether a credential that was proven is still good.
+
+    Times are seconds since the epoch. `secret_generation` counts the key's secrets from 1: each
+    rotation adds one. The secret before the current one works until `previous_ends_at`.
+    """
+
+    limits: KeyLimits
+    revoked_at: int | None
+    secret_generation: int
+    previous_ends_at: int | None
+
+    @staticmethod
+    def of(record: KeyRecord) -> "Standing":
+        """Return what decides about credentials of a key record."""
+        return Standing(
+            limits=record.limits,
+            revoked_at=record.revoked_at,
+            secret_generation=record.secret_generation,
+            previous_ends_at=None if record.previous is None else record.previous.ends_at,
+        )
+
+    def accepts(self, generation: int, now: float) -> bool:
+        """Return whether the key accepts the secret of this generation."""
+        if generation == self.secret_generation:
+            return True
+        ends_at = self.previous_ends_at
+        return generation == self.secret_generation - 1 and ends_at is not None and now < ends_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +71,15 @@ class ProvenKey:
         """Check that the credential is good at a time, in seconds since the epoch.
 
         Raises:
-            Forbidden: the key is revoked, disabled or expired, its secret was replaced and no
-                overlap accepts it, or the source address is not in today's networks.
+            Forbidden: the key is revoked, its secret was replaced and no overlap accepts it, or
+                its limits do not allow its use now and from the source address.
         """
-        if standing.revoked_at is not None or standing.disabled_at is not None:
+        if standing.revoked_at is not None or not standing.accepts(self.secret_generation, now):
             raise Forbidden
-        if standing.expires_at is not None and now >= standing.expires_at:
-            raise Forbidden
-        if not standing.accepts(self.secret_generation, now):
-            raise Forbidden
-        if standing.allowed_cidrs:
-            try:
-                verify_source_address(standing.allowed_cidrs, self.source_address)
-            except Refused:
-                raise Forbidden from None
+        try:
+            check_limits(standing.limits, now, self.source_address)
+        except Refused:
+            raise Forbidden from None
 
 
 @dataclass(frozen=True, slots=True)

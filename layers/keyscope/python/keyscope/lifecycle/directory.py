@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from keyscope.errors import Conflict, Forbidden, KeyscopeError, NotFound
-from keyscope.lifecycle.caller import Caller, JudgedKey, ProvenKey
+from keyscope.lifecycle.caller import Caller, JudgedKey, ProvenKey, Standing
 from keyscope.model.ids import OwnerType
-from keyscope.model.key_record import KeyRecord, Standing
+from keyscope.model.key_limits import NO_LIMITS, KeyLimits
+from keyscope.model.key_record import KeyRecord
 
 MAX_KEYS_PER_OWNER = 10
 REVOKED_RECORD_SECONDS = 30 * 24 * 3_600
@@ -99,9 +100,7 @@ class Key:
     key_id: str
     created_at: int
     display_name: str | None = None
-    expires_at: int | None = None
-    allowed_cidrs: tuple[str, ...] = ()
-    disabled_at: int | None = None
+    limits: KeyLimits = NO_LIMITS
     rotated_at: int | None = None
     previous_ends_at: int | None = None
     revoked_at: int | None = None
@@ -112,10 +111,8 @@ class Key:
     def standing(self) -> Standing:
         """What decides whether a credential that was proven is still good."""
         return Standing(
+            limits=self.limits,
             revoked_at=self.revoked_at,
-            disabled_at=self.disabled_at,
-            expires_at=self.expires_at,
-            allowed_cidrs=self.allowed_cidrs,
             secret_generation=self.secret_generation,
             previous_ends_at=self.previous_ends_at,
         )
@@ -124,9 +121,9 @@ class Key:
         """Tell whether the key can be used; `now` is in seconds since the epoch."""
         if self.revoked_at is not None:
             return KeyState.REVOKED
-        if self.expires_at is not None and now >= self.expires_at:
+        if self.limits.expires_at is not None and now >= self.limits.expires_at:
             return KeyState.EXPIRED
-        return KeyState.ACTIVE if self.disabled_at is None else KeyState.DISABLED
+        return KeyState.ACTIVE if self.limits.disabled_at is None else KeyState.DISABLED
 
     def has_overlap(self, now: float) -> bool:
         """Tell whether the previous secret is still accepted."""

@@ -6,14 +6,13 @@ with a text that follows the member's name in a sentence.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
-from keyscope.access.policy import MAX_ALLOWED_CIDRS
 from keyscope.lifecycle.directory import Key
 from keyscope.model.ids import is_usage_identifier_key
-from keyscope.model.source_address import read_network
+from keyscope.model.key_limits import shown_limits
+from keyscope.model.times import rfc3339, rfc3339_or_none
 
 MAX_DISPLAY_NAME_LENGTH = 100
 """Characters; the Sunshine API's limit for an app's name, used for all."""
@@ -41,14 +40,6 @@ DISPLAY_NAME_PATTERN: Final = f"^[^{_REORDERING}]*[^{_REORDERING}{_INVISIBLE}][^
 _DISPLAY_NAME: Final = re.compile(DISPLAY_NAME_PATTERN)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 """Halves of surrogate pairs, which UTF-8 cannot encode."""
-DATE_TIME_PATTERN: Final = (
-    "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
-"""RFC 3339, section 5.6, with upper-case letters and no leap second; `fromisoformat` reads much
-more than that."""
-_DATE_TIME: Final = re.compile(DATE_TIME_PATTERN)
-_LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
-"""The last time that RFC 3339 can tell in UTC."""
 _SHOWN_HASH_LENGTH = 12
 
 
@@ -73,35 +64,6 @@ def read_display_name(value: object) -> str:
     raise ValueError(message)
 
 
-def read_expires_at(value: object, now: float) -> int:
-    """Read an expiry, RFC 3339 with a zone; return seconds since the epoch, after `now`."""
-    text = value if isinstance(value, str) and _DATE_TIME.fullmatch(value) else ""
-    try:
-        # Without its fraction, which a float would round up to the next second.
-        seconds = int(datetime.fromisoformat(text).replace(microsecond=0).timestamp())
-    except (ValueError, OverflowError):
-        seconds = None
-    if seconds is None or seconds > _LAST_SECOND:
-        message = "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z"
-        raise ValueError(message)
-    if seconds <= now:
-        message = "must be in the future"
-        raise ValueError(message)
-    return seconds
-
-
-def read_cidr(value: object) -> str:
-    """Read a network in CIDR notation, IPv4 or IPv6; return its canonical form."""
-    return str(read_network(value if isinstance(value, str) else ""))
-
-
-def check_number_of_cidrs(number: int) -> None:
-    """Accept a number of networks that a key may be limited to."""
-    if not 1 <= number <= MAX_ALLOWED_CIDRS:
-        message = f"must be a list of 1 to {MAX_ALLOWED_CIDRS} CIDRs"
-        raise ValueError(message)
-
-
 def read_usage_identifier_key(value: object) -> str:
     """Read the value of an API Gateway key."""
     if isinstance(value, str) and is_usage_identifier_key(value):
@@ -115,16 +77,15 @@ def shown_key(key: Key, now: float) -> Json:
 
     `now` is in seconds since the epoch; times are shown in RFC 3339.
     """
+    overlap_ends_at = key.previous_ends_at if key.has_overlap(now) else None
     return present(
         {
             "state": key.state(now).value,
             "createdAt": rfc3339(key.created_at),
-            "expiresAt": rfc3339(key.expires_at),
-            "allowedCidrs": list(key.allowed_cidrs) or None,
-            "disabledAt": rfc3339(key.disabled_at),
-            "rotatedAt": rfc3339(key.rotated_at),
-            "previousSecretEndsAt": rfc3339(key.previous_ends_at) if key.has_overlap(now) else None,
-            "revokedAt": rfc3339(key.revoked_at),
+            **shown_limits(key.limits),
+            "rotatedAt": rfc3339_or_none(key.rotated_at),
+            "previousSecretEndsAt": rfc3339_or_none(overlap_ends_at),
+            "revokedAt": rfc3339_or_none(key.revoked_at),
         }
     )
 
@@ -144,10 +105,3 @@ def shown_usage(key: Key) -> Json:
 def present(members: Mapping[str, object]) -> Json:
     """Return the members that have a value."""
     return {name: value for name, value in members.items() if value is not None}
-
-
-def rfc3339(seconds: int | None) -> str | None:
-    """Return a time, in seconds since the epoch, as RFC 3339 in UTC; nothing for nothing."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

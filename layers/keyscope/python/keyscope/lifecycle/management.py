@@ -20,6 +20,7 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, is_app_id, is_service_account_id
+from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 
@@ -65,29 +66,22 @@ class AppChange:
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """What to change of a key: the members that `chosen` names, and no others.
+    """What to change of a key: its name, and those of its limits that `chosen` names.
 
-    Without an expiry the key does not expire, and without networks it works from anywhere.
+    Without `display_name` the key keeps the name that it has.
     """
 
-    chosen: frozenset[str]
     display_name: str | None = None
-    expires_at: int | None = None
-    allowed_cidrs: tuple[str, ...] = ()
-    disabled: bool = False
+    chosen: frozenset[str] = frozenset()
+    limits: KeyLimits = NO_LIMITS
 
-    def apply(self, key: Key, now: int) -> Key:
-        """Return the key as changed; `now` is in seconds since the epoch."""
-        if "display_name" in self.chosen:
-            key = replace(key, display_name=self.display_name)
-        if "expires_at" in self.chosen:
-            key = replace(key, expires_at=self.expires_at)
-        if "allowed_cidrs" in self.chosen:
-            key = replace(key, allowed_cidrs=self.allowed_cidrs)
-        if "disabled" in self.chosen:
-            since = now if key.disabled_at is None else key.disabled_at
-            key = replace(key, disabled_at=since if self.disabled else None)
-        return key
+    def apply(self, key: Key) -> Key:
+        """Return the key as changed."""
+        return replace(
+            key,
+            display_name=key.display_name if self.display_name is None else self.display_name,
+            limits=key.limits.changed(self.chosen, self.limits),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +194,9 @@ class Management:
     def update_key(
         self, owner_type: OwnerType, owner_id: str, key_id: str, change: KeyChange
     ) -> Key:
-        """Change the name, expiry, networks or state of a key."""
+        """Change the name or the limits of a key."""
         self._require_managed(owner_type, owner_id)
-        now = int(self.provisioning.clock())
-        return self._operations().update_key(owner_id, key_id, lambda key: change.apply(key, now))
+        return self._operations().update_key(owner_id, key_id, change.apply)
 
     def rotate_key(
         self, owner_type: OwnerType, owner_id: str, key_id: str, overlap_seconds: int

@@ -44,6 +44,7 @@ from keyscope.model.ids import (
     new_key_id,
     new_service_account_id,
 )
+from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.secret import hash_secret, new_secret
 
@@ -62,14 +63,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """What may be chosen of a new key. `expires_at` is in seconds since the epoch.
-
-    Only the operator chooses `usage_identifier_key`.
-    """
+    """What may be chosen of a new key; only the operator chooses `usage_identifier_key`."""
 
     display_name: str | None = None
-    expires_at: int | None = None
-    allowed_cidrs: tuple[str, ...] = ()
+    limits: KeyLimits = NO_LIMITS
     usage_identifier_key: str | None = field(default=None, repr=False)
 
 
@@ -377,8 +374,7 @@ class Provisioning:
             key_id,
             self._now(),
             request.display_name,
-            request.expires_at,
-            request.allowed_cidrs,
+            request.limits,
             usage_identifier_key=request.usage_identifier_key,
         )
         record = KeyRecord(
@@ -387,8 +383,7 @@ class Provisioning:
             owner_id=owner_id,
             secret_hash=hash_secret(secret),
             secret_ciphertext=self.sealer.seal(key_id, secret),
-            expires_at=request.expires_at,
-            allowed_cidrs=request.allowed_cidrs,
+            limits=request.limits,
             usage_identifier_key=request.usage_identifier_key,
         )
         return CreatedKey(key, secret), record

@@ -15,11 +15,8 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.key_fields import (
     Json,
-    check_number_of_cidrs,
     present,
-    read_cidr,
     read_display_name,
-    read_expires_at,
     read_usage_identifier_key,
     shown_key,
     shown_usage,
@@ -32,6 +29,7 @@ from keyscope.model.ids import (
     is_key_id,
     owner_type_of_key,
 )
+from keyscope.model.key_limits import LIMIT_MEMBERS, read_limits
 
 _Given = TypeVar("_Given")
 _T = TypeVar("_T")
@@ -78,7 +76,7 @@ class SetUsageIdentifierKey:
 
 Operation = CreateAccount | CreateKey | ListKeys | RevokeKey | SetUsageIdentifierKey
 
-_KEY_MEMBERS = {"displayName", "expiresAt", "allowedCidrs", "usageIdentifierKey"}
+_KEY_MEMBERS = {"displayName", "usageIdentifierKey", *LIMIT_MEMBERS}
 _MEMBERS = {
     "createAccount": {"displayName", "key"},
     "createKey": {"accountId", *_KEY_MEMBERS},
@@ -208,10 +206,12 @@ class _Reader:
         return self._key(value, "key.")
 
     def _key(self, members: Mapping[object, object], prefix: str) -> KeyRequest:
+        def report(member: str, title: str) -> None:
+            self.faults.append(_bad(f"{prefix}{member}", title))
+
         return KeyRequest(
             display_name=self._display_name(members, prefix),
-            expires_at=self._expires_at(members.get("expiresAt"), f"{prefix}expiresAt"),
-            allowed_cidrs=self._cidrs(members.get("allowedCidrs"), f"{prefix}allowedCidrs"),
+            limits=read_limits(members, self._now, report),
             usage_identifier_key=self._usage_identifier_key(members, prefix),
         )
 
@@ -258,25 +258,6 @@ class _Reader:
         if value is None:
             return None
         return self._read(read_usage_identifier_key, value, f"{prefix}usageIdentifierKey")
-
-    def _expires_at(self, value: object, field: str) -> int | None:
-        if value is None:
-            return None
-        return self._read(lambda given: read_expires_at(given, self._now), value, field)
-
-    def _cidrs(self, value: object, field: str) -> tuple[str, ...]:
-        if value is None:
-            return ()
-        cidrs = value if isinstance(value, list) else []
-        faults = len(self.faults)
-        self._read(check_number_of_cidrs, len(cidrs), field)
-        if len(self.faults) > faults:
-            return ()
-        found = (
-            self._read(read_cidr, cidr, f"{field}[{position}]")
-            for position, cidr in enumerate(cidrs)
-        )
-        return tuple(dict.fromkeys(cidr for cidr in found if cidr is not None))
 
     def _read(self, read: Callable[[_Given], _T], value: _Given, field: str) -> _T | None:
         try:

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from keyscope.authorize.pipeline import Authorizer
 from keyscope.explain.own_explanation import explain_own
 from keyscope.explain.request import ApiKind, AskedRequest
-from keyscope.management_api.request_bodies import Body
+from keyscope.management_api.body import Body
 from keyscope.management_api.request_context import caller_of, source_address_of
 from keyscope.model.source_address import SOURCE_ADDRESS_PATTERN, read_source_address
 

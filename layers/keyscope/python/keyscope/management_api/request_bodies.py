@@ -2,28 +2,19 @@
 
 import json
 import math
-import time
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     WithJsonSchema,
 )
-from pydantic.alias_generators import to_camel
 
-from keyscope.access.policy import MAX_ALLOWED_CIDRS
 from keyscope.lifecycle.key_fields import (
-    DATE_TIME_PATTERN,
     DISPLAY_NAME_PATTERN,
     MAX_DISPLAY_NAME_LENGTH,
-    check_number_of_cidrs,
-    read_cidr,
     read_display_name,
-    read_expires_at,
 )
 from keyscope.lifecycle.management import (
     MAX_METADATA_BYTES,
@@ -35,25 +26,16 @@ from keyscope.lifecycle.management import (
     merged,
 )
 from keyscope.lifecycle.operations import KeyRequest
-from keyscope.model.source_address import CIDR_PATTERN
+from keyscope.management_api.body import Body, drop_default
+from keyscope.management_api.key_limits import ChangedLimits, NewLimits
 
 MAX_OVERLAP_SECONDS = 30 * 24 * 3_600
 DEFAULT_OVERLAP_SECONDS = 24 * 3_600
 _MAX_WHOLE_NUMBER = 2**53 - 1
 """The largest whole number that every JSON reader gives back exactly (RFC 8259, section 6)."""
-_CIDR_SCHEMA = {
-    "type": "string",
-    "pattern": f"^{CIDR_PATTERN}$",
-    "description": "An IPv4 or IPv6 network, no host bits set, such as 192.0.2.0/24 or"
-    " 2001:db8::/32. An IPv4-mapped one needs a prefix of /96 or longer; it is stored as IPv4.",
-}
 _SCALARS = ("string", "boolean", "number", "null")
 _NOT_TEXT = "must be text that UTF-8 can hold: no half of a surrogate pair"
 _NOT_SCALAR = "must be a string, a finite number, a boolean or null"
-
-
-def _drop_default(schema: dict[str, Any]) -> None:
-    schema.pop("default", None)
 
 
 def _metadata_in_bounds(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -72,21 +54,6 @@ def _scalar(value: object) -> object:
     if value is not None and not isinstance(value, str | bool | int | float):
         raise ValueError(_NOT_SCALAR)
     return value
-
-
-def _few_cidrs(value: object) -> object:
-    # Before the items are validated: their number is the caller's choice.
-    if isinstance(value, list):
-        check_number_of_cidrs(len(value))
-    return value
-
-
-def _without_repetition(cidrs: list[str]) -> list[str]:
-    return list(dict.fromkeys(cidrs))
-
-
-def _seconds(value: object) -> int:
-    return read_expires_at(value, time.time())
 
 
 def _whole(value: object) -> object:
@@ -111,34 +78,6 @@ DisplayName = Annotated[
         }
     ),
 ]
-ExpiresAt = Annotated[
-    int,
-    BeforeValidator(_seconds),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date-time",
-            "pattern": f"^{DATE_TIME_PATTERN}$",
-            "description": "When the key expires: RFC 3339 with a time zone, in the future, and"
-            " no later than 9999-12-31T23:59:59Z.",
-        }
-    ),
-]
-Cidr = Annotated[str, AfterValidator(read_cidr)]
-AllowedCidrs = Annotated[
-    list[Cidr],
-    AfterValidator(_without_repetition),
-    BeforeValidator(_few_cidrs),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "items": _CIDR_SCHEMA,
-            "minItems": 1,
-            "maxItems": MAX_ALLOWED_CIDRS,
-            "description": "The networks that the key works from; without it, from anywhere.",
-        }
-    ),
-]
 Metadata = Annotated[
     dict[str, Annotated[Any, AfterValidator(_scalar)]],
     AfterValidator(_metadata_in_bounds),
@@ -151,14 +90,6 @@ Metadata = Annotated[
         }
     ),
 ]
-
-
-class Body(BaseModel):
-    """A JSON object of known members, in camel case."""
-
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
-    )
 
 
 class AppSettings(Body):
@@ -186,7 +117,7 @@ class AppCreateBody(Body):
     """A new app."""
 
     display_name: DisplayName
-    settings: AppSettings = Field(default=_NO_SETTINGS, json_schema_extra=_drop_default)
+    settings: AppSettings = Field(default=_NO_SETTINGS, json_schema_extra=drop_default)
     metadata: Metadata | None = None
 
     def request(self) -> AppRequest:
@@ -198,8 +129,8 @@ class AppCreateBody(Body):
 class AppUpdateBody(Body):
     """A change to an app. Settings and metadata are merged (RFC 7396): a null removes."""
 
-    display_name: DisplayName = Field(default="", json_schema_extra=_drop_default)
-    settings: AppSettings = Field(default=_NO_SETTINGS, json_schema_extra=_drop_default)
+    display_name: DisplayName = Field(default="", json_schema_extra=drop_default)
+    settings: AppSettings = Field(default=_NO_SETTINGS, json_schema_extra=drop_default)
     metadata: Metadata | None = None
 
     def change(self) -> AppChange:
@@ -212,35 +143,29 @@ class AppUpdateBody(Body):
         )
 
 
-class KeyCreateBody(Body):
-    """A new key."""
-
+class _NewName(Body):
     display_name: DisplayName
-    expires_at: ExpiresAt | None = None
-    allowed_cidrs: AllowedCidrs | None = None
+
+
+class _ChangedName(Body):
+    display_name: DisplayName = Field(default="", json_schema_extra=drop_default)
+
+
+# The name comes first in the schema: fields are collected from the last base on.
+class KeyCreateBody(NewLimits, _NewName):
+    """A new key."""
 
     def request(self) -> KeyRequest:
         """Return the key that is asked for."""
-        return KeyRequest(self.display_name, self.expires_at, tuple(self.allowed_cidrs or ()))
+        return KeyRequest(self.display_name, self.limits())
 
 
-class KeyUpdateBody(Body):
+class KeyUpdateBody(ChangedLimits, _ChangedName):
     """A change to a key. A null takes a limit away."""
 
-    display_name: DisplayName = Field(default="", json_schema_extra=_drop_default)
-    expires_at: ExpiresAt | None = None
-    allowed_cidrs: AllowedCidrs | None = None
-    disabled: bool = Field(default=False, json_schema_extra=_drop_default)
-
-    def change(self) -> KeyChange:
-        """Return the change that is asked for."""
-        return KeyChange(
-            chosen=frozenset(self.model_fields_set),
-            display_name=self.display_name,
-            expires_at=self.expires_at,
-            allowed_cidrs=tuple(self.allowed_cidrs or ()),
-            disabled=self.disabled,
-        )
+    def change(self, now: float) -> KeyChange:
+        """Return the change that is asked for at a time, in seconds since the epoch."""
+        return KeyChange(self.display_name or None, self.chosen_limits(), self.changed_limits(now))
 
 
 class RotateBody(Body):
@@ -258,7 +183,7 @@ class AppCreateBodyV11(AppCreateBody):
 class AppUpdateBodyV11(AppUpdateBody):
     """A change to an app, in the v1.1 shape. Settings and metadata are merged (RFC 7396)."""
 
-    display_name: DisplayName = Field(default="", alias="name", json_schema_extra=_drop_default)
+    display_name: DisplayName = Field(default="", alias="name", json_schema_extra=drop_default)
 
 
 class KeyCreateBodyV11(KeyCreateBody):
@@ -270,7 +195,7 @@ class KeyCreateBodyV11(KeyCreateBody):
 class KeyUpdateBodyV11(KeyUpdateBody):
     """A change to a key, in the v1.1 shape. A null takes a limit away."""
 
-    display_name: DisplayName = Field(default="", alias="name", json_schema_extra=_drop_default)
+    display_name: DisplayName = Field(default="", alias="name", json_schema_extra=drop_default)
 
 
 class ServiceAccountBody(Body):

@@ -6,6 +6,7 @@ from typing_extensions import TypedDict
 
 from keyscope.lifecycle.directory import Key, Owner
 from keyscope.lifecycle.key_fields import present, shown_key
+from keyscope.management_api.key_limits import ShownLimits
 
 
 class App(TypedDict):
@@ -17,14 +18,16 @@ class App(TypedDict):
     metadata: dict[str, Any]
 
 
-class KeyLimits(TypedDict):
-    """What is known of a key beside its name. `previousSecretEndsAt` is there while it overlaps."""
+class KeyState(TypedDict):
+    """Whether a key can be used, and since when it exists."""
 
     state: str
     createdAt: str
-    expiresAt: NotRequired[str]
-    allowedCidrs: NotRequired[list[str]]
-    disabledAt: NotRequired[str]
+
+
+class KeyFacts(KeyState, ShownLimits):
+    """What is known of a key beside its name. `previousSecretEndsAt` is there while it overlaps."""
+
     rotatedAt: NotRequired[str]
     previousSecretEndsAt: NotRequired[str]
 
@@ -36,7 +39,7 @@ class KeyName(TypedDict):
     displayName: NotRequired[str]
 
 
-class ApiKey(KeyName, KeyLimits):
+class ApiKey(KeyName, KeyFacts):
     """A key; the secret is in the answer to its creation or rotation only."""
 
     secret: NotRequired[str]
@@ -103,7 +106,7 @@ class KeyNameV11(TypedDict):
     name: NotRequired[str]
 
 
-class ApiKeyV11(KeyNameV11, KeyLimits):
+class ApiKeyV11(KeyNameV11, KeyFacts):
     """A key in the v1.1 shape; the secret is in the answer to its creation or rotation only."""
 
     secret: NotRequired[str]

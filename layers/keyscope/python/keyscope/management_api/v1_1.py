@@ -180,7 +180,8 @@ def add_keys(
         summary="Rename, limit, disable or enable a key. A null takes a limit away",
     )
     def update_key(owner_id: OwnerId, key_id: KeyId, body: KeyUpdateBodyV11) -> KeyAnswerV11:
-        key = calls.management().update_key(owner_type, owner_id, key_id, body.change())
+        change = body.change(calls.now())
+        key = calls.management().update_key(owner_type, owner_id, key_id, change)
         return {"key": key_v11(key, calls.now())}
 
     @api.post(

@@ -119,7 +119,8 @@ def add_keys(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Rename, limit, disable or enable a key. A null takes a limit away",
     )
     def update_key(app_id: AppId, key_id: KeyId, body: KeyUpdateBody) -> KeyAnswer:
-        key = calls.management().update_key(APP, app_id, key_id, body.change())
+        change = body.change(calls.now())
+        key = calls.management().update_key(APP, app_id, key_id, change)
         return {"key": key_v2(key, calls.now())}
 
     @api.post(

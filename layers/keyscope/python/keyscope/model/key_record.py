@@ -5,32 +5,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 
 RECORD_FORMAT = 1
 """The version of a stored record's format; a reader refuses one that it does not know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What of a key decides whether a credential that was proven is still good.
-
-    Times are seconds since the epoch. `secret_generation` counts the key's secrets from 1: each
-    rotation adds one. The secret before the current one works until `previous_ends_at`.
-    """
-
-    revoked_at: int | None
-    disabled_at: int | None
-    expires_at: int | None
-    allowed_cidrs: tuple[str, ...]
-    secret_generation: int
-    previous_ends_at: int | None
-
-    def accepts(self, generation: int, now: float) -> bool:
-        """Return whether the key accepts the secret of this generation."""
-        if generation == self.secret_generation:
-            return True
-        ends_at = self.previous_ends_at
-        return generation == self.secret_generation - 1 and ends_at is not None and now < ends_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +30,10 @@ class KeyRecord:
     Times are seconds since the epoch. `secret_hash` is the secret's SHA-256, enough for Basic;
     `secret_ciphertext` the secret sealed by KMS with the key id as encryption context, needed for
     tokens. `previous` is what the last rotation replaced; it stays after its end, so that its use
-    is told apart from a wrong secret. A key with `disabled_at` is refused until it is enabled. A
-    revoked key keeps its record for a while, without any secret, so that its use is told apart
-    from a key that never was. `secret_generation` is that of `secret_hash`; each rotation adds
-    one. `usage_identifier_key` is the value of the API Gateway key whose
-    usage plan throttles this key's requests.
+    is told apart from a wrong secret. A revoked key keeps its record for a while, without any
+    secret, so that its use is told apart from a key that never was. `secret_generation` is that of
+    `secret_hash`: a key's first secret is 1, and each rotation adds one. `usage_identifier_key` is
+    the value of the API Gateway key whose usage plan throttles this key's requests.
     """
 
     key_id: str
@@ -64,25 +41,11 @@ class KeyRecord:
     owner_id: str
     secret_hash: bytes = field(repr=False)
     secret_ciphertext: bytes = field(repr=False)
-    expires_at: int | None = None
-    allowed_cidrs: tuple[str, ...] = ()
+    limits: KeyLimits = NO_LIMITS
     revoked_at: int | None = None
     previous: PreviousSecret | None = None
-    disabled_at: int | None = None
     secret_generation: int = 1
     usage_identifier_key: str | None = field(default=None, repr=False)
-
-    @property
-    def standing(self) -> Standing:
-        """What decides whether a credential that was proven is still good."""
-        return Standing(
-            revoked_at=self.revoked_at,
-            disabled_at=self.disabled_at,
-            expires_at=self.expires_at,
-            allowed_cidrs=self.allowed_cidrs,
-            secret_generation=self.secret_generation,
-            previous_ends_at=None if self.previous is None else self.previous.ends_at,
-        )
 
 
 class RecordSource(StrEnum):

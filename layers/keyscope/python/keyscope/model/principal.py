@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keyscope.model.ids import IdName, OwnerType, account_id_of, ids_of_owner
+from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.scopes import SCOPES, Scope
 
 
@@ -32,12 +33,11 @@ class Scheme(StrEnum):
 class Principal:
     """A proven caller, and for how long and from where the proof holds.
 
-    `expires_at` is the earliest of the token's `exp`, the key's expiry and, for a previous secret,
-    the overlap's end, in seconds since the epoch; `allowed_cidrs` are the key's CIDRs, empty when
-    any source address will do. `secret_generation` is that of the secret that was proven: a key's
-    first secret is 1, and each rotation adds one. The management API judges by it. `secret` is for
-    the operator: who still uses the previous one. `usage_identifier_key` is for API Gateway alone,
-    which throttles by it.
+    `limits` are the key's, except that `expires_at` is the earliest of the key's expiry, the
+    token's `exp` and, for a previous secret, the overlap's end. `secret_generation` is that of the
+    secret that was proven: a key's first secret is 1, and each rotation adds one. The management
+    API judges by it. `secret` is for the operator: who still uses the previous one.
+    `usage_identifier_key` is for API Gateway alone, which throttles by it.
     """
 
     scope: Scope
@@ -45,8 +45,7 @@ class Principal:
     owner_type: OwnerType
     owner_id: str
     user_id: str | None = None
-    expires_at: int | None = None
-    allowed_cidrs: tuple[str, ...] = ()
+    limits: KeyLimits = NO_LIMITS
     secret: ProvenSecret = ProvenSecret.CURRENT
     credential_kind: CredentialKind = CredentialKind.BASIC
     secret_generation: int = 1

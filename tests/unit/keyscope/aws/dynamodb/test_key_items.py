@@ -5,6 +5,7 @@ import pytest
 from keyscope.aws.dynamodb.key_items import Item, record_of_item
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.key_record import KeyRecord, PreviousSecret
 from tests.support.builders import ACCOUNT, APP
 
@@ -45,14 +46,13 @@ def test_an_item_is_read_as_a_record() -> None:
         owner_id=APP,
         secret_hash=b"h" * 32,
         secret_ciphertext=b"sealed",
-        expires_at=1_800_000_060,
-        allowed_cidrs=("192.0.2.0/24", "2001:db8::/32"),
+        limits=KeyLimits(expires_at=1_800_000_060, allowed_cidrs=("192.0.2.0/24", "2001:db8::/32")),
     )
 
 
 def test_the_limits_of_a_key_may_be_absent() -> None:
     record = record_of_item(ITEM)
-    assert (record.expires_at, record.allowed_cidrs, record.revoked_at) == (None, (), None)
+    assert (record.limits, record.revoked_at) == (NO_LIMITS, None)
 
 
 def test_a_rotated_key_has_its_previous_secret_and_when_that_ends() -> None:
@@ -63,11 +63,11 @@ def test_a_rotated_key_has_its_previous_secret_and_when_that_ends() -> None:
 
 def test_a_key_that_was_never_rotated_nor_disabled_has_neither_mark() -> None:
     record = record_of_item(ITEM)
-    assert (record.previous, record.disabled_at) == (None, None)
+    assert (record.previous, record.limits.disabled_at) == (None, None)
 
 
 def test_a_disabled_key_is_read_as_disabled() -> None:
-    assert record_of_item({**ITEM, "disabled_at": {"N": "7"}}).disabled_at == 7
+    assert record_of_item({**ITEM, "disabled_at": {"N": "7"}}).limits.disabled_at == 7
 
 
 def test_a_revoked_record_has_no_secret_whatever_the_item_holds() -> None:

@@ -4,7 +4,14 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from keyscope.aws.dynamodb.key_items import AttributeReader, Item
+from keyscope.aws.dynamodb.key_items import (
+    LIMIT_ATTRIBUTES,
+    AttributeReader,
+    Item,
+    attributes_of_limits,
+    limits_of,
+    stored_number,
+)
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.directory import Key, Members, Owner
 from keyscope.model.ids import IdName, OwnerType, account_id_of, ids_of_owner, owner_type_of_id
@@ -17,9 +24,7 @@ KEY_ATTRIBUTES = (
     "owner_id",
     "display_name",
     "created_at",
-    "expires_at",
-    "allowed_cidrs",
-    "disabled_at",
+    *LIMIT_ATTRIBUTES,
     "rotated_at",
     "previous_ends_at",
     "revoked_at",
@@ -110,14 +115,11 @@ def item_of_key(key: Key, record: KeyRecord) -> Attributes:
 
 def optional_attributes(key: Key) -> dict[str, Mapping[str, Any] | None]:
     """Return the attributes of a key's item that an update may change; `None` for absent ones."""
-    cidrs = [{"S": cidr} for cidr in key.allowed_cidrs]
     return {
         "display_name": None if key.display_name is None else {"S": key.display_name},
-        "allowed_cidrs": {"L": cidrs} if cidrs else None,
-        "expires_at": _number(key.expires_at),
-        "disabled_at": _number(key.disabled_at),
-        "rotated_at": _number(key.rotated_at),
-        "previous_ends_at": _number(key.previous_ends_at),
+        **attributes_of_limits(key.limits),
+        "rotated_at": stored_number(key.rotated_at),
+        "previous_ends_at": stored_number(key.previous_ends_at),
         "generation": {"N": str(key.secret_generation)},
         "usage_identifier_key": (
             None if key.usage_identifier_key is None else {"S": key.usage_identifier_key}
@@ -133,14 +135,13 @@ def key_of_item(item: Item) -> Key:
     """
     reader = AttributeReader(item)
     revoked_at = reader.optional_number("revoked_at")
+    limits = limits_of(reader)
     return Key(
         key_id=reader.text("key_id"),
         created_at=reader.number("created_at"),
         display_name=reader.optional_text("display_name"),
         # A revoked key's record only expires to be cleared away.
-        expires_at=None if revoked_at is not None else reader.optional_number("expires_at"),
-        allowed_cidrs=reader.texts("allowed_cidrs"),
-        disabled_at=reader.optional_number("disabled_at"),
+        limits=limits if revoked_at is None else limits._replace(expires_at=None),
         rotated_at=reader.optional_number("rotated_at"),
         previous_ends_at=reader.optional_number("previous_ends_at"),
         revoked_at=revoked_at,
@@ -165,7 +166,3 @@ def _members(reader: AttributeReader, name: str) -> Members:
     if not isinstance(members, dict):
         raise Unavailable(Reason.DAMAGED_RECORD, f"attribute {name}")
     return cast("Members", members)
-
-
-def _number(value: int | None) -> Mapping[str, str] | None:
-    return None if value is None else {"N": str(value)}

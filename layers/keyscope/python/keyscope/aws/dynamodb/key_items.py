@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from typing import Any, NoReturn
 
-from keyscope.access.policy import MAX_ALLOWED_CIDRS
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.ids import (
     is_key_id,
@@ -15,11 +14,14 @@ from keyscope.model.ids import (
     is_usage_identifier_key,
     owner_type_of_key,
 )
+from keyscope.model.key_limits import MAX_ALLOWED_CIDRS, KeyLimits
 from keyscope.model.key_record import RECORD_FORMAT, KeyRecord, PreviousSecret
 
 Item = Mapping[str, Mapping[str, Any]]
 
 _SHA256_LENGTH = 32
+LIMIT_ATTRIBUTES = ("expires_at", "allowed_cidrs", "disabled_at")
+"""The attributes that `limits_of` reads."""
 _PREVIOUS_SECRET = ("previous_secret_hash", "previous_secret_ciphertext", "previous_ends_at")
 
 
@@ -48,11 +50,9 @@ def record_of_item(item: Item) -> KeyRecord:
         owner_id=owner_id,
         secret_hash=b"" if revoked_at is not None else reader.sha256("secret_hash"),
         secret_ciphertext=b"" if revoked_at is not None else reader.octets("secret_ciphertext"),
-        expires_at=reader.optional_number("expires_at"),
-        allowed_cidrs=_cidrs(reader),
+        limits=_sound(limits_of(reader)),
         revoked_at=revoked_at,
         previous=None if revoked_at is not None else _previous_secret(reader),
-        disabled_at=reader.optional_number("disabled_at"),
         secret_generation=reader.number("generation"),
         usage_identifier_key=None if revoked_at is not None else _usage_identifier_key(reader),
     )
@@ -119,17 +119,44 @@ class AttributeReader:
         return known
 
 
-def _cidrs(reader: AttributeReader) -> tuple[str, ...]:
-    cidrs = reader.texts("allowed_cidrs")
+def limits_of(reader: AttributeReader) -> KeyLimits:
+    """Read a key's limits as they are stored.
+
+    Whether the networks are sound is the authorizers' concern: for the directory, a damaged list
+    can still be shown and replaced.
+    """
+    return KeyLimits(
+        expires_at=reader.optional_number("expires_at"),
+        allowed_cidrs=reader.texts("allowed_cidrs"),
+        disabled_at=reader.optional_number("disabled_at"),
+    )
+
+
+def attributes_of_limits(limits: KeyLimits) -> dict[str, Mapping[str, Any] | None]:
+    """Return the attributes that store a key's limits; `None` for absent ones."""
+    cidrs = [{"S": cidr} for cidr in limits.allowed_cidrs]
+    return {
+        "expires_at": stored_number(limits.expires_at),
+        "allowed_cidrs": {"L": cidrs} if cidrs else None,
+        "disabled_at": stored_number(limits.disabled_at),
+    }
+
+
+def stored_number(value: int | None) -> Mapping[str, str] | None:
+    """Return a whole number as it is stored, or `None` for an absent attribute."""
+    return None if value is None else {"N": str(value)}
+
+
+def _sound(limits: KeyLimits) -> KeyLimits:
     # More would outgrow the policy, whose budget is proven for that many.
-    if len(cidrs) > MAX_ALLOWED_CIDRS:
+    if len(limits.allowed_cidrs) > MAX_ALLOWED_CIDRS:
         _damaged("allowed_cidrs")
     try:
-        for cidr in cidrs:
+        for cidr in limits.allowed_cidrs:
             ip_network(cidr)
     except ValueError:
         _damaged("allowed_cidrs")
-    return cidrs
+    return limits
 
 
 def _previous_secret(reader: AttributeReader) -> PreviousSecret | None:

@@ -1,0 +1,104 @@
+"""A key's limits in the management API: what a caller may send, and what it is shown."""
+
+import time
+from typing import Annotated, NotRequired
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from typing_extensions import TypedDict
+
+from keyscope.management_api.body import Body, drop_default
+from keyscope.model.key_limits import (
+    MAX_ALLOWED_CIDRS,
+    KeyLimits,
+    check_number_of_cidrs,
+    read_cidr,
+    read_expires_at,
+)
+from keyscope.model.source_address import CIDR_PATTERN
+from keyscope.model.times import DATE_TIME_PATTERN
+
+_CIDR_SCHEMA = {
+    "type": "string",
+    "pattern": f"^{CIDR_PATTERN}$",
+    "description": "An IPv4 or IPv6 network, no host bits set, such as 192.0.2.0/24 or"
+    " 2001:db8::/32. An IPv4-mapped one needs a prefix of /96 or longer; it is stored as IPv4.",
+}
+
+
+def _few_cidrs(value: object) -> object:
+    # Before the items are validated: their number is the caller's choice.
+    if isinstance(value, list):
+        check_number_of_cidrs(len(value))
+    return value
+
+
+def _without_repetition(cidrs: list[str]) -> list[str]:
+    return list(dict.fromkeys(cidrs))
+
+
+def _seconds(value: object) -> int:
+    return read_expires_at(value, time.time())
+
+
+ExpiresAt = Annotated[
+    int,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": f"^{DATE_TIME_PATTERN}$",
+            "description": "When the key expires: RFC 3339 with a time zone, in the future, and"
+            " no later than 9999-12-31T23:59:59Z.",
+        }
+    ),
+]
+Cidr = Annotated[str, AfterValidator(read_cidr)]
+AllowedCidrs = Annotated[
+    list[Cidr],
+    AfterValidator(_without_repetition),
+    BeforeValidator(_few_cidrs),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": _CIDR_SCHEMA,
+            "minItems": 1,
+            "maxItems": MAX_ALLOWED_CIDRS,
+            "description": "The networks that the key works from; without it, from anywhere.",
+        }
+    ),
+]
+
+
+class NewLimits(Body):
+    """The limits of a new key."""
+
+    expires_at: ExpiresAt | None = None
+    allowed_cidrs: AllowedCidrs | None = None
+
+    def limits(self) -> KeyLimits:
+        """Return the limits; a null is the same as an absent member."""
+        return KeyLimits(self.expires_at, tuple(self.allowed_cidrs or ()))
+
+
+class ChangedLimits(NewLimits):
+    """A change to a key's limits. A null takes a limit away."""
+
+    disabled: bool = Field(default=False, json_schema_extra=drop_default)
+
+    def chosen_limits(self) -> frozenset[str]:
+        """Return the names of the limits that change."""
+        sent = {"disabled_at" if name == "disabled" else name for name in self.model_fields_set}
+        return frozenset(sent.intersection(KeyLimits._fields))
+
+    def changed_limits(self, now: float) -> KeyLimits:
+        """Return the limits to change to; `now` is in seconds since the epoch."""
+        return self.limits()._replace(disabled_at=int(now) if self.disabled else None)
+
+
+class ShownLimits(TypedDict):
+    """The limits of a key; those that it does not have are absent."""
+
+    expiresAt: NotRequired[str]
+    allowedCidrs: NotRequired[list[str]]
+    disabledAt: NotRequired[str]

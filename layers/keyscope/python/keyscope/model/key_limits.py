@@ -1,0 +1,125 @@
+"""What narrows a key, and how JSON expresses it in a request and in an answer.
+
+A limit is checked in `authorize.verification`, or in `access.policy` where it must hold while API
+Gateway caches a policy. It is stored by `aws.dynamodb.key_items`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeVar
+
+from keyscope.model.source_address import read_network
+from keyscope.model.times import read_rfc3339, rfc3339_or_none
+
+MAX_ALLOWED_CIDRS: Final = 8
+"""CIDRs of one key: they travel in the policy."""
+
+LIMIT_MEMBERS: Final = frozenset({"expiresAt", "allowedCidrs"})
+"""The JSON members that limit a new key."""
+
+_T = TypeVar("_T")
+
+
+class KeyLimits(NamedTuple):
+    """What narrows a key. Times are seconds since the epoch.
+
+    A key without `expires_at` does not expire; one without `allowed_cidrs` works from any address;
+    one with `disabled_at` is refused until it is enabled.
+    """
+
+    # A named tuple: a data class costs a cold start five times as much.
+    expires_at: int | None = None
+    allowed_cidrs: tuple[str, ...] = ()
+    disabled_at: int | None = None
+
+    def changed(self, chosen: frozenset[str], values: "KeyLimits") -> "KeyLimits":
+        """Return the limits with the chosen fields taken from `values`.
+
+        A key that is disabled already stays disabled since the time that it has.
+        """
+        changed = self._replace(**{name: getattr(values, name) for name in chosen})
+        if self.disabled_at is None or changed.disabled_at is None:
+            return changed
+        return changed._replace(disabled_at=self.disabled_at)
+
+
+NO_LIMITS: Final = KeyLimits()
+
+
+def read_limits(
+    members: Mapping[object, object], now: float, report: Callable[[str, str], None]
+) -> KeyLimits:
+    """Read the limits of a new key from `LIMIT_MEMBERS`; null is the same as absent.
+
+    `report` receives each member at fault, and a text that follows its name in a sentence. `now` is
+    in seconds since the epoch.
+    """
+
+    def read(reader: Callable[[object], _T], value: object, member: str) -> _T | None:
+        try:
+            return reader(value)
+        except ValueError as error:
+            report(member, str(error))
+            return None
+
+    end, cidrs = members.get("expiresAt"), members.get("allowedCidrs")
+    expires_at = None
+    if end is not None:
+        expires_at = read(lambda value: read_expires_at(value, now), end, "expiresAt")
+    listed = None if cidrs is None else read(_read_list_of_cidrs, cidrs, "allowedCidrs")
+    networks = [
+        read(read_cidr, cidr, f"allowedCidrs[{position}]")
+        for position, cidr in enumerate(listed or ())
+    ]
+    known = (network for network in networks if network is not None)
+    return KeyLimits(expires_at, tuple(dict.fromkeys(known)))
+
+
+def shown_limits(limits: KeyLimits) -> dict[str, object]:
+    """Return the limits as JSON members; `None` for those that the key does not have."""
+    return {
+        "expiresAt": rfc3339_or_none(limits.expires_at),
+        "allowedCidrs": list(limits.allowed_cidrs) or None,
+        "disabledAt": rfc3339_or_none(limits.disabled_at),
+    }
+
+
+def read_expires_at(value: object, now: float) -> int:
+    """Read an expiry, RFC 3339 with a zone; return seconds since the epoch, after `now`.
+
+    Raises:
+        ValueError: with a text that follows the member's name in a sentence.
+    """
+    seconds = read_rfc3339(value) if isinstance(value, str) else None
+    if seconds is None:
+        message = "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z"
+        raise ValueError(message)
+    if seconds <= now:
+        message = "must be in the future"
+        raise ValueError(message)
+    return seconds
+
+
+def read_cidr(value: object) -> str:
+    """Read a network in CIDR notation, IPv4 or IPv6; return its canonical form.
+
+    Raises:
+        ValueError: with a text that follows the member's name in a sentence.
+    """
+    return str(read_network(value if isinstance(value, str) else ""))
+
+
+def check_number_of_cidrs(number: int) -> None:
+    """Accept a number of networks that a key may be limited to.
+
+    Raises:
+        ValueError: with a text that follows the member's name in a sentence.
+    """
+    if not 1 <= number <= MAX_ALLOWED_CIDRS:
+        message = f"must be a list of 1 to {MAX_ALLOWED_CIDRS} CIDRs"
+        raise ValueError(message)
+
+
+def _read_list_of_cidrs(value: object) -> list[object]:
+    cidrs: list[object] = value if isinstance(value, list) else []
+    check_number_of_cidrs(len(cidrs))
+    return cidrs
