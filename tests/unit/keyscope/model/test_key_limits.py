@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyscope.authorize.verification import LIMIT_REASONS, check_limits
 from keyscope.aws.dynamodb.key_items import (
     LIMIT_ATTRIBUTES,
     AttributeReader,
     attributes_of_limits,
     limits_of,
 )
+from keyscope.errors import Refused
 from keyscope.management_api.key_limits import ChangedLimits, NewLimits, ShownLimits
 from keyscope.model.key_limits import (
     LIMIT_MEMBERS,
@@ -113,6 +115,14 @@ def test_a_limit_that_is_not_chosen_stays() -> None:
 def test_a_key_that_is_disabled_again_keeps_its_time() -> None:
     again = KeyLimits(disabled_at=NOW + 5)
     assert FULL.changed(frozenset({"disabled_at"}), again) == FULL
+
+
+@pytest.mark.parametrize("name", KeyLimits._fields)
+def test_every_limit_refuses_by_itself_and_its_change_can_lift_the_refusal(name: str) -> None:
+    limits = NO_LIMITS._replace(**{name: getattr(FULL, name)})
+    with pytest.raises(Refused) as refused:
+        check_limits(limits, 4_000_000_000, "198.51.100.1")
+    assert refused.value.reason in LIMIT_REASONS
 
 
 def faults_and_limits(members: Members) -> tuple[list[tuple[str, str]], KeyLimits]:

@@ -12,7 +12,7 @@ from keyscope.access.policy import (
 from keyscope.authorize.credential import Credential, parse_credential
 from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import AuthorizerRequest
-from keyscope.authorize.verification import Circumstances, verify
+from keyscope.authorize.verification import LIMIT_REASONS, Circumstances, verify
 from keyscope.errors import Reason, Refused, Unavailable, type_and_place
 from keyscope.model.key_record import KeyRecord, KeyStore, Lookup, RecordSource, SecretOpener
 from keyscope.model.principal import Principal, Scheme
@@ -22,20 +22,13 @@ Clock = Callable[[], float]
 Timer = Callable[[], float]
 """Returns seconds from any beginning; it never goes back."""
 
-_RECHECKED = frozenset(
-    {
-        Reason.UNKNOWN_KEY,
-        Reason.WRONG_SECRET,
-        Reason.WRONG_SIGNATURE,
-        Reason.DISABLED_KEY,
-        Reason.REVOKED_KEY,
-        Reason.EXPIRED_KEY,
-        Reason.SOURCE_ADDRESS_NOT_ALLOWED,
-        Reason.SOURCE_ADDRESS_UNKNOWN,
-    }
-)
-"""Refusals that a key created, rotated, enabled, prolonged or given other networks since would not
-get.
+_RECHECKED = LIMIT_REASONS | {
+    Reason.UNKNOWN_KEY,
+    Reason.WRONG_SECRET,
+    Reason.WRONG_SIGNATURE,
+    Reason.REVOKED_KEY,
+}
+"""Refusals that a key created, rotated or given other limits since would not get.
 
 A revoked key stays revoked. It is among them so that without a secret it cannot be told from an
 unknown key by the read that is spared.

@@ -15,6 +15,16 @@ from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
 from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Scope
 from keyscope.model.source_address import Network, read_source_address
 
+LIMIT_REASONS = frozenset(
+    {
+        Reason.DISABLED_KEY,
+        Reason.EXPIRED_KEY,
+        Reason.SOURCE_ADDRESS_UNKNOWN,
+        Reason.SOURCE_ADDRESS_NOT_ALLOWED,
+    }
+)
+"""The refusals of `check_limits`, which a key with other limits would not get."""
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
