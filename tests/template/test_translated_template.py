@@ -12,6 +12,7 @@ from samcli.yamlhelper import yaml_parse
 from keyscope.aws.audit_trail import EVENT_SOURCE
 from keyscope.aws.deadline import CALL_SECONDS, REQUEST_SECONDS
 from keyscope.aws.dynamodb.directory_items import KEY_ATTRIBUTES
+from keyscope.aws.dynamodb.key_items import LIMIT_ATTRIBUTES
 from keyscope.aws.stage_caches import HTTP_API_STAGE
 from keyscope.entry.settings import (
     read_authorizer_settings,
@@ -549,7 +550,7 @@ def test_the_index_projects_no_secret_material(stack: Stack) -> None:
 def test_the_index_projects_what_tells_the_state_of_a_key(stack: Stack) -> None:
     (index,) = cast("list[Json]", properties_of(stack, "KeysTable")["GlobalSecondaryIndexes"])
     projected = cast("Json", index["Projection"])["NonKeyAttributes"]
-    state = {"expires_at", "revoked_at", "disabled_at", "rotated_at", "previous_ends_at"}
+    state = {*LIMIT_ATTRIBUTES, "revoked_at", "rotated_at", "previous_ends_at"}
     assert state - set(cast("list[str]", projected)) == set()
 
 

@@ -160,8 +160,9 @@ LIKELY: Final[Mapping[str, st.SearchStrategy[object]]] = {
 def bodies_like(draw: st.DrawFn, body: type[Body]) -> dict[str, object]:
     """Return an object with likely members of a body, and often one that is anything."""
     names = {field.alias or name: field for name, field in body.model_fields.items()}
-    required = {name: LIKELY[name] for name, field in names.items() if field.is_required()}
-    optional = {name: LIKELY[name] for name in names.keys() - required.keys()}
+    likely = {name: LIKELY.get(name, VALUES) for name in names}
+    required = {name: likely[name] for name, field in names.items() if field.is_required()}
+    optional = {name: likely[name] for name in names.keys() - required.keys()}
     members = draw(st.fixed_dictionaries(required, optional=dict(sorted(optional.items()))))
     strange = draw(st.none() | st.sampled_from([*names, "x"]))
     return members if strange is None else {**members, strange: draw(VALUES)}
