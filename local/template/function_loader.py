@@ -2,17 +2,15 @@
 
 import importlib.util
 import json
-import os
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, cast
-from unittest.mock import patch
 
 from local.template.intrinsics import PSEUDO_PARAMETERS
+from local.template.process_state import environment_variables, import_path_with
 from local.template.stack import (
     Stack,
     code_folder_of,
@@ -25,10 +23,10 @@ FUNCTION_TYPE: Final = "AWS::Lambda::Function"
 
 
 class FunctionFailed(Exception):  # noqa: N818 - a state
-    """A handler raised. `error_message` is all that API Gateway looks at."""
+    """A handler raised an exception. API Gateway reads only `error_message`."""
 
     def __init__(self, error_type: str, error_message: str) -> None:
-        """Carry what Lambda reports of the exception."""
+        """Store what Lambda reports about the exception."""
         super().__init__(error_type)
         self.error_type = error_type
         self.error_message = error_message
@@ -36,7 +34,7 @@ class FunctionFailed(Exception):  # noqa: N818 - a state
 
 @dataclass(frozen=True, slots=True)
 class LocalContext:
-    """What Lambda tells a handler about its invocation."""
+    """The context that Lambda passes to a handler."""
 
     function_name: str
     memory_limit_in_mb: int
@@ -46,7 +44,7 @@ class LocalContext:
 
 @dataclass(frozen=True, slots=True)
 class LocalFunction:
-    """A loaded function. Like a container it serves one invocation at a time."""
+    """A loaded function. Like a container, it serves one invocation at a time."""
 
     name: str
     arn: str
@@ -55,10 +53,10 @@ class LocalFunction:
     turn: Lock = field(default_factory=Lock)
 
     def invoke(self, event: object) -> object:
-        """Return the handler's answer; event and answer pass through JSON, as on Lambda.
+        """Return the handler's result. Event and result pass through JSON, as on Lambda.
 
         Raises:
-            FunctionFailed: the handler raised, or its answer is not JSON.
+            FunctionFailed: the handler raised an exception, or its result is not JSON.
         """
         context = LocalContext(self.name, self.memory_size, self.arn)
         with self.turn:
@@ -77,14 +75,14 @@ def loaded_functions(
 ) -> Iterator[Mapping[str, LocalFunction]]:
     """Load every function of a stack, by logical id.
 
-    `environment` goes on top of each function's own. It stays in this process's environment while
-    the context lasts, because a client may be made at any time; each function's own variables are
-    there only while it loads, which is when a handler reads them.
+    `environment` overrides each function's own variables. It stays set for the whole context,
+    because a handler may create a client at any time. A function's own variables are set only while
+    it loads, which is when a handler reads them.
 
     Raises:
-        KeyscopeError: a function does not start, because of a wrong setting for one.
+        KeyscopeError: a function does not start, for example because a setting is wrong.
     """
-    with patch.dict(os.environ, environment):
+    with environment_variables(environment):
         yield {
             logical_id: _load(stack, logical_id, environment)
             for logical_id, resource in stack.resources.items()
@@ -96,16 +94,16 @@ def _load(stack: Stack, logical_id: str, environment: Mapping[str, str]) -> Loca
     properties = properties_of(stack, logical_id)
     file_name, _, handler_name = str(properties["Handler"]).partition(".")
     path = code_folder_of(stack, logical_id) / f"{file_name}.py"
-    # Every function's module is called `app`, so each is loaded under a name of its own.
+    # Every function's module is named `app`, so each is loaded under a unique name.
     spec = importlib.util.spec_from_file_location(f"function_{logical_id}", path)
     if spec is None or spec.loader is None:
         message = f"{path} cannot be loaded as the code of {logical_id}"
         raise ImportError(message)
     module = importlib.util.module_from_spec(spec)
-    # On Lambda the code's folder is on the path, so that a handler finds the modules beside it.
+    # Lambda puts the code's folder on the import path, so a handler can import its neighbors.
     with (
-        patch.dict(os.environ, {**environment_of(stack, logical_id), **environment}),
-        patch.object(sys, "path", [str(path.parent), *sys.path]),
+        environment_variables({**environment_of(stack, logical_id), **environment}),
+        import_path_with(path.parent),
     ):
         spec.loader.exec_module(module)
     name = physical_id_of(stack, logical_id)

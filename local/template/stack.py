@@ -1,6 +1,6 @@
-"""The SAM template as AWS would deploy it: translated by SAM's own translator, values resolved.
+"""The SAM template as AWS deploys it: translated by SAM's own translator, with values resolved.
 
-The account is 123456789012, the region us-east-1, the stack keyscope-local.
+The account is 123456789012, the Region is us-east-1, and the stack is keyscope-local.
 """
 
 import copy
@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
-from unittest.mock import patch
 
 from samcli.yamlhelper import yaml_parse
 from samtranslator.model.exceptions import InvalidDocumentException
@@ -19,9 +18,12 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from local.template.intrinsics import PSEUDO_PARAMETERS, Json, Resolver, TemplateError
+from local.template.process_state import environment_variables
 
 _LOCAL_BUCKET: Final = "local"
-"""SAM translates uploaded code only, so each code folder stands as an object of this bucket."""
+"""SAM translates only uploaded code, so each code folder becomes an object in this bucket."""
+_REGION: Final = {"AWS_DEFAULT_REGION": PSEUDO_PARAMETERS["AWS::Region"]}
+"""SAM derives the partition from the region."""
 _CODE_PROPERTIES: Final = ("CodeUri", "ContentUri")
 
 
@@ -29,9 +31,9 @@ _CODE_PROPERTIES: Final = ("CodeUri", "ContentUri")
 class Stack:
     """A template after translation, with every value resolved.
 
-    `resources` maps logical ids to `{"Type", "Properties", ...}`; those whose condition is false
-    are absent, and so are such outputs. `exports` are by the part of their names after the stack's.
-    `folder` is where the template lies.
+    `resources` maps logical ids to `{"Type", "Properties", ...}`. Resources and outputs whose
+    condition is false are left out. `exports` are keyed by their names without the stack's name.
+    `folder` contains the template.
     """
 
     folder: Path
@@ -47,13 +49,13 @@ def load_stack(
     parameters: Mapping[str, str] | None = None,
     imports: Mapping[str, str] | None = None,
 ) -> Stack:
-    """Load a template with some parameters given and the rest at their defaults.
+    """Load a template with the given parameters; the others have their defaults.
 
     `imports` are another stack's exports.
 
     Raises:
-        TemplateError: a parameter breaks its own or the template's rules, SAM refuses the
-            template, or it holds what the local run does not support.
+        TemplateError: a parameter breaks its own or the template's rules, SAM rejects the
+            template, or the template uses what the local run does not support.
     """
     source = cast("dict[str, object]", yaml_parse(template.read_text("utf-8")))
     values = _parameter_values(_section(source, "Parameters"), parameters or {})
@@ -99,10 +101,10 @@ def load_stack(
 
 
 def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Json:
-    """Return the CloudFormation template that SAM makes of a parsed SAM template.
+    """Translate a parsed SAM template to a CloudFormation template.
 
     Raises:
-        TemplateError: with SAM's own reasons.
+        TemplateError: SAM rejects the template; the text contains its reasons.
     """
     template = copy.deepcopy(dict(source))
     for resource in _resources(_section(template, "Resources")).values():
@@ -111,7 +113,7 @@ def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Js
             if name in properties:
                 properties[name] = f"s3://{_LOCAL_BUCKET}/{properties[name]}"
     try:
-        with _region(), _quiet():
+        with environment_variables(_REGION), _quiet():
             translated = Translator({}, Parser()).translate(template, dict(parameters))
     except InvalidDocumentException as error:
         reasons = "; ".join(cause.message for cause in error.causes)
@@ -146,10 +148,10 @@ def code_folder_of(stack: Stack, logical_id: str) -> Path:
 
 
 def physical_id_of(stack: Stack, logical_id: str) -> str:
-    """Return what `Ref` gives for a resource.
+    """Return what `Ref` resolves to for a resource.
 
     Raises:
-        TemplateError: the stack has no such resource, or it has no id here.
+        TemplateError: the stack has no such resource, or the local run gives it no id.
     """
     if logical_id not in stack.physical_ids:
         message = f"The stack has no resource {logical_id!r} with an id"
@@ -219,16 +221,8 @@ def _is_present(declaration: Json, resolver: Resolver, where: str) -> bool:
 
 
 @contextmanager
-def _region() -> Iterator[None]:
-    """Name a region: SAM's partition depends on it."""
-    region = PSEUDO_PARAMETERS["AWS::Region"]
-    with patch.dict("os.environ", {"AWS_DEFAULT_REGION": region}):
-        yield
-
-
-@contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the translator from logging that it found no feature toggles, which is normal."""
+    """Suppress the translator's warning that it found no feature toggles, which is normal."""
     logger = logging.getLogger("samtranslator")
     level = logger.level
     logger.setLevel(logging.ERROR)
