@@ -124,7 +124,7 @@ def _tell(console: Console, results: list[Result], path: Path) -> None:
     console.print(table_of(results))
     for line in advice(results):
         console.print(line, style="red", markup=False, soft_wrap=True)
-    as_expected = sum(each.finding.found is each.check.expected for each in results)
+    as_expected = sum(each.observation.found is each.check.expected for each in results)
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     console.print(f"{as_expected} of {len(results)} facts are as expected. Evidence: {shown}")
 

@@ -5,7 +5,7 @@ from typing import Final
 from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED
 from keyscope.access.policy import MAX_POLICY_BYTES
 from local.gateway.api_definition import ApiKind
-from platform_checks.facts import Finding, unknown, yes_or_no
+from platform_checks.facts import Observation, unknown, yes_or_no
 from platform_checks.subject import Subject
 
 LARGEST_POLICY_BYTES: Final = 262_144
@@ -21,7 +21,7 @@ _FORBIDDEN = 403
 _TOO_MANY = 429
 
 
-def unauthorized_error(subject: Subject, kind: ApiKind) -> Finding:
+def unauthorized_error(subject: Subject, kind: ApiKind) -> Observation:
     """Raise an error whose message is `Unauthorized`."""
     answer = subject.apis[kind].ask({"name": "first", "error": "Unauthorized"})
     return yes_or_no(
@@ -31,7 +31,7 @@ def unauthorized_error(subject: Subject, kind: ApiKind) -> Finding:
     )
 
 
-def denied_context(subject: Subject, kind: ApiKind) -> Finding:
+def denied_context(subject: Subject, kind: ApiKind) -> Observation:
     """Deny, with a gateway response whose template shows a value of the context."""
     answer = subject.apis[kind].ask({"name": "first", "effect": "Deny"})
     shown = answer.body.get("denied")
@@ -40,7 +40,7 @@ def denied_context(subject: Subject, kind: ApiKind) -> Finding:
     )
 
 
-def policy_size(subject: Subject, kind: ApiKind) -> Finding:
+def policy_size(subject: Subject, kind: ApiKind) -> Observation:
     """Return policies of ever better chosen sizes, until the limit is known within 64 bytes."""
     api = subject.apis[kind]
     sizes: dict[int, bool] = {}
@@ -66,14 +66,14 @@ def policy_size(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=budget_fits, detail=detail, evidence=evidence)
 
 
-def many_statements(subject: Subject, kind: ApiKind) -> Finding:
+def many_statements(subject: Subject, kind: ApiKind) -> Observation:
     """Return a policy of many statements that is well within the budget of bytes."""
     answer = subject.apis[kind].ask({"name": "first", "statements": MANY_STATEMENTS})
     detail = f"{MANY_STATEMENTS} statements are answered {answer.status}"
     return yes_or_no(holds=answer.status == _OK, detail=detail, evidence=[answer.evidence])
 
 
-def climbing_deny(subject: Subject, kind: ApiKind) -> Finding:
+def climbing_deny(subject: Subject, kind: ApiKind) -> Observation:
     """Ask for a path that the Deny of all our policies covers, and for one that it does not.
 
     Its resources name the API, and hold a backslash and, on HTTP APIs, control characters.
@@ -91,7 +91,7 @@ def climbing_deny(subject: Subject, kind: ApiKind) -> Finding:
     )
 
 
-def usage_identifier(subject: Subject, kind: ApiKind) -> Finding:
+def usage_identifier(subject: Subject, kind: ApiKind) -> Observation:
     """Send more requests than the usage plan allows of the key that the authorizer names."""
     api, script = subject.apis[kind], {"name": "first", "usage": True}
     answers = [api.ask(script, "metered", target="/metered") for _ in range(METERED_REQUESTS)]

@@ -6,7 +6,7 @@ from typing import Final
 
 from local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused
-from platform_checks.facts import Finding, beyond_reach, unknown, yes_or_no
+from platform_checks.facts import Observation, beyond_reach, unknown, yes_or_no
 from platform_checks.subject import Subject
 
 LOGGED_WITHIN_SECONDS: Final = 60
@@ -14,7 +14,7 @@ COUNTED_WITHIN_SECONDS: Final = 240
 POLL_SECONDS: Final = 10
 
 
-def cold_start_is_restore(subject: Subject, kind: ApiKind) -> Finding:
+def cold_start_is_restore(subject: Subject, kind: ApiKind) -> Observation:
     """Make the deployed authorizer start containers, and read Lambda's report of it."""
     if subject.deployed is None:
         return beyond_reach("SnapStart is Lambda's; functions run in this process here")
@@ -37,7 +37,7 @@ def cold_start_is_restore(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=not starts.inits, detail=told, evidence=evidence)
 
 
-def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Finding:
+def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Observation:
     """Have the probe authorizer raise `Unauthorized`, and read its metric until it tells of it."""
     if subject.metrics is None:
         return beyond_reach("the metric Errors is Lambda's; nothing counts it here")
@@ -52,12 +52,12 @@ def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=counted > 0, detail=detail, evidence=[answer.evidence])
 
 
-def base_path(_subject: Subject, _kind: ApiKind) -> Finding:
+def base_path(_subject: Subject, _kind: ApiKind) -> Observation:
     """Tell what it would take: the probe stack has no domain."""
     return beyond_reach("needs a custom domain with a base path; docs/canary.md says how to look")
 
 
-def vpc_source_ip(_subject: Subject, _kind: ApiKind) -> Finding:
+def vpc_source_ip(_subject: Subject, _kind: ApiKind) -> Observation:
     """Tell what it would take: the probe API is not private."""
     return beyond_reach("needs a private API and a VPC endpoint; docs/canary.md says how to look")
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused
-from platform_checks.facts import Finding, unknown, yes_or_no
+from platform_checks.facts import Observation, unknown, yes_or_no
 from platform_checks.probe_api import Script
 from platform_checks.subject import Subject
 
@@ -23,7 +23,7 @@ _ERRORS = (401, 403, 500)
 _SECOND: Final[Script] = {"name": "second"}
 
 
-def allow_cached(subject: Subject, kind: ApiKind) -> Finding:
+def allow_cached(subject: Subject, kind: ApiKind) -> Observation:
     """Allow, then look who answers under the same key on another path."""
     api, key = subject.apis[kind], _new_key()
     first = api.ask({"name": "first"}, key)
@@ -36,7 +36,7 @@ def allow_cached(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=from_cache > 0, detail=detail, evidence=evidence)
 
 
-def denial_cached(subject: Subject, kind: ApiKind) -> Finding:
+def denial_cached(subject: Subject, kind: ApiKind) -> Observation:
     """Deny, then allow under the same key."""
     api, key = subject.apis[kind], _new_key()
     first = api.ask({"name": "first", "effect": "Deny"}, key)
@@ -49,7 +49,7 @@ def denial_cached(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=denied > 0, detail=detail, evidence=evidence)
 
 
-def error_not_cached(subject: Subject, kind: ApiKind) -> Finding:
+def error_not_cached(subject: Subject, kind: ApiKind) -> Observation:
     """Raise errors, then allow under the same key."""
     api = subject.apis[kind]
     evidence: list[str] = []
@@ -68,7 +68,7 @@ def error_not_cached(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=answered_from_cache == 0, detail=detail, evidence=evidence)
 
 
-def flush(subject: Subject, kind: ApiKind) -> Finding:
+def flush(subject: Subject, kind: ApiKind) -> Observation:
     """Have an answer cached, flush, and count the seconds until the function is asked again."""
     api, clock, key = subject.apis[kind], subject.clock, _new_key()
     first = [api.ask({"name": "first"}, key), api.ask(_SECOND, key)]
@@ -90,7 +90,7 @@ def flush(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=False, detail=detail, evidence=evidence)
 
 
-def quotes_in_context(subject: Subject, kind: ApiKind) -> Finding:
+def quotes_in_context(subject: Subject, kind: ApiKind) -> Observation:
     """Hand the backend a context value with quotes, first fresh, then cached."""
     api, key = subject.apis[kind], _new_key()
     script = {"name": "first", "context": {"quoted": QUOTED}}
@@ -103,7 +103,7 @@ def quotes_in_context(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=all(arrived), detail=detail, evidence=evidence)
 
 
-def missing_identity(subject: Subject, kind: ApiKind) -> Finding:
+def missing_identity(subject: Subject, kind: ApiKind) -> Observation:
     """Ask without the identity source, with a script that would allow."""
     answer = subject.apis[kind].ask({"name": "first"}, "")
     return yes_or_no(

@@ -2,7 +2,7 @@
 
 from keyscope.model.times import rfc3339
 from local.gateway.api_definition import ApiKind
-from platform_checks.facts import Finding, unknown, yes_or_no
+from platform_checks.facts import Observation, unknown, yes_or_no
 from platform_checks.probe_api import Script
 from platform_checks.subject import Subject
 
@@ -12,7 +12,7 @@ _ELSEWHERE = "192.0.2.0/24"
 """Addresses of documentation (RFC 5737): nobody calls from there."""
 
 
-def time_condition(subject: Subject, kind: ApiKind) -> Finding:
+def time_condition(subject: Subject, kind: ApiKind) -> Observation:
     """Have a policy cached that ends soon; ask within its time, and after it."""
     api, clock = subject.apis[kind], subject.clock
     later = api.ask(_until("later", clock.now() + 3_600))
@@ -34,7 +34,7 @@ def time_condition(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=after.status == _FORBIDDEN, detail=detail, evidence=evidence)
 
 
-def source_address_condition(subject: Subject, kind: ApiKind) -> Finding:
+def source_address_condition(subject: Subject, kind: ApiKind) -> Observation:
     """Have two policies cached: for the caller's address, and for addresses elsewhere."""
     api = subject.apis[kind]
     seen = api.ask({"name": "who"})

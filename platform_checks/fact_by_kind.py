@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from local.gateway.api_definition import ApiKind
-from platform_checks.facts import Check, Finding, Found, Mark
+from platform_checks.facts import Check, Found, Mark, Observation
 from platform_checks.subject import Subject
 
 
@@ -19,7 +19,7 @@ class Fact:
     kinds: Mapping[ApiKind, tuple[Mark, Found]]
     name: str
     statement: str
-    run: Callable[[Subject, ApiKind], Finding]
+    run: Callable[[Subject, ApiKind], Observation]
     local: str = ""
     remedy: str = "nothing to change"
 
@@ -39,7 +39,9 @@ class Fact:
             )
 
 
-def _run(run: Callable[[Subject, ApiKind], Finding], kind: ApiKind, subject: Subject) -> Finding:
+def _run(
+    run: Callable[[Subject, ApiKind], Observation], kind: ApiKind, subject: Subject
+) -> Observation:
     return run(subject, kind)
 
 

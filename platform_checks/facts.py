@@ -1,4 +1,4 @@
-"""The words of the canary: a check of a fact, and what it found."""
+"""The terms of the canary: a check of a fact, and what it observed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from platform_checks.subject import Subject
 
 
 class Mark(StrEnum):
-    """How surely a fact is known before it is checked."""
+    """How certain a fact is before it is checked."""
 
     DOCUMENTED = "D"
     OBSERVED = "O"
@@ -16,7 +16,7 @@ class Mark(StrEnum):
 
 
 class Found(StrEnum):
-    """What a check found its statement to be."""
+    """Whether a check found its statement to hold."""
 
     YES = "yes"
     NO = "no"
@@ -24,10 +24,10 @@ class Found(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A check's outcome. `evidence` names lines of the evidence file.
+class Observation:
+    """What a check observed. `evidence` names lines of the evidence file.
 
-    `beyond_reach` tells that the place which was asked cannot show it, whatever it does.
+    `beyond_reach` means that the checked platform cannot show the fact at all.
     """
 
     found: Found
@@ -40,8 +40,8 @@ class Finding:
 class Check:
     """A statement about the platform, whether it is expected to hold, and how to find out.
 
-    Where it is found otherwise, `local_setting` makes the local gateway do so as well (empty where
-    it cannot), and `remedy` says what it means for a stack.
+    If the platform behaves otherwise, `local_setting` makes the local gateway behave the same way
+    (empty if it cannot), and `remedy` says what that means for a stack.
     """
 
     name: str
@@ -50,19 +50,19 @@ class Check:
     expected: Found
     local_setting: str
     remedy: str
-    run: Callable[[Subject], Finding]
+    run: Callable[[Subject], Observation]
 
 
-def yes_or_no(*, holds: bool, detail: str, evidence: Sequence[str]) -> Finding:
-    """Return a finding that is not in doubt."""
-    return Finding(Found.YES if holds else Found.NO, detail, evidence)
+def yes_or_no(*, holds: bool, detail: str, evidence: Sequence[str]) -> Observation:
+    """Return a clear observation."""
+    return Observation(Found.YES if holds else Found.NO, detail, evidence)
 
 
-def unknown(detail: str, evidence: Sequence[str] = ()) -> Finding:
-    """Return the finding of a check that was answered, but not clearly."""
-    return Finding(Found.UNKNOWN, detail, evidence)
+def unknown(detail: str, evidence: Sequence[str] = ()) -> Observation:
+    """Return the observation of a check whose responses are not clear."""
+    return Observation(Found.UNKNOWN, detail, evidence)
 
 
-def beyond_reach(detail: str) -> Finding:
-    """Return the finding of a check that the place which was asked cannot answer."""
-    return Finding(Found.UNKNOWN, detail, beyond_reach=True)
+def beyond_reach(detail: str) -> Observation:
+    """Return the observation of a check that the platform cannot answer."""
+    return Observation(Found.UNKNOWN, detail, beyond_reach=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from local.gateway.api_definition import ApiKind
-from platform_checks.facts import Finding, unknown, yes_or_no
+from platform_checks.facts import Observation, unknown, yes_or_no
 from platform_checks.subject import Subject
 
 _OK = 200
@@ -12,19 +12,19 @@ _TAIL: Final = 3
 """The path in a method ARN begins after API, stage and method."""
 
 
-def path_decoded(subject: Subject, kind: ApiKind) -> Finding:
+def path_decoded(subject: Subject, kind: ApiKind) -> Observation:
     """Ask for a path with an encoded slash and star, and read the path that functions see."""
     answer = subject.apis[kind].ask({"name": "first"}, target="/a%2Fb%2Ac")
     path = str(answer.context.get("path"))
     return _either(path, "/a/b*c", "/a%2Fb%2Ac", [answer.evidence])
 
 
-def arn_decoded(subject: Subject, kind: ApiKind) -> Finding:
+def arn_decoded(subject: Subject, kind: ApiKind) -> Observation:
     """Ask for a path with an encoded slash and star, and read the method ARN."""
     return _arn_of(subject, kind, "/a%2Fb%2Ac", "a/b*c", "a%2Fb%2Ac")
 
 
-def decoded_characters(subject: Subject, kind: ApiKind) -> Finding:
+def decoded_characters(subject: Subject, kind: ApiKind) -> Observation:
     """Ask for a path with an encoded TAB and question mark, and read path and method ARN.
 
     URL parsers delete the one and cut at the other.
@@ -38,27 +38,27 @@ def decoded_characters(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=holds, detail=detail, evidence=[answer.evidence])
 
 
-def arn_inner_slashes(subject: Subject, kind: ApiKind) -> Finding:
+def arn_inner_slashes(subject: Subject, kind: ApiKind) -> Observation:
     """Ask for a path with two slashes inside."""
     return _arn_of(subject, kind, "/a//b", "a//b", "a/b")
 
 
-def arn_trailing_slash(subject: Subject, kind: ApiKind) -> Finding:
+def arn_trailing_slash(subject: Subject, kind: ApiKind) -> Observation:
     """Ask for a path with a slash at its end."""
     return _arn_of(subject, kind, "/a/b/", "a/b/", "a/b")
 
 
-def arn_dot_segments(subject: Subject, kind: ApiKind) -> Finding:
+def arn_dot_segments(subject: Subject, kind: ApiKind) -> Observation:
     """Ask for a path with dot segments (RFC 3986, section 5.2.4)."""
     return _arn_of(subject, kind, "/a/./b/../c", "a/./b/../c", "a/c")
 
 
-def arn_is_path(subject: Subject, kind: ApiKind) -> Finding:
+def arn_is_path(subject: Subject, kind: ApiKind) -> Observation:
     """Ask for a path of a route that is a pattern."""
     return _arn_of(subject, kind, "/items/1", "items/1", "{proxy+}")
 
 
-def method_override(subject: Subject, kind: ApiKind) -> Finding:
+def method_override(subject: Subject, kind: ApiKind) -> Observation:
     """Send a GET whose header says DELETE, and read the method ARN."""
     override = [("x-http-method-override", "DELETE")]
     answer = subject.apis[kind].ask({"name": "first"}, headers=override)
@@ -70,7 +70,7 @@ def method_override(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=told, detail=detail, evidence=[answer.evidence])
 
 
-def trailing_slash(subject: Subject, kind: ApiKind) -> Finding:
+def trailing_slash(subject: Subject, kind: ApiKind) -> Observation:
     """Ask for paths that end in a slash, under a pattern and a literal route; deny, then allow."""
     api = subject.apis[kind]
     targets = ("/any/path/", "/exact/")
@@ -85,10 +85,10 @@ def trailing_slash(subject: Subject, kind: ApiKind) -> Finding:
     return yes_or_no(holds=unguarded == 0, detail=detail, evidence=evidence)
 
 
-def repeated_header_is(value: str) -> Callable[[Subject, ApiKind], Finding]:
+def repeated_header_is(value: str) -> Callable[[Subject, ApiKind], Observation]:
     """Return the check that a header which is sent as `one` and `two` is seen as a value."""
 
-    def repeated_header(subject: Subject, kind: ApiKind) -> Finding:
+    def repeated_header(subject: Subject, kind: ApiKind) -> Observation:
         """Send a header twice, and read what the authorizer sees under its name."""
         twice = [("x-probe-note", "one"), ("x-probe-note", "two")]
         answer = subject.apis[kind].ask({"name": "first"}, headers=twice)
@@ -100,7 +100,7 @@ def repeated_header_is(value: str) -> Callable[[Subject, ApiKind], Finding]:
     return repeated_header
 
 
-def _arn_of(subject: Subject, kind: ApiKind, target: str, if_yes: str, if_no: str) -> Finding:
+def _arn_of(subject: Subject, kind: ApiKind, target: str, if_yes: str, if_no: str) -> Observation:
     answer = subject.apis[kind].ask({"name": "first"}, target=target)
     return _either(_path_of(answer.context.get("arn")), if_yes, if_no, [answer.evidence])
 
@@ -109,7 +109,7 @@ def _path_of(arn: object) -> str:
     return "/".join(str(arn).split("/")[_TAIL:])
 
 
-def _either(seen: str, if_yes: str, if_no: str, evidence: list[str]) -> Finding:
+def _either(seen: str, if_yes: str, if_no: str, evidence: list[str]) -> Observation:
     if seen in (if_yes, if_no):
         return yes_or_no(holds=seen == if_yes, detail=f"seen as {seen}", evidence=evidence)
     return unknown(f"seen as {seen or 'nothing'}", evidence)

@@ -27,7 +27,7 @@ class Unanswered(Exception):  # noqa: N818 - a state
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeResponse:
     """What came back. `evidence` names its line in the evidence file."""
 
     status: int
@@ -62,7 +62,7 @@ class ProbeApi:
         target: str = "/probe",
         method: str = "GET",
         headers: Sequence[tuple[str, str]] = (),
-    ) -> Answer:
+    ) -> ProbeResponse:
         """Send a request whose authorizer result is cached under a key; an empty key sends none.
 
         `target` goes out exactly as it is. Without a key, one is made that was never used.
@@ -88,7 +88,7 @@ class ProbeApi:
                 "answer": {"status": status, "headers": received, "body": body},
             }
         )
-        return Answer(status, _members(body), name)
+        return ProbeResponse(status, _members(body), name)
 
     def _send(
         self, method: str, target: str, headers: Sequence[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""Tell what a run found: a table, and what to change."""
+"""Report the results of a run: a table, and what to change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 from rich.markup import escape
 from rich.table import Table
 
-from platform_checks.facts import Check, Finding, Found
+from platform_checks.facts import Check, Found, Observation
 
 AS_EXPECTED: Final = 0
 OTHERWISE: Final = 1
@@ -16,56 +16,58 @@ IN_DOUBT: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check with what it found."""
+    """A check with what it observed."""
 
     check: Check
-    finding: Finding
+    observation: Observation
 
     @property
     def is_otherwise(self) -> bool:
-        """Whether the platform was found to differ from what is assumed."""
-        found = self.finding.found
+        """Whether the platform differs from what Keyscope assumes."""
+        found = self.observation.found
         return found is not Found.UNKNOWN and found is not self.check.expected
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the place that was asked could have shown it, and did not."""
-        return self.finding.found is Found.UNKNOWN and not self.finding.beyond_reach
+        """Whether the platform could have shown the fact and did not."""
+        return self.observation.found is Found.UNKNOWN and not self.observation.beyond_reach
 
 
 def table_of(results: Sequence[Result]) -> Table:
     """Return the results as a table."""
     table = Table("Fact", "Mark", "Expected", "Found", "What was seen", "Evidence")
     for result in results:
-        check, finding = result.check, result.finding
+        check, observation = result.check, result.observation
         table.add_row(
             f"{check.name}\n{check.statement}",
             check.mark,
             check.expected,
-            finding.found,
-            # AWS's own words may hold brackets, which rich would take for styles.
-            escape(finding.detail),
-            _lines(finding.evidence),
+            observation.found,
+            # AWS's messages may contain brackets, which rich reads as styles.
+            escape(observation.detail),
+            _lines(observation.evidence),
             style="red" if result.is_otherwise else "yellow" if result.is_in_doubt else None,
         )
     return table
 
 
 def advice(results: Sequence[Result]) -> list[str]:
-    """Return what to change, one line for each fact that was found otherwise."""
-    return [_advice(each.check, each.finding) for each in results if each.is_otherwise]
+    """Return what to change, one line for each fact that does not hold as expected."""
+    return [_advice(each.check, each.observation) for each in results if each.is_otherwise]
 
 
 def exit_status(results: Sequence[Result]) -> int:
-    """Return 1 if a fact was found otherwise, else 3 if one stays in doubt, else 0."""
+    """Return 1 if a fact does not hold as expected, else 3 if one stays in doubt, else 0."""
     if any(each.is_otherwise for each in results):
         return OTHERWISE
     return IN_DOUBT if any(each.is_in_doubt for each in results) else AS_EXPECTED
 
 
-def _advice(check: Check, finding: Finding) -> str:
+def _advice(check: Check, observation: Observation) -> str:
     local = f' Local gateway: PLATFORM="{check.local_setting}".' if check.local_setting else ""
-    return f"{check.name} is {finding.found}, not {check.expected}.{local} Stack: {check.remedy}."
+    return (
+        f"{check.name} is {observation.found}, not {check.expected}.{local} Stack: {check.remedy}."
+    )
 
 
 def _lines(evidence: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from keyscope.access.policy import prepare_policies
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.errors import Misconfigured
 from keyscope_cli.aws import Aws
-from keyscope_cli.findings import Finding, Verdict, judged
+from keyscope_cli.findings import CheckVerdict, Finding, judged
 
 RUNTIME = "python3.13"
 IDENTITY_SOURCES = {"method.request.header.Authorization", "$request.header.Authorization"}
@@ -32,7 +32,7 @@ def function_findings(aws: Aws, check: str, arn: str) -> Iterator[Finding]:
         check,
         f"{state}, last update {update}, {found['Runtime']}",
         ok=state == "Active" and update == "Successful" and found["Runtime"] == RUNTIME,
-        otherwise=Verdict.PROBLEM,
+        otherwise=CheckVerdict.PROBLEM,
         advice=f"Deploy again; it is to be Active on {RUNTIME}.",
     )
     snap_start = found.get("SnapStart", {}).get("OptimizationStatus", "Off")
@@ -40,7 +40,7 @@ def function_findings(aws: Aws, check: str, arn: str) -> Iterator[Finding]:
         f"{check}: SnapStart",
         snap_start,
         ok=snap_start == "On",
-        otherwise=Verdict.WARNING,
+        otherwise=CheckVerdict.WARNING,
         advice="Deploy the template's alias again; cold starts take seconds longer without it.",
     )
     yield settings_finding(check, found.get("Environment", {}).get("Variables", {}))
@@ -54,9 +54,9 @@ def settings_finding(check: str, variables: Mapping[str, str]) -> Finding:
         prepare_policies(access_map, settings.max_stage_length)
     except Misconfigured as error:
         advice = "Correct the parameter; if the map is your own, run keyscope from its checkout."
-        return Finding(f"{check}: settings", Verdict.PROBLEM, str(error), advice)
+        return Finding(f"{check}: settings", CheckVerdict.PROBLEM, str(error), advice)
     routes = ",".join(settings.route_sets)
-    return Finding(f"{check}: settings", Verdict.OK, f"Route sets {routes}; the policies fit")
+    return Finding(f"{check}: settings", CheckVerdict.OK, f"Route sets {routes}; the policies fit")
 
 
 def rest_authorizers(aws: Aws, api_id: str) -> list[Attached]:
@@ -93,14 +93,14 @@ def attachment_findings(
     ours = [one for one in attached if function_arn in one.uri]
     if not ours:
         advice = "Attach the authorizer to the API again; its routes may be open to anyone."
-        yield Finding(check, Verdict.PROBLEM, "The API has no authorizer of Keyscope", advice)
+        yield Finding(check, CheckVerdict.PROBLEM, "The API has no authorizer of Keyscope", advice)
     for one in ours:
         by_alias = f"{alias_arn}/" in one.uri
         yield judged(
             check,
             "Attached through the alias" if by_alias else "Attached to the function, not its alias",
             ok=by_alias,
-            otherwise=Verdict.PROBLEM,
+            otherwise=CheckVerdict.PROBLEM,
             advice="Make the authorizer URI of the exported alias ARN: $LATEST has no SnapStart"
             " and not the settings of a deployed version.",
         )
@@ -110,7 +110,7 @@ def attachment_findings(
             sources,
             ok=set(one.identity_sources) <= IDENTITY_SOURCES
             and (bool(one.identity_sources) or not one.ttl_seconds),
-            otherwise=Verdict.PROBLEM,
+            otherwise=CheckVerdict.PROBLEM,
             advice="Make it the Authorization header: answers are cached by it.",
         )
         if settings is not None:
@@ -126,11 +126,11 @@ def cache_finding(check: str, ttl_seconds: int, settings: AuthorizerSettings) ->
             "Set AuthorizerCacheSeconds to 0, or PolicyConditions to true: cached policies outlive"
             " their tokens and ignore allowed CIDRs."
         )
-        return Finding(check, Verdict.PROBLEM, f"{found}, without conditions", advice)
+        return Finding(check, CheckVerdict.PROBLEM, f"{found}, without conditions", advice)
     if 0 < ttl_seconds < key_cache:
         advice = (
             "Lower KeyCacheSeconds, which now decides how long a revoked key works on, or raise"
             " AuthorizerCacheSeconds."
         )
-        return Finding(check, Verdict.WARNING, found, advice)
-    return Finding(check, Verdict.OK, found)
+        return Finding(check, CheckVerdict.WARNING, found, advice)
+    return Finding(check, CheckVerdict.OK, found)

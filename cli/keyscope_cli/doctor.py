@@ -17,7 +17,7 @@ from keyscope_cli.authorizer_checks import (
 )
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.findings import Finding, Verdict, run_check
+from keyscope_cli.findings import CheckVerdict, Finding, run_check
 from keyscope_cli.local_session import LocalSession
 from keyscope_cli.operation_checks import (
     alarm_findings,
@@ -49,7 +49,7 @@ def doctor(options: TargetOptions) -> None:
         options.output.json({"findings": [finding.members() for finding in findings]})
     else:
         _show(options.output, findings)
-    if any(finding.verdict is Verdict.PROBLEM for finding in findings):
+    if any(finding.verdict is CheckVerdict.PROBLEM for finding in findings):
         raise typer.Exit(ExitStatus.NO)
 
 
@@ -135,7 +135,7 @@ def _show(output: Output, findings: Sequence[Finding]) -> None:
         if finding.advice:
             output.line()
             output.line(f"{finding.verdict.value}, {finding.check}: {finding.advice}")
-    counts = dict.fromkeys(Verdict, 0)
+    counts = dict.fromkeys(CheckVerdict, 0)
     for finding in findings:
         counts[finding.verdict] += 1
     output.line()

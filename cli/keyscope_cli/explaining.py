@@ -11,7 +11,7 @@ import typer
 from keyscope.access.access_map import METHODS
 from keyscope.errors import Reason
 from keyscope.explain.explanation import explain as explain_event
-from keyscope.explain.request import ApiKind, AskedRequest, reader_of
+from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope_cli.credential_input import authorization
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.options import ManagementOptions, with_options
@@ -48,7 +48,7 @@ def explain(
     source_address: Annotated[
         str | None, typer.Option(help="Where the request comes from.")
     ] = None,
-    api: Annotated[ApiKind, typer.Option(help="What sort of API is called.")] = ApiKind.REST,
+    api: Annotated[EventKind, typer.Option(help="What sort of API is called.")] = EventKind.REST,
     via_api: Annotated[
         bool,
         typer.Option(
@@ -85,9 +85,9 @@ def _asked(
     path: str | None,
     authorization_file: Path | None,
     source_address: str | None,
-    api: ApiKind,
+    api: EventKind,
 ) -> AskedRequest:
-    if api is ApiKind.WEBSOCKET:
+    if api is EventKind.WEBSOCKET:
         method, path = method or "GET", path or "/"
     if method is None or path is None:
         advice = "Give them, as in `keyscope explain GET /v2/apps`, or --event FILE."
@@ -121,7 +121,7 @@ def _by_api(options: ManagementOptions, asked: AskedRequest) -> Mapping[str, Any
         "credential": asked.authorization or "",
         "method": asked.method,
         "path": asked.path,
-        "apiKind": asked.api_kind.value,
+        "apiKind": asked.event_kind.value,
     }
     if asked.source_address is not None:
         body["sourceAddress"] = asked.source_address

@@ -1,4 +1,4 @@
-"""What `doctor` finds: one verdict for each thing that it looks at."""
+"""What `doctor` finds: one finding with a verdict for each check."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from keyscope.aws.clients import error_code
 from keyscope_cli.failures import Failure
 
 
-class Verdict(StrEnum):
-    """How a thing is."""
+class CheckVerdict(StrEnum):
+    """How a check ends."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,10 +20,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing, how it is, what was found, and what to do where it is not ok."""
+    """A check, its verdict, what it found, and what to do unless all is well."""
 
     check: str
-    verdict: Verdict
+    verdict: CheckVerdict
     found: str
     advice: str = ""
 
@@ -38,20 +38,22 @@ class Finding:
         return {name: value for name, value in members.items() if value}
 
 
-def judged(check: str, found: str, *, ok: bool, otherwise: Verdict, advice: str) -> Finding:
-    """Make a finding that is ok, or otherwise comes with advice."""
-    return Finding(check, Verdict.OK, found) if ok else Finding(check, otherwise, found, advice)
+def judged(check: str, found: str, *, ok: bool, otherwise: CheckVerdict, advice: str) -> Finding:
+    """Return a finding that is ok, or another verdict with advice."""
+    return (
+        Finding(check, CheckVerdict.OK, found) if ok else Finding(check, otherwise, found, advice)
+    )
 
 
 def run_check(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Yield what a look finds; where AWS does not let you look, that is the finding."""
+    """Yield the findings of a check; if AWS denies access, that is the finding."""
     try:
         yield from look()
     except ClientError as error:
         advice = "Look whether it was deleted, and whether your AWS credentials may read it."
-        yield Finding(check, Verdict.PROBLEM, f"Not readable: {error_code(error)}", advice)
+        yield Finding(check, CheckVerdict.PROBLEM, f"Not readable: {error_code(error)}", advice)
     except BotoCoreError as error:
         advice = "Look at the network and your AWS credentials."
-        yield Finding(check, Verdict.PROBLEM, f"Not readable: {type(error).__name__}", advice)
+        yield Finding(check, CheckVerdict.PROBLEM, f"Not readable: {type(error).__name__}", advice)
     except Failure as failure:
-        yield Finding(check, Verdict.PROBLEM, failure.message, failure.advice)
+        yield Finding(check, CheckVerdict.PROBLEM, failure.message, failure.advice)

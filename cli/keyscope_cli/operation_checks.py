@@ -8,7 +8,7 @@ from http import HTTPStatus
 import httpx
 
 from keyscope_cli.aws import Aws
-from keyscope_cli.findings import Finding, Verdict, judged
+from keyscope_cli.findings import CheckVerdict, Finding, judged
 
 MAX_CLOCK_DIFFERENCE_SECONDS = 5
 """Tokens that this machine signs are refused when its clock is ahead, or end early when behind."""
@@ -21,7 +21,7 @@ TO_WATCH = (
 def alarm_findings(aws: Aws, names: Sequence[str]) -> Iterator[Finding]:
     """Look at the stack's alarms."""
     if not names:
-        yield Finding("alarms", Verdict.WARNING, "The stack has none", TO_WATCH)
+        yield Finding("alarms", CheckVerdict.WARNING, "The stack has none", TO_WATCH)
         return
     found = aws.client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
     ringing = [one["AlarmName"] for one in found if one["StateValue"] == "ALARM"]
@@ -30,7 +30,7 @@ def alarm_findings(aws: Aws, names: Sequence[str]) -> Iterator[Finding]:
         "alarms",
         told,
         ok=not ringing,
-        otherwise=Verdict.PROBLEM,
+        otherwise=CheckVerdict.PROBLEM,
         advice="Look at the alarm's description and at the decision log.",
     )
 
@@ -45,7 +45,7 @@ def dead_letter_findings(aws: Aws, queue_url: str) -> Iterator[Finding]:
         "flushes given up",
         str(count),
         ok=not count,
-        otherwise=Verdict.PROBLEM,
+        otherwise=CheckVerdict.PROBLEM,
         advice="Flush the stages' authorizer caches by hand, then look at the cache flush's log.",
     )
 
@@ -62,7 +62,7 @@ def clock_findings(aws: Aws) -> Iterator[Finding]:
         "clock of this machine",
         f"{ahead:+.0f} s from AWS's",
         ok=abs(ahead) <= MAX_CLOCK_DIFFERENCE_SECONDS,
-        otherwise=Verdict.WARNING,
+        otherwise=CheckVerdict.WARNING,
         advice="Set the clock (NTP): tokens signed here begin or end at the wrong time.",
     )
 
@@ -75,12 +75,12 @@ def refusal_findings(url: str) -> Iterator[Finding]:
         status = httpx.get(f"{url}/v2/apps", timeout=10, trust_env=not is_local).status_code
     except httpx.HTTPError as error:
         advice = "Look at the network; a private API is not reached from here."
-        yield Finding(check, Verdict.WARNING, f"Not reached: {type(error).__name__}", advice)
+        yield Finding(check, CheckVerdict.WARNING, f"Not reached: {type(error).__name__}", advice)
         return
     yield judged(
         check,
         str(status),
         ok=status == HTTPStatus.UNAUTHORIZED,
-        otherwise=Verdict.PROBLEM,
+        otherwise=CheckVerdict.PROBLEM,
         advice="It is to be 401: look at how the authorizer is attached, and at its log.",
     )

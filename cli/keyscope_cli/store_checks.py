@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from keyscope.aws.dynamodb.keys import OWNER_INDEX
 from keyscope_cli.aws import Aws
-from keyscope_cli.findings import Finding, Verdict, judged
+from keyscope_cli.findings import CheckVerdict, Finding, judged
 
 TTL_ATTRIBUTE = "expires_at"
 
@@ -20,7 +20,7 @@ def table_findings(
         check,
         f"{name} is {status}",
         ok=status == "ACTIVE",
-        otherwise=Verdict.PROBLEM,
+        otherwise=CheckVerdict.PROBLEM,
         advice="Wait until it is ACTIVE; authorizers answer 500 meanwhile.",
     )
     if has_keys:
@@ -31,7 +31,7 @@ def table_findings(
         f"{ttl['TimeToLiveStatus']} on {ttl.get('AttributeName', 'no attribute')}",
         ok=ttl["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}
         and ttl.get("AttributeName") == TTL_ATTRIBUTE,
-        otherwise=Verdict.WARNING,
+        otherwise=CheckVerdict.WARNING,
         advice=f"Enable it on {TTL_ATTRIBUTE}; else what has ended is never cleared away.",
     )
     if not deployed:
@@ -42,7 +42,7 @@ def table_findings(
         f"{check}: point-in-time recovery",
         recovery,
         ok=recovery == "ENABLED",
-        otherwise=Verdict.PROBLEM,
+        otherwise=CheckVerdict.PROBLEM,
         advice="Enable it; without it a deleted record is gone.",
     )
     is_protected = table.get("DeletionProtectionEnabled", False)
@@ -50,7 +50,7 @@ def table_findings(
         f"{check}: deletion protection",
         "on" if is_protected else "off",
         ok=is_protected,
-        otherwise=Verdict.WARNING,
+        otherwise=CheckVerdict.WARNING,
         advice="Deploy with DeletionProtection=true, unless this is a stack to throw away.",
     )
 
@@ -64,12 +64,12 @@ def _index_finding(indexes: list[dict[str, object]]) -> Finding:
     status = index.get("IndexStatus", "not there")
     if shows_all or any("secret" in name for name in attributes):
         advice = "Deploy the template's index again: this one shows secret material to who lists."
-        return Finding(f"index {OWNER_INDEX}", Verdict.PROBLEM, "It projects secrets", advice)
+        return Finding(f"index {OWNER_INDEX}", CheckVerdict.PROBLEM, "It projects secrets", advice)
     return judged(
         f"index {OWNER_INDEX}",
         str(status),
         ok=status == "ACTIVE",
-        otherwise=Verdict.PROBLEM,
+        otherwise=CheckVerdict.PROBLEM,
         advice="Deploy the template again; without it no keys are listed.",
     )
 
@@ -82,7 +82,7 @@ def sealing_key_findings(aws: Aws, arn: str, *, deployed: bool) -> Iterator[Find
         "KMS key",
         state,
         ok=state == "Enabled",
-        otherwise=Verdict.PROBLEM,
+        otherwise=CheckVerdict.PROBLEM,
         advice="Enable it, or cancel its deletion: without it JWTs are answered with 500, and when"
         " it is deleted every sealed secret and both tables are lost.",
     )
@@ -92,6 +92,6 @@ def sealing_key_findings(aws: Aws, arn: str, *, deployed: bool) -> Iterator[Find
             "KMS key: rotation",
             "on" if rotates else "off",
             ok=rotates,
-            otherwise=Verdict.WARNING,
+            otherwise=CheckVerdict.WARNING,
             advice="Enable yearly rotation, as the template does.",
         )

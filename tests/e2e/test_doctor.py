@@ -11,7 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope_cli.authorizer_checks import cache_finding
-from keyscope_cli.findings import Verdict
+from keyscope_cli.findings import CheckVerdict
 from local.emulators.tables import DUMMY_CREDENTIALS, REGION, local_client
 from tests.support import plain_http
 from tests.support.cli import keyscope
@@ -250,14 +250,14 @@ def settings_with(**variables: str) -> AuthorizerSettings:
 @pytest.mark.parametrize(
     ("ttl_seconds", "variables", "verdict"),
     [
-        (300, {}, Verdict.OK),
-        (0, {}, Verdict.OK),
-        (10, {}, Verdict.WARNING),
-        (300, {"KEYSCOPE_POLICY_CONDITIONS": "false"}, Verdict.PROBLEM),
-        (0, {"KEYSCOPE_POLICY_CONDITIONS": "false"}, Verdict.OK),
+        (300, {}, CheckVerdict.OK),
+        (0, {}, CheckVerdict.OK),
+        (10, {}, CheckVerdict.WARNING),
+        (300, {"KEYSCOPE_POLICY_CONDITIONS": "false"}, CheckVerdict.PROBLEM),
+        (0, {"KEYSCOPE_POLICY_CONDITIONS": "false"}, CheckVerdict.OK),
     ],
 )
 def test_the_caches_are_judged_together(
-    ttl_seconds: int, variables: dict[str, str], verdict: Verdict
+    ttl_seconds: int, variables: dict[str, str], verdict: CheckVerdict
 ) -> None:
     assert cache_finding("caches", ttl_seconds, settings_with(**variables)).verdict is verdict

@@ -9,7 +9,7 @@ from botocore.stub import ANY
 from local.gateway.api_definition import ApiKind
 from platform_checks.aws_only_checks import cold_start_is_restore, unauthorized_counts_as_error
 from platform_checks.deployed_stack import ColdStarts, DeployedStack
-from platform_checks.facts import Finding, Found
+from platform_checks.facts import Found, Observation
 from platform_checks.probe_metrics import ProbeMetrics
 from platform_checks.subject import Subject
 from tests.support.platform_checks import Waiting, served_subject
@@ -60,7 +60,7 @@ def deployed(aws: Account, **outputs: str) -> DeployedStack:
     return DeployedStack(aws.clients, {**AUTHORIZERS, **outputs}, lambda: 10_000)
 
 
-def checked(aws: Account) -> Finding:
+def checked(aws: Account) -> Observation:
     """Check the cold starts of a stack whose REST API is the local gateway's."""
     with served_subject() as served:
         url = served.apis[ApiKind.REST].url
@@ -77,9 +77,9 @@ def test_restores_and_inits_are_read_from_every_page_of_the_log(aws: Account) ->
 
 def test_restores_alone_prove_that_a_cold_start_is_one(aws: Account) -> None:
     logged(aws, [RESTORED, RESTORED])
-    finding = checked(aws)
-    assert finding.found is Found.YES
-    assert finding.detail == "restores: 2, median 412 ms, longest 412 ms; inits: none"
+    observation = checked(aws)
+    assert observation.found is Found.YES
+    assert observation.detail == "restores: 2, median 412 ms, longest 412 ms; inits: none"
 
 
 def test_an_init_disproves_it(aws: Account) -> None:
@@ -90,9 +90,9 @@ def test_an_init_disproves_it(aws: Account) -> None:
 def test_a_log_that_cannot_be_read_leaves_it_in_doubt(aws: Account) -> None:
     logged(aws)
     stubbed(aws.clients.logs).add_client_error("filter_log_events", "AccessDeniedException")
-    finding = checked(aws)
-    assert finding.found is Found.UNKNOWN
-    assert not finding.beyond_reach
+    observation = checked(aws)
+    assert observation.found is Found.UNKNOWN
+    assert not observation.beyond_reach
 
 
 def test_a_stack_without_an_api_of_a_kind_cannot_show_its_cold_starts(aws: Account) -> None:
@@ -110,8 +110,8 @@ def test_lambdas_metric_is_read_until_it_tells_of_an_error(aws: Account) -> None
     metrics = ProbeMetrics(aws.clients.cloudwatch, "probe", waiting.now)
     with served_subject() as served:
         subject = Subject(served.apis, served.caches, waiting.clock(), metrics=metrics)
-        finding = unauthorized_counts_as_error(subject, ApiKind.REST)
-    assert finding.found is Found.YES
+        observation = unauthorized_counts_as_error(subject, ApiKind.REST)
+    assert observation.found is Found.YES
     assert waiting.slept == [10]
 
 

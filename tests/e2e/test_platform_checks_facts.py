@@ -41,7 +41,7 @@ def test_the_local_gateway_reproduces_every_answer_that_is_expected() -> None:
     assert {
         name for name, each in results.items() if each.is_otherwise or each.is_in_doubt
     } == set()
-    assert {name for name, each in results.items() if each.finding.beyond_reach} == BEYOND_REACH
+    assert {name for name, each in results.items() if each.observation.beyond_reach} == BEYOND_REACH
 
 
 def test_only_what_a_machine_cannot_show_has_no_setting_of_the_gateway() -> None:
@@ -63,8 +63,8 @@ def test_a_platform_that_behaves_otherwise_fails_this_check_alone(check: Check) 
 def test_the_limit_of_a_policy_is_found_within_64_bytes(kind: str) -> None:
     name = f"{kind}-policy-size"
     checks = tuple(check for check in CHECKS if check.name == name)
-    finding = results_by_name(f"{kind}.max_policy_bytes=20000", checks)[name].finding
-    taken, _, _, _, refused, _, _ = finding.detail.split()
+    observation = results_by_name(f"{kind}.max_policy_bytes=20000", checks)[name].observation
+    taken, _, _, _, refused, _, _ = observation.detail.split()
     assert int(taken) <= 20_000 < int(refused)
     assert int(refused) - int(taken) <= 64
-    assert finding.found is Found.YES
+    assert observation.found is Found.YES

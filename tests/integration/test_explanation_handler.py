@@ -20,7 +20,7 @@ from local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.builders import basic, limited, token
 from tests.support.dynamodb_local import Store
 from tests.support.logs import functions_log_here
-from tests.support.management import Answer, Caller
+from tests.support.management import Caller, ProxyResponse
 
 EXPLAIN: Final = "/v2/explain"
 
@@ -91,7 +91,7 @@ def explained(caller: Caller, credential: str, **members: object) -> Mapping[str
     return cast("Mapping[str, Any]", answer.json["explanation"])
 
 
-def asked(caller: Caller, credential: object, **members: object) -> Answer:
+def asked(caller: Caller, credential: object, **members: object) -> ProxyResponse:
     body = {"credential": credential, "method": "GET", "path": "/v2/apps", **members}
     return caller.call("POST", EXPLAIN, body)
 

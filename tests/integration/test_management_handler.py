@@ -25,7 +25,7 @@ from local.tour.seed import local_provisioning
 from tests.support.builders import ACCOUNT, OTHER_APP, USER, limited
 from tests.support.dynamodb_local import Store
 from tests.support.logs import functions_log_here
-from tests.support.management import Answer, Caller, answer_of, proxy_event
+from tests.support.management import Caller, ProxyResponse, answer_of, proxy_event
 
 V2: Final = "/v2/apps"
 V1_1: Final = "/v1.1/apps"
@@ -1051,7 +1051,7 @@ def test_a_secret_is_in_the_answer_that_makes_it_only(caller: Caller) -> None:
     app_id = app_of(caller)
     key = key_of(caller, app_id)
     one = f"{V2}/{app_id}/keys/{key['id']}"
-    later: list[Answer] = [
+    later: list[ProxyResponse] = [
         caller.call("GET", one),
         caller.call("GET", f"{V2}/{app_id}/keys"),
         caller.call("PATCH", one, {"displayName": "New"}),

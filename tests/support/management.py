@@ -20,7 +20,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProxyResponse:
     """What the function answered."""
 
     status: int
@@ -93,7 +93,7 @@ class Caller:
         body: object = None,
         query: Mapping[str, str] | None = None,
         **members: object,
-    ) -> Answer:
+    ) -> ProxyResponse:
         """Call; `body` is sent as JSON unless it is text, `members` replace those of the event."""
         text = body if isinstance(body, str) or body is None else json.dumps(body)
         context = {"principalId": self.principal.name, **self.principal.context()}
@@ -101,7 +101,7 @@ class Caller:
         return answer_of(self.handler, event)
 
 
-def answer_of(handler: ManagementHandler, event: Mapping[str, object]) -> Answer:
+def answer_of(handler: ManagementHandler, event: Mapping[str, object]) -> ProxyResponse:
     answer = handler(event, cast("Any", Context()))
     assert answer["isBase64Encoded"] is False
-    return Answer(answer["statusCode"], answer["multiValueHeaders"], answer["body"])
+    return ProxyResponse(answer["statusCode"], answer["multiValueHeaders"], answer["body"])

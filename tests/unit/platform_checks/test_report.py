@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from platform_checks.facts import Check, Finding, Found, Mark, beyond_reach, unknown, yes_or_no
+from platform_checks.facts import Check, Found, Mark, Observation, beyond_reach, unknown, yes_or_no
 from platform_checks.probe_api import Unanswered
 from platform_checks.report import Result, advice, exit_status, table_of
 from platform_checks.run import run_checks
@@ -16,9 +16,9 @@ YES = yes_or_no(holds=True, detail="seen", evidence=["e1", "e2", "e3"])
 NO = yes_or_no(holds=False, detail="seen", evidence=["e4"])
 
 
-def check(expected: Found = Found.YES, finding: Finding = YES) -> Check:
-    def run(_: Subject) -> Finding:
-        return finding
+def check(expected: Found = Found.YES, observation: Observation = YES) -> Check:
+    def run(_: Subject) -> Observation:
+        return observation
 
     return Check("a-fact", "It holds", Mark.UNPROVEN, expected, "rest.a=true", "do so", run)
 
@@ -33,8 +33,8 @@ def check(expected: Found = Found.YES, finding: Finding = YES) -> Check:
     ],
     ids=["all expected", "one that cannot be shown", "one in doubt", "one otherwise"],
 )
-def test_the_exit_status_is_the_worst_finding(findings: list[Finding], status: int) -> None:
-    assert exit_status([Result(check(), finding) for finding in findings]) == status
+def test_the_exit_status_is_the_worst_finding(findings: list[Observation], status: int) -> None:
+    assert exit_status([Result(check(), observation) for observation in findings]) == status
 
 
 def test_no_may_be_what_is_expected() -> None:
@@ -64,11 +64,11 @@ def test_the_table_names_fact_mark_expectation_finding_and_evidence() -> None:
 
 
 def test_a_check_that_nothing_answers_does_not_end_the_others() -> None:
-    def silent(_: Subject) -> Finding:
+    def silent(_: Subject) -> Observation:
         message = "nobody there"
         raise Unanswered(message)
 
     broken = Check("broken", "", Mark.OBSERVED, Found.YES, "", "", silent)
     with served_subject() as subject:
-        found = [each.finding for each in run_checks(subject, [broken, check()])]
+        found = [each.observation for each in run_checks(subject, [broken, check()])]
     assert found == [unknown("nobody there"), YES]

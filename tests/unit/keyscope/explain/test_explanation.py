@@ -15,8 +15,8 @@ from keyscope.authorize.decision import Decision
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.errors import Reason
 from keyscope.explain.advice import ADVICE
-from keyscope.explain.explanation import Answer, Explanation, StepVerdict, explain
-from keyscope.explain.request import ApiKind, AskedRequest, reader_of
+from keyscope.explain.explanation import Explanation, RequestResult, StepVerdict, explain
+from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope.explain.steps import STEPS, Step
 from keyscope.model.ids import OwnerType
 from keyscope.model.secret import new_secret
@@ -132,7 +132,7 @@ def test_the_first_step_at_fault_is_named_and_those_before_it_passed(case: Case)
     keys = [case.key] if case.stored else [KEY]
     explanation = get("/v2/apps", case.authorization, *keys)
     if case.first_fault is None:
-        assert explanation.answer in {Answer.PASSES, Answer.FORBIDDEN}
+        assert explanation.result in {RequestResult.PASSES, RequestResult.FORBIDDEN}
         return
     position = STEPS.index(case.first_fault)
     assert [one.verdict for one in explanation.steps] == [
@@ -150,7 +150,7 @@ def test_the_first_step_at_fault_is_named_and_those_before_it_passed(case: Case)
         cases().map(lambda case: case.authorization),
     ),
     case=cases(),
-    kind=st.sampled_from(ApiKind),
+    kind=st.sampled_from(EventKind),
     address=st.sampled_from([None, ADDRESS, "198.51.100.9", "nowhere"]),
     failure=st.sampled_from([None, Reason.KEY_STORE_UNAVAILABLE, Reason.DAMAGED_RECORD]),
 )
@@ -158,7 +158,7 @@ def test_the_first_step_at_fault_is_named_and_those_before_it_passed(case: Case)
 def test_an_explanation_agrees_with_the_authorizer(
     authorization: str | None,
     case: Case,
-    kind: ApiKind,
+    kind: EventKind,
     address: str | None,
     failure: Reason | None,
 ) -> None:
@@ -170,7 +170,7 @@ def test_an_explanation_agrees_with_the_authorizer(
         decided = authorize(event, reader_of(event), by)
         explanation = explain(event, reader_of(event), by)
         assert told(explanation.decision) == told(decided)
-        is_allowed = explanation.answer in {Answer.PASSES, Answer.FORBIDDEN}
+        is_allowed = explanation.result in {RequestResult.PASSES, RequestResult.FORBIDDEN}
         assert is_allowed == (decided.policy is not None)
 
 
@@ -205,17 +205,17 @@ def test_every_reason_stops_at_a_step_with_its_advice(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "answer"),
+    ("path", "result"),
     [
-        (USERS, Answer.PASSES),
-        (f"{USERS}/u/conversations", Answer.PASSES),
-        (f"/v2/apps/{OTHER_APP}/users", Answer.FORBIDDEN),
-        ("/v2/apps", Answer.FORBIDDEN),
-        (f"{USERS}?page=1", Answer.PASSES),
+        (USERS, RequestResult.PASSES),
+        (f"{USERS}/u/conversations", RequestResult.PASSES),
+        (f"/v2/apps/{OTHER_APP}/users", RequestResult.FORBIDDEN),
+        ("/v2/apps", RequestResult.FORBIDDEN),
+        (f"{USERS}?page=1", RequestResult.PASSES),
     ],
 )
-def test_the_policy_is_evaluated_for_method_and_path(path: str, answer: Answer) -> None:
-    assert get(path, KEY.basic()).answer is answer
+def test_the_policy_is_evaluated_for_method_and_path(path: str, result: RequestResult) -> None:
+    assert get(path, KEY.basic()).result is result
 
 
 def test_the_statement_and_resource_that_allow_are_named() -> None:
@@ -234,17 +234,20 @@ def test_a_forbidden_path_tells_which_methods_it_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "answer"), [(ApiKind.REST, Answer.FORBIDDEN), (ApiKind.HTTP, Answer.PASSES)]
+    ("kind", "result"),
+    [(EventKind.REST, RequestResult.FORBIDDEN), (EventKind.HTTP, RequestResult.PASSES)],
 )
-def test_a_path_is_decoded_once_where_an_http_api_is_asked(kind: ApiKind, answer: Answer) -> None:
+def test_a_path_is_decoded_once_where_an_http_api_is_asked(
+    kind: EventKind, result: RequestResult
+) -> None:
     path = USERS.replace("users", "use%72s")
-    assert explained(AskedRequest(KEY.basic(), "GET", path, ADDRESS, kind)).answer is answer
+    assert explained(AskedRequest(KEY.basic(), "GET", path, ADDRESS, kind)).result is result
 
 
 def test_a_route_that_no_key_opens_is_told_apart() -> None:
     key = make_key(OwnerType.ACCOUNT)
     explanation = get(f"/v1.1/apps/{APP}/attachments/cookie", key.basic(), key)
-    assert explanation.answer is Answer.FORBIDDEN
+    assert explanation.result is RequestResult.FORBIDDEN
     assert "`never`" in explanation.steps[-1].advice
 
 
@@ -259,9 +262,9 @@ def test_conditions_are_told_with_when_they_end() -> None:
 
 
 def test_a_websocket_connection_is_explained() -> None:
-    asked = AskedRequest(KEY.basic(), "GET", "", ADDRESS, ApiKind.WEBSOCKET)
+    asked = AskedRequest(KEY.basic(), "GET", "", ADDRESS, EventKind.WEBSOCKET)
     explanation = explained(asked)
-    assert explanation.answer is Answer.PASSES
+    assert explanation.result is RequestResult.PASSES
     assert explanation.members()["request"] == {
         "apiKind": "websocket",
         "stage": "prod",
@@ -340,6 +343,6 @@ def test_a_disabled_key_is_told_with_since_when() -> None:
 
 def test_an_event_that_is_none_fails_at_its_reading() -> None:
     explanation = explain(None, reader_of(None), authorizer())
-    assert explanation.answer is Answer.FAILED
+    assert explanation.result is RequestResult.FAILED
     assert failed_step(explanation) is Step.EVENT
     assert explanation.members()["reason"] == "malformed_event"

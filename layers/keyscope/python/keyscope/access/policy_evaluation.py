@@ -1,12 +1,11 @@
 """IAM's evaluation of the policy that a Lambda authorizer returned.
 
-API Gateway evaluates policies itself; this is for those who foretell it: the local gateway, and
-explanations. No authorizer imports it. A policy is read whole before it is applied. What this
-module does not know, or what IAM would not take, is never skipped: who ignores a condition allows
-what AWS refuses. The rules are
-those of the IAM User Guide, https://docs.aws.amazon.com/IAM/latest/UserGuide/, pages
-`reference_policies_evaluation-logic` and `reference_policies_elements`; each row of the tests
-names its page.
+API Gateway evaluates policies itself. The local gateway and explanations use this module to predict
+the result; no authorizer imports it. The whole policy is parsed before any of it is applied.
+Anything that this module does not support or that IAM rejects is an error: to ignore a condition
+would be to allow what AWS denies. The rules come from the IAM User Guide,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/, pages `reference_policies_evaluation-logic` and
+`reference_policies_elements`. Each row of the tests names its page.
 """
 
 import math
@@ -21,7 +20,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final, TypeAlias
 
 VERSION: Final = "2012-10-17"
-"""The only version of the policy language that is taken; the older one is IAM's default."""
+"""The only supported version of the policy language. IAM's default is the older one."""
 
 STATEMENT_MEMBERS: Final = frozenset(
     {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
@@ -38,7 +37,7 @@ NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+(/[0-9]{1,3})?")
 
 
 class Verdict(StrEnum):
-    """What a policy says about one request."""
+    """The result of evaluating a policy for one request."""
 
     ALLOWED = "allowed"
     EXPLICITLY_DENIED = "explicitly denied"
@@ -49,9 +48,9 @@ class Verdict(StrEnum):
 class AccessRequest:
     """One request as IAM sees it.
 
-    `action` is like `execute-api:Invoke`, `resource` is the method ARN, `now` is in seconds since
-    the epoch, `source_address` is an IPv4 or IPv6 address, `secure_transport` is true for a request
-    over TLS, and `is_private` for one through a VPC endpoint.
+    `action` is, for example, `execute-api:Invoke`; `resource` is the method ARN; `now` is in
+    seconds since the epoch; `source_address` is an IPv4 or IPv6 address. `secure_transport` is true
+    for a request over TLS, and `is_private` for one through a VPC endpoint.
     """
 
     action: str
@@ -63,9 +62,9 @@ class AccessRequest:
 
 
 class UnsupportedPolicy(Exception):  # noqa: N818 - a state, named as what it says
-    """A policy is malformed, or uses what this module does not evaluate.
+    """A policy is malformed, or uses a feature that this module does not evaluate.
 
-    `member` is the path to the fault in the document, like `Statement[1].Resource`.
+    `member` is the path to the error in the document, such as `Statement[1].Resource`.
     """
 
     def __init__(self, member: str, why: str) -> None:
@@ -84,13 +83,13 @@ class Patterns:
     negated: bool
 
     def match(self, text: str) -> bool:
-        """Tell whether the statement covers an action or a resource."""
+        """Return whether the statement covers an action or a resource."""
         return any(e.fullmatch(text) for e in self.expressions) is not self.negated
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement, read; `index` counts from 0 and `verdict` is what its effect leads to."""
+class ParsedStatement:
+    """A statement ready to evaluate. `index` counts from 0; `verdict` follows from its effect."""
 
     index: int
     verdict: Verdict
@@ -99,7 +98,7 @@ class Statement:
     conditions: tuple[Predicate, ...]
 
     def applies(self, request: AccessRequest) -> bool:
-        """Tell whether action, resource and every condition fit the request."""
+        """Return whether the action, the resource and every condition match the request."""
         return (
             self.actions.match(request.action)
             and self.resources.match(request.resource)
@@ -109,9 +108,9 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A condition operator: the keys it takes, in lower case, and how it reads one value.
+    """A condition operator: the keys it accepts, in lower case, and how it reads one value.
 
-    Several values are alternatives; a `negated` operator needs that none of them fits.
+    Several values are alternatives; a `negated` operator requires that none of them matches.
     """
 
     keys: frozenset[str]
@@ -120,18 +119,18 @@ class Operator:
 
 
 def evaluate(document: object, request: AccessRequest) -> Verdict:
-    """Return what a policy document, as parsed from JSON, says about a request.
+    """Evaluate a policy document, as parsed from JSON, for a request.
 
     Raises:
-        UnsupportedPolicy: naming the member that is malformed or not supported, whether or not
-            the request would have come to it.
-        ValueError: when a condition needs the source address and it is not one.
+        UnsupportedPolicy: a member is malformed or not supported, even if it does not affect
+            the request.
+        ValueError: a condition needs the source address, which is not an IP address.
     """
     statement = matching_statement(document, request)
     return statement.verdict if statement else Verdict.IMPLICITLY_DENIED
 
 
-def matching_statement(document: object, request: AccessRequest) -> Statement | None:
+def matching_statement(document: object, request: AccessRequest) -> ParsedStatement | None:
     """Return the statement that decides: the first Deny that applies, else the first Allow.
 
     Raises:
@@ -145,11 +144,11 @@ def matching_statement(document: object, request: AccessRequest) -> Statement | 
 def wildcard_expression(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
     """Return a regular expression for a text in which only `*` and `?` are special.
 
-    A star is any run of characters and a question mark any one, slashes and colons included: IAM
-    gives the slash no meaning, lets a star that ends an ARN segment go beyond the colon
-    (`reference_policies_elements_resource`), and API Gateway applies a star to the rest of the
-    expression (`api-gateway-control-access-using-iam-policies-to-invoke-api`). Whether a star
-    inside a segment may cross a colon is not documented; here it does.
+    A star matches any run of characters and a question mark any one character, including slashes
+    and colons. IAM gives the slash no meaning and lets a star that ends an ARN segment match beyond
+    the colon (`reference_policies_elements_resource`). API Gateway applies a star to the rest of
+    the expression (`api-gateway-control-access-using-iam-policies-to-invoke-api`). AWS does not
+    document whether a star inside a segment matches a colon; here it does.
     """
     head, *rest = (
         "".join("." if character == "?" else re.escape(character) for character in run)
@@ -157,13 +156,13 @@ def wildcard_expression(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pat
     )
     if rest:
         *middle, tail = rest
-        # Atomic: the first place where a run fits is as good as any later one, so there is
-        # nothing to go back to and many stars cost no more than a few.
+        # Atomic groups: the first match of a run is as good as any later one, so there is no
+        # backtracking, and many stars cost no more than a few.
         head += "".join(f"(?>.*?{run})" for run in middle) + f".*{tail}"
     return re.compile(head, re.DOTALL | flags)
 
 
-def _statements(document: object) -> list[Statement]:
+def _statements(document: object) -> list[ParsedStatement]:
     where = "policy"
     members = _members(document, where, frozenset({"Version", "Statement"}))
     if members.get("Version") != VERSION:
@@ -172,14 +171,14 @@ def _statements(document: object) -> list[Statement]:
     return [_statement(value, index) for index, value in enumerate(found)]
 
 
-def _statement(value: object, index: int) -> Statement:
+def _statement(value: object, index: int) -> ParsedStatement:
     where = f"Statement[{index}]"
     members = _members(value, where, STATEMENT_MEMBERS)
     _text(members.get("Sid", ""), f"{where}.Sid", SID)
-    return Statement(
+    return ParsedStatement(
         index=index,
         verdict=_verdict(members.get("Effect"), f"{where}.Effect"),
-        # ASCII: in Unicode the Kelvin sign, too, is a form of the letter k.
+        # ASCII only: in Unicode, the Kelvin sign is a case variant of the letter k.
         actions=_patterns(members, "Action", where, ACTION, re.IGNORECASE | re.ASCII),
         resources=_patterns(members, "Resource", where, RESOURCE, re.NOFLAG),
         conditions=tuple(_conditions(members, f"{where}.Condition")),
@@ -286,8 +285,8 @@ def _compares(
 
 
 def _is_in_network(value: object, where: str) -> Predicate:
-    # The standard library would also take a number, or a mask in place of the prefix length. An
-    # IPv6 address alone is that address: AWS's page says /32 of both versions, hardly so meant.
+    # The standard library also accepts a number, or a mask in place of the prefix length. An IPv6
+    # address alone means that address; AWS's page says /32 for both versions, surely by mistake.
     text = _text(value, where, NETWORK)
     try:
         network = ip_network(text)
@@ -312,7 +311,7 @@ ABSENT_KEYS: Final[Mapping[str, Predicate]] = {
     "aws:sourceip": lambda request: request.is_private,
     "aws:vpcsourceip": lambda request: not request.is_private,
 }
-"""Where a request lacks a key: a VPC endpoint gives the one for the other."""
+"""When a request lacks a key: a VPC endpoint sets one key instead of the other."""
 SOURCE_IP: Final = frozenset(ABSENT_KEYS)
 SECURE_TRANSPORT: Final = frozenset({"aws:securetransport"})
 
@@ -332,4 +331,4 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     "NotIpAddress": Operator(SOURCE_IP, _is_in_network, negated=True),
     "Bool": Operator(SECURE_TRANSPORT, _is_secure),
 }
-"""The condition operators that are evaluated (`reference_policies_elements_condition_operators`)"""
+"""The supported condition operators (`reference_policies_elements_condition_operators`)."""

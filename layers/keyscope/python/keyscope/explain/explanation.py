@@ -24,8 +24,8 @@ from keyscope.authorize.event import AuthorizerRequest
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.errors import Reason, Refused
 from keyscope.explain.advice import ADVICE
-from keyscope.explain.findings import Known, fact_of
 from keyscope.explain.request import AskedMethod, ReadEvent
+from keyscope.explain.step_details import Known, detail_of
 from keyscope.explain.steps import STEPS, TITLES, Step, stopping_step
 from keyscope.model.key_record import KeyRecord, KeyStore, Lookup
 
@@ -45,8 +45,8 @@ class StepVerdict(StrEnum):
     NOT_REACHED = "not_reached"
 
 
-class Answer(StrEnum):
-    """What API Gateway makes of the request: it passes, or a status."""
+class RequestResult(StrEnum):
+    """How API Gateway handles the request: it passes it on, or responds with a status."""
 
     PASSES = "passes"
     UNAUTHORIZED = "401"
@@ -109,7 +109,7 @@ class Evaluation:
 class Explanation:
     """An answer with its steps. `decision` is what the authorizer itself would have decided."""
 
-    answer: Answer
+    result: RequestResult
     decision: Decision
     steps: tuple[ExplainedStep, ...]
     request: Mapping[str, str]
@@ -117,7 +117,7 @@ class Explanation:
 
     def without_operators_detail(self) -> "Explanation":
         """Return it without AWS's words and our code's places, where the authorizer fails."""
-        if self.answer is not Answer.FAILED:
+        if self.result is not RequestResult.FAILED:
             return self
         steps = tuple(
             replace(step, detail="") if step.verdict is StepVerdict.FAILED else step
@@ -129,7 +129,7 @@ class Explanation:
         """Return the explanation as JSON."""
         decision = self.decision
         members: dict[str, object] = {
-            "answer": self.answer.value,
+            "answer": self.result.value,
             "reason": decision.reason and decision.reason.value,
             "request": dict(self.request),
             "scheme": decision.scheme and decision.scheme.value,
@@ -160,13 +160,17 @@ def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Exp
     stopped = stopping_step(decision)
     if stopped is not None or decision.policy is None:
         steps = _steps(stopped, decision, known)
-        answer = Answer.UNAUTHORIZED if decision.outcome is Outcome.REFUSED else Answer.FAILED
-        return Explanation(answer, decision, steps, asked.members(source))
+        result = (
+            RequestResult.UNAUTHORIZED
+            if decision.outcome is Outcome.REFUSED
+            else RequestResult.FAILED
+        )
+        return Explanation(result, decision, steps, asked.members(source))
     evaluation = _evaluate(decision.policy, asked, known)
     allowed = evaluation.verdict is Verdict.ALLOWED
     steps = (*_steps(Step.ACCESS, decision, known)[:-1], _access_step(evaluation, asked))
-    answer = Answer.PASSES if allowed else Answer.FORBIDDEN
-    return Explanation(answer, decision, steps, asked.members(source), evaluation)
+    result = RequestResult.PASSES if allowed else RequestResult.FORBIDDEN
+    return Explanation(result, decision, steps, asked.members(source), evaluation)
 
 
 class _Notes:
@@ -198,7 +202,7 @@ def _credential(request: AuthorizerRequest | None) -> Credential | None:
 def _steps(stopped: Step | None, decision: Decision, known: Known) -> tuple[ExplainedStep, ...]:
     position = STEPS.index(stopped) if stopped is not None else len(STEPS)
     return tuple(
-        ExplainedStep(step, StepVerdict.PASSED, detail=fact_of(step, known))
+        ExplainedStep(step, StepVerdict.PASSED, detail=detail_of(step, known))
         if index < position
         else _failed(step, decision, known)
         if index == position
@@ -212,7 +216,7 @@ def _failed(step: Step, decision: Decision, known: Known) -> ExplainedStep:
         step,
         StepVerdict.FAILED,
         decision.reason,
-        detail=decision.detail or fact_of(step, known),
+        detail=decision.detail or detail_of(step, known),
         advice=ADVICE[decision.reason] if decision.reason is not None else "",
     )
 

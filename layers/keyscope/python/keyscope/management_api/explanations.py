@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from keyscope.authorize.pipeline import Authorizer
 from keyscope.explain.own_explanation import explain_own
-from keyscope.explain.request import ApiKind, AskedRequest
+from keyscope.explain.request import AskedRequest, EventKind
 from keyscope.management_api.body import Body
 from keyscope.management_api.request_context import caller_of, source_address_of
 from keyscope.model.source_address import SOURCE_ADDRESS_PATTERN, read_source_address
@@ -58,7 +58,7 @@ class ExplainBody(Body):
             method=self.method,
             path=self.path,
             source_address=self.source_address,
-            api_kind=ApiKind(self.api_kind),
+            event_kind=EventKind(self.api_kind),
         )
 
 

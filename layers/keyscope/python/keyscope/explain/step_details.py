@@ -30,9 +30,9 @@ class Known:
     leeway_seconds: int
 
 
-def fact_of(step: Step, known: Known) -> str:
+def detail_of(step: Step, known: Known) -> str:
     """Return what was found at a step; nothing where there is nothing to tell."""
-    return _FACTS[step](known)
+    return _DETAILS[step](known)
 
 
 def shown_time(seconds: float) -> str:
@@ -135,7 +135,7 @@ def _nothing(_: Known) -> str:
     return ""
 
 
-_FACTS: Final[Mapping[Step, Callable[[Known], str]]] = {
+_DETAILS: Final[Mapping[Step, Callable[[Known], str]]] = {
     Step.EVENT: _nothing,
     Step.CREDENTIAL: _credential,
     Step.KEY: _key,
