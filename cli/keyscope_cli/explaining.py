@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, assert_never, cast
 
 import typer
 
 from keyscope.access.access_map import METHODS
 from keyscope.errors import Reason
+from keyscope.explain.explanation import RequestResult
 from keyscope.explain.explanation import explain as explain_event
 from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope_cli.credential_input import authorization
@@ -19,12 +20,6 @@ from keyscope_cli.output import Output
 from keyscope_cli.target import Target
 
 _PLACEHOLDER = re.compile(r"\{\{([a-z_ ]+)\}\}")
-_ANSWERS = {
-    "passes": "The request passes.",
-    "401": "The request is answered with 401: the credential proves nobody.",
-    "403": "The request is answered with 403: the principal's scope does not reach it.",
-    "500": "The request is answered with 500: the authorizer cannot tell.",
-}
 _NOT_READ = {Reason.KEY_STORE_UNAVAILABLE.value, Reason.KMS_UNAVAILABLE.value}
 
 
@@ -76,7 +71,7 @@ def explain(
         options.output.json(found)
     else:
         _show(options.output, found)
-    if found["answer"] != "passes":
+    if found["answer"] != RequestResult.PASSES:
         raise typer.Exit(ExitStatus.NO)
 
 
@@ -171,7 +166,7 @@ def _show(output: Output, found: Mapping[str, Any]) -> None:
     ]
     output.table(("verdict", "step", "found"), rows)
     output.line()
-    output.line(_ANSWERS[found["answer"]], "bold")
+    output.line(_sentence(RequestResult(found["answer"])), "bold")
     for step in found["steps"]:
         if "reason" in step:
             output.line(f"Reason: {step['reason']}")
@@ -179,3 +174,17 @@ def _show(output: Output, found: Mapping[str, Any]) -> None:
             output.line(f"What to do: {step['advice']}")
     for operator, limits in found.get("policy", {}).get("conditions", {}).items():
         output.line(f"While the policy is cached, {operator} {json.dumps(limits)} holds it back.")
+
+
+def _sentence(result: RequestResult) -> str:
+    match result:
+        case RequestResult.PASSES:
+            return "The request passes."
+        case RequestResult.UNAUTHORIZED:
+            return "The request is answered with 401: the credential proves nobody."
+        case RequestResult.FORBIDDEN:
+            return "The request is answered with 403: the principal's scope does not reach it."
+        case RequestResult.FAILED:
+            return "The request is answered with 500: the authorizer cannot tell."
+        case _:
+            assert_never(result)

@@ -1,6 +1,7 @@
 """Explanations: they agree with the authorizer, name the right step, and hold nothing secret."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Final
@@ -17,7 +18,8 @@ from keyscope.errors import Reason
 from keyscope.explain.advice import ADVICE
 from keyscope.explain.explanation import Explanation, RequestResult, StepVerdict, explain
 from keyscope.explain.request import AskedRequest, EventKind, reader_of
-from keyscope.explain.steps import STEPS, Step
+from keyscope.explain.step_details import DETAILS
+from keyscope.explain.steps import STEPS, TITLES, Step
 from keyscope.model.ids import OwnerType
 from keyscope.model.secret import new_secret
 from tests.support.builders import (
@@ -187,6 +189,11 @@ def test_an_explanation_holds_no_secret_and_no_token(case: Case) -> None:
     assert case.key.secret not in shown
     assert not [part for part in sent.split(".") if part in shown]
     assert case.key.record.secret_hash.hex() not in shown
+
+
+@pytest.mark.parametrize("table", [TITLES, DETAILS], ids=["titles", "details"])
+def test_every_step_has_an_entry(table: Mapping[Step, object]) -> None:
+    assert set(table) == set(Step)
 
 
 def test_every_reason_of_an_authorizer_has_advice() -> None:

@@ -1,6 +1,6 @@
-"""What an operator does about each reason code of an authorizer. For people, never for the caller.
+"""What an operator can do about each reason code of an authorizer. Callers never see it.
 
-Each is one sentence or two; `docs/decision-log.md` tells what the codes mean.
+Each entry is one or two sentences; `docs/decision-log.md` explains the codes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -107,4 +107,4 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.STAGE_NAME_TOO_LONG: "Raise the parameter MaxStageLength.",
     Reason.INTERNAL_ERROR: "Report a fault in Keyscope, with the error's type and place.",
 }
-"""Every reason with which `authorize` refuses or fails."""
+"""Every reason for which `authorize` refuses or fails."""

@@ -1,14 +1,14 @@
 """Why a request passes or does not, step by step.
 
-An explanation runs the pipeline itself, `authorize`, and reads its decision; then it evaluates the
-policy as API Gateway would. So it cannot disagree with the authorizer. It never holds a secret, a
-token or a hash: what is shown of a credential is its scheme, its key id and a token's claims that
-Keyscope reads.
+An explanation runs the pipeline itself, `authorize`, and then evaluates the policy as API Gateway
+does, so it cannot disagree with the authorizer. It never contains a secret, a token or a hash. Of a
+credential it shows the scheme, the key id and those claims of a token that Keyscope reads.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import assert_never
 
 from keyscope.access.access_map import METHODS
 from keyscope.access.policy import PolicyDocument
@@ -56,7 +56,7 @@ class RequestResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExplainedStep:
-    """One step. `detail` says what was found, `advice` what to do where it failed."""
+    """One step. `detail` is what Keyscope found, `advice` is what to do if the step failed."""
 
     step: Step
     verdict: StepVerdict
@@ -65,7 +65,7 @@ class ExplainedStep:
     advice: str = ""
 
     def members(self) -> dict[str, object]:
-        """Return the step as JSON, without the members that do not apply."""
+        """Return the step as JSON members; those that do not apply are left out."""
         members = {
             "step": self.step.value,
             "title": TITLES[self.step],
@@ -79,10 +79,10 @@ class ExplainedStep:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the policy, `document`, says of the method and path.
+    """What the policy, `document`, decides for the method and path.
 
-    `statement`, counted from 0, and `resource` are those that decided; nothing where none fits.
-    `other_methods` are those that the policy allows on the same path.
+    `statement`, counted from 0, and `resource` are the ones that decide, or `None` if none matches.
+    `other_methods` are the methods that the policy allows on the same path.
     """
 
     document: PolicyDocument
@@ -93,7 +93,7 @@ class Evaluation:
     other_methods: tuple[str, ...]
 
     def members(self) -> dict[str, object]:
-        """Return the evaluation as JSON, without the members that do not apply."""
+        """Return the evaluation as JSON members; those that do not apply are left out."""
         members: dict[str, object] = {
             "document": self.document,
             "verdict": self.verdict.value,
@@ -107,7 +107,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An answer with its steps. `decision` is what the authorizer itself would have decided."""
+    """The result of a request with its steps. `decision` is the authorizer's own decision."""
 
     result: RequestResult
     decision: Decision
@@ -116,7 +116,7 @@ class Explanation:
     policy: Evaluation | None = None
 
     def without_operators_detail(self) -> "Explanation":
-        """Return it without AWS's words and our code's places, where the authorizer fails."""
+        """Return it without AWS's messages and places in the code, if the authorizer fails."""
         if self.result is not RequestResult.FAILED:
             return self
         steps = tuple(
@@ -126,7 +126,7 @@ class Explanation:
         return replace(self, steps=steps)
 
     def members(self) -> dict[str, object]:
-        """Return the explanation as JSON."""
+        """Return the explanation as JSON members."""
         decision = self.decision
         members: dict[str, object] = {
             "answer": self.result.value,
@@ -142,7 +142,7 @@ class Explanation:
 
 
 def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Explanation:
-    """Explain what comes of an authorizer event; nothing that happens makes it raise."""
+    """Explain what follows from an authorizer event. Never raises an exception."""
     now = authorizer.clock()
     notes = _Notes(authorizer.keys, read_event)
     watched = replace(authorizer, keys=notes, clock=lambda: now)
@@ -160,11 +160,7 @@ def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Exp
     stopped = stopping_step(decision)
     if stopped is not None or decision.policy is None:
         steps = _steps(stopped, decision, known)
-        result = (
-            RequestResult.UNAUTHORIZED
-            if decision.outcome is Outcome.REFUSED
-            else RequestResult.FAILED
-        )
+        result = _result_without_policy(decision.outcome)
         return Explanation(result, decision, steps, asked.members(source))
     evaluation = _evaluate(decision.policy, asked, known)
     allowed = evaluation.verdict is Verdict.ALLOWED
@@ -174,7 +170,7 @@ def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Exp
 
 
 class _Notes:
-    """Hands through what the pipeline reads, and notes it."""
+    """Passes on what the pipeline reads, and records it."""
 
     def __init__(self, keys: KeyStore, read_event: ReadEvent) -> None:
         self._keys = keys
@@ -190,6 +186,16 @@ class _Notes:
         lookup = self._keys.get(key_id, fresh=fresh)
         self.record = lookup.record
         return lookup
+
+
+def _result_without_policy(outcome: Outcome) -> RequestResult:
+    match outcome:
+        case Outcome.REFUSED:
+            return RequestResult.UNAUTHORIZED
+        case Outcome.ALLOWED | Outcome.FAILED:
+            return RequestResult.FAILED
+        case _:
+            assert_never(outcome)
 
 
 def _credential(request: AuthorizerRequest | None) -> Credential | None:
@@ -252,13 +258,17 @@ def _evaluate(policy: PolicyDocument, asked: AskedMethod, known: Known) -> Evalu
 
 
 def _access_step(evaluation: Evaluation, asked: AskedMethod) -> ExplainedStep:
-    if evaluation.verdict is Verdict.ALLOWED:
-        detail = f"Statement {evaluation.statement} allows {evaluation.resource}"
-        return ExplainedStep(Step.ACCESS, StepVerdict.PASSED, detail=detail)
-    if evaluation.verdict is Verdict.EXPLICITLY_DENIED:
-        detail = f"Statement {evaluation.statement} denies {evaluation.resource}"
-        return ExplainedStep(Step.ACCESS, StepVerdict.FAILED, detail=detail, advice=NOT_BY_ANY_KEY)
-    detail = f"No statement allows {asked.method} {asked.path}"
-    if evaluation.other_methods:
-        detail += f"; on this path are allowed: {', '.join(evaluation.other_methods)}"
-    return ExplainedStep(Step.ACCESS, StepVerdict.FAILED, detail=detail, advice=NOT_IN_SCOPE)
+    match evaluation.verdict:
+        case Verdict.ALLOWED:
+            detail = f"Statement {evaluation.statement} allows {evaluation.resource}"
+            return ExplainedStep(Step.ACCESS, StepVerdict.PASSED, detail=detail)
+        case Verdict.EXPLICITLY_DENIED:
+            detail = f"Statement {evaluation.statement} denies {evaluation.resource}"
+            advice = NOT_BY_ANY_KEY
+        case Verdict.IMPLICITLY_DENIED:
+            detail, advice = f"No statement allows {asked.method} {asked.path}", NOT_IN_SCOPE
+            if evaluation.other_methods:
+                detail += f"; on this path are allowed: {', '.join(evaluation.other_methods)}"
+        case _:
+            assert_never(evaluation.verdict)
+    return ExplainedStep(Step.ACCESS, StepVerdict.FAILED, detail=detail, advice=advice)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import assert_never
 from urllib.parse import unquote
 
 from keyscope.authorize.event import AuthorizerRequest, read_http_event, read_rest_event
@@ -52,11 +53,14 @@ class AskedRequest:
             case EventKind.HTTP:
                 context: dict[str, object] = {"http": {"sourceIp": self.source_address}}
                 members = {"version": "2.0", "routeArn": arn}
-            case _:
-                context = {"identity": {"sourceIp": self.source_address}}
-                if self.event_kind is EventKind.WEBSOCKET:
-                    context["eventType"] = "CONNECT"
+            case EventKind.WEBSOCKET:
+                context = {"identity": {"sourceIp": self.source_address}, "eventType": "CONNECT"}
                 members = {"methodArn": arn}
+            case EventKind.REST:
+                context = {"identity": {"sourceIp": self.source_address}}
+                members = {"methodArn": arn}
+            case _:
+                assert_never(self.event_kind)
         return {"type": "REQUEST", **members, "headers": headers, "requestContext": context}
 
 

@@ -1,8 +1,8 @@
-"""What was found at each step, in words that hold no secret and no token."""
+"""What Keyscope found at each step, in words that contain no secret and no token."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from keyscope.authorize.credential import Credential
 from keyscope.authorize.decision import Decision
@@ -17,7 +17,7 @@ from keyscope.model.times import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a run of the pipeline came to know; `None` for what it did not come to.
+    """What a run of the pipeline learned; `None` for what it did not reach.
 
     `now` is in seconds since the epoch.
     """
@@ -31,12 +31,12 @@ class Known:
 
 
 def detail_of(step: Step, known: Known) -> str:
-    """Return what was found at a step; nothing where there is nothing to tell."""
-    return _DETAILS[step](known)
+    """Return what Keyscope found at a step, or an empty text if there is nothing to report."""
+    return DETAILS[step](known)
 
 
 def shown_time(seconds: float) -> str:
-    """Return a time as RFC 3339 in UTC, whatever number a token gives for one."""
+    """Return a time as RFC 3339 in UTC. Any number from a token has a text."""
     try:
         return rfc3339(seconds)
     except (OverflowError, ValueError, OSError):
@@ -63,15 +63,20 @@ def _key(known: Known) -> str:
 
 
 def _secret(known: Known) -> str:
-    record, principal = known.record, known.decision.principal
-    if record is None:
+    previous = None if known.record is None else known.record.previous
+    principal = known.decision.principal
+    if previous is None:
         return ""
-    if principal is not None and principal.secret is ProvenSecret.PREVIOUS:
-        ends = record.previous.ends_at if record.previous else 0
-        return f"The previous secret, which is accepted until {shown_time(ends)}"
-    if record.previous is not None and known.now >= record.previous.ends_at:
-        return f"The overlap of the last rotation ended at {shown_time(record.previous.ends_at)}"
-    return ""
+    proven = None if principal is None else principal.secret
+    match proven:
+        case ProvenSecret.PREVIOUS:
+            return f"The previous secret, which is accepted until {shown_time(previous.ends_at)}"
+        case ProvenSecret.CURRENT | None if known.now >= previous.ends_at:
+            return f"The overlap of the last rotation ended at {shown_time(previous.ends_at)}"
+        case ProvenSecret.CURRENT | None:
+            return ""
+        case _:
+            assert_never(proven)
 
 
 def _enabled(known: Known) -> str:
@@ -135,7 +140,7 @@ def _nothing(_: Known) -> str:
     return ""
 
 
-_DETAILS: Final[Mapping[Step, Callable[[Known], str]]] = {
+DETAILS: Final[Mapping[Step, Callable[[Known], str]]] = {
     Step.EVENT: _nothing,
     Step.CREDENTIAL: _credential,
     Step.KEY: _key,

@@ -1,4 +1,4 @@
-"""The steps of the pipeline by name, in their order, and which step each reason code is of."""
+"""The steps of the pipeline in their order, and the step that each reason code belongs to."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,7 +9,7 @@ from keyscope.errors import Reason
 
 
 class Step(StrEnum):
-    """A step from an event to an answer; in the order in which they are taken."""
+    """A step from an event to a response, in the order in which the pipeline takes them."""
 
     EVENT = "event_read"
     CREDENTIAL = "credential_parsed"
@@ -79,14 +79,14 @@ STEP_OF_REASON: Final[Mapping[Reason, Step]] = {
     Reason.STAGE_NAME_TOO_LONG: Step.POLICY,
     Reason.WEBSOCKET_NOT_OF_SCOPE: Step.POLICY,
 }
-"""Where each reason stops the pipeline; two that can be of several steps are missing."""
+"""The step at which each reason stops the pipeline, without the two that several steps share."""
 
 
 def stopping_step(decision: Decision) -> Step | None:
-    """Return the step that a decision stopped at, or `None` when the authorizer took all its own.
+    """Return the step that stopped the pipeline, or `None` if it took all of its steps.
 
-    A damaged record may show when it is read or when its secret is opened. Of an unexpected error
-    only what was known before it is known.
+    A damaged record can show up when it is read or when its secret is decrypted. An unexpected
+    error counts for the step after what the decision already knows.
     """
     if decision.reason is None:
         return None
