@@ -69,14 +69,14 @@ def bearer(key_id: str, secret: str) -> str:
 
 
 def authorizer_over(aws: SeededAws, **collaborators: object) -> AuthorizerHandler:
-    """Make a REST authorizer's handler with some collaborators replaced."""
+    """Build a REST authorizer's handler with some collaborators replaced."""
     with pytest.MonkeyPatch.context() as patched:
-        make = authorizer._authorizer  # noqa: SLF001 - the one place where they come together
+        build = authorizer.build_authorizer
 
-        def made(*parts: Any) -> Authorizer:  # noqa: ANN401
-            return replace(make(*parts), **collaborators)  # type: ignore[arg-type]
+        def built(*parts: Any) -> Authorizer:  # noqa: ANN401
+            return replace(build(*parts), **collaborators)  # type: ignore[arg-type]
 
-        patched.setattr(authorizer, "_authorizer", made)
+        patched.setattr(authorizer, "build_authorizer", built)
         return authorizer_handler(f"leaks_{uuid4()}", read_rest_event, verbose(aws))
 
 

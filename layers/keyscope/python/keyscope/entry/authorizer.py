@@ -1,4 +1,4 @@
-"""Settings -> clients, stores and a handler; made once per container."""
+"""Settings -> an authorizer, and the handler of an authorizer function, once per container."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from keyscope.authorize.answer import Answer, Undecided, answer
 from keyscope.authorize.event import AuthorizerRequest, request_id_of
 from keyscope.authorize.key_cache import KeyCache
 from keyscope.authorize.pipeline import Authorizer, authorize
-from keyscope.aws.clients import DynamoDbClient, KmsClient, dynamodb_client, kms_client
+from keyscope.aws.clients import dynamodb_client, kms_client
 from keyscope.aws.deadline import BoundedDynamoDb, BoundedKms, Deadlines
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.kms_secrets import SecretOpeningBox
@@ -19,14 +19,15 @@ from keyscope.aws.telemetry import Telemetry
 from keyscope.entry import snapshot
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.errors import Reason, type_and_place
+from keyscope.model.key_record import KeyStore, SecretOpener
 
 
 class LambdaContext(Protocol):
-    """What is used of the context that Lambda hands to a handler."""
+    """The part of Lambda's context that handlers use."""
 
     @property
     def aws_request_id(self) -> str:
-        """Lambda's id of the invocation."""
+        """Lambda's id for the invocation."""
         ...
 
 
@@ -38,15 +39,30 @@ def authorizer_handler(
     read_event: Callable[[object], AuthorizerRequest],
     environment: Mapping[str, str],
 ) -> AuthorizerHandler:
-    """Make the handler of an authorizer function from its environment.
+    """Build the handler of an authorizer function from its environment.
 
     Raises:
-        Misconfigured: when a setting or the access map is wrong; the function does not start.
+        Misconfigured: a setting or the access map is wrong; the function does not start.
     """
     settings = read_authorizer_settings(environment)
     deadlines = Deadlines()
     dynamodb, make_kms = dynamodb_client(), cache(kms_client)
-    authorizer = _authorizer(settings, dynamodb, make_kms, deadlines)
+    keys = KeyCache(
+        KeyTable(BoundedDynamoDb(dynamodb, deadlines), settings.keys_table),
+        time.time,
+        fresh_seconds=settings.key_cache_seconds,
+        stale_seconds=settings.stale_seconds,
+        max_entries=settings.key_cache_entries,
+        timer=time.monotonic,
+        wait_seconds=deadlines.remaining_seconds,
+    )
+    secrets = SecretOpeningBox(
+        lambda: BoundedKms(make_kms(), deadlines),
+        settings.kms_key_arn,
+        settings.key_cache_entries,
+        deadlines.remaining_seconds,
+    )
+    authorizer = build_authorizer(settings, keys, secrets)
     telemetry = Telemetry(
         function,
         settings.log_level,
@@ -66,7 +82,7 @@ def authorizer_handler(
         try:
             decision = authorize(event, read_event, authorizer)
             telemetry.record(decision, request_id_of(event), context.aws_request_id)
-        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+        except Exception as error:  # noqa: BLE001 - Lambda logs the text of any exception
             failure = f"{Reason.INTERNAL_ERROR}: {type_and_place(error)}"
         else:
             return answer(decision)
@@ -75,31 +91,19 @@ def authorizer_handler(
     return handler
 
 
-def _authorizer(
-    settings: AuthorizerSettings,
-    dynamodb: DynamoDbClient,
-    make_kms: Callable[[], KmsClient],
-    deadlines: Deadlines,
+def build_authorizer(
+    settings: AuthorizerSettings, keys: KeyStore, secrets: SecretOpener
 ) -> Authorizer:
-    access_map = read_access_map(settings.access_map, settings.route_sets)
+    """Build an authorizer from its settings and from what reads its keys and their secrets.
+
+    Raises:
+        Misconfigured: the access map is wrong.
+    """
     return Authorizer(
-        keys=KeyCache(
-            KeyTable(BoundedDynamoDb(dynamodb, deadlines), settings.keys_table),
-            time.time,
-            fresh_seconds=settings.key_cache_seconds,
-            stale_seconds=settings.stale_seconds,
-            max_entries=settings.key_cache_entries,
-            timer=time.monotonic,
-            wait_seconds=deadlines.remaining_seconds,
-        ),
-        secrets=SecretOpeningBox(
-            lambda: BoundedKms(make_kms(), deadlines),
-            settings.kms_key_arn,
-            settings.key_cache_entries,
-            deadlines.remaining_seconds,
-        ),
+        keys=keys,
+        secrets=secrets,
         policies=prepare_policies(
-            access_map,
+            read_access_map(settings.access_map, settings.route_sets),
             settings.max_stage_length,
             conditions=settings.policy_conditions,
             region=settings.region,

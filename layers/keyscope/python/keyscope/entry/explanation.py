@@ -14,10 +14,10 @@ FUNCTION = "explanation"
 
 
 def explanation_handler(environment: Mapping[str, str]) -> ManagementHandler:
-    """Make the handler of the explanation function from its environment, that of an authorizer.
+    """Build the handler of the explanation function from the environment of an authorizer.
 
     Raises:
-        Misconfigured: when a setting or the access map is wrong; the function does not start.
+        Misconfigured: a setting or the access map is wrong; the function does not start.
     """
     settings = read_authorizer_settings(environment)
     logger = Logger(service=FUNCTION, level=settings.log_level, location=None)
