@@ -1,12 +1,6 @@
-"""`make run`: the whole stack on this machine, a tour of it, and then yours to call.
+"""`make run`: run the whole stack on this machine, tour it, and then leave it running for you.
 
-Settings come from the environment: `PORT` (3000; 0 lets the system choose), `ONCE=1` (end after
-the tour, with status 1 if a row was not as expected), `STATE_FOLDER` (`.local`; the session and the
-functions' log go there), `PARAMETERS`, the template's parameters, as in
-`PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`, `PLATFORM`, what to assume of API
-Gateway (`local/gateway/platform_behaviour.py`), `ATTACH`, the path of another SAM template whose
-APIs import this stack's authorizers (they are served after the stack's own), and `ACCESS_MAP`, the
-path of an access map file, in place of the parameter AccessMap.
+`local/run_settings.py` lists the environment variables that it reads.
 """
 
 import contextlib
@@ -15,7 +9,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +16,11 @@ from rich.console import Console
 
 from keyscope.errors import Misconfigured
 from local.emulators.embedded_aws import embedded_aws
-from local.gateway.api_definition import ApiKind
 from local.gateway.control_plane import control_plane_environment
-from local.gateway.platform_behaviour import PlatformBehaviour
-from local.gateway.platform_settings import WrongBehaviour, read_behaviours
+from local.gateway.platform_settings import WrongBehaviour
 from local.gateway.server import PortTaken
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
+from local.run_settings import RunSettings, WrongSetting, read_run_settings
 from local.running_stack import (
     LoadedStack,
     ServedStack,
@@ -37,12 +29,10 @@ from local.running_stack import (
     served_stack,
 )
 from local.stop_signals import interrupt_on_signals, noted_signals
-from local.template.access_map_file import with_access_map
-from local.template.attached import attach
 from local.template.intrinsics import TemplateError
-from local.template.stack import Stack, environment_of, load_stack
+from local.template.stack import Stack, environment_of
 from local.tour.event_values import basic
-from local.tour.events import ROOT, SESSION_FILE_NAME, STATE_FOLDER
+from local.tour.events import ROOT, SESSION_FILE_NAME
 from local.tour.seed import USER_ID
 from local.tour.session import Session, provision, write_session
 from local.tour.stops import plan
@@ -50,40 +40,21 @@ from local.tour.visits import surprises, table_of, visit
 
 LOG_FILE_NAME: Final = "functions.log"
 INTERRUPTED: Final = 130
-"""The exit status that shells give to a program ended by Ctrl-C."""
+"""The exit status that shells report for a program stopped with Ctrl-C."""
 PACKAGED_ACCESS_MAP: Final = "scopes.toml"
 OWN_APIS: Final = {"RestApi": "REST API", "HttpApi": "HTTP API"}
 TABLE_WIDTH: Final = 120
-"""Columns. A narrower terminal breaks the lines; folded cells would be harder to read."""
-
-
-class UsageError(Exception):
-    """A setting of the run is wrong; the text says which."""
+"""Columns. A narrower terminal wraps the lines; folded cells are harder to read."""
 
 
 def main(environment: Mapping[str, str]) -> int:
-    """Run until Ctrl-C or SIGTERM; return the exit status."""
+    """Run until Ctrl-C or SIGTERM, and return the exit status."""
     interrupt_on_signals()
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     console.width = max(console.width, TABLE_WIDTH)
     try:
-        port = _port(environment)
-        everything = {"HttpApiEnabled": "true", "AccessLogEnabled": "true"}
-        parameters = {**everything, **_parameters(environment)}
-        stack = load_stack(ROOT / "template.yaml", parameters)
-        if access_map := environment.get("ACCESS_MAP"):
-            stack = with_access_map(stack, _file("ACCESS_MAP", access_map, "an access map"))
-        if template := environment.get("ATTACH"):
-            stack = attach(stack, _file("ATTACH", template, "a SAM template"))
-        run = _Run(
-            stack,
-            port,
-            Path(environment.get("STATE_FOLDER") or STATE_FOLDER),
-            read_behaviours(environment.get("PLATFORM", "")),
-            once=environment.get("ONCE", "") not in ("", "0"),
-        )
-        return _run(run, console)
-    except (UsageError, TemplateError, PortTaken, Misconfigured, WrongBehaviour) as error:
+        return _run(read_run_settings(environment), console)
+    except (WrongSetting, TemplateError, PortTaken, Misconfigured, WrongBehaviour) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
@@ -91,18 +62,7 @@ def main(environment: Mapping[str, str]) -> int:
         return INTERRUPTED
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What the settings say."""
-
-    stack: Stack
-    port: int
-    folder: Path
-    behaviours: Mapping[ApiKind, PlatformBehaviour]
-    once: bool
-
-
-def _run(run: _Run, console: Console) -> int:
+def _run(run: RunSettings, console: Console) -> int:
     stack, folder = run.stack, run.folder
     log = folder / LOG_FILE_NAME
     with (
@@ -132,7 +92,7 @@ def _run(run: _Run, console: Console) -> int:
 
 
 def _described(stack: Stack, loaded: LoadedStack) -> dict[str, object]:
-    """Return what `keyscope --local` needs to know of the stack."""
+    """Return what `keyscope --local` needs to know about the stack."""
     return {
         "outputs": dict(stack.outputs),
         "parameters": dict(stack.parameters),
@@ -217,7 +177,7 @@ def _has_packaged_routes(stack: Stack) -> bool:
 
 @contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
-    """Send what the functions print, and the gateway's own log, to a file."""
+    """Write the output of the functions and the gateway's own log to a file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("w", buffering=1, encoding="utf-8") as log:
         gateway_log = logging.getLogger("keyscope.local")
@@ -229,29 +189,6 @@ def _logged_to(path: Path) -> Iterator[None]:
                 yield
         finally:
             gateway_log.removeHandler(handler)
-
-
-def _file(setting: str, path: str, kind: str) -> Path:
-    if not Path(path).is_file():
-        message = f"{setting} is {path!r}; it takes the path of {kind}"
-        raise UsageError(message)
-    return Path(path).resolve()
-
-
-def _port(environment: Mapping[str, str]) -> int:
-    text = environment.get("PORT") or "3000"
-    if not text.isascii() or not text.isdigit() or int(text) >= 2**16 - 1:
-        message = f"PORT is {text!r}; it takes a number from 0 to 65534, for the first of two ports"
-        raise UsageError(message)
-    return int(text)
-
-
-def _parameters(environment: Mapping[str, str]) -> dict[str, str]:
-    pairs = [part.partition("=") for part in environment.get("PARAMETERS", "").split()]
-    if wrong := [name for name, equals, _ in pairs if not equals]:
-        message = f"PARAMETERS holds {', '.join(wrong)}; it takes Name=Value, separated by spaces"
-        raise UsageError(message)
-    return {name: value for name, _, value in pairs}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""The settings of `make run`, read from environment variables.
+
+- `PORT`: the first of two ports; 3000 by default, and 0 lets the system choose.
+- `ONCE=1`: exit after the tour, with status 1 if a response was not as expected.
+- `STATE_FOLDER`: the folder for the session file and the functions' log; `.local` by default.
+- `PARAMETERS`: the template's parameters, such as
+  `PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`.
+- `PLATFORM`: what to assume about API Gateway (`local/gateway/platform_behaviour.py`).
+- `ATTACH`: the path of another SAM template whose APIs import this stack's authorizers. They are
+  served after the stack's own APIs.
+- `ACCESS_MAP`: the path of an access map file, in place of the parameter AccessMap.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from local.gateway.api_definition import ApiKind
+from local.gateway.platform_behaviour import PlatformBehaviour
+from local.gateway.platform_settings import read_behaviours
+from local.template.access_map_file import with_access_map
+from local.template.attached import attach
+from local.template.stack import Stack, load_stack
+from local.tour.events import ROOT, STATE_FOLDER
+
+_EVERYTHING: Final = {"HttpApiEnabled": "true", "AccessLogEnabled": "true"}
+
+
+class WrongSetting(Exception):  # noqa: N818 - a state
+    """A setting of the run is wrong; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What to run and how. `folder` is the state folder, `once` ends the run after the tour."""
+
+    stack: Stack
+    port: int
+    folder: Path
+    behaviours: Mapping[ApiKind, PlatformBehaviour]
+    once: bool
+
+
+def read_run_settings(environment: Mapping[str, str]) -> RunSettings:
+    """Read the settings and load the template.
+
+    Raises:
+        WrongSetting: a port, a parameter or a path is wrong.
+        TemplateError: a template cannot run with these parameters.
+        WrongBehaviour: `PLATFORM` is wrong.
+    """
+    port = _port(environment)
+    stack = load_stack(ROOT / "template.yaml", {**_EVERYTHING, **_parameters(environment)})
+    if access_map := environment.get("ACCESS_MAP"):
+        stack = with_access_map(stack, _file("ACCESS_MAP", access_map, "an access map"))
+    if template := environment.get("ATTACH"):
+        stack = attach(stack, _file("ATTACH", template, "a SAM template"))
+    return RunSettings(
+        stack,
+        port,
+        Path(environment.get("STATE_FOLDER") or STATE_FOLDER),
+        read_behaviours(environment.get("PLATFORM", "")),
+        once=environment.get("ONCE", "") not in ("", "0"),
+    )
+
+
+def _file(setting: str, path: str, kind: str) -> Path:
+    if not Path(path).is_file():
+        message = f"{setting} is {path!r}; it takes the path of {kind}"
+        raise WrongSetting(message)
+    return Path(path).resolve()
+
+
+def _port(environment: Mapping[str, str]) -> int:
+    text = environment.get("PORT") or "3000"
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**16 - 1:
+        message = f"PORT is {text!r}; it takes a number from 0 to 65534, for the first of two ports"
+        raise WrongSetting(message)
+    return int(text)
+
+
+def _parameters(environment: Mapping[str, str]) -> dict[str, str]:
+    pairs = [part.partition("=") for part in environment.get("PARAMETERS", "").split()]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        message = f"PARAMETERS holds {', '.join(wrong)}; it takes Name=Value, separated by spaces"
+        raise WrongSetting(message)
+    return {name: value for name, _, value in pairs}
