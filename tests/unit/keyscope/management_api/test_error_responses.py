@@ -32,10 +32,10 @@ from keyscope.management_api.error_responses import (
     INTERNAL,
     METHOD_NOT_ALLOWED,
     NO_ROUTE,
-    Refusal,
+    ErrorResponse,
     body_of,
+    error_response_of,
     faults_of_schema,
-    refusal_of,
 )
 
 V2: Final = "/v2/apps"
@@ -68,8 +68,8 @@ SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
 def test_an_error_has_its_status_and_code(
     error: KeyscopeError, path: str, status: int, code: str
 ) -> None:
-    refused = refusal_of(error, path)
-    assert (refused.status, [fault.code for fault in refused.faults]) == (status, [code])
+    response = error_response_of(error, path)
+    assert (response.status, [fault.code for fault in response.faults]) == (status, [code])
 
 
 @pytest.mark.parametrize(
@@ -80,22 +80,24 @@ def test_every_kind_of_a_missing_thing_and_of_a_conflict_has_an_answer(
 ) -> None:
     errors = [each(7) if each is TooManyApps else each() for each in kind.__subclasses__()]
     assert errors
-    assert {refusal_of(error, V2).status for error in errors} == {status}
+    assert {error_response_of(error, V2).status for error in errors} == {status}
 
 
 def test_an_invalid_request_is_answered_with_all_its_faults() -> None:
     faults = (Fault("bad_request", "a", "is unknown"), Fault("bad_request", "b", "is required"))
-    assert refusal_of(InvalidInput(faults), V2) == Refusal(HTTPStatus.BAD_REQUEST, faults)
+    assert error_response_of(InvalidInput(faults), V2) == ErrorResponse(
+        HTTPStatus.BAD_REQUEST, faults
+    )
 
 
 def test_what_is_the_operators_is_not_told() -> None:
     error = Unavailable(Reason.KMS_UNAVAILABLE, "AccessDeniedException")
-    assert body_of(refusal_of(error, V2), V2) == json.dumps(
+    assert body_of(error_response_of(error, V2), V2) == json.dumps(
         {"errors": [{"code": "internal_error", "title": "The request could not be answered now"}]}
     )
 
 
-TWO_FAULTS: Final = Refusal(
+TWO_FAULTS: Final = ErrorResponse(
     HTTPStatus.BAD_REQUEST,
     (
         Fault("bad_request", "displayName", "is required"),
@@ -140,7 +142,7 @@ def test_the_path_tells_the_version(path: str, member: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refused", "status", "title"),
+    ("response", "status", "title"),
     [
         (NO_ROUTE, 404, "There is no such resource"),
         (METHOD_NOT_ALLOWED, 405, "The resource does not have this method"),
@@ -148,10 +150,10 @@ def test_the_path_tells_the_version(path: str, member: str) -> None:
     ],
 )
 def test_a_refusal_without_a_field_is_a_sentence_of_its_own(
-    refused: Refusal, status: int, title: str
+    response: ErrorResponse, status: int, title: str
 ) -> None:
-    (error,) = json.loads(body_of(refused, V2))["errors"]
-    assert (refused.status, error["title"]) == (status, title)
+    (error,) = json.loads(body_of(response, V2))["errors"]
+    assert (response.status, error["title"]) == (status, title)
 
 
 def schema_error(kind: str, *loc: str | int, **more: object) -> dict[str, Any]:
@@ -181,16 +183,16 @@ def schema_error(kind: str, *loc: str | int, **more: object) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_what_a_schema_finds_is_told_as_a_sentence(error: dict[str, Any], title: str) -> None:
-    refused = Refusal(HTTPStatus.BAD_REQUEST, faults_of_schema([error]))
-    assert json.loads(body_of(refused, V2))["errors"] == [{"code": "bad_request", "title": title}]
+    response = ErrorResponse(HTTPStatus.BAD_REQUEST, faults_of_schema([error]))
+    assert json.loads(body_of(response, V2))["errors"] == [{"code": "bad_request", "title": title}]
 
 
 def test_odd_characters_of_a_callers_own_are_escaped() -> None:
     faults = [Fault("bad_request", '"\ud800\u2028<', "is unknown")]
-    body = body_of(Refusal(HTTPStatus.BAD_REQUEST, faults), V2)
+    body = body_of(ErrorResponse(HTTPStatus.BAD_REQUEST, faults), V2)
     assert body.isascii()
     assert json.loads(body)["errors"][0]["title"] == '"\ud800\u2028< is unknown'
 
 
 def test_the_limit_of_apps_is_named() -> None:
-    assert " 7 apps" in refusal_of(TooManyApps(7), V2).faults[0].title
+    assert " 7 apps" in error_response_of(TooManyApps(7), V2).faults[0].title

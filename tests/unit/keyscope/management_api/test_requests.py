@@ -27,7 +27,7 @@ def status_of(event: Event) -> HTTPStatus:
     try:
         checked(event)
     except NotTaken as not_taken:
-        return not_taken.refused.status
+        return not_taken.response.status
     return OK
 
 

@@ -11,22 +11,22 @@ from keyscope.entry.lifecycle import provisioning
 from keyscope.entry.settings import read_provisioning_settings
 from keyscope.errors import Reason, Unavailable, type_and_place
 from keyscope.management_api.api import management_api
-from keyscope.management_api.error_responses import INTERNAL, Refusal, body_of
+from keyscope.management_api.error_responses import INTERNAL, ErrorResponse, body_of
 from keyscope.management_api.requests import Event, NotTaken, checked, member, path_of
 
 FUNCTION = "management"
 
 ProxyAnswer = dict[str, Any]
-"""A Lambda proxy integration's answer (API Gateway developer guide)."""
+"""The output of a Lambda proxy integration (API Gateway developer guide)."""
 
 ManagementHandler = Callable[[Event, LambdaContext], ProxyAnswer]
 
 
 def management_handler(environment: Mapping[str, str]) -> ManagementHandler:
-    """Make the handler of the management function from its environment.
+    """Build the handler of the management function from its environment.
 
     Raises:
-        Misconfigured: when a setting is wrong; the function does not start.
+        Misconfigured: a setting is wrong; the function does not start.
     """
     settings = read_provisioning_settings(environment)
     operations = provisioning(settings, FUNCTION)
@@ -36,18 +36,18 @@ def management_handler(environment: Mapping[str, str]) -> ManagementHandler:
 
 
 def handler_of(api: APIGatewayRestResolver, logger: Logger) -> ManagementHandler:
-    """Make a handler of an API: one log line a request, which never holds a body or an answer."""
+    """Build the handler of an API. It logs one line per request, without bodies."""
 
     def handler(event: Event, context: LambdaContext) -> ProxyAnswer:
         logger.append_keys(**_names_of(event), invocation_id=context.aws_request_id)
         try:
             answer = api.resolve(checked(event), context)
         except NotTaken as not_taken:
-            answer = _refused(not_taken.refused, str(path_of(event)))
-        except Exception as error:  # noqa: BLE001 - beside the routes, a bug is answered as in them
+            answer = _error_answer(not_taken.response, str(path_of(event)))
+        except Exception as error:  # noqa: BLE001 - a bug outside the routes has the same response
             report(logger, error)
-            answer = _refused(INTERNAL, str(path_of(event)))
-        # Some answers hold a secret.
+            answer = _error_answer(INTERNAL, str(path_of(event)))
+        # Some responses contain a secret.
         answer["multiValueHeaders"]["Cache-Control"] = ["no-store"]
         logger.info("answered", extra={"status": answer["statusCode"]})
         return answer
@@ -55,17 +55,17 @@ def handler_of(api: APIGatewayRestResolver, logger: Logger) -> ManagementHandler
     return handler
 
 
-def _refused(refused: Refusal, path: str) -> ProxyAnswer:
+def _error_answer(response: ErrorResponse, path: str) -> ProxyAnswer:
     return {
-        "statusCode": refused.status.value,
+        "statusCode": response.status.value,
         "multiValueHeaders": {"Content-Type": ["application/json"]},
-        "body": body_of(refused, path),
+        "body": body_of(response, path),
         "isBase64Encoded": False,
     }
 
 
 def _names_of(event: Event) -> dict[str, object]:
-    """Return what names the request and its caller in the log."""
+    """Return what identifies the request and its caller in the log."""
     context = member(event, "requestContext")
     authorizer = member(context, "authorizer")
     return {
@@ -77,7 +77,7 @@ def _names_of(event: Event) -> dict[str, object]:
 
 
 def report(logger: Logger, error: Exception) -> None:
-    """Tell why a request is answered with 500; the text of an unexpected error stays untold."""
+    """Log why a request gets a 500, without the text of an unexpected error."""
     if isinstance(error, Unavailable):
         members: dict[str, object] = {"reason": error.reason, "detail": error.detail}
     else:

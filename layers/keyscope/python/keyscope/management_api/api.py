@@ -1,4 +1,4 @@
-"""The management API, put together: its routes, and how errors are answered."""
+"""The management API as a whole: its routes and its error responses."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -20,10 +20,10 @@ from keyscope.management_api.error_responses import (
     METHOD_NOT_ALLOWED,
     NO_ROUTE,
     RETRY_AFTER_SECONDS,
-    Refusal,
+    ErrorResponse,
     body_of,
+    error_response_of,
     faults_of_schema,
-    refusal_of,
 )
 from keyscope.management_api.explanations import add_explanations
 from keyscope.management_api.request_context import Calls
@@ -38,9 +38,9 @@ Report = Callable[[Exception], None]
 def management_api(
     provisioning: Callable[[], Provisioning], report: Report
 ) -> APIGatewayRestResolver:
-    """Make the routes of the management API over the operations.
+    """Build the routes of the management API on top of the operations.
 
-    `report` gets what is answered with 500 or 503.
+    `report` receives each error that leads to a 500 or 503.
     """
     api = _resolver()
     calls = Calls(api, provisioning)
@@ -56,9 +56,9 @@ def management_api(
 
 
 def explanation_api(authorizer: Callable[[], Authorizer], report: Report) -> APIGatewayRestResolver:
-    """Make the route that explains requests, for the function that may open secrets.
+    """Build the route that explains requests, for the function that may decrypt secrets.
 
-    `report` gets what is answered with 500 or 503.
+    `report` receives each error that leads to a 500 or 503.
     """
     api = _resolver()
     add_explanations(api, authorizer)
@@ -67,7 +67,7 @@ def explanation_api(authorizer: Callable[[], Authorizer], report: Report) -> API
 
 
 def _resolver() -> APIGatewayRestResolver:
-    # Powertools' debug mode, which the environment could turn on, prints events with their secrets.
+    # The environment could turn on Powertools' debug mode, which prints events with their secrets.
     return APIGatewayRestResolver(
         enable_validation=True, json_body_deserializer=read_json, debug=False
     )
@@ -76,21 +76,21 @@ def _resolver() -> APIGatewayRestResolver:
 def _answer_errors(api: APIGatewayRestResolver, report: Report) -> None:
     schema = cache(api.get_openapi_schema)
 
-    def answer(refused: Refusal) -> Response[str]:
-        body = body_of(refused, api.current_event.path)
-        return Response(refused.status.value, content_types.APPLICATION_JSON, body)
+    def answer(error: ErrorResponse) -> Response[str]:
+        body = body_of(error, api.current_event.path)
+        return Response(error.status.value, content_types.APPLICATION_JSON, body)
 
     def invalid(error: RequestValidationError) -> Response[str]:
         if any(fault["loc"][0] == "response" for fault in error.errors()):
             return failed(error)
-        return answer(Refusal(HTTPStatus.BAD_REQUEST, faults_of_schema(error.errors())))
+        return answer(ErrorResponse(HTTPStatus.BAD_REQUEST, faults_of_schema(error.errors())))
 
     def known(error: KeyscopeError) -> Response[str]:
-        refused = refusal_of(error, api.current_event.path)
-        if refused in (INTERNAL, CONTENDED):
+        found = error_response_of(error, api.current_event.path)
+        if found in (INTERNAL, CONTENDED):
             report(error)
-        response = answer(refused)
-        if refused is CONTENDED:
+        response = answer(found)
+        if found is CONTENDED:
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
 
@@ -100,7 +100,7 @@ def _answer_errors(api: APIGatewayRestResolver, report: Report) -> None:
 
     def no_route(_: NotFoundError) -> Response[str]:
         methods = _methods_of(schema().paths or {}, api.current_event.path)
-        # Powertools finds no route where an id holds a character that it does not take.
+        # Powertools finds no route if an id contains a character that it does not accept.
         if not methods or api.current_event.http_method.upper() in methods:
             return answer(NO_ROUTE)
         response = answer(METHOD_NOT_ALLOWED)
@@ -114,9 +114,9 @@ def _answer_errors(api: APIGatewayRestResolver, report: Report) -> None:
 
 
 def _methods_of(paths: Mapping[str, PathItem], path: str) -> list[str]:
-    """Return the methods that a path has; none where there is no such path."""
+    """Return the methods of a path; an unknown path has none."""
     for template, item in paths.items():
-        # Powertools, too, takes slashes at the end for nothing.
+        # Powertools also ignores slashes at the end.
         pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)) + "/*"
         if re.fullmatch(pattern, path):
             return [method.upper() for method in _METHODS if getattr(item, method) is not None]

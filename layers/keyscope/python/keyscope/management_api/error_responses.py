@@ -1,4 +1,4 @@
-"""Errors as answers, in the shape of the API version that the caller uses.
+"""Error responses, in the format of the API version that the caller uses.
 
 v2     {"errors": [{"code": ..., "title": ...}, ...]}
 v1.1   {"error": {"code": ..., "description": ...}}
@@ -36,40 +36,40 @@ V11_PREFIX = "/v1.1/"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A status, and what is wrong; several faults only with 400."""
+class ErrorResponse:
+    """A status and what is wrong. Only a 400 has several faults."""
 
     status: HTTPStatus
     faults: Sequence[Fault]
 
 
-def refusal(status: HTTPStatus, code: str, title: str) -> Refusal:
-    """Make a refusal of one fault."""
-    return Refusal(status, (Fault(code, "", title),))
+def error_response(status: HTTPStatus, code: str, title: str) -> ErrorResponse:
+    """Return an error response with one fault."""
+    return ErrorResponse(status, (Fault(code, "", title),))
 
 
-NO_ROUTE = refusal(HTTPStatus.NOT_FOUND, "not_found", "There is no such resource")
-METHOD_NOT_ALLOWED = refusal(
+NO_ROUTE = error_response(HTTPStatus.NOT_FOUND, "not_found", "There is no such resource")
+METHOD_NOT_ALLOWED = error_response(
     HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "The resource does not have this method"
 )
-INTERNAL = refusal(
+INTERNAL = error_response(
     HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The request could not be answered now"
 )
-CONTENDED = refusal(
+CONTENDED = error_response(
     HTTPStatus.SERVICE_UNAVAILABLE,
     Reason.TOO_MANY_CHANGES,
     "Too many changes at once with this key or to this resource. Nothing was changed; try again",
 )
 RETRY_AFTER_SECONDS = 5
-"""When to try again what other changes hindered."""
+"""When to retry a change that other changes blocked."""
 
 
-def _conflict(code: str, title: str) -> Refusal:
-    return refusal(HTTPStatus.CONFLICT, code, title)
+def _conflict(code: str, title: str) -> ErrorResponse:
+    return error_response(HTTPStatus.CONFLICT, code, title)
 
 
-_REFUSALS: Mapping[type[KeyscopeError], Refusal] = {
-    Forbidden: refusal(
+_ERROR_RESPONSES: Mapping[type[KeyscopeError], ErrorResponse] = {
+    Forbidden: error_response(
         HTTPStatus.FORBIDDEN, "forbidden", "The credential does not reach this resource"
     ),
     TooManyKeys: _conflict(
@@ -86,7 +86,7 @@ _REFUSALS: Mapping[type[KeyscopeError], Refusal] = {
     ChangedMeanwhile: _conflict(
         "changed_meanwhile", "The key was changed at the same time; look at it and try again"
     ),
-    SkipTooCostly: Refusal(
+    SkipTooCostly: ErrorResponse(
         HTTPStatus.BAD_REQUEST,
         (
             Fault(
@@ -101,13 +101,13 @@ _REFUSALS: Mapping[type[KeyscopeError], Refusal] = {
 }
 
 
-def refusal_of(error: KeyscopeError, path: str) -> Refusal:
-    """Return the answer to a request for a path that an operation ended with an error."""
+def error_response_of(error: KeyscopeError, path: str) -> ErrorResponse:
+    """Return the response to a request whose operation raised an error."""
     match error:
         case InvalidInput():
-            return Refusal(HTTPStatus.BAD_REQUEST, error.faults)
+            return ErrorResponse(HTTPStatus.BAD_REQUEST, error.faults)
         case NotFound():
-            return refusal(HTTPStatus.NOT_FOUND, *_code_and_title(error, path))
+            return error_response(HTTPStatus.NOT_FOUND, *_code_and_title(error, path))
         case TooManyApps():
             return _conflict(
                 "too_many_apps",
@@ -115,7 +115,7 @@ def refusal_of(error: KeyscopeError, path: str) -> Refusal:
                 " can create. Delete an app first, or ask the operator to raise the limit",
             )
         case _:
-            return _REFUSALS.get(type(error), INTERNAL)
+            return _ERROR_RESPONSES.get(type(error), INTERNAL)
 
 
 def _code_and_title(error: NotFound, path: str) -> tuple[str, str]:
@@ -126,18 +126,18 @@ def _code_and_title(error: NotFound, path: str) -> tuple[str, str]:
     return "app_not_found", "There is no such app"
 
 
-def body_of(refused: Refusal, path: str) -> str:
-    """Return the body of the answer to a request for a path."""
-    titles = [_sentence(fault) for fault in refused.faults]
+def body_of(response: ErrorResponse, path: str) -> str:
+    """Return the body of a response, in the format that the path's API version uses."""
+    titles = [_sentence(fault) for fault in response.faults]
     if path.startswith(V11_PREFIX):
-        code = refused.faults[0].code
+        code = response.faults[0].code
         return json.dumps({"error": {"code": code, "description": "; ".join(titles)}})
-    pairs = zip(refused.faults, titles, strict=True)
+    pairs = zip(response.faults, titles, strict=True)
     return json.dumps({"errors": [{"code": fault.code, "title": title} for fault, title in pairs]})
 
 
 def faults_of_schema(errors: Sequence[Mapping[str, Any]]) -> tuple[Fault, ...]:
-    """Return what pydantic found wrong, bounded, each with the dotted name of its member."""
+    """Return the errors that pydantic found, up to a limit, each with its member's dotted name."""
     return bounded_faults(Fault("bad_request", _field(error), _title(error)) for error in errors)
 
 
@@ -148,9 +148,9 @@ def _sentence(fault: Fault) -> str:
 
 
 def _field(error: Mapping[str, Any]) -> str:
-    """Return the dotted name of a member, without the part of the request that it was in."""
+    """Return the dotted name of a member, without the part of the request that contains it."""
     field = ""
-    # Where JSON is broken, the second part is a position in the text.
+    # For malformed JSON, the second part is a position in the text.
     for part in () if error["type"] == "json_invalid" else error["loc"][1:]:
         field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else part
     return field

@@ -1,4 +1,4 @@
-"""What of an event is checked before it is routed: the size, type and text of its body."""
+"""The checks of an event before it is routed: the size, type and text of its body."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 from keyscope.errors import Fault, KeyscopeError, bounded_faults
-from keyscope.management_api.error_responses import Refusal, refusal
+from keyscope.management_api.error_responses import ErrorResponse, error_response
 
 MAX_BODY_BYTES = 100 * 1_024
 """The Sunshine API's limit for a JSON body."""
@@ -19,20 +19,20 @@ Event = Mapping[str, object]
 
 
 class NotTaken(KeyscopeError):  # noqa: N818 - a state
-    """The request is refused before it is routed."""
+    """The request is rejected before it is routed."""
 
-    def __init__(self, refused: Refusal) -> None:
-        """Carry how it is answered."""
-        super().__init__(refused.status.phrase)
-        self.refused = refused
+    def __init__(self, response: ErrorResponse) -> None:
+        """Store the response."""
+        super().__init__(response.status.phrase)
+        self.response = response
 
 
-_TOO_LARGE = refusal(
+_TOO_LARGE = error_response(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "body_too_large",
     f"The body must take no more than {MAX_BODY_BYTES} bytes",
 )
-_NOT_JSON = refusal(
+_NOT_JSON = error_response(
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "unsupported_media_type",
     "The body must be JSON, with the content type application/json",
@@ -41,7 +41,9 @@ _INVALID = "must be valid JSON"
 _NO_OBJECT = "must be an object"
 _TOO_MANY_VALUES = f"must not have more than {MAX_VALUES} members and list items"
 _REPEATED = "must not have a member twice"
-_NOT_TEXT = Refusal(HTTPStatus.BAD_REQUEST, (Fault("bad_request", "", "must be valid UTF-8"),))
+_NOT_TEXT = ErrorResponse(
+    HTTPStatus.BAD_REQUEST, (Fault("bad_request", "", "must be valid UTF-8"),)
+)
 
 
 def checked(event: Event) -> Event:
@@ -58,7 +60,7 @@ def checked(event: Event) -> Event:
             query is repeated.
     """
     if repeated := _repeated_parameters(event):
-        raise NotTaken(Refusal(HTTPStatus.BAD_REQUEST, repeated))
+        raise NotTaken(ErrorResponse(HTTPStatus.BAD_REQUEST, repeated))
     body = event.get("body") or ""
     if not isinstance(body, str):
         raise NotTaken(_NOT_TEXT)
@@ -130,7 +132,7 @@ def _has_too_many_values(value: object) -> bool:
 
 
 def _repeated_parameters(event: Event) -> tuple[Fault, ...]:
-    """Return a fault for each parameter of the query that has several values."""
+    """Return a fault for each query parameter that has several values."""
     parameters = member(event, "multiValueQueryStringParameters")
     return bounded_faults(
         Fault("bad_request", name, "must not be repeated")
