@@ -26,7 +26,7 @@ from keyscope.management_api.error_responses import (
     faults_of_schema,
 )
 from keyscope.management_api.explanations import add_explanations
-from keyscope.management_api.request_context import Calls
+from keyscope.management_api.request_context import RequestContext
 from keyscope.management_api.requests import read_json
 from keyscope.model.ids import OwnerType
 
@@ -43,14 +43,14 @@ def management_api(
     `report` receives each error that leads to a 500 or 503.
     """
     api = _resolver()
-    calls = Calls(api, provisioning)
-    v2.add_apps(api, calls)
-    v2.add_keys(api, calls)
-    v1_1.add_apps(api, calls)
-    v1_1.add_keys(api, calls, OwnerType.APP, "/v1.1/apps/<ownerId>/keys", "App")
-    v1_1.add_service_accounts(api, calls)
+    context = RequestContext(api, provisioning)
+    v2.add_apps(api, context)
+    v2.add_keys(api, context)
+    v1_1.add_apps(api, context)
+    v1_1.add_keys(api, context, OwnerType.APP, "/v1.1/apps/<ownerId>/keys", "App")
+    v1_1.add_service_accounts(api, context)
     path = "/v1.1/serviceaccounts/<ownerId>/keys"
-    v1_1.add_keys(api, calls, OwnerType.SERVICE_ACCOUNT, path, "ServiceAccount")
+    v1_1.add_keys(api, context, OwnerType.SERVICE_ACCOUNT, path, "ServiceAccount")
     _answer_errors(api, report)
     return api
 

@@ -1,4 +1,4 @@
-"""What every route asks of a request: who calls, from where, and which page."""
+"""What routes need to know about a request: the caller, the source address, and the query."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ OwnerId = Annotated[str, Path(alias="ownerId")]
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
-    """The routes' view of the request that is being answered."""
+class RequestContext:
+    """The request that the API is handling, as its routes see it."""
 
     api: APIGatewayRestResolver
     provisioning: Callable[[], Provisioning]
 
     def management(self) -> Management:
-        """Return the operations for the caller.
+        """Return the operations that are open to the caller.
 
         Raises:
-            Unavailable: `MALFORMED_CONTEXT`, when the authorizer's context does not tell of one.
+            Unavailable: `MALFORMED_CONTEXT`; the authorizer's context names no caller.
         """
         principal = caller_of(self.api)
         actor = _actor(principal, member(self._event(), "requestContext"))
@@ -42,21 +42,21 @@ class Calls:
         return self.provisioning().clock()
 
     def query(self) -> Mapping[str, str]:
-        """Return the query's parameters, none of which is repeated."""
+        """Return the query parameters, each with one value."""
         return cast("Mapping[str, str]", member(self._event(), "queryStringParameters"))
 
     def url(self) -> str:
-        """Return the URL that was requested, without its query.
+        """Return the requested URL without its query.
 
-        Its domain is API Gateway's word, because a client or a proxy chooses the headers; without
-        one, the URL is relative.
+        The domain comes from API Gateway, because clients and proxies choose the headers. Without a
+        domain, the URL is relative.
         """
         context = member(self._event(), "requestContext")
         path, domain = context.get("path", ""), context.get("domainName")
         if not isinstance(domain, str):
             return str(path)
         headers = {name.lower(): value for name, value in member(self._event(), "headers").items()}
-        # API Gateway serves https only; the local gateway serves http.
+        # API Gateway serves only https; the local gateway serves http.
         scheme = "http" if headers.get("x-forwarded-proto") == "http" else "https"
         return f"{scheme}://{domain}{path}"
 
@@ -65,17 +65,17 @@ class Calls:
 
 
 def caller_of(api: APIGatewayRestResolver) -> Principal:
-    """Return the principal whose request is being answered.
+    """Return the principal that sends the request.
 
     Raises:
-        Unavailable: `MALFORMED_CONTEXT`, when the authorizer's context does not tell of one.
+        Unavailable: `MALFORMED_CONTEXT`; the authorizer's context names no principal.
     """
     event = cast("Mapping[str, object]", api.current_event.raw_event)
     return principal_of_context(member(event, "requestContext").get("authorizer"))
 
 
 def source_address_of(api: APIGatewayRestResolver) -> str | None:
-    """Return the address that the request came from, by API Gateway's own account."""
+    """Return the source address of the request, as API Gateway reports it."""
     event = cast("Mapping[str, object]", api.current_event.raw_event)
     return _source_address(member(event, "requestContext"))
 

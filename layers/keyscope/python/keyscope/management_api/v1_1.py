@@ -11,7 +11,13 @@ from keyscope.management_api.request_bodies import (
     RotateBody,
     ServiceAccountBody,
 )
-from keyscope.management_api.request_context import AppId, Calls, KeyId, OwnerId, ServiceAccountId
+from keyscope.management_api.request_context import (
+    AppId,
+    KeyId,
+    OwnerId,
+    RequestContext,
+    ServiceAccountId,
+)
 from keyscope.management_api.responses import (
     AppAnswerV11,
     AppsAnswerV11,
@@ -27,7 +33,7 @@ from keyscope.management_api.responses import (
 from keyscope.model.ids import OwnerType
 
 
-def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
+def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
     """Add the routes of apps."""
 
     @api.post(
@@ -38,7 +44,7 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Create an app",
     )
     def create_app(body: AppCreateBodyV11) -> AppAnswerV11:
-        return {"app": app_v11(calls.management().create_app(body.request()))}
+        return {"app": app_v11(context.management().create_app(body.request()))}
 
     @api.get(
         "/v1.1/apps",
@@ -47,8 +53,8 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="List the apps of the account, or those that the calling service account created",
     )
     def list_apps() -> AppsAnswerV11:
-        position, limit = read_offset_query(calls.query())
-        page = calls.management().list_apps(position, limit)
+        position, limit = read_offset_query(context.query())
+        page = context.management().list_apps(position, limit)
         return {
             "apps": [app_v11(app) for app in page.owners],
             "hasMore": page.has_more,
@@ -59,7 +65,7 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
         "/v1.1/apps/<appId>", operation_id="GetAppV11", tags=["Apps, v1.1"], summary="Get an app"
     )
     def get_app(app_id: AppId) -> AppAnswerV11:
-        return {"app": app_v11(calls.management().get_app(app_id))}
+        return {"app": app_v11(context.management().get_app(app_id))}
 
     @api.put(
         "/v1.1/apps/<appId>",
@@ -68,7 +74,7 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Change an app. Settings and metadata are merged; a null removes a member",
     )
     def update_app(app_id: AppId, body: AppUpdateBodyV11) -> AppAnswerV11:
-        return {"app": app_v11(calls.management().update_app(app_id, body.change()))}
+        return {"app": app_v11(context.management().update_app(app_id, body.change()))}
 
     @api.delete(
         "/v1.1/apps/<appId>",
@@ -77,11 +83,11 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Delete an app and revoke its keys, all at once",
     )
     def delete_app(app_id: AppId) -> Nothing:
-        calls.management().delete_app(app_id)
+        context.management().delete_app(app_id)
         return {}
 
 
-def add_service_accounts(api: APIGatewayRestResolver, calls: Calls) -> None:
+def add_service_accounts(api: APIGatewayRestResolver, context: RequestContext) -> None:
     """Add the routes of service accounts."""
     tags = ["Service accounts"]
     path = "/v1.1/serviceaccounts/<serviceAccountId>"
@@ -94,7 +100,7 @@ def add_service_accounts(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Create a service account, with a name of its own within the account",
     )
     def create_service_account(body: ServiceAccountBody) -> ServiceAccountAnswer:
-        created = calls.management().create_service_account(body.display_name)
+        created = context.management().create_service_account(body.display_name)
         return {"serviceAccount": service_account(created)}
 
     @api.get(
@@ -104,8 +110,8 @@ def add_service_accounts(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="List the service accounts of the account",
     )
     def list_service_accounts() -> ServiceAccountsAnswer:
-        position, limit = read_offset_query(calls.query())
-        page = calls.management().list_service_accounts(position, limit)
+        position, limit = read_offset_query(context.query())
+        page = context.management().list_service_accounts(position, limit)
         return {
             "serviceAccounts": [service_account(owner) for owner in page.owners],
             "hasMore": page.has_more,
@@ -114,7 +120,7 @@ def add_service_accounts(api: APIGatewayRestResolver, calls: Calls) -> None:
 
     @api.get(path, operation_id="GetServiceAccount", tags=tags, summary="Get a service account")
     def get_service_account(service_account_id: ServiceAccountId) -> ServiceAccountAnswer:
-        found = calls.management().get_service_account(service_account_id)
+        found = context.management().get_service_account(service_account_id)
         return {"serviceAccount": service_account(found)}
 
     @api.put(
@@ -123,7 +129,7 @@ def add_service_accounts(api: APIGatewayRestResolver, calls: Calls) -> None:
     def update_service_account(
         service_account_id: ServiceAccountId, body: ServiceAccountBody
     ) -> ServiceAccountAnswer:
-        renamed = calls.management().rename_service_account(service_account_id, body.display_name)
+        renamed = context.management().rename_service_account(service_account_id, body.display_name)
         return {"serviceAccount": service_account(renamed)}
 
     @api.delete(
@@ -133,12 +139,16 @@ def add_service_accounts(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Delete a service account that has no apps, and revoke its keys, all at once",
     )
     def delete_service_account(service_account_id: ServiceAccountId) -> Nothing:
-        calls.management().delete_service_account(service_account_id)
+        context.management().delete_service_account(service_account_id)
         return {}
 
 
 def add_keys(
-    api: APIGatewayRestResolver, calls: Calls, owner_type: OwnerType, path: str, name: str
+    api: APIGatewayRestResolver,
+    context: RequestContext,
+    owner_type: OwnerType,
+    path: str,
+    name: str,
 ) -> None:
     """Add the routes of keys below the path of their owner, whose placeholder is `ownerId`.
 
@@ -155,8 +165,8 @@ def add_keys(
         summary="Create a key. Its secret is in this answer, and never again",
     )
     def create_key(owner_id: OwnerId, body: KeyCreateBodyV11) -> KeyAnswerV11:
-        created = calls.management().create_key(owner_type, owner_id, body.request())
-        return {"key": key_v11(created.key, calls.now(), created.secret)}
+        created = context.management().create_key(owner_type, owner_id, body.request())
+        return {"key": key_v11(created.key, context.now(), created.secret)}
 
     @api.get(
         path,
@@ -165,13 +175,13 @@ def add_keys(
         summary="List the keys, the oldest first",
     )
     def list_keys(owner_id: OwnerId) -> KeysAnswerV11:
-        keys = calls.management().list_keys(owner_type, owner_id)
-        return {"keys": [key_v11(key, calls.now()) for key in keys]}
+        keys = context.management().list_keys(owner_type, owner_id)
+        return {"keys": [key_v11(key, context.now()) for key in keys]}
 
     @api.get(key_path, operation_id=f"Get{name}KeyV11", tags=tags, summary="Get a key")
     def get_key(owner_id: OwnerId, key_id: KeyId) -> KeyAnswerV11:
-        found = calls.management().get_key(owner_type, owner_id, key_id)
-        return {"key": key_v11(found, calls.now())}
+        found = context.management().get_key(owner_type, owner_id, key_id)
+        return {"key": key_v11(found, context.now())}
 
     @api.patch(
         key_path,
@@ -180,9 +190,9 @@ def add_keys(
         summary="Rename, limit, disable or enable a key. A null takes a limit away",
     )
     def update_key(owner_id: OwnerId, key_id: KeyId, body: KeyUpdateBodyV11) -> KeyAnswerV11:
-        change = body.change(calls.now())
-        key = calls.management().update_key(owner_type, owner_id, key_id, change)
-        return {"key": key_v11(key, calls.now())}
+        change = body.change(context.now())
+        key = context.management().update_key(owner_type, owner_id, key_id, change)
+        return {"key": key_v11(key, context.now())}
 
     @api.post(
         f"{key_path}/rotate",
@@ -191,9 +201,9 @@ def add_keys(
         summary="Give a key a new secret, shown here only; the old one is accepted for the overlap",
     )
     def rotate_key(owner_id: OwnerId, key_id: KeyId, body: RotateBody) -> KeyAnswerV11:
-        management = calls.management()
+        management = context.management()
         created = management.rotate_key(owner_type, owner_id, key_id, body.overlap_seconds)
-        return {"key": key_v11(created.key, calls.now(), created.secret)}
+        return {"key": key_v11(created.key, context.now(), created.secret)}
 
     @api.delete(
         f"{key_path}/overlap",
@@ -202,12 +212,12 @@ def add_keys(
         summary="Stop accepting the secret that the key had before its last rotation",
     )
     def end_overlap(owner_id: OwnerId, key_id: KeyId) -> KeyAnswerV11:
-        key = calls.management().end_overlap(owner_type, owner_id, key_id)
-        return {"key": key_v11(key, calls.now())}
+        key = context.management().end_overlap(owner_type, owner_id, key_id)
+        return {"key": key_v11(key, context.now())}
 
     @api.delete(
         key_path, operation_id=f"Delete{name}KeyV11", tags=tags, summary="Revoke a key at once"
     )
     def delete_key(owner_id: OwnerId, key_id: KeyId) -> Nothing:
-        calls.management().delete_key(owner_type, owner_id, key_id)
+        context.management().delete_key(owner_type, owner_id, key_id)
         return {}

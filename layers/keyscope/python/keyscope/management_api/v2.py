@@ -10,7 +10,7 @@ from keyscope.management_api.request_bodies import (
     KeyUpdateBody,
     RotateBody,
 )
-from keyscope.management_api.request_context import AppId, Calls, KeyId
+from keyscope.management_api.request_context import AppId, KeyId, RequestContext
 from keyscope.management_api.responses import (
     AppAnswer,
     AppsAnswer,
@@ -25,7 +25,7 @@ from keyscope.model.ids import OwnerType
 APP = OwnerType.APP
 
 
-def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
+def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
     """Add the routes of apps."""
 
     @api.post(
@@ -36,7 +36,7 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Create an app",
     )
     def create_app(body: AppCreateBody) -> AppAnswer:
-        return {"app": app_v2(calls.management().create_app(body.request()))}
+        return {"app": app_v2(context.management().create_app(body.request()))}
 
     @api.get(
         "/v2/apps",
@@ -45,19 +45,19 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="List the apps of the account, or those that the calling service account created",
     )
     def list_apps() -> AppsAnswer:
-        management = calls.management()
-        query = read_apps_query(calls.query(), management.own_prefix)
+        management = context.management()
+        query = read_apps_query(context.query(), management.own_prefix)
         page = management.list_apps(query.position, query.size, query.creator_id)
         meta = meta_of(page, query.position)
         return {
             "apps": [app_v2(app) for app in page.owners],
             "meta": meta,
-            "links": links_of(meta, calls.url(), query),
+            "links": links_of(meta, context.url(), query),
         }
 
     @api.get("/v2/apps/<appId>", operation_id="GetApp", tags=["Apps"], summary="Get an app")
     def get_app(app_id: AppId) -> AppAnswer:
-        return {"app": app_v2(calls.management().get_app(app_id))}
+        return {"app": app_v2(context.management().get_app(app_id))}
 
     @api.patch(
         "/v2/apps/<appId>",
@@ -66,7 +66,7 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Change an app. Settings and metadata are merged; a null removes a member",
     )
     def update_app(app_id: AppId, body: AppUpdateBody) -> AppAnswer:
-        return {"app": app_v2(calls.management().update_app(app_id, body.change()))}
+        return {"app": app_v2(context.management().update_app(app_id, body.change()))}
 
     @api.delete(
         "/v2/apps/<appId>",
@@ -75,11 +75,11 @@ def add_apps(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Delete an app and revoke its keys, all at once",
     )
     def delete_app(app_id: AppId) -> Nothing:
-        calls.management().delete_app(app_id)
+        context.management().delete_app(app_id)
         return {}
 
 
-def add_keys(api: APIGatewayRestResolver, calls: Calls) -> None:
+def add_keys(api: APIGatewayRestResolver, context: RequestContext) -> None:
     """Add the routes of app keys."""
 
     @api.post(
@@ -90,8 +90,8 @@ def add_keys(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Create a key. Its secret is in this answer, and never again",
     )
     def create_key(app_id: AppId, body: KeyCreateBody) -> KeyAnswer:
-        created = calls.management().create_key(APP, app_id, body.request())
-        return {"key": key_v2(created.key, calls.now(), created.secret)}
+        created = context.management().create_key(APP, app_id, body.request())
+        return {"key": key_v2(created.key, context.now(), created.secret)}
 
     @api.get(
         "/v2/apps/<appId>/keys",
@@ -100,8 +100,8 @@ def add_keys(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="List the keys of an app, the oldest first",
     )
     def list_keys(app_id: AppId) -> KeysAnswer:
-        keys = calls.management().list_keys(APP, app_id)
-        return {"keys": [key_v2(key, calls.now()) for key in keys]}
+        keys = context.management().list_keys(APP, app_id)
+        return {"keys": [key_v2(key, context.now()) for key in keys]}
 
     @api.get(
         "/v2/apps/<appId>/keys/<keyId>",
@@ -110,7 +110,7 @@ def add_keys(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Get a key",
     )
     def get_key(app_id: AppId, key_id: KeyId) -> KeyAnswer:
-        return {"key": key_v2(calls.management().get_key(APP, app_id, key_id), calls.now())}
+        return {"key": key_v2(context.management().get_key(APP, app_id, key_id), context.now())}
 
     @api.patch(
         "/v2/apps/<appId>/keys/<keyId>",
@@ -119,9 +119,9 @@ def add_keys(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Rename, limit, disable or enable a key. A null takes a limit away",
     )
     def update_key(app_id: AppId, key_id: KeyId, body: KeyUpdateBody) -> KeyAnswer:
-        change = body.change(calls.now())
-        key = calls.management().update_key(APP, app_id, key_id, change)
-        return {"key": key_v2(key, calls.now())}
+        change = body.change(context.now())
+        key = context.management().update_key(APP, app_id, key_id, change)
+        return {"key": key_v2(key, context.now())}
 
     @api.post(
         "/v2/apps/<appId>/keys/<keyId>/rotate",
@@ -130,8 +130,8 @@ def add_keys(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Give a key a new secret, shown here only; the old one is accepted for the overlap",
     )
     def rotate_key(app_id: AppId, key_id: KeyId, body: RotateBody) -> KeyAnswer:
-        created = calls.management().rotate_key(APP, app_id, key_id, body.overlap_seconds)
-        return {"key": key_v2(created.key, calls.now(), created.secret)}
+        created = context.management().rotate_key(APP, app_id, key_id, body.overlap_seconds)
+        return {"key": key_v2(created.key, context.now(), created.secret)}
 
     @api.delete(
         "/v2/apps/<appId>/keys/<keyId>/overlap",
@@ -140,8 +140,8 @@ def add_keys(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Stop accepting the secret that the key had before its last rotation",
     )
     def end_overlap(app_id: AppId, key_id: KeyId) -> KeyAnswer:
-        key = calls.management().end_overlap(APP, app_id, key_id)
-        return {"key": key_v2(key, calls.now())}
+        key = context.management().end_overlap(APP, app_id, key_id)
+        return {"key": key_v2(key, context.now())}
 
     @api.delete(
         "/v2/apps/<appId>/keys/<keyId>",
@@ -150,5 +150,5 @@ def add_keys(api: APIGatewayRestResolver, calls: Calls) -> None:
         summary="Revoke a key at once",
     )
     def delete_key(app_id: AppId, key_id: KeyId) -> Nothing:
-        calls.management().delete_key(APP, app_id, key_id)
+        context.management().delete_key(APP, app_id, key_id)
         return {}
