@@ -18,9 +18,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from keyscope.aws.dynamodb.key_items import attributes_of_limits
-from keyscope.model.key_record import KeyRecord
 from tests.support.builders import MadeKey
+from tests.support.items import item_of_record, on_the_wire
 from tests.support.patience import PATIENCE_SECONDS
 
 DRIP_SECONDS: Final = 0.3
@@ -352,7 +351,9 @@ class FaultyAws:
         if "Key" not in request:
             return json_reply({})
         made = self.keys.get(request["Key"]["key_id"]["S"])
-        return json_reply({} if made is None else {"Item": item_of(made.record)})
+        return json_reply(
+            {} if made is None else {"Item": on_the_wire(item_of_record(made.record))}
+        )
 
     def _decrypt(self, request: Json) -> Reply:
         sealed = base64.b64decode(request["CiphertextBlob"])
@@ -364,30 +365,6 @@ class FaultyAws:
             return json_reply({"__type": "InvalidCiphertextException"}, 400)
         plaintext = sealed.removeprefix(b"sealed ")
         return json_reply({"KeyId": request["KeyId"], "Plaintext": _base64(plaintext)})
-
-
-def item_of(record: KeyRecord) -> Json:
-    """Return a record as DynamoDB stores it."""
-    item: Json = {
-        "key_id": {"S": record.key_id},
-        "format": {"N": "1"},
-        "owner_type": {"S": record.owner_type.value},
-        "owner_id": {"S": record.owner_id},
-        "secret_hash": {"B": _base64(record.secret_hash)},
-        "generation": {"N": str(record.secret_generation)},
-        "secret_ciphertext": {"B": _base64(record.secret_ciphertext)},
-    }
-    if record.previous is not None:
-        item |= {
-            "previous_secret_hash": {"B": _base64(record.previous.secret_hash)},
-            "previous_secret_ciphertext": {"B": _base64(record.previous.secret_ciphertext)},
-            "previous_ends_at": {"N": str(record.previous.ends_at)},
-        }
-    if record.revoked_at is not None:
-        item["revoked_at"] = {"N": str(record.revoked_at)}
-    limits = attributes_of_limits(record.limits)
-    return item | {name: value for name, value in limits.items() if value is not None}
-    return item
 
 
 def _base64(octets: bytes) -> str:

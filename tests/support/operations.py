@@ -8,12 +8,14 @@ from typing import Any, cast
 from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
 from keyscope.aws.dynamodb.key_table import KeyTable
+from keyscope.aws.dynamodb.key_writes import record_key
 from keyscope.aws.dynamodb.transactions import Database
 from keyscope.lifecycle.operations import Provisioning
 from keyscope.model.key_record import KeyRecord
 from local.emulators.tables import local_client
 from local.tour.seed import local_provisioning
 from tests.support.dynamodb_local import Store
+from tests.support.items import item_of_record
 
 
 def operations_over(store: Store, clock: Callable[[], float]) -> Provisioning:
@@ -74,6 +76,21 @@ def record_of(store: Store, key_id: str) -> KeyRecord:
     record = KeyTable(dynamodb_of(store), store.keys_table).get(key_id).record
     assert record is not None
     return record
+
+
+def hold_record(store: Store, record: KeyRecord) -> None:
+    """Store a record, in place of another one of the same key."""
+    _put_key(store, item_of_record(record))
+
+
+def damage_key(store: Store, key_id: str) -> None:
+    """Leave nothing of a key's record but its id."""
+    _put_key(store, record_key(key_id))
+
+
+def _put_key(store: Store, item: Mapping[str, object]) -> None:
+    put = {"TableName": store.keys_table, "Item": item}
+    dynamodb_of(store).transact_write_items(TransactItems=[{"Put": put}])
 
 
 def usable_keys(store: Store, owner_id: str) -> set[str]:

@@ -1,7 +1,7 @@
 """Stores and clocks that tests drive by hand."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, Lookup, OpenedSecret, RecordSource
@@ -19,19 +19,37 @@ class SteppedClock:
 
 @dataclass
 class MemoryKeyStore:
-    """Key records in memory; `failure` makes every read fail, by an error of type `fails_by`."""
+    """Key records in memory.
+
+    `failure` makes every read fail, by an error of type `fails_by`; `damaged` keys cannot be read.
+    """
 
     records: dict[str, KeyRecord] = field(default_factory=dict)
     failure: Reason | None = None
     fails_by: type[Unavailable] = Unavailable
     reads: int = 0
+    damaged: set[str] = field(default_factory=set)
+
+    def hold(self, record: KeyRecord) -> None:
+        self.records[record.key_id] = record
 
     def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
         del fresh
         self.reads += 1
         if self.failure is not None:
             raise self.fails_by(self.failure)
-        return Lookup(self.records.get(key_id), RecordSource.TABLE)
+        if key_id in self.damaged:
+            raise Unavailable(Reason.DAMAGED_RECORD)
+        record = self.records.get(key_id)
+        if record is not None and record.revoked_at is not None:
+            record = replace(
+                record,
+                secret_hash=b"",
+                secret_ciphertext=b"",
+                previous=None,
+                usage_identifier_key=None,
+            )
+        return Lookup(record, RecordSource.TABLE)
 
 
 @dataclass

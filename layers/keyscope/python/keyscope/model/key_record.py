@@ -65,10 +65,13 @@ class Lookup:
 
 
 class KeyStore(Protocol):
-    """Where key records come from."""
+    """Where key records come from. Any thread may read it.
+
+    `tests/integration/test_key_store_contract.py` checks every implementation.
+    """
 
     def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
-        """Return the record of a key.
+        """Return the record of a key; that of a revoked key has neither secrets nor a usage plan.
 
         A store may return a record that it read earlier. With `fresh`, that record is at most a
         second old, or its source is `STALE` because the store cannot read it now.

@@ -15,10 +15,12 @@ from botocore.exceptions import (
 from keyscope.aws.clients import UnreadableAnswer
 from keyscope.aws.deadline import DeadlinePassed, RequestTimeUp, TooManyCallsStuck
 from keyscope.aws.dynamodb.key_table import KeyTable
+from keyscope.aws.dynamodb.key_writes import record_key
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from local.emulators.listening_program import free_ports
 from local.emulators.tables import local_client
-from tests.support.dynamodb_local import Store
+from tests.support.builders import make_key
+from tests.support.items import item_of_record
 
 if TYPE_CHECKING:
     from keyscope.aws.clients import DynamoDbClient
@@ -54,7 +56,7 @@ def test_a_record_is_read_by_one_strongly_consistent_get_item() -> None:
     client = RecordingClient({})
     table_of(client).get(KEY_ID)
     assert client.requests == [
-        {"TableName": "keys", "Key": {"key_id": {"S": KEY_ID}}, "ConsistentRead": True}
+        {"TableName": "keys", "Key": record_key(KEY_ID), "ConsistentRead": True}
     ]
 
 
@@ -111,35 +113,8 @@ def test_a_store_that_nothing_listens_at_is_unavailable() -> None:
     )
 
 
-def test_a_table_that_is_not_there_is_unavailable(store: Store) -> None:
-    client = cast("DynamoDbClient", local_client("dynamodb", store.dynamodb_url))
-    assert failure_of(KeyTable(client, "absent")) == (
-        Reason.KEY_STORE_UNAVAILABLE,
-        "ResourceNotFoundException",
-    )
-
-
-def test_a_stored_item_that_lacks_attributes_is_damage(store: Store) -> None:
-    client = cast("DynamoDbClient", local_client("dynamodb", store.dynamodb_url))
-    item = {"key_id": {"S": KEY_ID}, "format": {"N": "1"}}
-    put = {"TableName": store.keys_table, "Item": item}
-    client.transact_write_items(TransactItems=[{"Put": put}])
-    assert failure_of(KeyTable(client, store.keys_table)) == (
-        Reason.DAMAGED_RECORD,
-        "attribute owner_type",
-    )
-
-
 def test_an_item_of_another_key_is_damage() -> None:
-    item = {
-        "key_id": {"S": "app_" + "1" * 24},
-        "format": {"N": "1"},
-        "owner_type": {"S": "app"},
-        "owner_id": {"S": "0" * 24},
-        "secret_hash": {"B": b"h" * 32},
-        "generation": {"N": "1"},
-        "secret_ciphertext": {"B": b"sealed"},
-    }
+    item = item_of_record(make_key().record)
     assert failure_of(table_of(RecordingClient({"Item": item}))) == (
         Reason.DAMAGED_RECORD,
         "attribute key_id",
