@@ -89,13 +89,19 @@ MALFORMED: Final = (
     "basic\tYTpi",
     "Basic YQ==",
 )
-UNAUTHORIZED: Final = {"errors": [{"code": "unauthorized", "title": "Authorization is required"}]}
-FORBIDDEN: Final = {
-    "errors": [{"code": "forbidden", "title": "The credential does not reach this resource"}]
-}
-INTERNAL_ERROR: Final = {
-    "errors": [{"code": "internal_error", "title": "The request could not be authorized now"}]
-}
+
+
+def error_body(code: str, title: str) -> Mapping[str, object]:
+    """Return the body of API Gateway's own answers, which clients of v2 and of v1.1 read."""
+    return {
+        "errors": [{"code": code, "title": title}],
+        "error": {"code": code, "description": title},
+    }
+
+
+UNAUTHORIZED: Final = error_body("unauthorized", "Authorization is required")
+FORBIDDEN: Final = error_body("forbidden", "The credential does not reach this resource")
+INTERNAL_ERROR: Final = error_body("internal_error", "The request could not be authorized now")
 
 
 @dataclass(frozen=True)
@@ -417,7 +423,7 @@ def test_what_a_rest_api_does_not_have_is_404(shared: Running) -> None:
     answer = shared.get("/")
     assert (answer.status_code, answer.json()) == (
         404,
-        {"errors": [{"code": "not_found", "title": "There is no such resource"}]},
+        error_body("not_found", "There is no such resource"),
     )
 
 

@@ -692,13 +692,19 @@ def test_there_is_no_http_api_unless_it_is_asked_for() -> None:
         ("INVALID_API_KEY", "403", "forbidden"),
     ],
 )
-def test_a_gateway_response_has_the_error_shape_and_cors(kind: str, status: str, code: str) -> None:
+def test_a_gateway_response_has_the_error_bodies_of_both_versions_and_cors(
+    kind: str, status: str, code: str
+) -> None:
     stack = stack_of({"CorsAllowOrigin": "https://app.example.com"})
     response = gateway_response(stack, kind)
     body = json.loads(cast("Mapping[str, str]", response["responseTemplates"])["application/json"])
     headers = cast("Json", response["responseParameters"])
     assert str(response["statusCode"]) == status
-    assert [error["code"] for error in body["errors"]] == [code]
+    title = body["errors"][0]["title"]
+    assert body == {
+        "errors": [{"code": code, "title": title}],
+        "error": {"code": code, "description": title},
+    }
     assert (
         headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'https://app.example.com'"
     )
