@@ -1,7 +1,7 @@
 """Which methods and paths each scope may reach, read from a TOML file and checked as a whole.
 
-The file's format is described at the top of `scopes.toml`. A map that could grant more than its
-rules say, or make a policy that API Gateway could refuse, never loads.
+The top of `scopes.toml` describes the file's format. A map never loads if it could grant more than
+its rules say, or lead to a policy that API Gateway rejects.
 """
 
 import re
@@ -19,10 +19,10 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class OtherGrantee(StrEnum):
-    """The lists of rules in the file that are not a scope's own.
+    """The rule lists of the file that belong to no scope.
 
-    The rules of `userAccount` add to those of the account scope for a user account's key; no key
-    reaches the routes of `never`.
+    `userAccount` adds rules to those of the account scope, for a user account's key. No key reaches
+    the routes of `never`.
     """
 
     USER_ACCOUNT = "userAccount"
@@ -30,7 +30,7 @@ class OtherGrantee(StrEnum):
 
 
 Grantee = Scope | OtherGrantee
-"""Whom a list of rules is for."""
+"""Whom the rules of a list apply to."""
 
 GRANTEES: Final[tuple[Grantee, ...]] = (*Scope, *OtherGrantee)
 _GRANTEES = {grantee.value: grantee for grantee in GRANTEES}
@@ -40,7 +40,7 @@ OPEN_ENDED: Final[Mapping[Grantee, frozenset[IdName]]] = {
     OtherGrantee.USER_ACCOUNT: SCOPES[Scope.ACCOUNT].open_ended | {IdName.SERVICE_ACCOUNT},
     OtherGrantee.NEVER: frozenset(),
 }
-"""Ids that represent many with one beginning, so that a star must follow their placeholders."""
+"""Ids that a path gives only as a prefix of many ids, so a star must follow their placeholders."""
 
 
 def _placeholders(ids: Iterable[IdName]) -> frozenset[str]:
@@ -54,7 +54,7 @@ _OF_SCOPES: dict[Grantee, frozenset[str]] = {
 _PLACEHOLDERS: Mapping[Grantee, frozenset[str]] = {
     **_OF_SCOPES,
     OtherGrantee.USER_ACCOUNT: (_OF_SCOPES[Scope.ACCOUNT] | _OPEN_ENDED[OtherGrantee.USER_ACCOUNT]),
-    # What the rules of every scope can contain, so that a Deny can be made for each.
+    # Only what the rules of every scope can contain, so that every policy can deny it.
     OtherGrantee.NEVER: frozenset.intersection(*_OF_SCOPES.values()),
 }
 _NOT_SPANNED: Mapping[Grantee, frozenset[str]] = {
@@ -62,10 +62,10 @@ _NOT_SPANNED: Mapping[Grantee, frozenset[str]] = {
     OtherGrantee.USER_ACCOUNT: _placeholders({*IdName} - SCOPES[Scope.ACCOUNT].spans),
     OtherGrantee.NEVER: frozenset(),
 }
-"""The placeholders that a subtree of these rules may contain only where the rule binds them."""
+"""Placeholders that a subtree of these rules may contain only if the rule binds them."""
 
 _LENGTHS = {name.placeholder: ID_LENGTHS.get(name) for name in IdName}
-"""Characters of the id that each placeholder represents; `None` for any text."""
+"""The length of the id that each placeholder represents, in characters; `None` for any text."""
 _APP, _USER = IdName.APP.placeholder, IdName.USER.placeholder
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]+")
 _LIKE_AN_ID = re.compile(f"[0-9a-f]{{{ACCOUNT_ID_LENGTH}}}")
@@ -75,8 +75,8 @@ _LIKE_AN_ID = re.compile(f"[0-9a-f]{{{ACCOUNT_ID_LENGTH}}}")
 class Rule:
     """Methods and one path.
 
-    `tail` follows the segments: nothing for the path alone, `/*` for everything below it, and `*`
-    where the last segment is a placeholder for many ids with one beginning.
+    `tail` follows the segments. It is empty for the path alone, `/*` for everything below it, and
+    `*` if the last segment is the placeholder of an id prefix.
     """
 
     methods: tuple[str, ...]
@@ -89,14 +89,14 @@ class Rule:
         return "/" + "/".join(self.segments) + self.tail
 
     def can_be_as_long_as(self, other: "Rule") -> bool:
-        """Return whether a path of this rule and one of the other can have as many segments."""
+        """Return whether the two rules can match paths with the same number of segments."""
         depth, others = len(self.segments), len(other.segments)
         return (self.tail != "" or depth >= others) and (other.tail != "" or depth <= others)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessMap:
-    """The rules of the selected route sets, by whom they are for."""
+    """The rules of the selected route sets, by grantee."""
 
     rules: Mapping[Grantee, tuple[Rule, ...]]
     websocket_scopes: frozenset[Scope]
@@ -104,7 +104,7 @@ class AccessMap:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A rule's text with the place that it was found at."""
+    """The text of a rule, and its place in the file."""
 
     route_set: str
     grantee: Grantee
@@ -112,15 +112,15 @@ class _Line:
     number: int
 
     def refuse(self, reason: str) -> NoReturn:
-        """Refuse the map because of this line."""
+        """Reject the map because of this line."""
         message = f"access map, line {self.number}, {self.text!r}: {reason}"
         raise Misconfigured(message)
 
 
 def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
-    """Read an access map and keep the route sets that are named.
+    """Read an access map and keep the named route sets.
 
-    Every set of the file is checked, also those that are not selected.
+    Checks every set in the file, even those that are not named.
 
     Raises:
         Misconfigured: with the line and the reason.
@@ -155,7 +155,7 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
 
 
 def _lines(source: str, document: Mapping[str, object]) -> Iterator[_Line]:
-    """Yield each rule with its line; tomllib gives the order, the text gives the place."""
+    """Yield each rule with its line: tomllib gives the order, the source text the position."""
     position = 0
     for route_set, table in document.items():
         for grantee, texts in _rule_lists(route_set, table):
@@ -249,9 +249,9 @@ def _ends_open(line: _Line, segments: Sequence[str], *, subtree: bool) -> bool:
 
 
 def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
-    """Refuse a subtree that holds ids which the rule's own scope should be bound to.
+    """Reject a subtree that contains ids that the rule's scope must bind.
 
-    `/v2/*` would reach `/v2/apps/{appId}` of every app there is.
+    `/v2/*` would reach `/v2/apps/{appId}` of every app.
     """
     if not rule.tail:
         return
@@ -263,10 +263,11 @@ def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -
 
 
 def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
-    """Refuse a user id that does not name one user, or that could be taken for something else.
+    """Reject a user id that does not name exactly one user, or that could be part of another route.
 
-    User ids are unique within an app, and callers choose them: at `/users/{userId}` a user of that
-    name would reach a route `/users/all`, and whoever reaches that route the user.
+    User ids are unique only within an app, and callers choose them. With a rule for
+    `/users/{userId}`, a user named `all` would reach the route `/users/all`, and callers of that
+    route would reach the user.
     """
     if _USER not in rule.segments:
         return
@@ -282,10 +283,10 @@ def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]
 def _refuse_closed_routes_that_stay_open(
     line: _Line, rule: Rule, rules: Mapping[_Line, Rule]
 ) -> None:
-    """Refuse a rule that reaches a route of `never` which a policy could not deny.
+    """Reject a rule that reaches a route of `never` if a policy could not deny that route.
 
-    A policy denies such a route as the rule names it: with `{accountId}` in the one and `{appId}`
-    in the other, no Deny would be made.
+    A policy denies such a route with the placeholders of the rule. If one has `{accountId}` and the
+    other `{appId}`, the policy would not contain a Deny.
     """
     if line.grantee is OtherGrantee.NEVER:
         return
@@ -303,7 +304,7 @@ def _refuse_closed_routes_that_stay_open(
 
 
 def _may_begin_alike(one: Rule, other: Rule, depth: int) -> bool:
-    """Return whether the first segments of both rules can match one text."""
+    """Return whether the first `depth` segments of both rules can match the same text."""
     if len(other.segments) < depth:
         return False
     return all(
@@ -312,10 +313,10 @@ def _may_begin_alike(one: Rule, other: Rule, depth: int) -> bool:
 
 
 def _may_be_alike(one: Rule, other: Rule, position: int) -> bool:
-    """Return whether the segments of both rules at a position can match one text.
+    """Return whether the segments of both rules at a position can match the same text.
 
-    A user id can be any text. Other ids can only be the same where they have the same length, or
-    where one represents many ids with one beginning. No literal begins like an id.
+    A user id can be any text. Other ids can be equal only if they have the same length, or if one
+    of them is a prefix of many ids. No literal begins like an id.
     """
     segments = {one.segments[position], other.segments[position]}
     if len(segments) == 1 or _USER in segments:

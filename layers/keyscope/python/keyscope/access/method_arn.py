@@ -2,8 +2,8 @@
 
     arn:PARTITION:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH
 
-Only what stands before the method is taken from it: a policy never depends on the method or path
-that was asked for, because API Gateway applies it to later requests too.
+Keyscope uses only the part before the method. A policy never depends on the requested method or
+path, because API Gateway applies it to later requests too.
 """
 
 import re
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from keyscope.errors import Reason, Unavailable
 
 LONGEST_REGION = "ap-southeast-1"
-"""As long as any region of the partition `aws` (botocore's endpoint data)."""
+"""No region name of the partition `aws` is longer (botocore's endpoint data)."""
 _PARTITIONS = {
     "cn-": "aws-cn",
     "us-gov-": "aws-us-gov",
@@ -22,9 +22,9 @@ _PARTITIONS = {
     "us-isof-": "aws-iso-f",
     "eusc-": "aws-eusc",
 }
-"""Partitions other than `aws`, by how their regions begin (botocore's partitions data)."""
+"""Partitions other than `aws`, by the prefix of their region names (botocore's partitions data)."""
 MAX_STAGE_LENGTH = 128
-"""Characters of a stage name (API Gateway, CreateStage)."""
+"""The longest stage name, in characters (API Gateway, CreateStage)."""
 
 _METHOD_ARN = re.compile(
     r"(?P<api>arn:aws[a-z-]*:execute-api:[a-z]{2}[a-z0-9-]*:[0-9]{12}:[A-Za-z0-9]+)"
@@ -35,10 +35,10 @@ _METHOD_ARN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ApiStage:
-    """The stage of an API that a policy is for; `arn` ends before the slash and the method.
+    """The API stage that a policy is for. `arn` ends before the slash and the method.
 
-    `decodes_path` is true for an HTTP API: it decodes the path once before it applies a policy.
-    `is_private` is true for a request through a VPC endpoint, which a private API takes alone.
+    `decodes_path` is true for an HTTP API, which decodes the path once before it applies a policy.
+    `is_private` is true for a request through a VPC endpoint, the only way to reach a private API.
     """
 
     arn: str
@@ -46,11 +46,11 @@ class ApiStage:
     is_private: bool = False
 
     def resource(self, method_and_path: str) -> str:
-        """Return the ARN of a method and path pattern of this stage, such as `GET/v2/apps`."""
+        """Return the ARN of a method and path pattern on this stage, such as `GET/v2/apps`."""
         return f"{self.arn}/{method_and_path}"
 
     def any_path(self, pattern: str) -> str:
-        """Return the ARN of a pattern such as `*/..*` on any stage of the API, for a Deny alone."""
+        """Return the ARN of a pattern on every stage, such as `*/..*`, for use in a Deny only."""
         api = self.arn.partition("/")[0]
         return f"{api}/{pattern}"
 
@@ -68,7 +68,7 @@ def read_api_stage(method_arn: object, *, decodes_path: bool = False) -> ApiStag
 
 
 def longest_api_stage(max_stage_length: int, region: str = LONGEST_REGION) -> ApiStage:
-    """Return an API stage whose ARN is as long as any of the region, with such a stage name."""
+    """Return an API stage with the longest ARN for a region and a length of stage names."""
     found = (name for prefix, name in _PARTITIONS.items() if region.startswith(prefix))
     api = f"arn:{next(found, 'aws')}:execute-api:{region}:123456789012:abcdefghij"
     return ApiStage(f"{api}/{'s' * max_stage_length}")

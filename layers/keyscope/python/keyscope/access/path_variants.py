@@ -1,10 +1,11 @@
 """Paths that a backend may read as other paths, as patterns for a Deny.
 
-A policy is matched against the path as the API hands it on. A backend may then percent-decode it
-up to three times, delete TAB, LF and CR, read a backslash as a slash, drop `;parameters`, merge
-slashes, cut at a decoded `?` or `#`, and remove dot segments (RFC 3986, sections 2.3, 3.3, 5.2.4
-and 6.2.2; WHATWG URL). `tests/security/test_path_proof.py` proves that no path that these patterns
-leave over is read as a climbing one. A Deny that is too wide refuses, and never allows.
+API Gateway matches a policy against the path that it passes on. A backend may then percent-decode
+the path up to three times, delete TAB, LF and CR, read a backslash as a slash, drop `;parameters`,
+merge slashes, cut at a decoded `?` or `#`, and remove dot segments (RFC 3986, sections 2.3, 3.3,
+5.2.4 and 6.2.2; WHATWG URL). `tests/security/test_path_proof.py` proves that no backend reads a
+path that these patterns do not match as one that climbs. A Deny that is too broad only refuses
+requests; it never allows one.
 """
 
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ _BASE = (
     *("*/..*", "*\\..*", "*%2e*", "*%2E*"),
     *("*%0*", "*%%*", "*%?%*"),
 )
-"""A segment that begins with two dots; dots that are escaped; TAB, LF and CR, which URL parsers
-delete; and escapes that are made of escapes."""
+"""Segments that begin with two dots; escaped dots; escaped TAB, LF and CR, which URL parsers
+delete; and escapes of escapes."""
 _SLASHES = ("*%*2f..*", "*%*2F..*", "*%*5c..*", "*%*5C..*")
 _NESTED = ("*%252e*", "*%252E*", "*%250*", "*%2525*", "*%25%25*")
 
@@ -23,21 +24,22 @@ CLIMBING_ENCODED = (
     (*_BASE, *_SLASHES, *_NESTED, "*%25?%*", "*%25%3*"),
     (*_BASE, *_SLASHES, "*%25*"),
 )
-"""For REST APIs, whose policies see the path as it was sent, the narrowest first: no control
-characters can occur, and a percent sign of a name is sent as `%25`. Each tuple is enough; the last
-refuses every such name."""
+"""For REST APIs, whose policies see the path as sent: it contains no control characters, and a
+percent sign in a name is sent as `%25`. Each tuple is sufficient. The narrowest comes first; the
+last one refuses every name that contains a percent sign."""
 
 CLIMBING_DECODED = (*_BASE, "*%*..*", "*%25*", "*\t*", "*\n*", "*\r*")
-"""For HTTP APIs, whose policies see the path decoded once: what is an escape there was sent twice
-escaped, and control characters may occur."""
+"""For HTTP APIs, whose policies see the path decoded once: what is still an escape was escaped
+twice, and there may be control characters."""
 
 
 def spellings_of(head: Sequence[str], rest: Sequence[str]) -> list[str]:
-    """Return patterns for a path below an allowed subtree, however its last part is spelled.
+    """Return patterns for every spelling of a path below an allowed subtree.
 
-    The segments of `head` match as they are: what differs in them is not allowed anyway. Of the
-    `rest`, literal segments, the longest decides: a path that a backend reads as this one holds it
-    as it is, or a character of it is encoded, which is denied here or as climbing is.
+    The segments of `head` match literally, because no other spelling of them is allowed anyway.
+    `rest` are literal segments, of which the longest is enough: a path that a backend reads as this
+    one contains that segment as it is, or encodes one of its characters. These patterns, or those
+    against climbing, deny both.
     """
     word = max(rest, key=len)
     octets = sorted({f"{ord(character):02x}" for character in word})

@@ -1,8 +1,8 @@
 """From a principal and an API stage to the IAM policy that API Gateway applies and caches.
 
-In a resource of IAM `*` and `?` match across slashes. So every method is named, a star stands only
-at the very end of an allowed resource, and ids are matched literally. A Deny may be wider than it
-must: it only refuses.
+In an IAM resource, `*` and `?` match across slashes. So a policy names each method, an allowed
+resource has a star only at its very end, and ids match literally. A Deny may be broader than
+necessary, because it only refuses.
 """
 
 import json
@@ -31,24 +31,25 @@ from keyscope.model.scopes import SCOPES, Scope
 from keyscope.model.times import rfc3339
 
 MAX_POLICY_BYTES = 8_192
-"""AWS documents no limit; policies of some 30 statements were seen to be refused."""
+"""AWS documents no limit, but API Gateway has been seen to refuse policies of about 30
+statements."""
 MAX_RESOURCE_LENGTH = 512
-"""Characters of a resource ARN in a policy (API Gateway quotas)."""
+"""The longest resource ARN in a policy, in characters (API Gateway quotas)."""
 LONGEST_CACHE_SECONDS = 3_600
-"""The longest time that API Gateway may cache a policy (Authorizer, authorizerResultTtl)."""
+"""The longest time that API Gateway can cache a policy (Authorizer, authorizerResultTtl)."""
 CACHE_MARGIN_SECONDS = 60
-"""How much later than the authorizer's clock that time may begin: API Gateway waits up to 30 s for
-an answer, and as much is left for the difference of two clocks."""
+"""How long after the authorizer's clock reading that time may start. API Gateway waits up to 30 s
+for an answer; another 30 s allow for clock skew."""
 _USER_ACCOUNT = OtherGrantee.USER_ACCOUNT
 _GET_AND_PUT = frozenset({"GET", "PUT"})
 
 
 Condition = dict[str, dict[str, str | list[str]]]
-"""IAM's operators, each with its condition keys and their values."""
+"""IAM's condition operators, each with its condition keys and their values."""
 
 
 class Statement(TypedDict):
-    """A statement in IAM's own spelling."""
+    """A policy statement, with IAM's member names."""
 
     Effect: Literal["Allow", "Deny"]
     Action: Literal["execute-api:Invoke"]
@@ -57,7 +58,7 @@ class Statement(TypedDict):
 
 
 class PolicyDocument(TypedDict):
-    """A policy in IAM's own spelling."""
+    """A policy document, with IAM's member names."""
 
     Version: Literal["2012-10-17"]
     Statement: list[Statement]
@@ -73,12 +74,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The access map, made ready for rendering.
+    """The access map, prepared for rendering.
 
-    `longest_stage_arn` is the length up to which every policy is known to fit its budget.
-    With `conditions`, policies contain the limits of time and source address. `climbing` are the
-    patterns that REST APIs are denied. With `lower_hex`, clients that write escapes in lower case
-    reach their user, too. `largest_bytes` is the size of the largest policy at the requested stage
+    `longest_stage_arn` is the longest stage ARN, in characters, with which every policy is known to
+    fit its budget. With `conditions`, policies contain the limits on time and source address. REST
+    APIs deny the patterns in `climbing`. With `lower_hex`, clients that write escapes in lower case
+    also reach their user. `largest_bytes` is the size of the largest policy at the requested stage
     length.
     """
 
@@ -91,7 +92,7 @@ class Policies:
     largest_bytes: int = 0
 
     def longest_stage_name(self, region: str) -> int:
-        """Return how many characters a stage name of a region may have."""
+        """Return the length of the longest stage name that a region may have, in characters."""
         shortest = longest_api_stage(0, region)
         return min(MAX_STAGE_LENGTH, self.longest_stage_arn - len(shortest.arn))
 
@@ -103,15 +104,15 @@ def prepare_policies(
     conditions: bool = True,
     region: str = LONGEST_REGION,
 ) -> Policies:
-    """Make an access map ready for rendering, and prove that its policies fit their budget.
+    """Prepare an access map for rendering, and prove that its policies fit their budget.
 
-    They are proven for both kinds of API in a region, for stages of `max_stage_length` and for as
-    much longer ones as fit. Where they do not fit, user ids in lower-case escapes and then names
-    with a percent sign are no longer let through on REST APIs.
+    The proof covers both kinds of API in a region, for stage names of `max_stage_length` characters
+    and for as many more as fit. If the policies do not fit, REST APIs no longer accept user ids in
+    lower-case escapes, and then names with a percent sign.
 
     Raises:
         Misconfigured: when a policy could exceed `MAX_POLICY_BYTES` or a resource
-            `MAX_RESOURCE_LENGTH` for the longest ids and the longest stage ARN.
+            `MAX_RESOURCE_LENGTH` with the longest ids and the longest stage ARN.
     """
     stage = longest_api_stage(max_stage_length, region)
     policies = Policies(
@@ -136,13 +137,13 @@ def prepare_policies(
 def policy_document(
     principal: Principal, stage: ApiStage, policies: Policies, now: float
 ) -> PolicyDocument:
-    """Return what the principal may reach on one stage of a REST or HTTP API.
+    """Return the policy of a principal for one stage of a REST or HTTP API.
 
-    It depends on the credential and the API only, never on the method or path asked for: API
+    It depends only on the credential and the API, never on the requested method or path: API
     Gateway applies the cached policy to every later request. `now` is in seconds since the epoch.
 
     Raises:
-        Unavailable: `STAGE_NAME_TOO_LONG`, when the budget is not known to hold.
+        Unavailable: `STAGE_NAME_TOO_LONG`, when the policy might exceed its budget.
     """
     if len(stage.arn) > policies.longest_stage_arn:
         raise Unavailable(Reason.STAGE_NAME_TOO_LONG, "raise KEYSCOPE_MAX_STAGE_LENGTH")
@@ -189,7 +190,7 @@ def size_in_bytes(document: PolicyDocument) -> int:
 def policy_sizes(
     policies: Policies, max_stage_length: int, region: str = LONGEST_REGION
 ) -> dict[Grantee, int]:
-    """Return the bytes that the longest policy of each kind of principal can take."""
+    """Return the size of the longest policy of each kind of principal, in bytes."""
     stages = _both_kinds(longest_api_stage(max_stage_length, region))
     return {
         _grantee(principal): max(
@@ -233,24 +234,24 @@ def _grant(access_map: AccessMap, *grantees: Grantee) -> Grant:
 
 
 def _merged(method: str, methods: set[str]) -> str:
-    """Return what stands for a method: of API Gateway's seven, `??T` matches GET and PUT alone.
+    """Return the pattern for a method: of API Gateway's seven, `??T` matches only GET and PUT.
 
-    Source: "ANY" catches these seven and no others (API Gateway, "Set up an HTTP method").
+    Source: `ANY` covers exactly these seven (API Gateway, "Set up an HTTP method").
     """
     return "??T" if method in _GET_AND_PUT and methods >= _GET_AND_PUT else method
 
 
 def _patterns_of(never: Rule, bound: int) -> list[str]:
-    """Return the patterns of a route that no key opens, below what is allowed of its segments."""
+    """Return the patterns of a route that no key reaches, below its first `bound` segments."""
     rest = never.segments[bound:]
     if rest:
         return spellings_of(never.segments[:bound], rest)
-    # Below the path itself: whatever follows may be a slash in some spelling.
+    # All that begins with the path: what follows may be some spelling of a slash.
     return ["/" + "/".join(never.segments) + ("?*" if never.tail else "*")]
 
 
 def _covers(rule: Rule, method: str, never: Rule) -> bool:
-    """Tell whether a rule allows something of what `never` takes away."""
+    """Return whether a rule allows part of what `never` excludes."""
     common = min(len(rule.segments), len(never.segments))
     same = rule.segments[:common] == never.segments[:common]
     return method in rule.methods and rule.can_be_as_long_as(never) and same
@@ -262,9 +263,10 @@ def _grantee(principal: Principal) -> Grantee:
 
 
 def _ids_in_paths(principal: Principal) -> dict[str, str]:
-    """Return the ids to put into paths.
+    """Return the ids to fill into paths.
 
-    An open-ended id is the beginning of many, and a star follows it: they begin like their owner's.
+    An open-ended id is a prefix, which a star follows: the ids below an owner begin with the
+    owner's.
     """
     begun = {name.value: principal.owner_id for name in OPEN_ENDED[_grantee(principal)]}
     return {**begun, **principal.ids}
@@ -273,7 +275,7 @@ def _ids_in_paths(principal: Principal) -> dict[str, str]:
 def _with_forms_of_user_id(
     principal: Principal, stage: ApiStage, policies: Policies
 ) -> Iterator[dict[str, str]]:
-    """Yield the ids to put into paths, once for each form of a user id."""
+    """Yield the ids to fill into paths, once for each form of the user id."""
     ids = _ids_in_paths(principal)
     if principal.user_id is None:
         yield ids
@@ -283,14 +285,14 @@ def _with_forms_of_user_id(
 
 
 def _ids_of_any(principal: Principal) -> dict[str, str]:
-    """Return the ids to put into Denies: a question mark for each character that is open."""
+    """Return the ids to fill into Denies, with a question mark for each character that is open."""
     ids = _ids_in_paths(principal)
     opened = OPEN_ENDED[_grantee(principal)]
     return ids | {name.value: ids[name].ljust(ID_LENGTHS[name], "?") for name in opened}
 
 
 def _forms_of(user_id: str, stage: ApiStage, policies: Policies) -> tuple[str, ...]:
-    """Return how a user id may stand in the path that a policy sees."""
+    """Return the forms of a user id that can appear in the path that a policy sees."""
     if stage.decodes_path:
         return (user_id,)
     encoded = percent_encoded(user_id)
@@ -301,7 +303,7 @@ def _forms_of(user_id: str, stage: ApiStage, policies: Policies) -> tuple[str, .
 def _condition(principal: Principal, stage: ApiStage, policies: Policies, now: float) -> Condition:
     """Return the limits that must hold while the policy is cached.
 
-    They are an addition: the authorizer has checked them itself for this request.
+    The authorizer has already checked them for this request.
     """
     if not policies.conditions:
         return {}
@@ -311,18 +313,18 @@ def _condition(principal: Principal, stage: ApiStage, policies: Policies, now: f
     if limits.expires_at is not None and limits.expires_at < cached_until:
         condition["DateLessThan"] = {"aws:CurrentTime": rfc3339(limits.expires_at)}
     if limits.allowed_cidrs:
-        # Behind a VPC endpoint aws:SourceIp is absent (IAM, "AWS global condition context keys").
+        # Behind a VPC endpoint, aws:SourceIp is absent (IAM, "AWS global condition context keys").
         key = "aws:VpcSourceIp" if stage.is_private else "aws:SourceIp"
         condition["IpAddress"] = {key: list(limits.allowed_cidrs)}
     return condition
 
 
 def _longest_principals() -> Iterator[Principal]:
-    """Yield one principal of each kind whose policy is as long as any of that kind."""
+    """Yield one principal of each kind, with the longest policy of that kind."""
     cidrs = tuple(
         f"{n}fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128" for n in range(MAX_ALLOWED_CIDRS)
     )
-    # The longest forms, literal and encoded both ways: one character whose escape has a letter.
+    # The longest in each form, literal or encoded: the escape of its last character has a letter.
     user_id = "u" * (MAX_USER_ID_LENGTH - len(percent_encoded("+"))) + "+"
     for scope, row in SCOPES.items():
         for owner_type in row.principals:
@@ -342,17 +344,17 @@ def _both_kinds(stage: ApiStage) -> tuple[ApiStage, ApiStage]:
 
 
 def _proven(policies: Policies, stage: ApiStage) -> Policies:
-    """Return the policies with their largest size and the longest stage ARN that all of them fit.
+    """Return the policies with their largest size and the longest stage ARN that fits them all.
 
     Raises:
-        Misconfigured: when one does not fit on this stage.
+        Misconfigured: when a policy does not fit on this stage.
     """
     sizes, room = [], MAX_STAGE_LENGTH
     for principal, each in product(_longest_principals(), _both_kinds(stage)):
         document = policy_document(principal, each, policies, now=0)
         sizes.append(_checked_size(principal, document))
         allowed = document["Statement"][0]["Resource"]
-        # Only what is allowed names the stage.
+        # Only allowed resources name the stage.
         longest = max(map(len, allowed))
         room = min(
             room,

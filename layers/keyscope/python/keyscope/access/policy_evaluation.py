@@ -1,9 +1,9 @@
 """IAM's evaluation of the policy that a Lambda authorizer returned.
 
 API Gateway evaluates policies itself. The local gateway and explanations use this module to predict
-the result; no authorizer imports it. The whole policy is parsed before any of it is applied.
-Anything that this module does not support or that IAM rejects is an error: to ignore a condition
-would be to allow what AWS denies. The rules come from the IAM User Guide,
+the result; no authorizer imports it. It parses the whole policy before it applies any part of it.
+Anything that this module does not support or that IAM rejects is an error, because ignoring a
+condition could allow what AWS denies. The rules come from the IAM User Guide,
 https://docs.aws.amazon.com/IAM/latest/UserGuide/, pages `reference_policies_evaluation-logic` and
 `reference_policies_elements`. Each row of the tests names its page.
 """
@@ -119,11 +119,11 @@ class Operator:
 
 
 def evaluate(document: object, request: AccessRequest) -> Verdict:
-    """Evaluate a policy document, as parsed from JSON, for a request.
+    """Evaluate a policy document, parsed from JSON, for a request.
 
     Raises:
-        UnsupportedPolicy: a member is malformed or not supported, even if it does not affect
-            the request.
+        UnsupportedPolicy: a member is malformed or not supported, even if it does not affect the
+            request.
         ValueError: a condition needs the source address, which is not an IP address.
     """
     statement = matching_statement(document, request)
@@ -131,7 +131,7 @@ def evaluate(document: object, request: AccessRequest) -> Verdict:
 
 
 def matching_statement(document: object, request: AccessRequest) -> ParsedStatement | None:
-    """Return the statement that decides: the first Deny that applies, else the first Allow.
+    """Return the statement that decides: the first Deny that applies, or else the first Allow.
 
     Raises:
         UnsupportedPolicy, ValueError: as `evaluate` does.
@@ -145,10 +145,10 @@ def wildcard_expression(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pat
     """Return a regular expression for a text in which only `*` and `?` are special.
 
     A star matches any run of characters and a question mark any one character, including slashes
-    and colons. IAM gives the slash no meaning and lets a star that ends an ARN segment match beyond
-    the colon (`reference_policies_elements_resource`). API Gateway applies a star to the rest of
-    the expression (`api-gateway-control-access-using-iam-policies-to-invoke-api`). AWS does not
-    document whether a star inside a segment matches a colon; here it does.
+    and colons. The slash has no meaning to IAM, and a star that ends an ARN segment also matches
+    beyond the colon (`reference_policies_elements_resource`). API Gateway applies a star to the
+    rest of the expression (`api-gateway-control-access-using-iam-policies-to-invoke-api`). AWS does
+    not document whether a star inside a segment matches a colon; here it does.
     """
     head, *rest = (
         "".join("." if character == "?" else re.escape(character) for character in run)
@@ -156,8 +156,8 @@ def wildcard_expression(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pat
     )
     if rest:
         *middle, tail = rest
-        # Atomic groups: the first match of a run is as good as any later one, so there is no
-        # backtracking, and many stars cost no more than a few.
+        # Atomic groups: the first match of a run is as good as any later one. Without backtracking,
+        # many stars cost no more than a few.
         head += "".join(f"(?>.*?{run})" for run in middle) + f".*{tail}"
     return re.compile(head, re.DOTALL | flags)
 
@@ -285,8 +285,9 @@ def _compares(
 
 
 def _is_in_network(value: object, where: str) -> Predicate:
-    # The standard library also accepts a number, or a mask in place of the prefix length. An IPv6
-    # address alone means that address; AWS's page says /32 for both versions, surely by mistake.
+    # The standard library also accepts a number, or a mask instead of the prefix length. An IPv6
+    # address alone means that address; AWS's page says /32 for both versions, presumably by
+    # mistake.
     text = _text(value, where, NETWORK)
     try:
         network = ip_network(text)
@@ -311,7 +312,7 @@ ABSENT_KEYS: Final[Mapping[str, Predicate]] = {
     "aws:sourceip": lambda request: request.is_private,
     "aws:vpcsourceip": lambda request: not request.is_private,
 }
-"""When a request lacks a key: a VPC endpoint sets one key instead of the other."""
+"""Whether a request lacks a key. A VPC endpoint sets one of these keys instead of the other."""
 SOURCE_IP: Final = frozenset(ABSENT_KEYS)
 SECURE_TRANSPORT: Final = frozenset({"aws:securetransport"})
 
