@@ -1,4 +1,4 @@
-"""A decision -> what API Gateway is given. The same shape answers REST, WebSocket and HTTP APIs."""
+"""From a decision to the answer for API Gateway, in one shape for REST, WebSocket and HTTP APIs."""
 
 from typing import NotRequired, TypedDict
 
@@ -16,19 +16,19 @@ class Answer(TypedDict):
 
 
 class Unauthorized(Exception):  # noqa: N818 - the name is what API Gateway is told
-    """Makes API Gateway answer 401: it wants exactly this message."""
+    """Makes API Gateway return 401, which requires exactly this message."""
 
     def __init__(self) -> None:
-        """Carry the one message, and nothing else."""
+        """Set the one message that API Gateway recognizes."""
         super().__init__("Unauthorized")
 
 
 class AuthorizerFailed(Exception):  # noqa: N818 - a state, named as in the log
-    """Makes API Gateway answer 500: any message but `Unauthorized` does."""
+    """Makes API Gateway return 500, as any message other than `Unauthorized` does."""
 
 
 class Undecided(Exception):  # noqa: N818 - a state, named as in the log
-    """An unexpected crash; no metric counts it. API Gateway answers 500."""
+    """An unexpected crash; no metric counts it. API Gateway returns 500."""
 
 
 def answer(decision: Decision) -> Answer:
@@ -36,12 +36,12 @@ def answer(decision: Decision) -> Answer:
 
     Raises:
         Unauthorized: when the credential was refused.
-        AuthorizerFailed: when the question could not be answered.
+        AuthorizerFailed: when the authorizer could not decide.
     """
     if decision.outcome is Outcome.REFUSED:
         raise Unauthorized
     if decision.principal is None or decision.policy is None:
-        # The text reaches Lambda's own error log; API Gateway does not pass it on.
+        # The text appears only in Lambda's error log; API Gateway does not pass it on.
         raise AuthorizerFailed(decision.reason)
     given: Answer = {
         "principalId": decision.principal.name,

@@ -17,7 +17,7 @@ _NO_HASH = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Basic:
-    """A key id, and the SHA-256 of the secret that was sent with it. The secret is not kept."""
+    """A key id, and the SHA-256 of the secret sent with it. The secret itself is not stored."""
 
     kind: ClassVar[CredentialKind] = CredentialKind.BASIC
     scheme: ClassVar[Scheme] = Scheme.BASIC
@@ -31,7 +31,7 @@ class Basic:
     def is_proven_by(
         self, held: KeyRecord | None, _open_secret: Callable[[KeyRecord], str]
     ) -> bool:
-        """Return whether the record holds this hash; without a record, compare all the same."""
+        """Return whether the record has this hash. Without a record, compare anyway."""
         return compare_digest(self.secret_hash, _NO_HASH if held is None else held.secret_hash)
 
 
@@ -53,11 +53,11 @@ def read_basic(encoded: str) -> Basic:
 
 
 def _text_of_base64(encoded: str) -> str | None:
-    """Return UTF-8 text from its one base64 form (RFC 4648, section 3.5), `None` for any other."""
+    """Decode canonical base64 (RFC 4648, section 3.5) of UTF-8 text, or return `None`."""
     try:
         octets = b64decode(encoded, validate=True)
         text = octets.decode()
     except ValueError:
-        # The caller refuses: an error raised here would hold the octets, and so the secret.
+        # The caller raises: an error raised here would contain the octets, and so the secret.
         return None
     return text if b64encode(octets).decode() == encoded else None

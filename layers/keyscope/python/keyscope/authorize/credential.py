@@ -1,7 +1,7 @@
 """The credential in an `Authorization` value. Reading it proves nothing; `verification` does.
 
-Each kind of credential is one module: how it is read, which key it names, what proves it, and what
-it claims. A new kind is its module, a row here and a member of `CredentialKind`.
+Each kind of credential has a module that defines how to read it, which key it names, what proves
+it, and what it claims. To add a kind, write its module, then add it here and to `CredentialKind`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,17 +12,18 @@ from keyscope.authorize.jwt import Jwt, read_jwt
 from keyscope.errors import Reason, Refused
 
 MAX_AUTHORIZATION_LENGTH = 4_096
-"""Characters of an `Authorization` value. Far above any token of ours, and it bounds the work."""
+"""Longest `Authorization` value, in characters. Our tokens are far shorter; the limit bounds the
+work."""
 
 Credential = Basic | Jwt
 """Every kind has:
 
 - `kind`, and `scheme`, its authentication scheme;
-- `alone`, a regular expression of what a person may store without its scheme, or "";
+- `alone`, a regular expression for a credential that someone stored without its scheme, or "";
 - `key_id`, the key that it names;
-- `claims`, or `None` where the key's owner alone determines the scope;
-- `is_proven_by(record, open_secret)`, which takes as long for a record that does not exist;
-- `refusal`, the reason code where no record proves it.
+- `claims`, or `None` if the key's owner alone determines the scope;
+- `is_proven_by(record, open_secret)`, which takes just as long without a record;
+- `refusal`, the reason code if no record proves it.
 """
 KINDS: Final[tuple[type[Credential], ...]] = (Basic, Jwt)
 

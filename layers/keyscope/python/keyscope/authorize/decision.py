@@ -1,4 +1,4 @@
-"""The outcome of one authorizer invocation; what feeds the answer, the log line and the metrics."""
+"""The outcome of one authorizer invocation: the input of its answer, log line and metrics."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,13 +19,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How an invocation ended, and as much as became known on the way.
+    """How an invocation ended, and what became known on the way.
 
-    `reason` and `detail` tell why it was not allowed; `key_id` is what the caller named, proven
-    only when `principal` is there. Durations are milliseconds; `None` where the step did not run.
-    `secret_from_cache` is `None` when no secret was opened, and `False` when KMS was called for the
-    current secret or the previous one. `usage_identifier_key` selects the usage plan, where the
-    API has such plans and the key one of them.
+    `reason` and `detail` say why it was not allowed. `key_id` is the key that the caller named; it
+    is proven only if `principal` is set. Durations are in milliseconds, `None` if the step did not
+    run. `secret_from_cache` is `None` if no secret was opened, and `False` if KMS was called for
+    the current or the previous secret. `usage_identifier_key` selects the usage plan, if the API
+    has usage plans and the key belongs to one.
     """
 
     outcome: Outcome

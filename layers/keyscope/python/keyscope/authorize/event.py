@@ -1,8 +1,8 @@
-"""Authorizer events -> one request, whatever the API type.
+"""From an authorizer event of any API type to one request.
 
-Shapes: "Input to an API Gateway Lambda authorizer" (REST, TOKEN and REQUEST), "Create a Lambda
-REQUEST authorizer function" (WebSocket), "Control access to HTTP APIs with Lambda authorizers"
-(payload format 2.0), all in the Amazon API Gateway developer guide.
+The developer guide of Amazon API Gateway documents the shapes: "Input to an API Gateway Lambda
+authorizer" (REST, TOKEN and REQUEST), "Create a Lambda REQUEST authorizer function" (WebSocket) and
+"Control access to HTTP APIs with Lambda authorizers" (payload format 2.0).
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from keyscope.access.method_arn import ApiStage, read_api_stage
 from keyscope.errors import Reason, Refused, Unavailable
 
 WEBSOCKET_QUERY_PARAMETER = "authorization"
-"""Where a browser, which cannot set headers on a WebSocket, puts its credential."""
+"""Where a browser puts its credential, because it cannot set headers on a WebSocket."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerRequest:
-    """What an authorizer is asked, common to all API types.
+    """A request to an authorizer, in one form for all API types.
 
-    `has_usage_plans` tells that API Gateway can throttle the request by what the answer names: a
-    REST API's. An HTTP API has no usage plans, and a WebSocket API would take the name from the
-    context, which its backend is told.
+    `has_usage_plans` is true for REST APIs: API Gateway can throttle the request by the usage plan
+    that the answer names. HTTP APIs have no usage plans. A WebSocket API would read the name from
+    the context, which its backend receives.
     """
 
     authorization: str | None = field(repr=False)
@@ -32,7 +32,7 @@ class AuthorizerRequest:
 
 
 def request_id_of(event: object) -> str | None:
-    """Return API Gateway's id of the request, for the log; TOKEN events have none."""
+    """Return API Gateway's request id, for the log; TOKEN events have none."""
     context = event.get("requestContext") if isinstance(event, Mapping) else None
     request_id = context.get("requestId") if isinstance(context, Mapping) else None
     # Half a surrogate pair cannot be written, and the whole log line would be lost.
@@ -69,7 +69,7 @@ def read_http_event(event: object) -> AuthorizerRequest:
         raise Unavailable(Reason.MALFORMED_EVENT, "version and type; payload format 2.0 is needed")
     http = _mapping(_mapping(members.get("requestContext"), "requestContext").get("http"), "http")
     return AuthorizerRequest(
-        # Repeated headers arrive joined by commas, which no credential holds.
+        # Repeated headers arrive joined by commas, which no credential contains.
         authorization=_one_of(_header_values(members.get("headers"))),
         api_stage=read_api_stage(members.get("routeArn"), decodes_path=True),
         source_address=_optional_text(http.get("sourceIp"), "sourceIp"),
@@ -95,7 +95,7 @@ def _read_request_event(members: Mapping[object, object], api_stage: ApiStage) -
 
 
 def _header_values(headers: object) -> list[str]:
-    """Return every value of the `Authorization` header, whose name ignores case (RFC 9110, 5.1)."""
+    """Return every value of the `Authorization` header, in any letter case (RFC 9110, 5.1)."""
     if headers is None:
         return []
     return [
@@ -114,7 +114,7 @@ def _query_values(members: Mapping[object, object]) -> list[str]:
 
 
 def _one_of(values: list[str]) -> str | None:
-    # A caller must not use more than one method (RFC 6750, section 2): which one would count?
+    # A caller must not use more than one method (RFC 6750, section 2).
     if len(values) > 1:
         raise Refused(Reason.AMBIGUOUS_CREDENTIAL)
     return values[0] if values else None

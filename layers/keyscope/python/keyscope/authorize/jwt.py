@@ -1,7 +1,7 @@
-"""JWTs (RFC 7519), read by a strict profile of RFC 8725 and signed with a key's secret.
+"""JWTs (RFC 7519) signed with a key's secret, read under a strict profile of RFC 8725.
 
 PyJWT computes the HMAC and nothing else. Its parser accepts what RFC 8725 advises against:
-duplicate members, other types, embedded keys, loose base64 and claims of odd types.
+duplicate members, other types, embedded keys, loose base64 and claims of the wrong type.
 """
 
 import json
@@ -27,16 +27,16 @@ _REFUSED_PARAMETERS = frozenset(
 )
 _SCOPES = {scope.value: scope for scope in Scope}
 _CALENDAR = range(253_402_300_800)
-"""Seconds from 1970 to the end of the year 9999. Milliseconds of today lie beyond it."""
+"""Seconds from 1970 to the end of the year 9999. A time in milliseconds is beyond that."""
 _HS256 = HMACAlgorithm(HMACAlgorithm.SHA256)
 _NO_SECRET = "ks_" + "A" * 49  # stands in for the secret of a key that does not exist
 
 
 class Claims(NamedTuple):
-    """What a token claims.
+    """The claims of a token.
 
-    `expires_at` and `not_before` are the claims `exp` and `nbf`, seconds since the epoch
-    (RFC 7519, section 2, NumericDate).
+    `expires_at` and `not_before` are the claims `exp` and `nbf`, in seconds since the epoch (RFC
+    7519, section 2, NumericDate).
     """
 
     scope: Scope
@@ -47,7 +47,7 @@ class Claims(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
-    """A token, and the id of the key that it says it was signed with."""
+    """A token, and the id of the key that it names as its signing key."""
 
     kind: ClassVar[CredentialKind] = CredentialKind.JWT
     scheme: ClassVar[Scheme] = Scheme.BEARER
@@ -59,9 +59,9 @@ class Jwt:
     claims: Claims
 
     def is_proven_by(self, held: KeyRecord | None, open_secret: Callable[[KeyRecord], str]) -> bool:
-        """Return whether the record's secret signed the token; without a record, sign all the same.
+        """Return whether the record's secret signed the token. Without a record, sign anyway.
 
-        There is no stand-in for KMS, which is called only for a record.
+        KMS is called only if there is a record.
 
         Raises:
             Unavailable: when the secret cannot be opened.
@@ -70,7 +70,7 @@ class Jwt:
 
 
 def read_jwt(text: str) -> Jwt:
-    """Read a compact JWS (RFC 7515, section 7.1) by the strict profile.
+    """Read a compact JWS (RFC 7515, section 7.1) under the strict profile.
 
     Raises:
         Refused: with the reason code of the first rule that the token breaks.
@@ -93,7 +93,7 @@ def read_jwt(text: str) -> Jwt:
 
 
 def is_signed_with(secret: str, text: str) -> bool:
-    """Return whether a token that was read was signed with the secret (RFC 7515, section 5.2).
+    """Return whether a token that has been read was signed with the secret (RFC 7515, section 5.2).
 
     The HMAC key is the secret's UTF-8 text.
     """
@@ -102,7 +102,7 @@ def is_signed_with(secret: str, text: str) -> bool:
 
 
 def _reason_of_unsigned(text: str) -> Reason:
-    # An unsecured token (RFC 7519, section 6) ends in its second dot.
+    # An unsecured token (RFC 7519, section 6) ends with its second dot.
     unsigned = text.endswith(".") and text.count(".") == 2  # noqa: PLR2004 - three segments
     return Reason.UNSUPPORTED_ALGORITHM if unsigned else Reason.MALFORMED_TOKEN
 
@@ -113,7 +113,7 @@ def _key_id_of_header(header: dict[str, object]) -> str:
     if not _REFUSED_PARAMETERS.isdisjoint(header):
         raise Refused(Reason.UNSUPPORTED_HEADER_PARAMETER)
     token_type = header.get("typ", "JWT")
-    # Media type names ignore case (RFC 7515, section 4.1.9).
+    # Media type names are case-insensitive (RFC 7515, section 4.1.9).
     if not isinstance(token_type, str) or token_type.upper() != "JWT":
         raise Refused(Reason.UNSUPPORTED_TOKEN_TYPE)
     key_id = header.get("kid")
@@ -154,7 +154,7 @@ def _numeric_date(claims: dict[str, object], name: str) -> int | None:
 
 
 def _base64url(segment: str) -> bytes:
-    """Decode unpadded base64url (RFC 7515, section 2), refusing bits that encode nothing."""
+    """Decode unpadded base64url (RFC 7515, section 2); refuse stray bits in the last character."""
     if len(segment) % 4 == 1:
         raise Refused(Reason.MALFORMED_TOKEN)
     octets = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
@@ -171,7 +171,7 @@ def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _refuse_constant(_name: str) -> Never:
-    # NaN and the infinities are Python's extension, not JSON (RFC 8259, section 6).
+    # NaN and the infinities are Python extensions, not JSON (RFC 8259, section 6).
     raise Refused(Reason.MALFORMED_TOKEN)
 
 
@@ -183,7 +183,7 @@ def _json_object(octets: bytes) -> dict[str, object]:
         value = _JSON.decode(octets.decode())
     except (ValueError, RecursionError):
         value = None
-    # Not raised above: the error there holds the octets.
+    # Raised here, because the error above contains the octets.
     if not isinstance(value, dict):
         raise Refused(Reason.MALFORMED_TOKEN)
     return value

@@ -1,4 +1,4 @@
-"""A key store in front of a key store: the container's memory of key records."""
+"""The container's cache of key records: a key store in front of another key store."""
 
 import time
 from collections import OrderedDict
@@ -22,31 +22,32 @@ class _Entry:
 
 
 RECHECK_SECONDS = 1
-"""The age from which a remembered record may be rechecked: a flood of wrong secrets for one key
-costs a container one read in that time."""
+"""The age at which a cached record may be rechecked, in seconds. A flood of wrong secrets for one
+key costs a container at most one read in that time."""
 
 
 RETRY_SECONDS = 5
-"""How long a read that hung spares the next ones of the same key where a recent record can serve:
-each request with that key would else be held up. A read that fails fast spares none."""
+"""How long, in seconds, after a read timed out the cache does not read that key again if a recent
+record can serve. Otherwise every request with that key would wait. A read that fails fast does not
+start this pause."""
 
 
 class KeyCache:
     """Caches key records, and misses for just as long.
 
-    A record younger than `fresh_seconds` is served without a read. When the key's own read fails, a
-    record younger than `stale_seconds` is served still, after a timeout for `RETRY_SECONDS` without
-    another read; an unknown key never is. What the reads of other keys do decides nothing: a key
-    that was revoked may be the one that could be read. Both memories hold at most `max_entries`
-    each, so that a flood of unknown ids evicts no known key.
+    A record younger than `fresh_seconds` is served without a read. When the read of a key fails, a
+    record younger than `stale_seconds` is still served; after a timeout, it is served for
+    `RETRY_SECONDS` without another read. An unknown key is never served this way. Failed reads of
+    other keys do not matter, because this key may be readable, and revoked. Known and unknown keys
+    have a cache of `max_entries` each, so a flood of unknown ids evicts no known key.
 
-    Threads that miss the same key at the same time share one read, unless `fresh_seconds` is 0: a
-    read that began earlier is a short memory, too. `wait_seconds` tells how long a thread may wait
-    for the read of another.
+    Threads that miss the same key at the same time share one read, unless `fresh_seconds` is 0: the
+    result of a read that began earlier is also a short-lived cache. `wait_seconds` returns how long
+    a thread may wait for another thread's read.
 
-    `clock` gives seconds since the epoch: a monotonic clock may stand still while Lambda freezes
-    the container. `timer` is monotonic: the time of day may be set back. A record is as old as the
-    one says that makes it older.
+    `clock` returns seconds since the epoch: a monotonic clock may stop while Lambda freezes the
+    container. `timer` is monotonic: the time of day may be set back. A record's age is the greater
+    of the two.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -60,7 +61,7 @@ class KeyCache:
         timer: Callable[[], float] = time.monotonic,
         wait_seconds: Callable[[], float] = lambda: TIMEOUT_MAX,
     ) -> None:
-        """Start with nothing remembered."""
+        """Start with an empty cache."""
         self._store = store
         self._clock = clock
         self._timer = timer
@@ -73,12 +74,12 @@ class KeyCache:
         self._reads: SingleFlight[str, Lookup | Unavailable] = SingleFlight(wait_seconds)
 
     def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
-        """Return the record of a key from memory, else from the store behind.
+        """Return the record of a key from the cache, or else from the store behind it.
 
-        With `fresh`, a remembered record is at most `RECHECK_SECONDS` old.
+        With `fresh`, a cached record is at most `RECHECK_SECONDS` old.
 
         Raises:
-            Unavailable: as the store behind does, when no remembered record may stand in.
+            Unavailable: as the store behind it does, when no cached record may be served instead.
         """
         fresh_seconds = min(RECHECK_SECONDS, self._fresh_seconds) if fresh else self._fresh_seconds
         remembered = self._remembered(key_id, fresh_seconds)
@@ -91,19 +92,19 @@ class KeyCache:
             return answer
         if self._may_stand_in(key_id, answer) and (stale := self._stale(key_id)):
             return stale
-        # An error of its own for each thread: raising adds to it.
+        # Each thread raises an error of its own, because raising changes the error.
         raise Unavailable(answer.reason, answer.detail)
 
     def _has_just_hung(self, key_id: str) -> bool:
         entry = self._known.get(key_id)
         if entry is None or entry.hung_at is None:
             return False
-        # Who wants every record read anew waits for the store.
+        # If every request must read the record, every request waits for the store.
         spared_seconds = min(RETRY_SECONDS, self._fresh_seconds)
         return self._timer() - entry.hung_at < spared_seconds
 
     def _may_stand_in(self, key_id: str, failure: Unavailable) -> bool:
-        """Return whether an old record may serve: only this key's own failed read allows it."""
+        """Return whether an old record may be served: only a failed read of this key allows it."""
         if failure.reason is not Reason.KEY_STORE_UNAVAILABLE:
             return False
         entry = self._known.get(key_id)
@@ -117,7 +118,7 @@ class KeyCache:
         return Lookup(remembered.record, RecordSource.STALE)
 
     def _remembered(self, key_id: str, seconds: int) -> _Entry | None:
-        """Return what is remembered of a key, if it is younger than that."""
+        """Return the cached entry of a key, if it is younger than a number of seconds."""
         entry = self._known.get(key_id) or self._unknown.get(key_id)
         if entry is None:
             return None
@@ -132,7 +133,7 @@ class KeyCache:
             return self._read(key_id)
 
         def read() -> Lookup | Unavailable:
-            # Another read may have ended since this thread looked.
+            # Another thread's read may have finished since this thread checked.
             remembered = self._remembered(key_id, fresh_seconds)
             if remembered is not None:
                 return Lookup(remembered.record, RecordSource.CACHE)
@@ -144,7 +145,7 @@ class KeyCache:
             return Unavailable(Reason.KEY_STORE_UNAVAILABLE, WaitedTooLong.__name__)
 
     def _read(self, key_id: str) -> Lookup | Unavailable:
-        # Dated before the read: what it finds may change while the answer is on its way.
+        # Take the time before the read: the record may change while the response is on its way.
         read_at, timer_at = self._clock(), self._timer()
         try:
             lookup = self._store.get(key_id, fresh=True)

@@ -20,7 +20,7 @@ from keyscope.model.principal import Principal, Scheme
 Clock = Callable[[], float]
 """Returns the time, in seconds since the epoch."""
 Timer = Callable[[], float]
-"""Returns seconds from any beginning; it never goes back."""
+"""Returns monotonic seconds from an arbitrary start."""
 
 _RECHECKED = LIMIT_REASONS | {
     Reason.UNKNOWN_KEY,
@@ -28,10 +28,10 @@ _RECHECKED = LIMIT_REASONS | {
     Reason.WRONG_SIGNATURE,
     Reason.REVOKED_KEY,
 }
-"""Refusals that a key created, rotated or given other limits since would not get.
+"""Refusals that a key created, rotated or given other limits since the read would not get.
 
-A revoked key stays revoked. It is among them so that without a secret it cannot be told from an
-unknown key by the read that is spared.
+A revoked key stays revoked. It is included so that, without the secret, the number of reads does
+not distinguish it from an unknown key.
 """
 
 
@@ -50,9 +50,9 @@ class Authorizer:
 def authorize(
     event: object, read_event: Callable[[object], AuthorizerRequest], authorizer: Authorizer
 ) -> Decision:
-    """Decide one authorizer event; the table of keys is read at most once.
+    """Decide one authorizer event, with at most one read of the key table.
 
-    It never raises: what is not a refusal and not an allow is a failure, which fails closed.
+    Never raises. Anything that is neither an allow nor a refusal is a failure, which fails closed.
     """
     steps = _Steps(authorizer)
     try:
@@ -69,7 +69,7 @@ def authorize(
 
 
 class _Steps:
-    """One run of the pipeline, which notes what becomes known on the way."""
+    """One run of the pipeline, which records what becomes known on the way."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
@@ -121,7 +121,7 @@ class _Steps:
         )
 
     def _prove(self, credential: Credential, circumstances: Circumstances) -> Principal:
-        """Verify the credential; before a remembered record refuses it, read the record again.
+        """Verify the credential; read the record again before a cached one causes a refusal.
 
         So a new secret works at once, and a record that cannot be refreshed never causes a refusal.
         """
@@ -154,7 +154,7 @@ class _Steps:
             opened = self._authorizer.secrets.open(record)
         finally:
             self._open_ms = (self._open_ms or 0) + self._ms_since(started)
-        # A rotated key's token may need two secrets: each call of KMS counts.
+        # A rotated key's token may need two secrets, and each KMS call counts.
         self._secret_from_cache = opened.from_cache and self._secret_from_cache is not False
         return opened.secret
 

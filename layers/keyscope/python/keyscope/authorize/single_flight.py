@@ -1,4 +1,4 @@
-"""One call for all who ask for the same thing at the same time."""
+"""One call for all threads that want the same result at the same time."""
 
 from collections.abc import Callable, Hashable
 from threading import Event, Lock
@@ -9,7 +9,7 @@ _Result = TypeVar("_Result")
 
 
 class WaitedTooLong(Exception):  # noqa: N818 - a state
-    """The call of another thread did not end in the time that this one may wait."""
+    """Another thread's call did not finish in the time that this thread may wait."""
 
 
 class _Flight(Generic[_Result]):
@@ -20,23 +20,23 @@ class _Flight(Generic[_Result]):
 
 
 class SingleFlight(Generic[_Key, _Result]):
-    """Lets one thread make a call, and hands its outcome to those who asked meanwhile.
+    """Lets one thread make a call, and shares its outcome with threads that ask in the meantime.
 
-    Different keys never wait for each other, and no outcome is kept. `wait_seconds` tells how long
-    the asking thread may wait for another one's call.
+    Different keys never wait for each other, and outcomes are not cached. `wait_seconds` returns
+    how long a thread may wait for another thread's call.
     """
 
     def __init__(self, wait_seconds: Callable[[], float]) -> None:
-        """Start with no call under way."""
+        """Start with no call in progress."""
         self._wait_seconds = wait_seconds
         self._lock = Lock()
         self._flights: dict[_Key, _Flight[_Result]] = {}
 
     def run(self, key: _Key, call: Callable[[], _Result]) -> _Result:
-        """Return what the call gives, or what the one under way for this key gives.
+        """Return the result of the call, or of the call that is in progress for this key.
 
         Raises:
-            WaitedTooLong: when another thread's call takes longer than this one may wait.
+            WaitedTooLong: when another thread's call takes longer than this thread may wait.
             Exception: what the call raised.
         """
         with self._lock:
@@ -55,7 +55,7 @@ class SingleFlight(Generic[_Key, _Result]):
             flight.error = error
             raise
         finally:
-            # Who asks from now on makes a call of its own.
+            # From now on, a thread that asks starts a new call.
             with self._lock:
                 del self._flights[key]
             flight.ended.set()

@@ -23,15 +23,15 @@ LIMIT_REASONS = frozenset(
         Reason.SOURCE_ADDRESS_NOT_ALLOWED,
     }
 )
-"""The refusals of `check_limits`, which a key with other limits would not get."""
+"""The refusals of `check_limits`, which the key would not get with other limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What surrounds a request.
+    """The circumstances of a request.
 
-    `now` is in seconds since the epoch; `source_address` is `None` where the event does not tell
-    it (TOKEN events); `leeway_seconds` widens a token's `exp` and `nbf`.
+    `now` is in seconds since the epoch; `source_address` is `None` if the event does not contain it
+    (TOKEN events); `leeway_seconds` extends a token's `exp` and `nbf`.
     """
 
     now: float
@@ -40,7 +40,7 @@ class Circumstances:
 
 
 class _Possession(NamedTuple):
-    """A key whose secret was proven; `ends_at` is the first of the ends that the record sets."""
+    """A key whose secret was proven; `ends_at` is the earliest end that the record sets."""
 
     record: KeyRecord
     secret: ProvenSecret
@@ -55,15 +55,15 @@ def verify(
 ) -> Principal:
     """Prove who sent the credential.
 
-    1. The key exists, was not revoked, and the secret or the signature is right: by the key's
-       current secret, else by its previous one, whose overlap has not ended.
+    1. The key exists and is not revoked, and the secret or signature is right: it matches the key's
+       current secret, or its previous one during the overlap.
     2. The key is not disabled.
     3. The key has not expired.
-    4. The source address is one of the key's.
-    5. The token's time has come and not passed (RFC 7519, sections 4.1.4 and 4.1.5).
+    4. The source address is one that the key allows.
+    5. The token is valid at this time (RFC 7519, sections 4.1.4 and 4.1.5).
     6. The key's owner may claim the scope.
 
-    Without the secret nobody passes the first step, so the steps after it tell a stranger nothing.
+    The first step requires the secret, so the later steps reveal nothing to a stranger.
 
     Raises:
         Refused: with the reason code of the first step that fails.
@@ -109,8 +109,8 @@ def _proven_secret(
 ) -> ProvenSecret | None:
     """Try the key's secrets in order.
 
-    A secret that the key does not have is tried as well. So a refusal takes as long for an unknown
-    key as for a wrong secret, and does not reveal whether the key was rotated.
+    A secret that the key does not have is also tried. So a refusal takes as long for an unknown key
+    as for a wrong secret, and does not reveal whether the key was rotated.
     """
     for secret, held in _secrets(record):
         if credential.is_proven_by(held, open_secret) and held is not None:
@@ -119,7 +119,7 @@ def _proven_secret(
 
 
 def _secrets(record: KeyRecord | None) -> Iterator[tuple[ProvenSecret, KeyRecord | None]]:
-    """Yield each secret with a record that holds it, newest first."""
+    """Yield each secret, newest first, with a record that contains it."""
     yield ProvenSecret.CURRENT, record
     yield ProvenSecret.PREVIOUS, None if record is None else _before_rotation(record)
 
@@ -140,11 +140,11 @@ def _before_rotation(record: KeyRecord) -> KeyRecord | None:
 def check_limits(limits: KeyLimits, now: float, source_address: str | None) -> None:
     """Check that a key's limits allow its use at a time and from an address.
 
-    `now` is in seconds since the epoch; `source_address` is `None` where the event does not have
+    `now` is in seconds since the epoch; `source_address` is `None` if the event does not contain
     it.
 
     Raises:
-        Refused: with the reason code of the first limit that does not.
+        Refused: with the reason code of the first limit that forbids it.
     """
     if limits.disabled_at is not None:
         raise Refused(Reason.DISABLED_KEY)
@@ -168,7 +168,7 @@ def _network(cidr: str) -> Network:
 
 
 def _verify_token_times(claims: Claims, circumstances: Circumstances) -> int | None:
-    """Return when the token ends, leeway included; `None` when it does not."""
+    """Return when the token expires, leeway included, or `None` if it does not expire."""
     leeway = circumstances.leeway_seconds
     if claims.not_before is not None and circumstances.now < claims.not_before - leeway:
         raise Refused(Reason.TOKEN_NOT_YET_VALID)
