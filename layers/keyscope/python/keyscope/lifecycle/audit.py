@@ -1,6 +1,6 @@
-"""What a lifecycle change leaves behind for auditors: who did what, when, from where.
+"""The audit events of lifecycle changes: who did what, when and from where.
 
-`docs/audit-events.md` documents the events; their JSON schema is beside it.
+`docs/audit-events.md` documents the events; their JSON schema is next to it.
 """
 
 import secrets
@@ -38,8 +38,9 @@ class Action(StrEnum):
 class Actor:
     """Who makes a change.
 
-    `key_id`, `scope` and the ids are those of the API key that was used; an IAM caller of the
-    provisioning function has none. `request_id` is API Gateway's, or Lambda's for an IAM caller.
+    `key_id`, `scope` and the ids belong to the API key that was used; an IAM caller of the
+    provisioning function has none. `request_id` comes from API Gateway, or from Lambda for an IAM
+    caller.
     """
 
     request_id: str | None = None
@@ -51,7 +52,7 @@ class Actor:
     app_id: str | None = None
 
     def shown(self) -> Json:
-        """Return the actor as an event tells of it."""
+        """Return the actor as it appears in an event."""
         return present(
             {
                 "type": "iam" if self.key_id is None else "apiKey",
@@ -68,9 +69,9 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to an owner, or with `key_id` to one of its keys.
+    """What was done to an owner, or to one of its keys if `key_id` is set.
 
-    What was created has no `before`, and what was deleted no `after`.
+    A creation has no `before`, and a deletion no `after`.
     """
 
     action: Action
@@ -97,10 +98,10 @@ class AuditEvent:
     event_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def detail(self) -> Json:
-        """Return the event as JSON, absent members left out.
+        """Return the event as JSON, without members that have no value.
 
-        It holds neither secrets nor what the members of an app's metadata hold, and of a usage
-        identifier key a hash.
+        It contains no secrets. Of an app's metadata it contains only the names, and of a usage
+        identifier key only a hash.
         """
         return present(
             {
@@ -121,10 +122,10 @@ class AuditTrail(Protocol):
     """Where audit events go."""
 
     def record(self, events: Sequence[AuditEvent], /) -> None:
-        """Write the events down.
+        """Record the events.
 
-        It does not raise: the change is made already, and an event that cannot be delivered is
-        for the operator to see.
+        Does not raise: the change is already made, and the operator must deal with events that
+        cannot be delivered.
         """
         ...
 
@@ -139,7 +140,7 @@ def _seen(one: Owner | Key | None, now: int) -> Json | None:
         case Owner():
             seen: Json = {"displayName": one.display_name}
             if one.owner_type is OwnerType.APP:
-                # What metadata holds is the customer's own, and may be a secret.
+                # Metadata values belong to the customer and may be secret.
                 names = sorted(one.metadata)
                 seen |= {"settings": dict(one.settings), "metadataMembers": names}
             return seen

@@ -1,8 +1,8 @@
-"""Who makes a change, and whether their credential is good at that moment.
+"""Who makes a change, and whether their credential is valid at that moment.
 
-API Gateway caches a policy and the authorizers cache key records, so a request can arrive after
-its key was revoked, rotated or narrowed. The management API therefore judges the caller's own
-record again, and each of its writes succeeds only while the record is the one that was judged.
+API Gateway caches a policy and the authorizers cache key records, so a request can arrive after its
+key was revoked, rotated or narrowed. The management API therefore judges the caller's own record
+again, and each of its writes succeeds only if the record is still the one that it judged.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from keyscope.model.principal import Principal
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What of a key decides whether a credential that was proven is still good.
+    """What determines whether a credential that was proven is still valid.
 
     Times are seconds since the epoch. `secret_generation` counts the key's secrets from 1: each
     rotation adds one. The secret before the current one works until `previous_ends_at`.
@@ -30,7 +30,7 @@ class Standing:
 
     @staticmethod
     def of(record: KeyRecord) -> "Standing":
-        """Return what decides about credentials of a key record."""
+        """Return the standing of a key record."""
         return Standing(
             limits=record.limits,
             revoked_at=record.revoked_at,
@@ -48,14 +48,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Iam:
-    """A caller that IAM authorizes at each call: there is no key record to judge."""
+    """A caller that IAM authorizes at each call, so there is no key record to judge."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenKey:
     """The key that an authorizer proved, the generation of its secret, and the caller's address.
 
-    `source_address` is `None` where the event does not have it.
+    `source_address` is `None` if the event does not contain it.
     """
 
     key_id: str
@@ -64,15 +64,15 @@ class ProvenKey:
 
     @staticmethod
     def of(principal: Principal, source_address: str | None) -> "ProvenKey":
-        """Return the key that proved a principal."""
+        """Return the key that proved a principal, with the caller's address."""
         return ProvenKey(principal.key_id, principal.secret_generation, source_address)
 
     def judge(self, standing: Standing, now: float) -> None:
-        """Check that the credential is good at a time, in seconds since the epoch.
+        """Check that the credential is valid at a time, in seconds since the epoch.
 
         Raises:
-            Forbidden: the key is revoked, its secret was replaced and no overlap accepts it, or
-                its limits do not allow its use now and from the source address.
+            Forbidden: the key is revoked, its secret was replaced and is not in an overlap, or its
+                limits do not allow its use at that time and from the source address.
         """
         if standing.revoked_at is not None or not standing.accepts(self.secret_generation, now):
             raise Forbidden
@@ -84,9 +84,9 @@ class ProvenKey:
 
 @dataclass(frozen=True, slots=True)
 class JudgedKey:
-    """A caller whose key was good when it was read. `revision` is that of the record read.
+    """A caller whose key was valid when it was read. `revision` is the revision of that record.
 
-    `clock` gives seconds since the epoch.
+    `clock` returns seconds since the epoch.
     """
 
     proven: ProvenKey
@@ -95,9 +95,9 @@ class JudgedKey:
     clock: Callable[[], float]
 
     def check_time(self) -> None:
-        """Raise `Forbidden` when what was read has expired since, or its overlap has ended."""
+        """Raise `Forbidden` if the key has expired since it was read, or its overlap has ended."""
         self.proven.judge(self.standing, self.clock())
 
 
 Caller = Iam | JudgedKey
-"""On whose behalf something is written."""
+"""On whose behalf a change is made."""

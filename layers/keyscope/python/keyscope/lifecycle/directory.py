@@ -1,4 +1,4 @@
-"""Accounts, service accounts, apps and their keys, and the port to where they are stored."""
+"""Accounts, service accounts, apps and their keys, and the port to their storage."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from keyscope.model.key_record import KeyRecord
 
 MAX_KEYS_PER_OWNER = 10
 REVOKED_RECORD_SECONDS = 30 * 24 * 3_600
-"""How long a revoked key's record stays, so that the log can tell its use from an unknown key."""
+"""How long a revoked key's record is kept, so that the log can tell it from an unknown key."""
 
 Members = Mapping[str, str | int | float | bool]
 """Flat JSON members."""
@@ -39,7 +39,7 @@ class TooManyApps(Conflict):
     """The creator already has `limit` apps."""
 
     def __init__(self, limit: int) -> None:
-        """Carry the limit."""
+        """Store the limit."""
         super().__init__(str(limit))
         self.limit = limit
 
@@ -68,7 +68,7 @@ class SkipTooCostly(KeyscopeError):  # noqa: N818 - a state
 class Owner:
     """An account, a service account or an app. `created_at` is in seconds since the epoch.
 
-    Only apps have `settings` and `metadata`: flat members that Keyscope keeps and hands out.
+    Only apps have `settings` and `metadata`: flat members that Keyscope stores and returns.
     """
 
     owner_type: OwnerType
@@ -80,7 +80,7 @@ class Owner:
 
 
 class KeyState(StrEnum):
-    """Whether a key can be used, and why not."""
+    """Whether a key can be used, and if not, why."""
 
     ACTIVE = "active"
     DISABLED = "disabled"
@@ -92,9 +92,9 @@ class KeyState(StrEnum):
 class Key:
     """A key without its secret. Times are seconds since the epoch.
 
-    Until `previous_ends_at` the secret before the last rotation is accepted as well;
-    `secret_generation` counts the secrets that the key has had.
-    `usage_identifier_key` is the operator's affair: it is never shown.
+    Until `previous_ends_at`, the secret before the last rotation is also accepted.
+    `secret_generation` counts the secrets that the key has had. Only the operator sets
+    `usage_identifier_key`, and it is never shown.
     """
 
     key_id: str
@@ -109,7 +109,7 @@ class Key:
 
     @property
     def standing(self) -> Standing:
-        """What decides whether a credential that was proven is still good."""
+        """What determines whether a credential that was proven is still valid."""
         return Standing(
             limits=self.limits,
             revoked_at=self.revoked_at,
@@ -118,7 +118,7 @@ class Key:
         )
 
     def state(self, now: float) -> KeyState:
-        """Tell whether the key can be used; `now` is in seconds since the epoch."""
+        """Return whether the key can be used; `now` is in seconds since the epoch."""
         if self.revoked_at is not None:
             return KeyState.REVOKED
         if self.limits.expires_at is not None and now >= self.limits.expires_at:
@@ -126,15 +126,15 @@ class Key:
         return KeyState.ACTIVE if self.limits.disabled_at is None else KeyState.DISABLED
 
     def has_overlap(self, now: float) -> bool:
-        """Tell whether the previous secret is still accepted."""
+        """Return whether the previous secret is still accepted."""
         return self.previous_ends_at is not None and now < self.previous_ends_at
 
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key as it was read, with its owner's id and its record's revision.
+    """A key as it was read, with its owner's id and the revision of its record.
 
-    Every change to a key's record gives it another revision.
+    Every change to a record changes its revision.
     """
 
     owner_id: str
@@ -144,7 +144,7 @@ class FoundKey:
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
-    """A secret hashed and sealed, as a key record keeps it."""
+    """A secret, hashed and encrypted for storage in a key record."""
 
     secret_hash: bytes = field(repr=False)
     secret_ciphertext: bytes = field(repr=False)
@@ -152,7 +152,7 @@ class NewSecret:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some owners, ordered by id, and whether there are more in the direction of reading."""
+    """Some owners, ordered by id, and whether there are more in the direction of the request."""
 
     owners: Sequence[Owner]
     has_more: bool
@@ -160,21 +160,21 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """The owners that follow this id, or the first ones."""
+    """The owners that follow an id, or the first ones if it is `None`."""
 
     owner_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The owners that precede this id, the nearest ones."""
+    """The owners that come directly before an id."""
 
     owner_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """The owners that follow after this number of others."""
+    """The owners that remain after skipping some."""
 
     skipped: int
 
@@ -183,11 +183,12 @@ Position = After | Before | Offset
 
 
 class Directory(Protocol):
-    """Where owners and their keys are kept.
+    """Stores owners and their keys.
 
-    Each call writes all or nothing, and raises `Unavailable` when it cannot tell. Each write names
-    its caller: that of an API key is done only while the caller's key is good, else it raises
-    `Forbidden`. One that others hinder for too long raises `Contended`.
+    Each call writes everything or nothing, and raises `Unavailable` if it cannot tell which. Each
+    write names its caller. If the caller is an API key, the write succeeds only while that key is
+    valid, and raises `Forbidden` otherwise. A write that other writes block for too long raises
+    `Contended`.
     """
 
     def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
@@ -215,7 +216,7 @@ class Directory(Protocol):
     def list_owners(
         self, owner_type: OwnerType, creator_id: str, position: Position, size: int, /
     ) -> Page:
-        """Return up to `size` apps or service accounts below an account or service account.
+        """Return up to `size` apps or service accounts of an account or service account.
 
         Raises `SkipTooCostly` for an offset.
         """
@@ -226,7 +227,7 @@ class Directory(Protocol):
     ) -> tuple[Owner, Owner]:
         """Change an owner; return it before and after.
 
-        `change` is called again when another caller's change came first. Raises `OwnerNotFound`,
+        `change` is called again if another caller's change came first. Raises `OwnerNotFound`,
         `NameTaken`.
         """
         ...
@@ -234,9 +235,9 @@ class Directory(Protocol):
     def delete_owner(
         self, owner_id: str, now: int, caller: Caller, /
     ) -> tuple[Owner, Sequence[Key]]:
-        """Delete an app or a service account and revoke its keys, all in one.
+        """Delete an app or a service account and revoke its keys, all in one step.
 
-        Returns what was deleted, and its keys as they were. Raises `OwnerNotFound`, `OwnsApps`.
+        Returns the deleted owner, and its keys as they were. Raises `OwnerNotFound`, `OwnsApps`.
         """
         ...
 
@@ -245,30 +246,30 @@ class Directory(Protocol):
         ...
 
     def get_key(self, owner_id: str, key_id: str, /) -> Key:
-        """Return a key that counts among an owner's ten.
+        """Return a key that counts toward an owner's limit of ten.
 
         Raises `OwnerNotFound`, `KeyNotFound`.
         """
         ...
 
     def find_key(self, key_id: str, /) -> FoundKey:
-        """Return any key that exists and is not revoked, as it is at this moment.
+        """Return the current state of any key that exists and is not revoked.
 
         Raises `KeyNotFound`.
         """
         ...
 
     def list_keys(self, owner_id: str, /) -> Sequence[Key]:
-        """Return the keys that count among an owner's ten, the oldest first.
+        """Return the keys that count toward an owner's limit of ten, oldest first.
 
         Raises `OwnerNotFound`.
         """
         ...
 
     def list_former_keys(self, owner_id: str, /) -> Sequence[Key]:
-        """Return the keys that `list_keys` leaves out and that are still remembered.
+        """Return the keys that `list_keys` omits but that are still stored.
 
-        They were revoked, or expired and made room for others. The list may lag by a moment.
+        They were revoked, or they expired and made room for others. The list may lag briefly.
         """
         ...
 
@@ -281,20 +282,20 @@ class Directory(Protocol):
         caller: Caller,
         /,
     ) -> tuple[Key, Key]:
-        """Change a key that counts among an owner's ten; return it before and after.
+        """Change a key that counts toward an owner's limit of ten; return it before and after.
 
-        A new secret takes the place of the one that the key had, which becomes the previous one
-        where `change` sets `previous_ends_at`; where it sets none, a previous secret is destroyed.
+        A new secret replaces the current one, which becomes the previous secret if `change` sets
+        `previous_ends_at`. If `change` does not set it, any previous secret is destroyed.
 
-        Without a new secret, `change` is called again when another caller's change came first;
-        with one, that raises `ChangedMeanwhile`. Raises `KeyNotFound`, too.
+        Without a new secret, `change` is called again if another caller's change came first. With a
+        new secret, that raises `ChangedMeanwhile`. Also raises `KeyNotFound`.
         """
         ...
 
     def revoke_key(self, owner_id: str, key_id: str, now: int, caller: Caller, /) -> Key:
-        """End a key at once and destroy its secrets; return it as it was. Raises `KeyNotFound`.
+        """Revoke a key and destroy its secrets; return it as it was. Raises `KeyNotFound`.
 
-        The record stays for `REVOKED_RECORD_SECONDS`. To revoke a key again changes nothing.
+        The record is kept for `REVOKED_RECORD_SECONDS`. Revoking a key again changes nothing.
         """
         ...
 
@@ -302,10 +303,10 @@ class Directory(Protocol):
 def judge(
     find_key: Callable[[str], FoundKey], proven: ProvenKey, clock: Callable[[], float]
 ) -> tuple[Key, JudgedKey]:
-    """Read the key that a caller proved, and check that its credential is good at this moment.
+    """Read the key that a caller proved, and check that its credential is valid now.
 
     Raises:
-        Forbidden: it is not.
+        Forbidden: when it is not.
         Unavailable: when the key cannot be read.
     """
     try:

@@ -1,7 +1,7 @@
-"""The members of owners and keys in JSON: reading what a caller chose, showing what is kept.
+"""The members of owners and keys in JSON: reads what a caller chose, and shows what is stored.
 
 The provisioning function and the management API share these rules. A reader raises `ValueError`
-with a text that follows the member's name in a sentence.
+with a text that completes a sentence after the member's name.
 """
 
 import re
@@ -15,7 +15,7 @@ from keyscope.model.key_limits import shown_limits
 from keyscope.model.times import rfc3339, rfc3339_or_none
 
 MAX_DISPLAY_NAME_LENGTH = 100
-"""Characters; the Sunshine API's limit for an app's name, used for all."""
+"""Characters. The Sunshine API's limit for an app's name, used for all display names."""
 
 Json = dict[str, object]
 
@@ -32,11 +32,11 @@ _INVISIBLE: Final = (
 )
 """Spaces, blank letters, and what Unicode calls Default_Ignorable_Code_Point (UAX 44).
 
-The last line is not escaped: Python and ECMA-262, whose syntax JSON Schema uses, spell code points
-beyond U+FFFF differently.
+The last line is not escaped, because Python and ECMA-262, whose syntax JSON Schema uses, escape
+code points beyond U+FFFF differently.
 """
 DISPLAY_NAME_PATTERN: Final = f"^[^{_REORDERING}]*[^{_REORDERING}{_INVISIBLE}][^{_REORDERING}]*$"
-"""Display names that are safe to show, as a regular expression of both Python and JSON Schema."""
+"""Matches display names that are safe to show, in both Python and JSON Schema."""
 _DISPLAY_NAME: Final = re.compile(DISPLAY_NAME_PATTERN)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 """Halves of surrogate pairs, which UTF-8 cannot encode."""
@@ -44,10 +44,10 @@ _SHOWN_HASH_LENGTH = 12
 
 
 def read_display_name(value: object) -> str:
-    """Read a display name: 1 to 100 characters that no terminal or page shows as another name.
+    """Read a display name: 1 to 100 characters that cannot look like another name.
 
-    At least one character is visible. Characters that `DISPLAY_NAME_PATTERN` excludes could hide
-    the name, reverse its text, or add lines to a list of names.
+    At least one character must be visible. The characters that `DISPLAY_NAME_PATTERN` excludes
+    could hide the name, reverse its text, or add lines to a list of names.
     """
     if (
         isinstance(value, str)
@@ -73,9 +73,9 @@ def read_usage_identifier_key(value: object) -> str:
 
 
 def shown_key(key: Key, now: float) -> Json:
-    """Return what may be shown of a key beside its id and name; what does not apply is left out.
+    """Return what may be shown of a key besides its id and name; omit what does not apply.
 
-    `now` is in seconds since the epoch; times are shown in RFC 3339.
+    `now` is in seconds since the epoch; times are shown in RFC 3339 format.
     """
     overlap_ends_at = key.previous_ends_at if key.has_overlap(now) else None
     return present(
@@ -91,10 +91,10 @@ def shown_key(key: Key, now: float) -> Json:
 
 
 def shown_usage(key: Key) -> Json:
-    """Return what the operator is shown of a key's usage plan: a hash, to tell one from another.
+    """Return a hash of a key's usage identifier key, which tells the usage plans of keys apart.
 
-    The first 12 hex digits of the SHA-256 of its usage identifier key; that itself stays unshown,
-    because an API whose keys come from a header would take it as a credential.
+    It is the first 12 hex digits of the SHA-256. The value itself is never shown, because an API
+    that reads keys from a header would accept it as a credential.
     """
     if key.usage_identifier_key is None:
         return {}

@@ -1,7 +1,7 @@
-"""What the management API lets a principal do: its own apps, service accounts and their keys.
+"""What the management API lets a principal do with its own apps, service accounts and keys.
 
-What is not the principal's is answered as if it were not there, so that nobody learns which ids
-exist.
+An app or service account of someone else gets the same answer as one that does not exist, so that
+callers cannot find out which ids exist.
 """
 
 import json
@@ -25,17 +25,17 @@ from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 
 MAX_METADATA_BYTES = 4_096
-"""Bytes of an app's metadata as JSON text in UTF-8; the Sunshine API's limit."""
+"""The largest metadata of an app, in bytes of UTF-8 JSON; the Sunshine API's limit."""
 
 METADATA_TOO_LARGE = f"must take no more than {MAX_METADATA_BYTES} bytes as JSON"
 
 MergePatch = Mapping[str, str | int | float | bool | None]
-"""Members to add or replace, and with `None` to remove (RFC 7396)."""
+"""Members to add or replace, or with `None` to remove (RFC 7396)."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppRequest:
-    """What may be chosen of a new app."""
+    """What a caller may choose for a new app."""
 
     display_name: str
     settings: Members = field(default_factory=dict)
@@ -44,7 +44,7 @@ class AppRequest:
 
 @dataclass(frozen=True, slots=True)
 class AppChange:
-    """What to change of an app; without a display name it keeps the one that it has."""
+    """What to change in an app; without a display name, the app keeps its name."""
 
     display_name: str | None = None
     settings: MergePatch = field(default_factory=dict)
@@ -52,7 +52,7 @@ class AppChange:
     clear_metadata: bool = False
 
     def apply(self, app: Owner) -> Owner:
-        """Return the app as changed; raises `InvalidInput` when its metadata grow too large."""
+        """Return the changed app; raises `InvalidInput` if its metadata grows too large."""
         metadata = merged({} if self.clear_metadata else app.metadata, self.metadata)
         if is_too_large(metadata):
             raise InvalidInput([Fault("bad_request", "metadata", METADATA_TOO_LARGE)])
@@ -66,9 +66,9 @@ class AppChange:
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """What to change of a key: its name, and those of its limits that `chosen` names.
+    """What to change in a key: its name, and the limits that `chosen` names.
 
-    Without `display_name` the key keeps the name that it has.
+    Without `display_name`, the key keeps its name.
     """
 
     display_name: str | None = None
@@ -76,7 +76,7 @@ class KeyChange:
     limits: KeyLimits = NO_LIMITS
 
     def apply(self, key: Key) -> Key:
-        """Return the key as changed."""
+        """Return the changed key."""
         return replace(
             key,
             display_name=key.display_name if self.display_name is None else self.display_name,
@@ -88,10 +88,10 @@ class KeyChange:
 class Management:
     """The operations that a principal may carry out.
 
-    Each raises `Forbidden` when the principal's scope does not reach it, `OwnerNotFound` when the
-    app or service account is not there or not the principal's, and what `Provisioning` raises.
-    Each also raises `Forbidden` when the principal's credential is not good at that moment, and
-    those that change something when it is not good at the moment of the write.
+    Each raises `Forbidden` if the principal's scope does not allow it, `OwnerNotFound` if the app
+    or service account does not exist or is not the principal's, and whatever `Provisioning` raises.
+    Each also raises `Forbidden` if the principal's credential is not valid at that moment. A change
+    raises it if the credential is not valid at the moment of the write.
     """
 
     provisioning: Provisioning
@@ -100,12 +100,12 @@ class Management:
 
     @property
     def own_prefix(self) -> str:
-        """What the ids of all apps of the principal begin with."""
-        # Ids nest: they begin with that of the account and service account that they are of.
+        """The prefix of the ids of all the principal's apps."""
+        # Ids nest: an app's id begins with that of its account and service account.
         return self.principal.service_account_id or self.principal.account_id
 
     def create_app(self, request: AppRequest) -> Owner:
-        """Create an app of the account, or of the service account whose key it is."""
+        """Create an app of the account, or of the service account that owns the key."""
         self._require_account()
         try:
             return self._operations().create_app(
@@ -116,7 +116,7 @@ class Management:
                 metadata=request.metadata,
             )
         except OwnerNotFound:
-            # The service account was deleted while its key was still known to a cache.
+            # The service account was deleted while its key was still cached.
             raise Forbidden from None
 
     def list_apps(self, position: Position, size: int, creator_id: str | None = None) -> Page:
@@ -128,7 +128,7 @@ class Management:
         return operations.list_apps(creator_id or self.own_prefix, position, size)
 
     def get_app(self, app_id: str) -> Owner:
-        """Return an app; an app's own key may ask for it, too."""
+        """Return an app; an app's own key may do so, too."""
         self._require_own_app(app_id)
         return self._operations().get_owner(app_id)
 
@@ -138,7 +138,7 @@ class Management:
         return self._operations().update_owner(app_id, change.apply)
 
     def delete_app(self, app_id: str) -> None:
-        """Delete an app, and end its keys at once."""
+        """Delete an app and revoke its keys at once."""
         self._require_managed(OwnerType.APP, app_id)
         self._operations().delete_owner(app_id)
 
@@ -170,24 +170,24 @@ class Management:
         )
 
     def delete_service_account(self, service_account_id: str) -> None:
-        """Delete a service account that has no apps, and end its keys at once."""
+        """Delete a service account that has no apps, and revoke its keys at once."""
         self._require_managed(OwnerType.SERVICE_ACCOUNT, service_account_id)
         self._operations().delete_owner(service_account_id)
 
     def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
-        """Create a key of an app or a service account, in the usage plan of the caller's key."""
+        """Create a key for an app or a service account, in the usage plan of the caller's key."""
         self._require_managed(owner_type, owner_id)
         operations, own = self._judged()
         planned = replace(request, usage_identifier_key=own.usage_identifier_key)
         return operations.create_key(owner_type, owner_id, planned)
 
     def list_keys(self, owner_type: OwnerType, owner_id: str) -> Sequence[Key]:
-        """Return the keys of an app or a service account that were not revoked."""
+        """Return the keys of an app or a service account, except revoked ones."""
         self._require_managed(owner_type, owner_id)
         return self._operations().list_keys(owner_id)
 
     def get_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
-        """Return a key of an app or a service account that was not revoked."""
+        """Return a key of an app or a service account that is not revoked."""
         self._require_managed(owner_type, owner_id)
         return self._operations().get_key(owner_id, key_id)
 
@@ -201,17 +201,17 @@ class Management:
     def rotate_key(
         self, owner_type: OwnerType, owner_id: str, key_id: str, overlap_seconds: int
     ) -> CreatedKey:
-        """Give a key a new secret, and let the old one be accepted for the overlap."""
+        """Give a key a new secret; the old one is accepted during the overlap."""
         self._require_managed(owner_type, owner_id)
         return self._operations().rotate_key(owner_id, key_id, overlap_seconds)
 
     def end_overlap(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
-        """End at once what a key's previous secret can still do."""
+        """Stop accepting a key's previous secret at once."""
         self._require_managed(owner_type, owner_id)
         return self._operations().end_overlap(owner_id, key_id)
 
     def delete_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> None:
-        """End a key at once."""
+        """Revoke a key at once."""
         self._require_managed(owner_type, owner_id)
         operations = self._operations()
         operations.get_key(owner_id, key_id)
@@ -242,7 +242,7 @@ class Management:
             self._require_managed(OwnerType.APP, app_id)
 
     def _require_managed(self, owner_type: OwnerType, owner_id: str) -> None:
-        """Accept an app or service account that the principal's account scope covers."""
+        """Check that the principal's account scope covers an app or service account."""
         if owner_type is OwnerType.APP:
             self._require_account()
             is_id = is_app_id(owner_id)
@@ -260,6 +260,6 @@ def merged(members: Members, patch: MergePatch) -> Members:
 
 
 def is_too_large(metadata: Members) -> bool:
-    """Tell whether metadata exceed `MAX_METADATA_BYTES`."""
+    """Return whether metadata exceeds `MAX_METADATA_BYTES`."""
     text = json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"))
     return len(text.encode("utf-8", "surrogatepass")) > MAX_METADATA_BYTES

@@ -1,9 +1,10 @@
-"""The operations that create, change and end accounts, service accounts, apps and their keys.
+"""The operations that create, change and delete accounts, service accounts, apps and their keys.
 
-Whoever ends or narrows a key lives with two caches that may still know it as it was: the
-authorizers' containers, and API Gateway's cache of their policies. So each such operation has the
-policies flushed: the promise is made before the write, so that it holds even when the function
-dies right after it. All callers pay for a flush, so what changes nothing of a policy asks for none.
+When a key is revoked or narrowed, two caches may still know it as it was: the authorizers'
+containers, and API Gateway's cache of their policies. So each such operation flushes the policies.
+It schedules the flush before the write, so that the flush happens even if the function crashes
+right after the write. All callers pay for a flush, so a change that does not affect policies
+requests none.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,7 +64,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """What may be chosen of a new key; only the operator chooses `usage_identifier_key`."""
+    """What may be chosen for a new key; only the operator chooses `usage_identifier_key`."""
 
     display_name: str | None = None
     limits: KeyLimits = NO_LIMITS
@@ -72,17 +73,17 @@ class KeyRequest:
 
 @dataclass(frozen=True, slots=True)
 class CreatedKey:
-    """A key with its secret, which is known here and never again."""
+    """A key with its secret, which is available only here."""
 
     key: Key
     secret: str = field(repr=False)
 
 
 class SecretSealer(Protocol):
-    """What seals secrets for storage."""
+    """Encrypts secrets for storage."""
 
     def seal(self, key_id: str, secret: str, /) -> bytes:
-        """Return the secret sealed for this key; raises `Unavailable`."""
+        """Return the secret encrypted for this key; raises `Unavailable`."""
         ...
 
 
@@ -90,25 +91,26 @@ class CachedPolicies(Protocol):
     """The policies that API Gateway has cached."""
 
     def flush_in_any_case(self) -> None:
-        """Have them flushed once the coming write is in effect; raises `Unavailable`."""
+        """Schedule a flush for when the coming write is in effect; raises `Unavailable`."""
         ...
 
     def flush(self) -> None:
-        """Have them flushed now, and again when no container knows the key as it was.
+        """Flush the policies now, and again when no container caches the old key any longer.
 
-        It does not raise: the write is done and its flush was promised, so that a failure is for
-        the operator to see.
+        Does not raise: the write is done and a flush is scheduled, so the operator must deal with a
+        failure.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Provisioning:
-    """The operations, as carried out for an actor. `clock` gives seconds since the epoch.
+    """The operations, carried out for an actor. `clock` returns seconds since the epoch.
 
-    An account and each of its service accounts may create `max_apps_per_creator` apps each.
-    Every write is on behalf of `caller`. That of a key raises `Forbidden` when the key's
-    credential is no longer good, and every write raises `Contended` when others hinder it too long.
+    An account and each of its service accounts may create `max_apps_per_creator` apps each. Every
+    write is on behalf of `caller`. If the caller is a key, a write raises `Forbidden` when the
+    key's credential is no longer valid. Every write raises `Contended` when others block it for too
+    long.
     """
 
     directory: Directory
@@ -127,7 +129,7 @@ class Provisioning:
     def on_behalf_of(self, proven: ProvenKey) -> tuple["Provisioning", Key]:
         """Judge a caller's key; return the operations on its behalf, and the key as it is now.
 
-        Raises `Forbidden` when its credential is not good at this moment.
+        Raises `Forbidden` if its credential is not valid now.
         """
         key, judged = judge(self.directory.find_key, proven, self.clock)
         return replace(self, caller=judged), key
@@ -171,7 +173,7 @@ class Provisioning:
         settings: Members = _NO_MEMBERS,
         metadata: Members = _NO_MEMBERS,
     ) -> Owner:
-        """Create an app of an account, or of the service account.
+        """Create an app of an account, or of the service account if there is one.
 
         Raises `OwnerNotFound`, `TooManyApps`.
         """
@@ -208,7 +210,7 @@ class Provisioning:
         return after
 
     def delete_owner(self, owner_id: str) -> None:
-        """Delete an app or a service account, and end its keys at once.
+        """Delete an app or a service account, and revoke its keys at once.
 
         Raises `OwnerNotFound`, `OwnsApps`.
         """
@@ -237,14 +239,14 @@ class Provisioning:
         return created
 
     def get_key(self, owner_id: str, key_id: str) -> Key:
-        """Return a key that counts among an owner's ten.
+        """Return a key that counts toward an owner's limit of ten.
 
         Raises `OwnerNotFound`, `KeyNotFound`.
         """
         return self.directory.get_key(owner_id, key_id)
 
     def list_keys(self, owner_id: str) -> Sequence[Key]:
-        """Return the keys that count among an owner's ten, the oldest first.
+        """Return the keys that count toward an owner's limit of ten, oldest first.
 
         Raises `OwnerNotFound`.
         """
@@ -254,11 +256,11 @@ class Provisioning:
         """Return the revoked keys of an owner, and the expired ones that made room for others."""
         now, over = self.clock(), {KeyState.EXPIRED, KeyState.REVOKED}
         former = self.directory.list_former_keys(owner_id)
-        # A list that lags may show a key that has just been revoked as it was.
+        # The list may lag, and show a key as it was before it was revoked.
         return [key for key in former if key.state(now) in over]
 
     def update_key(self, owner_id: str, key_id: str, change: Callable[[Key], Key]) -> Key:
-        """Change name, expiry, networks or state of a key.
+        """Change the name, expiry, networks or state of a key.
 
         Raises `OwnerNotFound`, `KeyNotFound`.
         """
@@ -269,9 +271,9 @@ class Provisioning:
         return after
 
     def set_usage_identifier_key(self, key_id: str, usage_identifier_key: str | None) -> Key:
-        """Choose the API Gateway key whose usage plan throttles a key, whoever owns it.
+        """Choose the API Gateway key whose usage plan throttles a key of any owner.
 
-        `None` takes the key out of its plan. Raises `KeyNotFound`.
+        `None` removes the key from its plan. Raises `KeyNotFound`.
         """
         owner_id = self.directory.find_key(key_id).owner_id
         try:
@@ -281,13 +283,13 @@ class Provisioning:
                 lambda key: replace(key, usage_identifier_key=usage_identifier_key),
             )
         except OwnerNotFound:
-            # The owner was deleted in between, and its keys with it.
+            # The owner was deleted in the meantime, and its keys with it.
             raise KeyNotFound from None
 
     def rotate_key(self, owner_id: str, key_id: str, overlap_seconds: int) -> CreatedKey:
-        """Give a key a new secret; the old one is accepted for the overlap, 0 seconds or more.
+        """Give a key a new secret; the old one is accepted for an overlap of 0 seconds or more.
 
-        An overlap that is still running is ended by an overlap of 0 only.
+        Only an overlap of 0 may end an overlap that is still running.
 
         Raises `OwnerNotFound`, `KeyNotFound`, `OverlapRunning`, `ChangedMeanwhile`.
         """
@@ -312,7 +314,7 @@ class Provisioning:
         return CreatedKey(after, secret)
 
     def end_overlap(self, owner_id: str, key_id: str) -> Key:
-        """End at once what the key's previous secret can still do.
+        """Stop accepting the key's previous secret at once.
 
         Raises `OwnerNotFound`, `KeyNotFound`.
         """
@@ -325,7 +327,7 @@ class Provisioning:
         return after
 
     def revoke_key(self, owner_id: str, key_id: str) -> None:
-        """End a key of an owner at once; raises `KeyNotFound`."""
+        """Revoke a key of an owner at once; raises `KeyNotFound`."""
         self.policies.flush_in_any_case()
         now = self._now()
         before = self.directory.revoke_key(owner_id, key_id, now, self.caller)
@@ -345,13 +347,13 @@ class Provisioning:
         change: Callable[[Key], Key],
         secret: NewSecret | None = None,
     ) -> tuple[Key, Key]:
-        """Change a key, and have policies flushed unless no more than its name changes."""
+        """Change a key, and flush policies unless only its name changes."""
         promised = False
 
         def promising(key: Key) -> Key:
             nonlocal promised
             after = change(key)
-            # The write is done only to the very key that is seen here, else this is called again.
+            # The write applies only to the exact key seen here; otherwise this is called again.
             reaches_policies = secret is not None or _unnamed(after) != _unnamed(key)
             if reaches_policies and not promised:
                 self.policies.flush_in_any_case()
@@ -397,7 +399,7 @@ class Provisioning:
 
 
 def _unnamed(key: Key) -> Key:
-    """Return what of a key may reach a policy: all but its name."""
+    """Return what may affect a policy: everything of a key except its name."""
     return replace(key, display_name=None)
 
 
@@ -411,7 +413,7 @@ def _revocation(owner_id: str, key: Key, now: int) -> Change:
 
 
 def _refuse_account(owner_id: str) -> None:
-    """Raise `OwnerNotFound` for an account: it is neither changed nor deleted."""
+    """Raise `OwnerNotFound` for an account, which can be neither changed nor deleted."""
     if is_account_id(owner_id):
         raise OwnerNotFound
 

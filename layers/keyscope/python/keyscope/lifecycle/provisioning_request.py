@@ -1,4 +1,4 @@
-"""The provisioning function's JSON: request in, operation, answer out."""
+"""The provisioning function's JSON: from a request to an operation, and to its answer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -90,7 +90,7 @@ def read_operation(event: object, now: float) -> Operation:
     """Read a provisioning request. `now` is in seconds since the epoch.
 
     Raises:
-        InvalidInput: with its faults, at most `MAX_FAULTS`.
+        InvalidInput: with at most `MAX_FAULTS` faults.
     """
     if not isinstance(event, Mapping):
         raise InvalidInput([_bad("", "must be a JSON object with the member 'operation'")])
@@ -105,10 +105,10 @@ def read_operation(event: object, now: float) -> Operation:
 
 
 def carry_out(operation: Operation, provisioning: Provisioning, now: float) -> Json:
-    """Carry an operation out and return its answer.
+    """Carry out an operation and return its answer.
 
     Raises:
-        InvalidInput: when the account or key does not exist, or has its ten keys.
+        InvalidInput: when the account or key does not exist, or the account already has ten keys.
         Unavailable: when a table or KMS cannot answer.
     """
     try:
@@ -173,7 +173,7 @@ def _bad(field: str, title: str) -> Fault:
 
 
 class _Reader:
-    """Reads the members of a request and gathers every fault."""
+    """Reads the members of a request and collects every fault."""
 
     def __init__(self, now: float) -> None:
         self._now = now
@@ -248,7 +248,7 @@ class _Reader:
         return key_id
 
     def _chosen_usage(self, members: Mapping[object, object]) -> str | None:
-        # A null takes the key out of its plan; to forget the member must not do so.
+        # A null removes the key from its plan; a forgotten member must not.
         if "usageIdentifierKey" not in members:
             self._missing("usageIdentifierKey")
         return self._usage_identifier_key(members, "")
@@ -271,7 +271,7 @@ class _Reader:
     ) -> None:
         title = f"is unknown; known: {_listed(known)}"
         unknown = (name for name in members if name not in known)
-        # One more than is reported shows that there are more.
+        # One more than the limit shows that there are more.
         for name in islice(unknown, MAX_FAULTS + 1):
             self.faults.append(_bad(f"{prefix}{name}", title))
 
