@@ -15,5 +15,5 @@ class Body(BaseModel):
 
 
 def drop_default(schema: dict[str, Any]) -> None:
-    """Leave a default out of a member's schema: it only marks the member as absent."""
+    """Omit a default from a member's schema: it only marks the member as absent."""
     schema.pop("default", None)

@@ -1,4 +1,4 @@
-"""Why a credential is refused or a path forbidden, explained to the account whose key it is."""
+"""Explains to an account why one of its credentials is refused, or a path forbidden."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, NotRequired, cast
@@ -15,7 +15,8 @@ from keyscope.management_api.request_context import caller_of, source_address_of
 from keyscope.model.source_address import SOURCE_ADDRESS_PATTERN, read_source_address
 
 MAX_CREDENTIAL_LENGTH = 8_192
-"""Characters; twice what an authorizer takes, so that a credential that is too long is explained"""
+"""Characters. Twice the authorizers' limit, so that a credential that is too long can be
+explained."""
 MAX_PATH_LENGTH = 2_048
 _NO_ADDRESS = "must be an IPv4 or IPv6 address"
 
@@ -52,7 +53,7 @@ class ExplainBody(Body):
     api_kind: Literal["rest", "rest-token", "http", "websocket"] = "rest"
 
     def asked(self) -> AskedRequest:
-        """Return the request that is asked about."""
+        """Return the request to explain."""
         return AskedRequest(
             authorization=self.credential or None,
             method=self.method,
@@ -74,7 +75,7 @@ class ExplainedStepShape(TypedDict):
 
 
 class EvaluationShape(TypedDict):
-    """The policy that the authorizer returns, and what it says of the method and path."""
+    """The policy that the authorizer returns, and its effect on the method and path."""
 
     document: dict[str, Any]
     verdict: str
@@ -85,7 +86,7 @@ class EvaluationShape(TypedDict):
 
 
 class ExplanationShape(TypedDict):
-    """An answer with its steps; `passes`, or the status that API Gateway answers with."""
+    """An explanation's steps and result: `passes`, or the status that API Gateway returns."""
 
     answer: Literal["passes", "401", "403", "500"]
     reason: NotRequired[str]

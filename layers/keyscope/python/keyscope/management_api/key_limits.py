@@ -1,4 +1,4 @@
-"""A key's limits in the management API: what a caller may send, and what it is shown."""
+"""A key's limits in the management API: what a caller may send, and what it gets back."""
 
 import time
 from typing import Annotated, NotRequired
@@ -26,7 +26,7 @@ _CIDR_SCHEMA = {
 
 
 def _few_cidrs(value: object) -> object:
-    # Before the items are validated: their number is the caller's choice.
+    # Before the items are validated, because the caller chooses how many there are.
     if isinstance(value, list):
         check_number_of_cidrs(len(value))
     return value
@@ -82,7 +82,7 @@ class NewLimits(Body):
 
 
 class ChangedLimits(NewLimits):
-    """A change to a key's limits. A null takes a limit away."""
+    """A change to a key's limits. A null removes a limit."""
 
     disabled: bool = Field(default=False, json_schema_extra=drop_default)
 
@@ -92,12 +92,12 @@ class ChangedLimits(NewLimits):
         return frozenset(sent.intersection(KeyLimits._fields))
 
     def changed_limits(self, now: float) -> KeyLimits:
-        """Return the limits to change to; `now` is in seconds since the epoch."""
+        """Return the new values of the limits; `now` is in seconds since the epoch."""
         return self.limits()._replace(disabled_at=int(now) if self.disabled else None)
 
 
 class ShownLimits(TypedDict):
-    """The limits of a key; those that it does not have are absent."""
+    """The limits of a key, except those that it does not have."""
 
     expiresAt: NotRequired[str]
     allowedCidrs: NotRequired[list[str]]

@@ -1,8 +1,9 @@
-"""Which page of a list is asked for.
+"""Which page of a list a request asks for.
 
-v2 takes `page[size]`, `page[after]` or `page[before]`, and `filter[serviceAccountId]`; the Sunshine
-API's own clients send the same as JSON in `page` and `filter`. A cursor is the id of an app that
-the caller was shown: it opens nothing, because a page never leaves what the caller may list.
+v2 accepts `page[size]`, `page[after]` or `page[before]`, and `filter[serviceAccountId]`. The
+Sunshine API's own clients send the same as JSON in `page` and `filter`. A cursor is the id of an
+app that the caller has seen. It grants nothing, because a page contains only what the caller may
+list.
 """
 
 import json
@@ -20,7 +21,7 @@ from keyscope.model.ids import is_app_id, is_service_account_id
 MAX_SIZE = 100
 DEFAULT_SIZE = 25
 MAX_OFFSET = 10_000
-"""Records that a v1.1 list may skip: each of them is read."""
+"""The largest number of records that a v1.1 list may skip, since each of them is read."""
 
 _MAX_DIGITS = 9
 _KNOWN = {"page": {"size", "after", "before"}, "filter": {"serviceAccountId"}}
@@ -29,7 +30,7 @@ _MEMBER = re.compile(rf"({'|'.join(_KNOWN)})\[.*\]", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class AppsQuery:
-    """Which apps are asked for. `creator_id` limits them to those of one service account."""
+    """Which apps a request asks for. `creator_id` limits them to those of one service account."""
 
     position: Position
     size: int
@@ -37,10 +38,10 @@ class AppsQuery:
 
 
 def read_apps_query(query: Mapping[str, str], own: str) -> AppsQuery:
-    """Read the query of a v2 list of apps; `own` begins the ids of all apps of the caller.
+    """Read the query of a v2 list of apps; `own` is the prefix of the ids of the caller's apps.
 
     Raises:
-        InvalidInput: with every fault that it has.
+        InvalidInput: with every fault in the query.
     """
     reader = _Reader()
     reader.refuse_unknown([name for name in query if not _MEMBER.fullmatch(name)], *_KNOWN)
@@ -59,7 +60,7 @@ def read_offset_query(query: Mapping[str, str]) -> tuple[Offset, int]:
     """Read the `offset` and `limit` of a v1.1 list.
 
     Raises:
-        InvalidInput: with every fault that it has.
+        InvalidInput: with every fault in the query.
     """
     reader = _Reader()
     reader.refuse_unknown(query, "limit", "offset")
@@ -70,7 +71,7 @@ def read_offset_query(query: Mapping[str, str]) -> tuple[Offset, int]:
 
 
 def meta_of(page: Page, position: Position) -> Meta:
-    """Return where a page stands; a cursor is there when there may be a page in its direction."""
+    """Return the position of a page, with a cursor for each direction that may have a page."""
     meta: Meta = {"hasMore": page.has_more}
     if not page.owners:
         return meta
@@ -83,7 +84,7 @@ def meta_of(page: Page, position: Position) -> Meta:
 
 
 def links_of(meta: Meta, url: str, query: AppsQuery) -> Links:
-    """Return the URLs of the pages beside this one; `url` is that of the list."""
+    """Return the URLs of the pages before and after this one; `url` is the URL of the list."""
     others = {"page[size]": str(query.size)}
     if query.creator_id is not None:
         others["filter[serviceAccountId]"] = query.creator_id
@@ -96,7 +97,7 @@ def links_of(meta: Meta, url: str, query: AppsQuery) -> Links:
 
 
 class _Reader:
-    """Reads the parameters of a query and gathers every fault."""
+    """Reads the parameters of a query and collects every fault."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -143,7 +144,7 @@ class _Reader:
 
     def number(self, value: object, field: str, allowed: range) -> int:
         """Read a whole number, from text or from JSON."""
-        # JSON has one kind of number: 10.0 is 10 (JSON Schema 2020-12, section 4.2.3).
+        # JSON has one number type: 10.0 is 10 (JSON Schema 2020-12, section 4.2.3).
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
         text = str(whole) if isinstance(whole, str | int) else ""
         if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and int(text) in allowed:

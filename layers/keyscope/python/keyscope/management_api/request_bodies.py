@@ -1,4 +1,4 @@
-"""What callers may send: strict, with every fault at once, and unknown members refused."""
+"""Request bodies, read strictly: unknown members are faults, and all faults are reported."""
 
 import json
 import math
@@ -32,7 +32,7 @@ from keyscope.management_api.key_limits import ChangedLimits, NewLimits
 MAX_OVERLAP_SECONDS = 30 * 24 * 3_600
 DEFAULT_OVERLAP_SECONDS = 24 * 3_600
 _MAX_WHOLE_NUMBER = 2**53 - 1
-"""The largest whole number that every JSON reader gives back exactly (RFC 8259, section 6)."""
+"""The largest whole number that every JSON parser preserves exactly (RFC 8259, section 6)."""
 _SCALARS = ("string", "boolean", "number", "null")
 _NOT_TEXT = "must be text that UTF-8 can hold: no half of a surrogate pair"
 _NOT_SCALAR = "must be a string, a finite number, a boolean or null"
@@ -57,11 +57,11 @@ def _scalar(value: object) -> object:
 
 
 def _whole(value: object) -> object:
-    # JSON has one kind of number: 60.0 is 60 (JSON Schema 2020-12, section 4.2.3).
+    # JSON has one number type: 60.0 is 60 (JSON Schema 2020-12, section 4.2.3).
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# The bounds stand before the function: JSON Schema is made from what stands inside it.
+# The bounds come before the validator, because pydantic makes the JSON Schema from what it wraps.
 WholeNumber = Annotated[int, Field(ge=0, le=_MAX_WHOLE_NUMBER), BeforeValidator(_whole)]
 OverlapSeconds = Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS), BeforeValidator(_whole)]
 DisplayName = Annotated[
@@ -93,7 +93,7 @@ Metadata = Annotated[
 
 
 class AppSettings(Body):
-    """The settings of an app that the Sunshine API knows. Keyscope keeps them for the backend."""
+    """The app settings of the Sunshine API. Keyscope stores them for the backend."""
 
     conversation_retention_seconds: WholeNumber | None = None
     mask_credit_card_numbers: bool | None = None
@@ -121,20 +121,20 @@ class AppCreateBody(Body):
     metadata: Metadata | None = None
 
     def request(self) -> AppRequest:
-        """Return the app that is asked for; a null is as good as nothing."""
+        """Return the requested app; a null is the same as an absent member."""
         settings, metadata = self.settings.members(), self.metadata or {}
         return AppRequest(self.display_name, merged({}, settings), merged({}, metadata))
 
 
 class AppUpdateBody(Body):
-    """A change to an app. Settings and metadata are merged (RFC 7396): a null removes."""
+    """A change to an app. Settings and metadata are merged (RFC 7396): a null removes a member."""
 
     display_name: DisplayName = Field(default="", json_schema_extra=drop_default)
     settings: AppSettings = Field(default=_NO_SETTINGS, json_schema_extra=drop_default)
     metadata: Metadata | None = None
 
     def change(self) -> AppChange:
-        """Return the change that is asked for."""
+        """Return the requested change."""
         return AppChange(
             display_name=self.display_name or None,
             settings=self.settings.members(),
@@ -151,25 +151,25 @@ class _ChangedName(Body):
     display_name: DisplayName = Field(default="", json_schema_extra=drop_default)
 
 
-# The name comes first in the schema: fields are collected from the last base on.
+# The name comes first in the schema, because pydantic collects fields from the last base first.
 class KeyCreateBody(NewLimits, _NewName):
     """A new key."""
 
     def request(self) -> KeyRequest:
-        """Return the key that is asked for."""
+        """Return the requested key."""
         return KeyRequest(self.display_name, self.limits())
 
 
 class KeyUpdateBody(ChangedLimits, _ChangedName):
-    """A change to a key. A null takes a limit away."""
+    """A change to a key. A null removes a limit."""
 
     def change(self, now: float) -> KeyChange:
-        """Return the change that is asked for at a time, in seconds since the epoch."""
+        """Return the change requested at a time, in seconds since the epoch."""
         return KeyChange(self.display_name or None, self.chosen_limits(), self.changed_limits(now))
 
 
 class RotateBody(Body):
-    """A rotation, and how long the secret before it is still accepted."""
+    """A rotation, and how long the previous secret is still accepted."""
 
     overlap_seconds: OverlapSeconds = DEFAULT_OVERLAP_SECONDS
 
@@ -193,12 +193,12 @@ class KeyCreateBodyV11(KeyCreateBody):
 
 
 class KeyUpdateBodyV11(KeyUpdateBody):
-    """A change to a key, in the v1.1 shape. A null takes a limit away."""
+    """A change to a key, in the v1.1 shape. A null removes a limit."""
 
     display_name: DisplayName = Field(default="", alias="name", json_schema_extra=drop_default)
 
 
 class ServiceAccountBody(Body):
-    """A new service account, or the new name of one."""
+    """A new service account, or a new name for one."""
 
     display_name: DisplayName = Field(alias="name")

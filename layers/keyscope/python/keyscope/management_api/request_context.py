@@ -28,7 +28,7 @@ class RequestContext:
     provisioning: Callable[[], Provisioning]
 
     def management(self) -> Management:
-        """Return the operations that are open to the caller.
+        """Return the operations that the caller may use.
 
         Raises:
             Unavailable: `MALFORMED_CONTEXT`; the authorizer's context names no caller.

@@ -1,4 +1,4 @@
-"""The checks of an event before it is routed: the size, type and text of its body."""
+"""Checks on an event before it is routed: the size, type and text of its body."""
 
 import base64
 import binascii
@@ -13,7 +13,8 @@ from keyscope.management_api.error_responses import ErrorResponse, error_respons
 MAX_BODY_BYTES = 100 * 1_024
 """The Sunshine API's limit for a JSON body."""
 MAX_VALUES = 2_000
-"""Members and list items of a JSON text; more than twice what metadata of 4,096 bytes can hold."""
+"""Members and list items of a JSON text. More than twice what 4,096 bytes of metadata can
+contain."""
 
 Event = Mapping[str, object]
 
@@ -47,17 +48,15 @@ _NOT_TEXT = ErrorResponse(
 
 
 def checked(event: Event) -> Event:
-    """Return the event with its body as text, empty where there is none, and without its type.
+    """Check an event, and return it in the form that Powertools routes.
 
-    No parameter of its query is repeated.
-
-    Its path is without the base path of a custom domain.
-
-    Powertools reads types by its own rules: case-sensitively, and forms as well.
+    - The body is text, empty if there is none.
+    - The content type is missing: Powertools compares it case-sensitively and would accept forms.
+    - The path does not contain the base path of a custom domain.
 
     Raises:
-        NotTaken: the body is too large, not JSON by its type, or not text, or a parameter of the
-            query is repeated.
+        NotTaken: the body is too large, is not of a JSON type or is not text, or the query repeats
+            a parameter.
     """
     if repeated := _repeated_parameters(event):
         raise NotTaken(ErrorResponse(HTTPStatus.BAD_REQUEST, repeated))
@@ -76,10 +75,10 @@ def checked(event: Event) -> Event:
 
 
 def path_of(event: Event) -> object:
-    """Return the path that was asked for, without the base path of a custom domain.
+    """Return the requested path, without the base path of a custom domain.
 
-    The event's `path` holds it, its `resource` does not (REST APIs, "Use API Gateway custom domain
-    names").
+    The event's `path` contains the base path, its `resource` does not (REST APIs, "Use API Gateway
+    custom domain names").
     """
     path, resource = event.get("path"), event.get("resource")
     if not isinstance(path, str) or not isinstance(resource, str):
@@ -89,18 +88,18 @@ def path_of(event: Event) -> object:
 
 
 def member(event: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """Return a member that is an object; empty where there is none."""
+    """Return a member that is an object; empty if there is none."""
     value = event.get(name)
     return value if isinstance(value, Mapping) else {}
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - as `json.loads` has it
-    """Read a JSON object, or null, as RFC 8259 has it; its text then says what is wrong.
+    """Read a JSON object or null, as defined by RFC 8259; the error's text says what is wrong.
 
     Raises:
-        json.JSONDecodeError: also for numbers that are none, for what is nested too deep, for a
-            member that stands twice, for a list, of which Powertools would take the first, and
-            for more than `MAX_VALUES` members and items: validation costs much more than parsing.
+        json.JSONDecodeError: also for NaN and infinities, for excessive nesting, for a repeated
+            member, for a list, of which Powertools would use the first item, and for more than
+            `MAX_VALUES` members and items, because validation costs much more than parsing.
     """
     try:
         value = json.loads(
@@ -159,7 +158,7 @@ def _is_json(headers: Mapping[str, object]) -> bool:
 
 
 class _RepeatedMemberError(Exception):
-    """A member stands twice in its object."""
+    """An object contains a member twice."""
 
 
 def _without_repetition(members: list[tuple[str, object]]) -> dict[str, object]:

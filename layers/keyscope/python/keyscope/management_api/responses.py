@@ -1,4 +1,4 @@
-"""What callers are shown, in the shapes of the Sunshine API, v2 and v1.1."""
+"""The responses of the management API, in the v2 and v1.1 shapes of the Sunshine API."""
 
 from typing import Any, NotRequired, cast
 
@@ -19,34 +19,34 @@ class App(TypedDict):
 
 
 class KeyState(TypedDict):
-    """Whether a key can be used, and since when it exists."""
+    """Whether a key can be used, and when it was created."""
 
     state: str
     createdAt: str
 
 
 class KeyFacts(KeyState, ShownLimits):
-    """What is known of a key beside its name. `previousSecretEndsAt` is there while it overlaps."""
+    """A key without its name. `previousSecretEndsAt` is present during an overlap."""
 
     rotatedAt: NotRequired[str]
     previousSecretEndsAt: NotRequired[str]
 
 
 class KeyName(TypedDict):
-    """What a key is called."""
+    """The id and name of a key."""
 
     id: str
     displayName: NotRequired[str]
 
 
 class ApiKey(KeyName, KeyFacts):
-    """A key; the secret is in the answer to its creation or rotation only."""
+    """A key. Only responses to creation and rotation contain the secret."""
 
     secret: NotRequired[str]
 
 
 class Meta(TypedDict):
-    """Where a page stands among the others."""
+    """The position of a page among the others."""
 
     hasMore: bool
     afterCursor: NotRequired[str]
@@ -54,7 +54,7 @@ class Meta(TypedDict):
 
 
 class Links(TypedDict):
-    """The pages beside this one."""
+    """The pages before and after this one."""
 
     prev: NotRequired[str]
     next: NotRequired[str]
@@ -81,13 +81,13 @@ class KeyAnswer(TypedDict):
 
 
 class KeysAnswer(TypedDict):
-    """All keys of an app, the oldest first."""
+    """All keys of an app, oldest first."""
 
     keys: list[ApiKey]
 
 
 class Nothing(TypedDict):
-    """An empty object: it is done."""
+    """An empty object, returned on success."""
 
 
 class AppV11(TypedDict):
@@ -100,14 +100,14 @@ class AppV11(TypedDict):
 
 
 class KeyNameV11(TypedDict):
-    """What a key is called, in the v1.1 shape."""
+    """The id and name of a key, in the v1.1 shape."""
 
     _id: str
     name: NotRequired[str]
 
 
 class ApiKeyV11(KeyNameV11, KeyFacts):
-    """A key in the v1.1 shape; the secret is in the answer to its creation or rotation only."""
+    """A key, in the v1.1 shape. Only responses to creation and rotation contain the secret."""
 
     secret: NotRequired[str]
 
@@ -133,7 +133,7 @@ class KeyAnswerV11(TypedDict):
 
 
 class KeysAnswerV11(TypedDict):
-    """All keys of an app or a service account, the oldest first."""
+    """All keys of an app or a service account, oldest first."""
 
     keys: list[ApiKeyV11]
 
@@ -160,7 +160,7 @@ class ServiceAccountsAnswer(TypedDict):
 
 
 def app_v2(app: Owner) -> App:
-    """Show an app."""
+    """Return an app in the v2 shape."""
     return {
         "id": app.owner_id,
         "displayName": app.display_name,
@@ -170,7 +170,7 @@ def app_v2(app: Owner) -> App:
 
 
 def app_v11(app: Owner) -> AppV11:
-    """Show an app in the v1.1 shape."""
+    """Return an app in the v1.1 shape."""
     return {
         "_id": app.owner_id,
         "name": app.display_name,
@@ -180,17 +180,17 @@ def app_v11(app: Owner) -> AppV11:
 
 
 def service_account(owner: Owner) -> ServiceAccount:
-    """Show a service account."""
+    """Return a service account in the v1.1 shape."""
     return {"_id": owner.owner_id, "name": owner.display_name}
 
 
 def key_v2(key: Key, now: float, secret: str | None = None) -> ApiKey:
-    """Show a key, with its secret when it has just been made."""
+    """Return a key in the v2 shape, with its secret if it was just created or rotated."""
     return cast("ApiKey", _key(key, now, secret, "id", "displayName"))
 
 
 def key_v11(key: Key, now: float, secret: str | None = None) -> ApiKeyV11:
-    """Show a key in the v1.1 shape, with its secret when it has just been made."""
+    """Return a key in the v1.1 shape, with its secret if it was just created or rotated."""
     return cast("ApiKeyV11", _key(key, now, secret, "_id", "name"))
 
 

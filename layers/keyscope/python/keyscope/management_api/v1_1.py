@@ -152,7 +152,7 @@ def add_keys(
 ) -> None:
     """Add the routes of keys below the path of their owner, whose placeholder is `ownerId`.
 
-    `name` stands in the operations' ids.
+    `name` is part of the operation ids.
     """
     tags = [f"{name} keys, v1.1"]
     key_path = f"{path}/<keyId>"
