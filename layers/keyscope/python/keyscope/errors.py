@@ -2,17 +2,17 @@
 
     KeyscopeError
     |-- Refused          the credential does not prove a principal: 401
-    |-- Unavailable      the question cannot be answered now: 500, never 401, never an allow
+    |-- Unavailable      the authorizer or function cannot decide now: 500, never an allow
     |   |-- Hung         the call itself timed out, or its connection broke
-    |   |-- HeldUp       other calls left this one no time: it says nothing of what it asks
-    |   `-- Contended    a change was hindered by others for too long: 503, nothing was written
-    |-- InvalidInput     a request to change something breaks its rules: 400, with its faults
-    |-- Forbidden        the principal's scope does not reach an operation: 403
+    |   |-- HeldUp       other calls left this one no time; it might have succeeded
+    |   `-- Contended    other changes blocked this one for too long: 503, nothing was written
+    |-- InvalidInput     a request breaks its rules: 400, with its faults
+    |-- Forbidden        the principal may not carry out an operation: 403
     |-- NotFound         a request names an owner or a key that does not exist: 404
     |-- Conflict         the state of an owner or a key rules out a change: 409
     `-- Misconfigured    a setting or the access map is wrong: the function does not start
 
-Any other exception is a bug; the authorizers answer it with 500.
+Any other exception is a bug, for which the authorizers return 500.
 """
 
 from collections.abc import Iterable
@@ -74,41 +74,41 @@ class KeyscopeError(Exception):
 
 
 class Refused(KeyscopeError):  # noqa: N818 - a state, named as in the log
-    """The credential does not prove a principal: the answer is 401."""
+    """The credential does not prove a principal: the response is 401."""
 
     def __init__(self, reason: Reason) -> None:
-        """Carry the reason code and nothing that the caller sent."""
+        """Store the reason code, and nothing that the caller sent."""
         super().__init__(reason.value)
         self.reason = reason
 
 
 class Unavailable(KeyscopeError):  # noqa: N818 - a state, named as in the log
-    """The question cannot be answered now: the answer is 500.
+    """Keyscope cannot decide now: the response is 500.
 
     `detail` is for the operator: an AWS error code or the name of a damaged attribute. It never
-    holds a credential.
+    contains a credential.
     """
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
-        """Carry the reason code and the operator's detail."""
+        """Store the reason code and the operator's detail."""
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
         self.reason = reason
         self.detail = detail
 
 
 class Hung(Unavailable):
-    """The call timed out or its connection broke: the next one may cost as much time."""
+    """The call timed out or its connection broke. The next call may take just as long."""
 
 
 class HeldUp(Unavailable):
-    """Other calls left this one no time, so that its own might have succeeded."""
+    """Other calls left no time for this one, which might have succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong with a request, and what to do about it.
 
-    `code` is a stable snake_case code, `field` the dotted name of the member at fault.
+    `code` is a stable snake_case code, `field` the dotted name of the invalid member.
     """
 
     code: str
@@ -117,16 +117,18 @@ class Fault:
 
 
 MAX_FAULTS = 20
-"""Faults that one response reports."""
+"""The largest number of faults that one response reports."""
 MAX_FAULT_FIELD_LENGTH = 100
-"""Characters of a field's name that a response repeats; callers choose names."""
+"""The longest field name that a response repeats, in characters, because callers choose the
+names."""
 _MORE_FAULTS = Fault("bad_request", "", "There are more faults. Fix these first")
 
 
 def bounded_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Return the first `MAX_FAULTS` faults, and one that says whether there are more.
+    """Return the first `MAX_FAULTS` faults, and one that says that there are more, if there are.
 
-    No response grows with the number of faults or the length of names that a caller sends.
+    The size of a response does not grow with the number of faults or the length of names that a
+    caller sends.
     """
     found = tuple(islice(faults, MAX_FAULTS + 1))
     told = tuple(replace(fault, field=_shortened(fault.field)) for fault in found[:MAX_FAULTS])
@@ -143,13 +145,13 @@ class InvalidInput(KeyscopeError):  # noqa: N818 - a state, named as in the answ
     """A request breaks its rules; nothing was written."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        """Carry the faults, bounded."""
+        """Store the faults, at most `MAX_FAULTS` and one more."""
         self.faults = bounded_faults(faults)
         super().__init__("; ".join(f"{fault.field}: {fault.title}" for fault in self.faults))
 
 
 class Forbidden(KeyscopeError):  # noqa: N818 - a state, named as in the answer
-    """The principal does not reach an operation, or no longer does; nothing was written."""
+    """The principal may not carry out an operation, or may no longer do so; nothing was written."""
 
 
 class NotFound(KeyscopeError):  # noqa: N818 - a state, named as in the answer
@@ -161,21 +163,21 @@ class Conflict(KeyscopeError):  # noqa: N818 - a state, named as in the answer
 
 
 class Contended(Unavailable):
-    """Other changes to the same records hindered this one too long: the answer is 503.
+    """Other changes to the same records blocked this one for too long: the response is 503.
 
     Nothing was written.
     """
 
     def __init__(self) -> None:
-        """Carry the reason code."""
+        """Store the reason code."""
         super().__init__(Reason.TOO_MANY_CHANGES)
 
 
 class Misconfigured(KeyscopeError):  # noqa: N818 - a state, named as in the log
-    """A setting or the access map is wrong; the text says which and what to do."""
+    """A setting or the access map is wrong; the text says which one and what to do."""
 
 
 def type_and_place(error: Exception) -> str:
-    """Tell an unexpected error's type and place, never its text: that may quote a credential."""
+    """Return an unexpected error's type and place, not its text, which may quote a credential."""
     place = extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno} {place.name}"

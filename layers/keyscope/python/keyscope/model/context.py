@@ -1,7 +1,7 @@
 """From the authorizer's context, as a backend receives it, back to the principal.
 
-The authorizer's policy has let the request pass already. Reading the context again means that a
-route without the authorizer, or a policy that is wider than it should be, opens nothing.
+The authorizer's policy has already allowed the request. The backend reads the context again, so
+that neither a route without the authorizer nor a policy that is too broad gives access.
 """
 
 import re
@@ -25,10 +25,10 @@ _KINDS = {kind.value: kind for kind in CredentialKind}
 
 
 def principal_of_context(context: object) -> Principal:
-    """Read the context that `Principal.context` returned; members that it never has are ignored.
+    """Read the context that `Principal.context` returned; ignore members that it never has.
 
     Raises:
-        Unavailable: `MALFORMED_CONTEXT`, when it is missing or does not fit together.
+        Unavailable: `MALFORMED_CONTEXT`, when it is missing or inconsistent.
     """
     members = context if isinstance(context, dict) else {}
     key_id = _text(members, "keyId")

@@ -22,7 +22,8 @@ SERVICE_ACCOUNT_ID_LENGTH = 16
 APP_ID_LENGTH = 24
 KEY_ID_LENGTH = 28
 MAX_USER_ID_LENGTH = 64
-"""Characters of a `userId` in its percent-encoded form: two forms of it must fit the policy."""
+"""Longest percent-encoded `userId`, in characters: the policy must have room for two forms of
+it."""
 CREATED_BY_USER_ACCOUNT = "0000"
 
 _SAFE_USER_ID = re.compile(r"[A-Za-z0-9._~@+:-]+")
@@ -33,9 +34,9 @@ _USAGE_IDENTIFIER_KEY = re.compile("[0-9A-Za-z]{20,128}")
 
 
 class IdName(StrEnum):
-    """The ids that can identify a principal, as paths, claims and the backend's context name them.
+    """The ids that can identify a principal, as named in paths, claims and the backend's context.
 
-    `userId` is a text that the caller chooses; Keyscope creates the others.
+    The caller chooses `userId`, a text; Keyscope creates the others.
     """
 
     ACCOUNT = "accountId"
@@ -54,7 +55,7 @@ ID_LENGTHS: Final[Mapping[IdName, int]] = {
     IdName.SERVICE_ACCOUNT: SERVICE_ACCOUNT_ID_LENGTH,
     IdName.APP: APP_ID_LENGTH,
 }
-"""Characters of the ids that Keyscope creates."""
+"""The lengths of the ids that Keyscope creates, in characters."""
 
 _HEX = "[0-9a-f]"
 APP_ID_PATTERN = f"{_HEX}{{{APP_ID_LENGTH}}}"
@@ -66,7 +67,7 @@ _PATTERNS = {
 
 
 class OwnerType(StrEnum):
-    """The kinds of key owners, as the backend's context names them."""
+    """The kinds of key owners, as named in the backend's context."""
 
     APP = "app"
     ACCOUNT = "account"
@@ -74,10 +75,10 @@ class OwnerType(StrEnum):
 
 
 class OwnerShape(NamedTuple):
-    """What one kind of owner is called, and how its ids are built.
+    """The names of one kind of owner, and the structure of its ids.
 
-    A key id begins with `key_id_prefix`, 4 characters. The owner's own id is the ids of `parts`,
-    joined; its first `ACCOUNT_ID_LENGTH` characters are its account's id.
+    A key id begins with `key_id_prefix`, 4 characters. The owner's own id consists of the ids of
+    `parts`; its first `ACCOUNT_ID_LENGTH` characters are its account's id.
     """
 
     title: str
@@ -107,7 +108,7 @@ _OWNER_TYPES_BY_LENGTH = {
     for owner_type, shape in OWNERS.items()
 }
 OWNER_ID_LENGTHS = {owner_type: length for length, owner_type in _OWNER_TYPES_BY_LENGTH.items()}
-"""Characters of an owner's id; they differ between the kinds of owners."""
+"""The lengths of owners' ids, in characters; no two kinds of owners have the same."""
 _PLACES = {
     owner_type: {name.value: place for name, place in shape.places.items()}
     for owner_type, shape in OWNERS.items()
@@ -119,7 +120,8 @@ _OWNER_ID = {
 _KEY_ID = re.compile(f"(?:{'|'.join(_OWNER_TYPES)}){_HEX}{{24}}")
 
 TokenHex = Callable[[int], str]
-"""Like `secrets.token_hex`: a number of random bytes -> twice as many hex characters."""
+"""Like `secrets.token_hex`: takes a number of random bytes, returns twice as many hex
+characters."""
 
 
 def is_owner_id(owner_type: OwnerType, text: str) -> bool:
@@ -156,22 +158,22 @@ def is_usage_identifier_key(text: str) -> bool:
 
 
 def owner_type_of_key(key_id: str) -> OwnerType:
-    """Return the kind of owner that a well-formed key id names by its prefix."""
+    """Return the kind of owner that the prefix of a well-formed key id names."""
     return _OWNER_TYPES[key_id[:4]]
 
 
 def owner_type_of_id(owner_id: str) -> OwnerType | None:
-    """Return the kind of owner whose ids have this length."""
+    """Return the kind of owner whose ids have the length of this one."""
     return _OWNER_TYPES_BY_LENGTH.get(len(owner_id))
 
 
 def ids_of_owner(owner_type: OwnerType, owner_id: str) -> dict[str, str]:
-    """Return the ids that an owner's id contains, by their `IdName`, its account's first."""
+    """Return the ids that an owner's id contains, by `IdName`, beginning with its account's."""
     return {name: owner_id[place] for name, place in _PLACES[owner_type].items()}
 
 
 def account_id_of(owner_id: str) -> str:
-    """Return the account that an account, service account or app id nests in."""
+    """Return the account id that an account, service account or app id begins with."""
     return owner_id[:ACCOUNT_ID_LENGTH]
 
 
@@ -184,10 +186,10 @@ def creator_of_app(app_id: str) -> str:
 
 def is_safe_user_id(user_id: str) -> bool:
     """Return whether a `userId` matches only itself, both in a policy and in a path."""
-    # The id becomes part of an IAM resource and of a path: no character of it may mean anything
-    # to either, and a dot segment would climb out of the user's own subtree (RFC 3986, 3.3).
-    # What only looks like one where `@`, `+` or `:` is encoded, a policy denies
-    # (`path_variants`).
+    # The id becomes part of an IAM resource and of a path. So it must not contain a character with
+    # a meaning in either, or a dot segment, which would climb out of the user's own subtree (RFC
+    # 3986, section 3.3). Policies deny ids that become dot segments where `@`, `+` or `:` is
+    # encoded (`path_variants`).
     return (
         _SAFE_USER_ID.fullmatch(user_id) is not None
         and user_id != "."
@@ -198,21 +200,21 @@ def is_safe_user_id(user_id: str) -> bool:
 
 
 def percent_encoded(user_id: str, *, lower_hex: bool = False) -> str:
-    """Return the form of a safe `userId` that clients put into a path (RFC 3986, 2.1).
+    """Return the form of a safe `userId` that clients put into a path (RFC 3986, section 2.1).
 
-    Most write the digits of an escape in upper case.
+    Most clients write the digits of an escape in upper case.
     """
     escapes = _PERCENT_ENCODED_IN_LOWER_CASE if lower_hex else _PERCENT_ENCODED
     return "".join(escapes.get(character, character) for character in user_id)
 
 
 def new_account_id(token_hex: TokenHex = secrets.token_hex) -> str:
-    """Make a random account id; the directory keeps it unique."""
+    """Create a random account id; the directory keeps it unique."""
     return token_hex(6)
 
 
 def new_service_account_id(account_id: str, token_hex: TokenHex = secrets.token_hex) -> str:
-    """Make a random service account id within an account; the directory keeps it unique."""
+    """Create a random service account id within an account; the directory keeps it unique."""
     while (suffix := token_hex(2)) == CREATED_BY_USER_ACCOUNT:
         pass
     return account_id + suffix
@@ -221,11 +223,11 @@ def new_service_account_id(account_id: str, token_hex: TokenHex = secrets.token_
 def new_app_id(
     account_id: str, service_account_id: str | None, token_hex: TokenHex = secrets.token_hex
 ) -> str:
-    """Make a random app id below its creator; the directory keeps it unique."""
+    """Create a random app id below its creator; the directory keeps it unique."""
     creator = service_account_id or account_id + CREATED_BY_USER_ACCOUNT
     return creator + token_hex(4)
 
 
 def new_key_id(owner_type: OwnerType, token_hex: TokenHex = secrets.token_hex) -> str:
-    """Make a random key id with the prefix of its owner's kind."""
+    """Create a random key id with the prefix of its owner's kind."""
     return KEY_ID_PREFIXES[owner_type] + token_hex(12)

@@ -1,7 +1,7 @@
-"""What narrows a key, and how JSON expresses it in a request and in an answer.
+"""What narrows a key, and its JSON form in requests and answers.
 
-A limit is checked in `authorize.verification`, or in `access.policy` where it must hold while API
-Gateway caches a policy. It is stored by `aws.dynamodb.key_items`.
+`authorize.verification` checks a limit, or `access.policy` if the limit must hold while API Gateway
+caches a policy. `aws.dynamodb.key_items` stores it.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from keyscope.model.source_address import read_network
 from keyscope.model.times import read_rfc3339, rfc3339_or_none
 
 MAX_ALLOWED_CIDRS: Final = 8
-"""CIDRs of one key: they travel in the policy."""
+"""The largest number of CIDRs that a key may have, because a policy contains them."""
 
 LIMIT_MEMBERS: Final = frozenset({"expiresAt", "allowedCidrs"})
 """The JSON members that limit a new key."""
@@ -22,11 +22,11 @@ _T = TypeVar("_T")
 class KeyLimits(NamedTuple):
     """What narrows a key. Times are seconds since the epoch.
 
-    A key without `expires_at` does not expire; one without `allowed_cidrs` works from any address;
-    one with `disabled_at` is refused until it is enabled.
+    Without `expires_at`, a key does not expire. Without `allowed_cidrs`, it works from any address.
+    With `disabled_at`, it is refused until it is enabled.
     """
 
-    # A named tuple: a data class costs a cold start five times as much.
+    # A named tuple, because a data class costs a cold start five times as much.
     expires_at: int | None = None
     allowed_cidrs: tuple[str, ...] = ()
     disabled_at: int | None = None
@@ -34,7 +34,7 @@ class KeyLimits(NamedTuple):
     def changed(self, chosen: frozenset[str], values: "KeyLimits") -> "KeyLimits":
         """Return the limits with the chosen fields taken from `values`.
 
-        A key that is disabled already stays disabled since the time that it has.
+        A key that is already disabled keeps the time since which it is.
         """
         changed = self._replace(**{name: getattr(values, name) for name in chosen})
         if self.disabled_at is None or changed.disabled_at is None:
@@ -50,8 +50,8 @@ def read_limits(
 ) -> KeyLimits:
     """Read the limits of a new key from `LIMIT_MEMBERS`; null is the same as absent.
 
-    `report` receives each member at fault, and a text that follows its name in a sentence. `now` is
-    in seconds since the epoch.
+    `report` receives each invalid member, and a text that completes a sentence after its name.
+    `now` is in seconds since the epoch.
     """
 
     def read(reader: Callable[[object], _T], value: object, member: str) -> _T | None:
@@ -75,7 +75,7 @@ def read_limits(
 
 
 def shown_limits(limits: KeyLimits) -> dict[str, object]:
-    """Return the limits as JSON members; `None` for those that the key does not have."""
+    """Return the limits as JSON members, `None` for those that the key does not have."""
     return {
         "expiresAt": rfc3339_or_none(limits.expires_at),
         "allowedCidrs": list(limits.allowed_cidrs) or None,
@@ -84,10 +84,11 @@ def shown_limits(limits: KeyLimits) -> dict[str, object]:
 
 
 def read_expires_at(value: object, now: float) -> int:
-    """Read an expiry, RFC 3339 with a zone; return seconds since the epoch, after `now`.
+    """Read an expiry in RFC 3339 format with a zone; return it in seconds since the epoch.
 
     Raises:
-        ValueError: with a text that follows the member's name in a sentence.
+        ValueError: for a time that is not after `now`, among others, with a text that completes a
+            sentence after the member's name.
     """
     seconds = read_rfc3339(value) if isinstance(value, str) else None
     if seconds is None:
@@ -103,16 +104,16 @@ def read_cidr(value: object) -> str:
     """Read a network in CIDR notation, IPv4 or IPv6; return its canonical form.
 
     Raises:
-        ValueError: with a text that follows the member's name in a sentence.
+        ValueError: with a text that completes a sentence after the member's name.
     """
     return str(read_network(value if isinstance(value, str) else ""))
 
 
 def check_number_of_cidrs(number: int) -> None:
-    """Accept a number of networks that a key may be limited to.
+    """Check the number of networks that a key is limited to.
 
     Raises:
-        ValueError: with a text that follows the member's name in a sentence.
+        ValueError: with a text that completes a sentence after the member's name.
     """
     if not 1 <= number <= MAX_ALLOWED_CIDRS:
         message = f"must be a list of 1 to {MAX_ALLOWED_CIDRS} CIDRs"

@@ -1,4 +1,4 @@
-"""What is stored of a key, and the seams behind which it is stored."""
+"""A stored key, and the ports to its storage."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,14 +8,14 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 
 RECORD_FORMAT = 1
-"""The version of a stored record's format; a reader refuses one that it does not know."""
+"""The version of the format of stored records. A reader refuses a version that it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousSecret:
     """The secret that a rotation replaced, in the two forms of `KeyRecord`.
 
-    It proves possession of the key while the time is before `ends_at`, seconds since the epoch.
+    It proves possession of the key until `ends_at`, in seconds since the epoch.
     """
 
     secret_hash: bytes = field(repr=False)
@@ -25,15 +25,20 @@ class PreviousSecret:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """All that decides a request made with one key.
+    """Everything that decides a request made with a key.
 
-    Times are seconds since the epoch. `secret_hash` is the secret's SHA-256, enough for Basic;
-    `secret_ciphertext` the secret sealed by KMS with the key id as encryption context, needed for
-    tokens. `previous` is what the last rotation replaced; it stays after its end, so that its use
-    is told apart from a wrong secret. A revoked key keeps its record for a while, without any
-    secret, so that its use is told apart from a key that never was. `secret_generation` is that of
-    `secret_hash`: a key's first secret is 1, and each rotation adds one. `usage_identifier_key` is
-    the value of the API Gateway key whose usage plan throttles this key's requests.
+    Times are seconds since the epoch.
+
+    - `secret_hash` is the SHA-256 of the secret. Basic needs nothing else.
+    - `secret_ciphertext` is the secret encrypted by KMS with the key id as encryption context.
+      Tokens need it.
+    - `previous` is the secret that the last rotation replaced. It stays after its end, so that its
+      use can be told from a wrong secret. For the same reason a revoked key's record is kept for a
+      while, without any secret: it can be told from a key that never existed.
+    - `secret_generation` is the generation of `secret_hash`: a key's first secret is 1, and each
+      rotation adds one.
+    - `usage_identifier_key` is the value of the API Gateway key whose usage plan throttles this
+      key's requests.
     """
 
     key_id: str
@@ -58,7 +63,7 @@ class RecordSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The answer of a key store; `record` is `None` for a key that does not exist."""
+    """The answer of a key store; `record` is `None` if the key does not exist."""
 
     record: KeyRecord | None
     source: RecordSource
@@ -78,21 +83,21 @@ class KeyStore(Protocol):
 
         Raises:
             Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`. The former is `Hung` after a
-                timeout or a broken connection, and `HeldUp` when other calls took the time.
+                timeout or a broken connection, and `HeldUp` if other calls used up the time.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedSecret:
-    """A secret in clear text; `from_cache` tells that KMS was not called for it."""
+    """A secret in clear text; with `from_cache`, KMS was not called for it."""
 
     secret: str = field(repr=False)
     from_cache: bool
 
 
 class SecretOpener(Protocol):
-    """What opens sealed secrets."""
+    """Opens encrypted secrets."""
 
     def open(self, record: KeyRecord, /) -> OpenedSecret:
         """Return the secret of a key record.

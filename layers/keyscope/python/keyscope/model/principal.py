@@ -9,7 +9,7 @@ from keyscope.model.scopes import SCOPES, Scope
 
 
 class ProvenSecret(StrEnum):
-    """Which of its key's secrets a credential proved; two are good while a rotation overlaps."""
+    """Which secret of its key a credential proved; during an overlap, a key has two."""
 
     CURRENT = "current"
     PREVIOUS = "previous"
@@ -31,13 +31,13 @@ class Scheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A proven caller, and for how long and from where the proof holds.
+    """A proven caller, and for how long and from where the proof is valid.
 
     `limits` are the key's, except that `expires_at` is the earliest of the key's expiry, the
-    token's `exp` and, for a previous secret, the overlap's end. `secret_generation` is that of the
-    secret that was proven: a key's first secret is 1, and each rotation adds one. The management
-    API judges by it. `secret` is for the operator: who still uses the previous one.
-    `usage_identifier_key` is for API Gateway alone, which throttles by it.
+    token's `exp` and, for a previous secret, the end of the overlap. `secret_generation` is the
+    generation of the proven secret: a key's first secret is 1, and each rotation adds one. The
+    management API uses it to judge the caller again. `secret` shows the operator who still uses a
+    previous secret. `usage_identifier_key` is only for API Gateway, which throttles by it.
     """
 
     scope: Scope
@@ -53,32 +53,32 @@ class Principal:
 
     @property
     def ids(self) -> dict[str, str]:
-        """The ids that identify the principal: those of its key's owner, and what it claimed."""
+        """The ids that identify the principal: its key's owner's, and those that it claimed."""
         ids = ids_of_owner(self.owner_type, self.owner_id)
         return ids if self.user_id is None else {**ids, IdName.USER.value: self.user_id}
 
     @property
     def account_id(self) -> str:
-        """The account that the key's owner is or belongs to."""
+        """The account that owns the key, or that the key's owner belongs to."""
         return account_id_of(self.owner_id)
 
     @property
     def service_account_id(self) -> str | None:
-        """The service account that the key belongs to."""
+        """The service account that owns the key, or `None`."""
         return self.ids.get(IdName.SERVICE_ACCOUNT)
 
     @property
     def app_id(self) -> str | None:
-        """The app that the key belongs to."""
+        """The app that owns the key, or `None`."""
         return self.ids.get(IdName.APP)
 
     @property
     def name(self) -> str:
-        """The `principalId`: it names the principal, not the key, so two keys of one app agree."""
+        """The `principalId`. It names the principal, not the key: keys of one app share it."""
         return SCOPES[self.scope].principals[self.owner_type].format_map(self.ids)
 
     def context(self) -> dict[str, str]:
-        """Return the backend's context: strings only, without the members that do not apply."""
+        """Return the backend's context: strings only, without members that do not apply."""
         return {
             "keyId": self.key_id,
             "scope": self.scope.value,

@@ -1,4 +1,4 @@
-"""What a scope is: one row each, from which everything else about scopes derives.
+"""What a scope is: one row each, from which everything else about scopes is derived.
 
 To add a scope, add its member to `Scope` and its row to `SCOPES`, its rules to the access map, and
 its tests. A new kind of owner or a new id starts in `ids`.
@@ -12,7 +12,7 @@ from keyscope.model.ids import OWNERS, IdName, OwnerType
 
 
 class Scope(StrEnum):
-    """How far a principal reaches; the values of the `scope` claim."""
+    """What a principal can reach; the values of the `scope` claim."""
 
     APP_USER = "appUser"
     APP = "app"
@@ -24,16 +24,16 @@ ClaimedId = Literal[IdName.USER]
 
 
 class ScopeRow(NamedTuple):
-    """What one scope is.
+    """One scope.
 
-    `principals` names the owners whose keys give the scope, each with the principal's name. With
-    `by_secret`, the secret of such a key gives the scope; without, only a token that claims it.
-    The token must then claim the ids of `claims`, too.
+    `principals` maps each kind of owner whose keys give the scope to the name of the principal.
+    With `by_secret`, the secret of such a key gives the scope. Without it, only a token that claims
+    the scope does, and the token must also claim the ids in `claims`.
 
-    The scope's rules may contain the placeholders of two kinds of ids: those that identify each of
-    its principals (`bound_ids`), and `open_ended` ones, which represent every id that begins with
-    the owner's. `spans` are the ids of which a subtree may contain many; a subtree that contains
-    other ids is refused unless the rule binds them.
+    The scope's rules may contain the placeholders of two kinds of ids: `bound_ids`, which identify
+    each principal of the scope, and `open_ended` ones, which represent every id that begins with
+    the owner's. A subtree may contain many of the ids in `spans`. A subtree that contains other ids
+    is refused unless the rule binds them.
     """
 
     principals: Mapping[OwnerType, str]
@@ -44,7 +44,7 @@ class ScopeRow(NamedTuple):
 
     @property
     def bound_ids(self) -> frozenset[IdName]:
-        """The ids that identify a principal of the scope, whichever owner gives it."""
+        """The ids that identify a principal of the scope, for every kind of owner."""
         of_owners = ({*OWNERS[owner_type].places} for owner_type in self.principals)
         return frozenset.intersection(*map(frozenset, of_owners)).union(self.claims)
 

@@ -2,8 +2,8 @@
 
     ks_ + 43 base64url characters (32 bytes) + 6 base64url characters (CRC-32 of all before)
 
-The prefix lets secret scanners find leaked ones; the checksum lets a mistyped one be refused
-without reading its key record. It proves nothing: only the key record does.
+The prefix lets secret scanners find leaked secrets. The checksum lets Keyscope refuse a mistyped
+secret without reading its key record. Neither proves anything; only the key record does.
 """
 
 import re
@@ -23,13 +23,13 @@ _SECRET = re.compile(f"{SECRET_PREFIX}[A-Za-z0-9_-]{{43}}[A-Za-z0-9_-]{{{CHECKSU
 
 
 def new_secret(token_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
-    """Make a secret from `SECRET_RANDOM_BYTES` random bytes."""
+    """Create a secret from `SECRET_RANDOM_BYTES` random bytes."""
     body = SECRET_PREFIX + _base64url(token_bytes(SECRET_RANDOM_BYTES))
     return body + _checksum(body)
 
 
 def check_secret(secret: str) -> None:
-    """Accept a secret whose format and checksum are right.
+    """Check the format and checksum of a secret.
 
     Raises:
         Refused: `MISTYPED_SECRET`; it cannot be the secret of any key.
@@ -43,7 +43,7 @@ def check_secret(secret: str) -> None:
 def hash_secret(secret: str) -> bytes:
     """Return the SHA-256 of a secret, 32 bytes.
 
-    A plain hash is enough: the secret is 256 bits of randomness, so there is nothing to guess.
+    A plain hash is enough: the secret is 256 random bits, so it cannot be guessed.
     """
     return sha256(secret.encode()).digest()
 

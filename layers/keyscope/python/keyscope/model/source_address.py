@@ -1,4 +1,4 @@
-"""The caller's address and the networks that a key may be limited to, read in one place."""
+"""Reads the caller's address, and the networks that a key may be limited to."""
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -7,13 +7,13 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 CIDR_PATTERN = "[0-9A-Fa-f.:]+(/[0-9]{1,3})?"
-"""What every network matches. `ip_network` also reads masks and IPv6 zones; a zone may be any text,
-and would end up in a policy."""
+"""Matches every network. `ip_network` also reads masks and IPv6 zones, and a zone may be any text,
+which would end up in a policy."""
 SOURCE_ADDRESS_PATTERN = (
     r"\[([0-9A-Fa-f.:]+)\](:[0-9]{1,5})?|([0-9.]+)(:[0-9]{1,5})?|[0-9A-Fa-f.:]+"
 )
-"""What every source address matches: IPv6 in brackets, IPv4, each with or without a port, or IPv6.
-It leaves out IPv6 zones, which `ip_address` reads."""
+"""Matches every source address: IPv6 in brackets or IPv4, each with or without a port, or IPv6. It
+does not match IPv6 zones, which `ip_address` reads."""
 _CIDR = re.compile(CIDR_PATTERN)
 _SOURCE_ADDRESS = re.compile(SOURCE_ADDRESS_PATTERN)
 _MAX_PORT = 65_535
@@ -27,10 +27,11 @@ _WIDER_THAN_IPV4 = (
 
 
 def read_source_address(text: str) -> Address | None:
-    """Return the address that a source address names; nothing where it is none.
+    """Return the address in a source address, or `None` if there is none.
 
-    It may have a port (`192.0.2.7:39870`, `[2001:db8::1]:443`). An IPv4-mapped IPv6 address is the
-    IPv4 address that it holds. An IPv6 zone (`fe80::1%eth0`) names an interface and is refused.
+    A source address may have a port (`192.0.2.7:39870`, `[2001:db8::1]:443`). An IPv4-mapped IPv6
+    address is read as the IPv4 address that it contains. An address with an IPv6 zone
+    (`fe80::1%eth0`), which names an interface, is refused.
     """
     parts = _SOURCE_ADDRESS.fullmatch(text)
     if parts is None:
@@ -43,16 +44,16 @@ def read_source_address(text: str) -> Address | None:
     except ValueError:
         return None
     if isinstance(address, IPv4Address):
-        # Brackets are for IPv6 alone (RFC 3986, section 3.2.2).
+        # Only IPv6 may be in brackets (RFC 3986, section 3.2.2).
         return address if bracketed is None else None
     return address.ipv4_mapped or address
 
 
 def read_network(text: str) -> Network:
-    """Read a network in CIDR notation; a mapped IPv6 network is the IPv4 network that it means.
+    """Read a network in CIDR notation; return the IPv4 network of a mapped IPv6 network.
 
     Raises:
-        ValueError: with a text that follows the name of the field at fault.
+        ValueError: with a text that completes a sentence after the name of the invalid field.
     """
     if _CIDR.fullmatch(text) is None:
         raise ValueError(_NO_NETWORK)

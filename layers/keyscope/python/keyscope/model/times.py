@@ -1,4 +1,4 @@
-"""Times in RFC 3339; inside Keyscope a time is a number of seconds since the epoch."""
+"""Times in RFC 3339 format. Inside Keyscope, a time is a number of seconds since the epoch."""
 
 import re
 from datetime import UTC, datetime
@@ -7,14 +7,14 @@ from typing import Final
 DATE_TIME_PATTERN: Final = (
     "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
-"""RFC 3339, section 5.6, with upper-case letters and no leap second; `fromisoformat` reads much
-more than that."""
+"""RFC 3339, section 5.6, with upper-case letters and without leap seconds. `fromisoformat` accepts
+much more."""
 LAST_SECOND: Final = 253_402_300_799
 """9999-12-31T23:59:59Z, the last time that RFC 3339 can express in UTC."""
 
 
 def rfc3339(seconds: float) -> str:
-    """Return a time as RFC 3339 in UTC, without its fraction of a second.
+    """Return a time in RFC 3339 format in UTC, without its fraction of a second.
 
     Raises:
         ValueError, OverflowError or OSError: the time is outside the years 1 to 9999.
@@ -23,17 +23,17 @@ def rfc3339(seconds: float) -> str:
 
 
 def rfc3339_or_none(seconds: int | None) -> str | None:
-    """Return a time as RFC 3339 in UTC, or `None` where there is no time."""
+    """Return a time in RFC 3339 format in UTC, or `None` if there is no time."""
     return None if seconds is None else rfc3339(seconds)
 
 
 def read_rfc3339(text: str) -> int | None:
-    """Return the seconds of a time with its zone, without their fraction; `None` for other text."""
-    # Not compiled at import: the authorizers import this module and read no such text.
+    """Return a time with a zone in seconds, without its fraction; `None` for any other text."""
+    # Not compiled at import, because the authorizers import this module and never read such a text.
     if re.fullmatch(DATE_TIME_PATTERN, text) is None:
         return None
     try:
-        # Without its fraction, which a float would round up to the next second.
+        # Drop the fraction, which a float would round up to the next second.
         seconds = int(datetime.fromisoformat(text).replace(microsecond=0).timestamp())
     except (ValueError, OverflowError):
         return None
