@@ -1,8 +1,8 @@
 """Why a request passes or does not, step by step.
 
 An explanation runs the pipeline itself, `authorize`, and then evaluates the policy as API Gateway
-does, so it cannot disagree with the authorizer. It never contains a secret, a token or a hash. Of a
-credential it shows the scheme, the key id and those claims of a token that Keyscope reads.
+does, so it cannot disagree with the authorizer. It never contains a secret, a token or a hash. From
+a credential it shows only the scheme, the key id and the claims of a token that Keyscope reads.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ class ExplainedStep:
     advice: str = ""
 
     def members(self) -> dict[str, object]:
-        """Return the step as JSON members; those that do not apply are left out."""
+        """Return the step as JSON members, without those that do not apply."""
         members = {
             "step": self.step.value,
             "title": TITLES[self.step],
@@ -93,7 +93,7 @@ class Evaluation:
     other_methods: tuple[str, ...]
 
     def members(self) -> dict[str, object]:
-        """Return the evaluation as JSON members; those that do not apply are left out."""
+        """Return the evaluation as JSON members, without those that do not apply."""
         members: dict[str, object] = {
             "document": self.document,
             "verdict": self.verdict.value,
@@ -116,7 +116,7 @@ class Explanation:
     policy: Evaluation | None = None
 
     def without_operators_detail(self) -> "Explanation":
-        """Return it without AWS's messages and places in the code, if the authorizer fails."""
+        """Return it without AWS's messages and places in the code, if the authorizer failed."""
         if self.result is not RequestResult.FAILED:
             return self
         steps = tuple(

@@ -1,7 +1,7 @@
-"""What a principal may have explained: requests made with its own keys.
+"""Explanations for a principal: only of requests made with its own keys.
 
-The key of another account, or of what the principal does not manage, is explained as if it were not
-there: an explanation tells nobody which ids exist.
+A key that the principal does not manage is explained as if it did not exist, so that an explanation
+does not reveal which ids exist.
 """
 
 from dataclasses import dataclass, replace
@@ -18,18 +18,18 @@ from keyscope.model.scopes import Scope
 
 @dataclass(frozen=True, slots=True)
 class OwnKeys:
-    """A key store in which only the keys of owners below an id are there.
+    """A key store that contains only the keys of owners below an id.
 
-    Ids nest: those of all that a principal manages begin with its own.
+    Ids nest, so the ids of all that a principal manages begin with the principal's own.
     """
 
     keys: KeyStore
     own_id: str
 
     def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
-        """Return the record of a key, or that of none when it is not the principal's.
+        """Return the record of a key, or none if the key is not the principal's.
 
-        A damaged record does not tell whose it is, so it is not there either.
+        A damaged record does not show whose it is, so it counts as missing, too.
 
         Raises:
             Unavailable: `KEY_STORE_UNAVAILABLE`.
@@ -48,10 +48,10 @@ class OwnKeys:
 def explain_own(
     asked: AskedRequest, principal: Principal, source_address: str | None, authorizer: Authorizer
 ) -> Explanation:
-    """Explain a request to a principal of account scope, which called from an address.
+    """Explain a request to a principal of account scope; `source_address` is the principal's.
 
     Raises:
-        Forbidden: for any other scope, and when its own credential is not good at this moment.
+        Forbidden: for any other scope, and when its own credential is not valid now.
         Unavailable: when its own key cannot be read.
     """
     if principal.scope is not Scope.ACCOUNT:

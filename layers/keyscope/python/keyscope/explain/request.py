@@ -102,7 +102,7 @@ class AskedMethod:
         return f"{self._api}/{self.stage}/{method}{self.path}"
 
     def members(self, source_address: str | None) -> dict[str, str]:
-        """Return the parts as JSON members; those that do not apply are left out."""
+        """Return the parts as JSON members, without those that do not apply."""
         members = {
             "apiKind": self.event_kind.value,
             "stage": self.stage,

@@ -1,4 +1,4 @@
-"""The steps of the pipeline in their order, and the step that each reason code belongs to."""
+"""The steps of the pipeline in order, and the step that each reason code belongs to."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -79,7 +79,7 @@ STEP_OF_REASON: Final[Mapping[Reason, Step]] = {
     Reason.STAGE_NAME_TOO_LONG: Step.POLICY,
     Reason.WEBSOCKET_NOT_OF_SCOPE: Step.POLICY,
 }
-"""The step at which each reason stops the pipeline, without the two that several steps share."""
+"""The step at which each reason stops the pipeline, except for the two that several steps share."""
 
 
 def stopping_step(decision: Decision) -> Step | None:
