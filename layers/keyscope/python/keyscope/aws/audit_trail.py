@@ -1,4 +1,4 @@
-"""Audit events: each to the log, and all to EventBridge."""
+"""Sends audit events to the log and to EventBridge."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +13,12 @@ from keyscope.lifecycle.audit import AuditEvent
 EVENT_SOURCE = "keyscope"
 DETAIL_TYPE = "Keyscope Lifecycle Change"
 MAX_ENTRIES = 10
-"""Entries of one `PutEvents` (EventBridge API reference)."""
+"""The most entries in one `PutEvents` call (EventBridge API reference)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventBus:
-    """An EventBridge bus as the audit trail; what it does not take is told to the operator."""
+    """An EventBridge bus as the audit trail; telemetry reports events that it does not accept."""
 
     client: EventsClient
     bus_name: str
@@ -34,13 +34,13 @@ class EventBus:
                 self.telemetry.undelivered(event, code)
 
     def _put(self, events: Sequence[AuditEvent]) -> Iterator[tuple[AuditEvent, str]]:
-        """Yield the events that the bus does not say it took, each with AWS's error code."""
+        """Yield the events that the bus does not report as accepted, each with AWS's error code."""
         try:
             response = self.client.put_events(Entries=[self._entry(event) for event in events])
         except Exception as error:  # noqa: BLE001 - the change is done, and its answer must go out
             yield from ((event, error_code(error)) for event in events)
             return
-        # Nothing is said of an event whose entry is not there: it may not have been taken.
+        # An event without an entry in the response may not have been accepted.
         entries = chain(response.get("Entries", ()), repeat(None))
         for event, entry in zip(events, entries, strict=False):
             told = entry or {"ErrorCode": UnreadableAnswer.__name__}

@@ -1,4 +1,4 @@
-"""The policies that API Gateway has cached, flushed by way of a queue."""
+"""Flushes the policies that API Gateway has cached, through a queue."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ from keyscope.errors import Unavailable
 
 @dataclass(frozen=True, slots=True)
 class QueuedFlushes:
-    """Asks a queue for flushes; what fails after the write is told to the operator."""
+    """Requests flushes from a queue, and reports failures after the write to the operator."""
 
     queue: FlushQueue
     telemetry: LifecycleTelemetry
 
     def flush_in_any_case(self) -> None:
-        """Have the policies flushed once the coming write is in effect; raises `Unavailable`."""
+        """Schedule a flush for when the coming write is in effect; raises `Unavailable`."""
         self.queue.flush_in_any_case()
 
     def flush(self) -> None:
-        """Have them flushed now, and again when no container knows the key as it was."""
+        """Flush the policies now, and again when no container caches the old key any longer."""
         try:
             self.queue.flush()
         except Unavailable as unavailable:

@@ -1,4 +1,4 @@
-"""Clients of AWS, made once per container, with bounded waits."""
+"""AWS clients, created once per container, with bounded waits."""
 
 import json
 from binascii import crc32
@@ -12,8 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-# Two attempts at most, of at most 0.5 s to connect and 1 s for each read of the socket. For the
-# authorizers deadline.py bounds the whole call.
+# At most two attempts, each with at most 0.5 s to connect and 1 s for each read of the socket. For
+# the authorizers, deadline.py bounds the whole call.
 _CONFIG = Config(
     connect_timeout=0.5,
     read_timeout=1,
@@ -21,8 +21,8 @@ _CONFIG = Config(
     tcp_keepalive=True,
 )
 
-# What changes something gives up later than an authorizer: a write that timed out may be done, and
-# then a key's secret is lost. Two attempts, of at most 1 s to connect and 4 s for each read.
+# A change waits longer than an authorizer does: if it times out, the write may have succeeded, and
+# then a key's secret is lost. Two attempts, each with at most 1 s to connect and 4 s for each read.
 _WRITER_CONFIG = Config(
     connect_timeout=1,
     read_timeout=4,
@@ -30,16 +30,16 @@ _WRITER_CONFIG = Config(
     tcp_keepalive=True,
 )
 
-# Nobody waits for a flush, and API Gateway's control plane throttles: three attempts, of at most
-# 1 s to connect and 2 s for each read. With the pauses between them that is 12 s.
+# No caller waits for a flush, and API Gateway's control plane throttles. Three attempts, each with
+# at most 1 s to connect and 2 s for each read, take 12 s including the pauses between them.
 _CONTROL_PLANE_CONFIG = Config(
     connect_timeout=1,
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 
-# On the path of the authorizers what is sent is typed and known; each call saves some CPU.
-# botocore otherwise checks each value, and composes its name anew for each request.
+# The authorizers send only typed, known values. Otherwise botocore validates every value, and
+# builds its user agent again for each request. This saves some CPU per call.
 _LEAN = Config(parameter_validation=False, user_agent="keyscope")
 
 _FIRST_STATUS_OF_NO_SUCCESS = 300
@@ -55,13 +55,13 @@ THROTTLING_CODES = frozenset(
 
 _turn = Lock()
 
-# At DEBUG botocore logs requests and answers whole, with what KMS seals and opens. It would follow
-# the root logger, whose level is Lambda's log level (AWS_LAMBDA_LOG_LEVEL).
+# At DEBUG, botocore logs whole requests and responses, which contain the secrets that KMS encrypts
+# and decrypts. It would follow the root logger, whose level is Lambda's (AWS_LAMBDA_LOG_LEVEL).
 getLogger("botocore").setLevel(INFO)
 
 
 class ItemReader(Protocol):
-    """What the authorizers use of DynamoDB; botocore ships no types."""
+    """The DynamoDB operations that the authorizers use; botocore ships no types."""
 
     def get_item(self, **kwargs: object) -> dict[str, Any]:
         """Read one item."""
@@ -69,10 +69,10 @@ class ItemReader(Protocol):
 
 
 class DynamoDbClient(ItemReader, Protocol):
-    """The operations of DynamoDB that are used."""
+    """The DynamoDB operations that Keyscope uses."""
 
     def close(self) -> None:
-        """Close the connections; the next call opens another."""
+        """Close the connections; the next call opens new ones."""
         ...
 
     def query(self, **kwargs: object) -> dict[str, Any]:
@@ -89,18 +89,18 @@ class DynamoDbClient(ItemReader, Protocol):
 
 
 class Decrypter(Protocol):
-    """What the authorizers use of KMS."""
+    """The KMS operations that the authorizers use."""
 
     def decrypt(self, **kwargs: object) -> dict[str, Any]:
-        """Decrypt what `encrypt` returned."""
+        """Decrypt a ciphertext that `encrypt` returned."""
         ...
 
 
 class KmsClient(Decrypter, Protocol):
-    """The operations of KMS that are used."""
+    """The KMS operations that Keyscope uses."""
 
     def close(self) -> None:
-        """Close the connections; the next call opens another."""
+        """Close the connections; the next call opens new ones."""
         ...
 
     def encrypt(self, **kwargs: object) -> dict[str, Any]:
@@ -109,62 +109,62 @@ class KmsClient(Decrypter, Protocol):
 
 
 class SqsClient(Protocol):
-    """The operations of SQS that are used."""
+    """The SQS operations that Keyscope uses."""
 
     def send_message(self, **kwargs: object) -> dict[str, Any]:
         """Send one message."""
         ...
 
     def send_message_batch(self, **kwargs: object) -> dict[str, Any]:
-        """Send up to ten messages; the answer names those that failed."""
+        """Send up to ten messages; the response names those that failed."""
         ...
 
 
 class EventsClient(Protocol):
-    """The operations of EventBridge that are used."""
+    """The EventBridge operations that Keyscope uses."""
 
     def put_events(self, **kwargs: object) -> dict[str, Any]:
-        """Send up to ten events; the answer tells which were not taken."""
+        """Send up to ten events; the response names those that were not accepted."""
         ...
 
 
 class ApiGatewayClient(Protocol):
-    """The operations of API Gateway's control plane for REST APIs that are used."""
+    """The operations of the REST API control plane that Keyscope uses."""
 
     def flush_stage_authorizers_cache(self, **kwargs: object) -> dict[str, Any]:
-        """Flush what a stage has cached of its authorizers."""
+        """Flush a stage's cache of authorizer results."""
         ...
 
 
 class ApiGatewayV2Client(Protocol):
-    """The operations of API Gateway's control plane for HTTP APIs that are used."""
+    """The operations of the HTTP API control plane that Keyscope uses."""
 
     def reset_authorizers_cache(self, **kwargs: object) -> dict[str, Any]:
-        """Flush what a stage has cached of its authorizers."""
+        """Flush a stage's cache of authorizer results."""
         ...
 
 
 @cache
 def _session() -> Session:
-    """Return the container's one session: each reads the list of AWS's endpoints anew."""
+    """Return the container's only session, because each one reads AWS's list of endpoints."""
     return Session()
 
 
 class UnreadableAnswer(BotoCoreError):  # noqa: N818 - botocore has no types
-    """AWS's answer says success, and is not what AWS answers."""
+    """AWS's response reports success, but is not a response that AWS sends."""
 
     fmt = "The answer is not what AWS answers"
 
 
 def error_code(error: Exception) -> str:
-    """Return AWS's code of an error, or the error's type; the text may quote the request."""
+    """Return AWS's code of an error, or the error's type. The text may quote the request."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "unknown"))
     return type(error).__name__
 
 
 def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - botocore ships no types
-    # A session is not made for several threads, and KMS's client is made when it is first needed.
+    # Sessions are not thread-safe, and the KMS client is created when it is first needed.
     with _turn:
         return _session().create_client(service, config=config)
 
@@ -180,11 +180,11 @@ def _refuse_unreadable(
     response_dict: Mapping[str, Any],
     **_: object,
 ) -> None:
-    """Refuse a successful answer that is no whole JSON object, which botocore takes for `{}`.
+    """Refuse a successful response that is not a whole JSON object, which botocore reads as `{}`.
 
-    A page of HTML or a body that was cut off would else say that a key does not exist, or that a
-    write was done. DynamoDB says nothing at all of an item that is not there, and sends a checksum
-    that botocore does not look at (`x-amz-crc32`, "DynamoDB low-level API").
+    An HTML page or a truncated body would otherwise mean that a key does not exist, or that a write
+    succeeded. DynamoDB returns an empty object for an item that does not exist, and sends a
+    checksum that botocore ignores (`x-amz-crc32`, "DynamoDB low-level API").
     """
     if response_dict["status_code"] >= _FIRST_STATUS_OF_NO_SUCCESS:
         return
@@ -202,37 +202,37 @@ def _refuse_unreadable(
 
 
 def dynamodb_client() -> DynamoDbClient:
-    """Make a DynamoDB client; region, credentials and endpoint come from the environment."""
+    """Create a DynamoDB client; region, credentials and endpoint come from the environment."""
     return cast("DynamoDbClient", _json_client("dynamodb", _CONFIG.merge(_LEAN)))
 
 
 def writing_dynamodb_client() -> DynamoDbClient:
-    """Make a DynamoDB client that gives up later."""
+    """Create a DynamoDB client with longer timeouts."""
     return cast("DynamoDbClient", _json_client("dynamodb", _WRITER_CONFIG))
 
 
 def kms_client() -> KmsClient:
-    """Make a KMS client; region, credentials and endpoint come from the environment."""
+    """Create a KMS client; region, credentials and endpoint come from the environment."""
     return cast("KmsClient", _json_client("kms", _CONFIG.merge(_LEAN)))
 
 
 def sqs_client() -> SqsClient:
-    """Make an SQS client; region, credentials and endpoint come from the environment."""
+    """Create an SQS client; region, credentials and endpoint come from the environment."""
     return cast("SqsClient", _json_client("sqs", _CONFIG))
 
 
 def events_client() -> EventsClient:
-    """Make an EventBridge client; region, credentials and endpoint come from the environment."""
+    """Create an EventBridge client; region, credentials and endpoint come from the environment."""
     return cast("EventsClient", _json_client("events", _CONFIG))
 
 
 def api_gateway_client() -> ApiGatewayClient:
-    """Make a client of REST APIs' control plane, which waits longer and tries more often."""
+    """Create a client for the REST API control plane, with longer timeouts and more attempts."""
     client = _client("apigateway", _CONTROL_PLANE_CONFIG)
     return cast("ApiGatewayClient", client)
 
 
 def api_gateway_v2_client() -> ApiGatewayV2Client:
-    """Make a client of HTTP APIs' control plane, which waits longer and tries more often."""
+    """Create a client for the HTTP API control plane, with longer timeouts and more attempts."""
     client = _client("apigatewayv2", _CONTROL_PLANE_CONFIG)
     return cast("ApiGatewayV2Client", client)

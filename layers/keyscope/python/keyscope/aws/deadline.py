@@ -1,8 +1,8 @@
-"""Deadlines for calls of AWS: botocore's time limits bound each read of a socket, not a call.
+"""Deadlines for AWS calls, because botocore's time limits bound each read of a socket, not a call.
 
-A server that sends a byte now and then, a name that is not resolved, a TLS handshake that drags
-on: none of them ends by botocore's limits. So a call runs in a thread of its own, and whoever made
-it waits no longer than it may.
+A server that sends a byte now and then, a name that does not resolve, or a TLS handshake that
+stalls stays within botocore's limits. So each call runs in a thread, and its caller waits only as
+long as it may.
 """
 
 import time
@@ -18,42 +18,41 @@ from keyscope.aws.clients import Decrypter, ItemReader
 _Result = TypeVar("_Result")
 
 CALL_SECONDS = 2.5
-"""How long one call may take: an attempt that times out, botocore's pause of up to 1 s, and half
-of a second attempt at least."""
+"""How long one call may take: an attempt that times out, botocore's pause of up to 1 s, and at
+least half of a second attempt."""
 REQUEST_SECONDS = 6.0
-"""How long all the calls of one request may take together. The functions' `Timeout` in
-template.yaml leaves 2 s beside it for all else, on a container with the least memory and so the
-least CPU, too."""
+"""How long all calls of one request may take together. The functions' `Timeout` in template.yaml
+leaves 2 s for everything else, even in a container with the least memory and so the least CPU."""
 MAX_GIVEN_UP = 32
-"""Calls that were given up and still run, from which on no other is made."""
+"""The number of abandoned calls still running at which no other call is made."""
 
 
 class DeadlinePassed(BotoCoreError):  # noqa: N818 - botocore has no types
-    """A call had all the time that one may take, and did not end."""
+    """A call did not finish in all the time that one call may take."""
 
     fmt = "The call did not end in its time"
 
 
 class HeldUpByOthers(BotoCoreError):  # noqa: N818 - botocore has no types
-    """Other calls left this one no time; it might have succeeded."""
+    """Other calls left no time for this one, which might have succeeded."""
 
 
 class RequestTimeUp(HeldUpByOthers):
-    """The other calls of the request took its time: this one was cut short, or not made."""
+    """The other calls of the request used up its time, so this one was cut short or not made."""
 
     fmt = "The request has no time left for the call"
 
 
 class TooManyCallsStuck(HeldUpByOthers):
-    """So many calls were given up and still run that no other is made."""
+    """So many abandoned calls are still running that no other call is made."""
 
     fmt = "Too many calls that were given up still run"
 
 
 class Deadlines:
-    """Bounds the calls of a container: each by itself, and those of one request together.
+    """Bounds the calls of a container: each call, and the calls of each request together.
 
-    `timer` gives seconds from any beginning.
+    `timer` returns monotonic seconds from an arbitrary start.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Deadlines:
         max_given_up: int = MAX_GIVEN_UP,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start with no call under way."""
+        """Start with no call in progress."""
         self._call_seconds = call_seconds
         self._request_seconds = request_seconds
         self._max_given_up = max_given_up
@@ -74,11 +73,11 @@ class Deadlines:
         self._given_up: list[_Call[Any]] = []
 
     def begin_request(self) -> None:
-        """Start the time of a request, which this thread is about to decide."""
+        """Start the time of the request that this thread is about to decide."""
         self._request.ends_at = self._timer() + self._request_seconds
 
     def remaining_seconds(self) -> float:
-        """Return how long a call of this thread's request may take; not more than 0: none."""
+        """Return how long a call of this thread's request may take; 0 or less: no time is left."""
         ends_at: float = getattr(self._request, "ends_at", self._timer() + self._request_seconds)
         return min(self._call_seconds, ends_at - self._timer())
 
@@ -86,9 +85,9 @@ class Deadlines:
         """Return what the operation returns, or raise what it raises.
 
         Raises:
-            DeadlinePassed: when it does not end in time; it is made to end then.
-            RequestTimeUp: when it gets less time, because the request's other calls took it.
-            TooManyCallsStuck: when too many others have not ended although they were made to.
+            DeadlinePassed: when the operation does not finish in time; it is then stopped.
+            RequestTimeUp: when it has less time, because the request's other calls used it.
+            TooManyCallsStuck: when too many stopped calls are still running.
         """
         if self._given_up and self._stuck() >= self._max_given_up:
             raise TooManyCallsStuck
@@ -111,7 +110,7 @@ class Deadlines:
 
 
 class _Call(Thread, Generic[_Result]):
-    """An operation in a thread that keeps no process alive."""
+    """An operation in a thread that does not keep the process alive."""
 
     def __init__(self, operation: Callable[[], _Result]) -> None:
         super().__init__(name="keyscope call of AWS", daemon=True)
@@ -138,16 +137,17 @@ class _Call(Thread, Generic[_Result]):
         return self._result
 
     def make_end(self) -> None:
-        """Have the thread leave its operation as soon as it next runs Python.
+        """Have the thread leave its operation as soon as it runs Python code again.
 
-        That is when a read of its socket ends, so after botocore's limit for one at the latest. No
-        attempt follows, because botocore and urllib3 do not catch `SystemExit`; they close the
-        connection. What hangs outside of Python, such as the resolver, ends by itself.
+        That is when a read of its socket ends, so at the latest at botocore's limit for a read. No
+        further attempt follows, because botocore and urllib3 do not catch `SystemExit`; they close
+        the connection. An operation that hangs outside of Python, such as in the resolver, ends by
+        itself.
         """
         import ctypes  # noqa: PLC0415 - a cold start need not pay for it
 
         with self._turn:
-            # Once over, the thread's id may be another one's.
+            # After the thread has ended, another thread may have its id.
             if not self._is_over:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self.ident or 0), ctypes.py_object(SystemExit)

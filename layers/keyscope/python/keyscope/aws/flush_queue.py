@@ -1,4 +1,4 @@
-"""Asking for a flush of API Gateway's authorizer caches, when a key ends or is narrowed."""
+"""Requests flushes of API Gateway's authorizer caches, when a key is revoked or narrowed."""
 
 import json
 from dataclasses import dataclass
@@ -10,21 +10,22 @@ from keyscope.aws.clients import SqsClient, UnreadableAnswer, error_code
 from keyscope.errors import Reason, Unavailable
 
 MESSAGE: Final = json.dumps({"format": 1})
-"""Says no more than that a flush is due: each flushes the whole stage."""
+"""Only says that a flush is due, because each flush empties the whole stage's cache."""
 
 _CALLERS_TIMEOUT_SECONDS = 29
-"""The longest that a function of the stack runs, and so the latest that its write can come."""
+"""The longest that a function of the stack runs, and so the latest that its write can take
+effect."""
 _MARGIN_SECONDS = 2
-"""For a read that was under way when a record changed, and for clocks that differ."""
+"""For a read in progress while a record changed, and for clock skew."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlushQueue:
-    """FlushQueue as those see it who end or narrow keys.
+    """The flush queue, as seen by operations that revoke or narrow keys.
 
     A write takes two calls: `flush_in_any_case` before it and `flush` after it.
-    `key_cache_seconds` is how long an authorizer's container may serve the old record, and so make
-    API Gateway cache an outdated policy once more; at most 300.
+    `key_cache_seconds`, at most 300, is how long an authorizer's container may serve the old
+    record, and so make API Gateway cache an outdated policy again.
     """
 
     client: SqsClient
@@ -32,10 +33,10 @@ class FlushQueue:
     key_cache_seconds: int
 
     def flush_in_any_case(self) -> None:
-        """Ask for a flush that comes even if the caller crashes after its write.
+        """Schedule a flush that happens even if the caller crashes after its write.
 
         Raises:
-            Unavailable: `FLUSH_QUEUE_UNAVAILABLE`; nothing should be written then.
+            Unavailable: `FLUSH_QUEUE_UNAVAILABLE`; the caller should not write then.
         """
         delay = self.key_cache_seconds + _CALLERS_TIMEOUT_SECONDS + _MARGIN_SECONDS
         try:
@@ -48,11 +49,11 @@ class FlushQueue:
             raise _unavailable(UnreadableAnswer.__name__)
 
     def flush(self) -> None:
-        """Ask for a flush now, and for one when no container serves the old record any more.
+        """Request a flush now, and one when no container serves the old record any longer.
 
         Raises:
-            Unavailable: `FLUSH_QUEUE_UNAVAILABLE`; the write stands, and the flush of
-                `flush_in_any_case` still comes.
+            Unavailable: `FLUSH_QUEUE_UNAVAILABLE`; the write is done, and the flush of
+                `flush_in_any_case` still happens.
         """
         delays = {"now": 0, "after-key-caches": self.key_cache_seconds + _MARGIN_SECONDS}
         try:

@@ -1,4 +1,4 @@
-"""Sealing secrets with KMS, with the key id as encryption context."""
+"""Encrypts and decrypts secrets with KMS, with the key id as encryption context."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _DAMAGE_CODES = frozenset({"InvalidCiphertextException", "IncorrectKeyException"
 
 @dataclass(frozen=True, slots=True)
 class SecretSealingBox:
-    """Seals secrets for storage."""
+    """Encrypts secrets for storage."""
 
     client: KmsClient
     kms_key_arn: str
@@ -45,14 +45,14 @@ class SecretSealingBox:
 
 
 class SecretOpeningBox:
-    """Opens sealed secrets, and remembers up to `max_entries` of them.
+    """Decrypts secrets, and caches up to `max_entries` of them.
 
-    A secret is remembered for its ciphertext, and is only asked for with a record that the key
-    store vouches for: a revoked key's secret is never opened, remembered or not. The client is
-    made at the first token, because Basic never needs it.
+    The cache finds a secret by its ciphertext, and callers pass only records that the key store
+    returned as valid. So a revoked key's secret is never decrypted, cached or not. The client is
+    created at the first token, because Basic never needs it.
 
-    Threads that need the same secret at the same time share one call of KMS; `wait_seconds` tells
-    how long a thread may wait for the call of another.
+    Threads that need the same secret at the same time share one KMS call; `wait_seconds` returns
+    how long a thread may wait for another thread's call.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SecretOpeningBox:
         max_entries: int,
         wait_seconds: Callable[[], float] = lambda: TIMEOUT_MAX,
     ) -> None:
-        """Start with nothing remembered."""
+        """Start with an empty cache."""
         self._make_client = make_client
         self._client: Decrypter | None = None
         self._kms_key_arn = kms_key_arn
@@ -76,14 +76,14 @@ class SecretOpeningBox:
         """Return the secret of a key record.
 
         Raises:
-            Unavailable: `KMS_UNAVAILABLE`, or `DAMAGED_RECORD` when the ciphertext is not of this
-                key or does not hold the secret that the record's hash is of.
+            Unavailable: `KMS_UNAVAILABLE`, or `DAMAGED_RECORD` when the ciphertext is not this
+                key's or its secret does not have the record's hash.
         """
         sealed = (record.key_id, record.secret_ciphertext)
         remembered = self._opened.get(sealed)
         opened = self._decrypt_once(record) if remembered is None else remembered
         if isinstance(opened, Unavailable):
-            # An error of its own for each thread: raising adds to it.
+            # Each thread raises an error of its own, because raising changes the error.
             raise Unavailable(opened.reason, opened.detail)
         if not _is_hashed(opened, record):
             raise Unavailable(Reason.DAMAGED_RECORD, "secret_ciphertext and secret_hash differ")
@@ -98,7 +98,7 @@ class SecretOpeningBox:
             return Unavailable(Reason.KMS_UNAVAILABLE, WaitedTooLong.__name__)
 
     def _decrypt(self, record: KeyRecord) -> str | Unavailable:
-        # Another call may have ended since this thread looked.
+        # Another thread's call may have finished since this thread checked.
         sealed = (record.key_id, record.secret_ciphertext)
         remembered = self._opened.get(sealed)
         if remembered is not None:

@@ -1,4 +1,4 @@
-"""What operators are told of lifecycle changes: log lines, and metrics of what went wrong."""
+"""Log lines of lifecycle changes, and metrics of their failures, for operators."""
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -7,17 +7,17 @@ from keyscope.errors import Unavailable
 from keyscope.lifecycle.audit import AuditEvent
 
 COMPONENT = "lifecycle"
-"""The dimension that all functions share which change accounts, apps and keys."""
+"""The dimension shared by all functions that change accounts, apps and keys."""
 
 
 class LifecycleTelemetry:
     """Writes to standard output, where Lambda collects it."""
 
     def __init__(self, function: str, metrics_namespace: str) -> None:
-        """Name the function (`service` in metrics, with `-audit` in the log) that changes things.
+        """Name the function: its `service` in metrics, and with `-audit` in the log.
 
-        Audit lines are written whatever level the rest of the log has: Powertools has one level
-        for each `service`.
+        Audit lines are written at every log level, because Powertools has one level for each
+        `service`.
         """
         self._logger = Logger(service=f"{function}-audit", level="INFO", location=None)
         self._function = function
@@ -28,13 +28,13 @@ class LifecycleTelemetry:
         self._logger.info("audit", extra={"audit": event.detail()})
 
     def undelivered(self, event: AuditEvent, code: str) -> None:
-        """Tell that the bus did not take an audit event; the log has it."""
+        """Report that the bus did not accept an audit event; the log contains the event."""
         members = {"audit_event_id": event.event_id, "detail": code}
         self._logger.error("audit event undelivered", extra=members)
         self._count("UndeliveredAuditEvents")
 
     def flush_failed(self, unavailable: Unavailable) -> None:
-        """Tell that a flush of cached policies could not be asked for now; one is promised."""
+        """Report that a flush of cached policies could not be requested now; one is scheduled."""
         members = {"reason": unavailable.reason, "detail": unavailable.detail}
         self._logger.error("flush not asked for", extra=members)
         self._count("FlushRequestFailures")

@@ -28,10 +28,10 @@ class StageCache:
         return f"{self.api_id}/{self.stage_name}"
 
     def flush(self) -> None:
-        """Flush it; API Gateway does so asynchronously.
+        """Flush the cache; API Gateway does so asynchronously.
 
         Raises:
-            Unavailable: `CACHE_NOT_FLUSHED`, also when the stage is gone.
+            Unavailable: `CACHE_NOT_FLUSHED`, also when the stage no longer exists.
         """
         try:
             self.request_flush()

@@ -1,10 +1,10 @@
-"""One decision -> one structured log line and one set of metrics (embedded metric format).
+"""From a decision to a structured log line and a set of metrics (embedded metric format).
 
-Alarms stand on these metrics: Lambda's own `Errors` counts every 401, because API Gateway takes a
-refusal as an error of the function.
+Alarms use these metrics. Lambda's own `Errors` counts every 401, because API Gateway requires a
+refusal to be an error of the function.
 
-Written by hand, in the shape of Powertools' Logger and Metrics, which the other functions use:
-Powertools costs an authorizer's start 15 ms of CPU, and a request five times as much.
+The lines have the shape of those of Powertools' Logger and Metrics, which the other functions use.
+Powertools itself costs an authorizer's start 15 ms of CPU, and a request five times as much.
 """
 
 import json
@@ -21,7 +21,7 @@ from keyscope.model.key_record import RecordSource
 from keyscope.model.principal import ProvenSecret
 
 NOT_APPLICABLE = "none"
-"""A dimension's value where a decision has none; CloudWatch takes no empty one."""
+"""The value of a dimension that a decision does not have; CloudWatch rejects empty values."""
 
 _COUNTS = {
     Outcome.ALLOWED: "Allowed",
@@ -30,7 +30,7 @@ _COUNTS = {
 }
 _DURATIONS = frozenset({"DecisionTime", "LookupTime", "OpenTime"})
 COMPONENT = "authorizer"
-"""The dimension that both authorizers share: one alarm stands on both."""
+"""The dimension that both authorizers share, so that one alarm covers both."""
 _DIMENSION_SETS = [
     ["service"],
     ["component"],
@@ -41,8 +41,8 @@ _COUNTED_BY_REASON = ("Refused", "Failed", "Throttled")
 _ENDED_KEYS = frozenset({Reason.EXPIRED_KEY, Reason.REVOKED_KEY})
 _WITHOUT_INFO = frozenset({"WARNING", "ERROR"})
 
-# All that is not ASCII is escaped: nothing that a caller named can end a line, or fail to be
-# written.
+# Everything that is not ASCII is escaped, so no name that a caller chose can end a line or fail to
+# be written.
 _json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -56,9 +56,9 @@ class Telemetry:
         metrics_namespace: str,
         policy_bytes: int | None = None,
     ) -> None:
-        """Name the function (`service` in log and metrics) that decides.
+        """Name the function that decides: its `service` in the log and metrics.
 
-        `policy_bytes` is the size that the largest policy of the access map can take.
+        `policy_bytes` is the largest possible size of a policy of the access map.
         """
         self._function = function
         self._untold_policy_bytes = policy_bytes
@@ -66,7 +66,7 @@ class Telemetry:
         self._namespace = metrics_namespace
 
     def record(self, decision: Decision, request_id: str | None, invocation_id: str | None) -> None:
-        """Write one log line and one metric set, neither with a secret or a token."""
+        """Write one log line and one metric set, neither of which contains a secret or a token."""
         now = time.time()
         self._tell_policy_size(now)
         if self._logs_info or decision.outcome is Outcome.FAILED:
@@ -75,9 +75,9 @@ class Telemetry:
         sys.stdout.flush()
 
     def _tell_policy_size(self, now: float) -> None:
-        """Write the metric `PolicyBytes` once a container.
+        """Write the metric `PolicyBytes` once per container.
 
-        Not at start, which many containers share where Lambda restores them from a snapshot.
+        Not at start, which many containers share if Lambda restores them from a snapshot.
         """
         size, self._untold_policy_bytes = self._untold_policy_bytes, None
         if size is None:
@@ -87,7 +87,7 @@ class Telemetry:
         _write(_metric_line(members, directives, now))
 
     def unprepared(self, service: str, code: str) -> None:
-        """Tell that a call before the snapshot failed, so that restored containers start slower."""
+        """Report that a call before the snapshot failed, so restored containers start slower."""
         members = {
             "level": "WARNING",
             "message": "unprepared",
@@ -143,9 +143,9 @@ class Telemetry:
 
 @cache
 def _directives(namespace: str, names: tuple[str, ...]) -> str:
-    """Return what tells CloudWatch which members are metrics; there are few such sets of names.
+    """Return the JSON that marks metrics for CloudWatch; there are few such sets of names.
 
-    Each metric of each combination of dimension values is paid for, so few are counted by reason.
+    Each metric costs money for each combination of dimension values, so few are counted by reason.
     """
     directives = [_directive(namespace, _DIMENSION_SETS, names)]
     if by_reason := [name for name in names if name in _COUNTED_BY_REASON]:
@@ -191,7 +191,7 @@ def _unit(name: str) -> str:
 
 
 def _write(line: str) -> None:
-    # In one write, which `print` would make two of.
+    # In one write; `print` would make two.
     sys.stdout.write(line + "\n")
 
 
@@ -202,7 +202,7 @@ def _timestamp(now: float) -> str:
 
 
 def _trace_id() -> str | None:
-    """Return the id of the X-Ray trace that the invocation belongs to; the runtime sets it."""
+    """Return the id of the invocation's X-Ray trace, which the runtime sets."""
     header = os.environ.get("_X_AMZN_TRACE_ID")
     return header.partition(";")[0].removeprefix("Root=") if header else None
 

@@ -32,7 +32,7 @@ KEY_ATTRIBUTES = (
     "revision",
     "usage_identifier_key",
 )
-"""What is read of a key: all of it but its secrets, hashed or sealed."""
+"""The attributes that are read of a key: all except its secrets, hashed or encrypted."""
 
 
 def owner_key(owner_id: str) -> Attributes:
@@ -43,12 +43,12 @@ def owner_key(owner_id: str) -> Attributes:
 
 
 def entity_of(owner_type: OwnerType, owner_id: str) -> str:
-    """Return the sort key of an app or a service account, or with part of an id its beginning."""
+    """Return the sort key of an app or a service account, or its prefix for a prefix of an id."""
     return f"{owner_type.lower()}#{owner_id}"
 
 
 def name_key(service_account: Owner) -> Attributes:
-    """Return the primary key of the item that holds a service account's name for it alone."""
+    """Return the primary key of the item that reserves a service account's name."""
     return {
         "account_id": {"S": account_id_of(service_account.owner_id)},
         "entity": {"S": f"serviceaccountname#{service_account.display_name}"},
@@ -56,7 +56,7 @@ def name_key(service_account: Owner) -> Attributes:
 
 
 def item_of_owner(owner: Owner, key_ids: tuple[str, ...]) -> Attributes:
-    """Return an owner's item; `key_ids` are the keys that count among its ten."""
+    """Return an owner's item; `key_ids` are the keys that count toward its limit of ten."""
     return {
         **owner_key(owner.owner_id),
         "format": {"N": str(RECORD_FORMAT)},
@@ -70,7 +70,7 @@ def item_of_owner(owner: Owner, key_ids: tuple[str, ...]) -> Attributes:
 
 def changeable_attributes(owner: Owner) -> Attributes:
     """Return the attributes of an owner's item that an update may change."""
-    # As JSON text: DynamoDB's numbers would not give every JSON number back as it was.
+    # As JSON text, because DynamoDB's numbers do not preserve every JSON number.
     return {
         "display_name": {"S": owner.display_name},
         "settings": {"S": json.dumps(dict(owner.settings))},
@@ -82,7 +82,7 @@ def owner_of_item(item: Item) -> Owner:
     """Read an owner's item.
 
     Raises:
-        Unavailable: `DAMAGED_RECORD`, naming the attribute.
+        Unavailable: `DAMAGED_RECORD`, with the name of the attribute.
     """
     reader = AttributeReader(item)
     owner_id = reader.text("owner_id")
@@ -97,7 +97,7 @@ def owner_of_item(item: Item) -> Owner:
 
 
 def item_of_key(key: Key, record: KeyRecord) -> Attributes:
-    """Return a key's item; it holds the secret hashed and sealed, never in clear text."""
+    """Return a key's item, which contains the secret hashed and encrypted, never in clear text."""
     ids = ids_of_owner(record.owner_type, record.owner_id)
     return {
         "key_id": {"S": record.key_id},
@@ -114,7 +114,7 @@ def item_of_key(key: Key, record: KeyRecord) -> Attributes:
 
 
 def optional_attributes(key: Key) -> dict[str, Mapping[str, Any] | None]:
-    """Return the attributes of a key's item that an update may change; `None` for absent ones."""
+    """Return the attributes of a key's item that an update may change, `None` for absent ones."""
     return {
         "display_name": None if key.display_name is None else {"S": key.display_name},
         **attributes_of_limits(key.limits),
@@ -131,7 +131,7 @@ def key_of_item(item: Item) -> Key:
     """Read what may be shown of a stored key.
 
     Raises:
-        Unavailable: `DAMAGED_RECORD`, naming the attribute.
+        Unavailable: `DAMAGED_RECORD`, with the name of the attribute.
     """
     reader = AttributeReader(item)
     revoked_at = reader.optional_number("revoked_at")
@@ -140,13 +140,13 @@ def key_of_item(item: Item) -> Key:
         key_id=reader.text("key_id"),
         created_at=reader.number("created_at"),
         display_name=reader.optional_text("display_name"),
-        # A revoked key's record only expires to be cleared away.
+        # The expiry of a revoked key's record only says when DynamoDB deletes it.
         limits=limits if revoked_at is None else limits._replace(expires_at=None),
         rotated_at=reader.optional_number("rotated_at"),
         previous_ends_at=reader.optional_number("previous_ends_at"),
         revoked_at=revoked_at,
         secret_generation=reader.number("generation"),
-        # Its form is the authorizers' concern: here one that is damaged can still be replaced.
+        # Only the authorizers check its form, so that a damaged one can still be replaced here.
         usage_identifier_key=reader.optional_text("usage_identifier_key"),
     )
 

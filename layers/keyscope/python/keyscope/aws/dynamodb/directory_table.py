@@ -1,7 +1,7 @@
-"""The directory of owners and their keys, over DirectoryTable and KeysTable.
+"""The directory of owners and their keys, in DirectoryTable and KeysTable.
 
-`owners` and `keys` have its operations, `owner_writes` and `key_writes` the writes that these
-combine into transactions, and `tables` what they share.
+`owners` and `keys` contain its operations. `owner_writes` and `key_writes` contain the writes that
+the operations combine into transactions, and `tables` what the operations share.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Key records as items of KeysTable, in DynamoDB's own notation.
 
-Written by hand rather than by boto3's serializer: boto3 costs a cold start more than it saves.
+Without boto3's serializer, because boto3 costs a cold start more than it saves.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,10 +26,10 @@ _PREVIOUS_SECRET = ("previous_secret_hash", "previous_secret_ciphertext", "previ
 
 
 def record_of_item(item: Item) -> KeyRecord:
-    """Read a stored key record; whatever does not fit is damage, never a guess.
+    """Read a stored key record. Anything unexpected is damage.
 
     Raises:
-        Unavailable: `DAMAGED_RECORD`, naming the attribute.
+        Unavailable: `DAMAGED_RECORD`, with the name of the attribute.
     """
     reader = AttributeReader(item)
     key_id = reader.text("key_id")
@@ -65,7 +65,7 @@ class AttributeReader:
         self._item = item
 
     def has_any(self, names: Iterable[str]) -> bool:
-        """Tell whether one of the attributes is present, whatever it holds."""
+        """Return whether one of the attributes is present, with any value."""
         return not self._item.keys().isdisjoint(names)
 
     def text(self, name: str) -> str:
@@ -76,7 +76,7 @@ class AttributeReader:
         return value
 
     def optional_text(self, name: str) -> str | None:
-        """Return a string, or nothing where the attribute is absent."""
+        """Return a string, or `None` if the attribute is absent."""
         return self.text(name) if name in self._item else None
 
     def number(self, name: str) -> int:
@@ -88,7 +88,7 @@ class AttributeReader:
             _damaged(name)
 
     def optional_number(self, name: str) -> int | None:
-        """Return a whole number, or nothing where the attribute is absent."""
+        """Return a whole number, or `None` if the attribute is absent."""
         return self.number(name) if name in self._item else None
 
     def octets(self, name: str) -> bytes:
@@ -106,7 +106,7 @@ class AttributeReader:
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return a list of strings; nothing where the attribute is absent."""
+        """Return a list of strings, empty if the attribute is absent."""
         if name not in self._item:
             return ()
         values = self._item[name].get("L")
@@ -120,10 +120,10 @@ class AttributeReader:
 
 
 def limits_of(reader: AttributeReader) -> KeyLimits:
-    """Read a key's limits as they are stored.
+    """Read a key's stored limits.
 
-    Whether the networks are sound is the authorizers' concern: for the directory, a damaged list
-    can still be shown and replaced.
+    Only the authorizers check the networks, so that the directory can still show and replace a
+    damaged list.
     """
     return KeyLimits(
         expires_at=reader.optional_number("expires_at"),
@@ -133,7 +133,7 @@ def limits_of(reader: AttributeReader) -> KeyLimits:
 
 
 def attributes_of_limits(limits: KeyLimits) -> dict[str, Mapping[str, Any] | None]:
-    """Return the attributes that store a key's limits; `None` for absent ones."""
+    """Return the attributes that store a key's limits, `None` for absent ones."""
     cidrs = [{"S": cidr} for cidr in limits.allowed_cidrs]
     return {
         "expires_at": stored_number(limits.expires_at),
@@ -143,12 +143,12 @@ def attributes_of_limits(limits: KeyLimits) -> dict[str, Mapping[str, Any] | Non
 
 
 def stored_number(value: int | None) -> Mapping[str, str] | None:
-    """Return a whole number as it is stored, or `None` for an absent attribute."""
+    """Return the stored form of a whole number, or `None` for an absent attribute."""
     return None if value is None else {"N": str(value)}
 
 
 def _sound(limits: KeyLimits) -> KeyLimits:
-    # More would outgrow the policy, whose budget is proven for that many.
+    # More would not fit the policy, whose budget is proven for that many.
     if len(limits.allowed_cidrs) > MAX_ALLOWED_CIDRS:
         _damaged("allowed_cidrs")
     try:

@@ -25,14 +25,14 @@ class KeyTable:
 
         Raises:
             Unavailable: `KEY_STORE_UNAVAILABLE` or `DAMAGED_RECORD`. The former is `Hung` after a
-                timeout or a broken connection, and `HeldUp` when other calls took the time.
+                timeout or a broken connection, and `HeldUp` if other calls used up the time.
         """
         del fresh
         try:
             response = self.client.get_item(
                 TableName=self.table_name,
                 Key={"key_id": {"S": key_id}},
-                # A revocation must not be missed by a replica that lags behind.
+                # A replica that lags behind could miss a revocation.
                 ConsistentRead=True,
             )
         except MemoryError:
@@ -51,7 +51,7 @@ def _failure(error: Exception) -> Unavailable:
     match error:
         case HeldUpByOthers():
             return HeldUp(reason, code)
-        # botocore's two bases of all timeouts and broken connections.
+        # The two botocore base classes of all timeouts and broken connections.
         case DeadlinePassed() | NotConnected() | HTTPClientError():
             return Hung(reason, code)
         case _:

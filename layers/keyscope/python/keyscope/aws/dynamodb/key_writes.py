@@ -76,7 +76,7 @@ def is_over(table: str, key_id: str, now: int) -> Write:
 
 
 def end_key(table: str, owner_id: str, key_id: str, now: int) -> Write:
-    """Revoke an owner's key and delete its secrets, unless it is revoked already."""
+    """Revoke an owner's key and delete its secrets, unless it is already revoked."""
     return {
         "Update": {
             "TableName": table,

@@ -1,7 +1,8 @@
 """Keys in KeysTable, and the set of each owner's live keys in DirectoryTable.
 
-Every write that creates or revokes a key changes the set in the same transaction. So the limit of
-keys holds when callers race, and an owner is deleted together with every key that still works.
+Every write that creates or revokes a key changes the set in the same transaction. So callers that
+race cannot exceed the limit of keys, and an owner is deleted together with every key that still
+works.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,7 +57,7 @@ class Keys(Tables):
         return self._read_keys(owner_id, key_ids_of(self._owner_item(owner_id)))
 
     def list_former_keys(self, owner_id: str, /) -> Sequence[Key]:
-        """Return the stored keys that `list_keys` leaves out."""
+        """Return the stored keys that `list_keys` omits."""
         held = key_ids_of(self._owner_item(owner_id))
         query: dict[str, object] = {
             "TableName": self.keys_table,

@@ -77,7 +77,7 @@ def delete_owner(table: str, item: Item) -> Write:
 
 
 def take_app_place(table: str, creator_id: str, max_apps: int) -> Write:
-    """Count one more app of a creator that has fewer than `max_apps`."""
+    """Count another app of a creator that has fewer than `max_apps`."""
     return {
         "Update": {
             "TableName": table,
@@ -96,7 +96,7 @@ def take_app_place(table: str, creator_id: str, max_apps: int) -> Write:
 
 
 def release_app(table: str, creator_id: str) -> Write:
-    """Count one app of a creator less."""
+    """Count one app less of a creator."""
     return {
         "Update": {
             "TableName": table,
@@ -121,7 +121,7 @@ def take_name(table: str, service_account: Owner) -> Write:
 
 
 def free_name(table: str, service_account: Owner) -> Write:
-    """Free the name that a service account has."""
+    """Release the name of a service account."""
     return {
         "Delete": {
             "TableName": table,

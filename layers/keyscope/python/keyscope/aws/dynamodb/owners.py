@@ -1,9 +1,9 @@
 """Accounts, service accounts and apps in DirectoryTable.
 
 The table has one item for each owner: partition key `account_id`, sort key `entity` (`account`,
-`serviceaccount#<id>` or `app#<id>`), so an account's apps are one range, as are a service
-account's. It also has one item for each name of a service account (`serviceaccountname#<name>`),
-which keeps names unique within the account.
+`serviceaccount#<id>` or `app#<id>`). So an account's apps are one range, and so are a service
+account's. The table also has one item for each service account's name
+(`serviceaccountname#<name>`), which keeps names unique within the account.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ from keyscope.model.ids import OwnerType, account_id_of, creator_of_app
 from keyscope.model.key_record import KeyRecord
 
 MAX_SKIP_CALLS = 4
-"""Calls of `Query` that skip records. DynamoDB reads, and bills, up to 1 MB in each."""
+"""The most `Query` calls that skip records. DynamoDB reads, and bills, up to 1 MB in each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Consistent reads of both tables, and writes on behalf of a caller.
 
 A write on behalf of an API key has one more condition: the caller's record still has the revision
-that was judged. If it has another one, the record is judged again, so a change that decides
-nothing, such as a rename, costs the caller one read.
+that was judged. If it has not, the record is judged again. So a change that does not affect the
+credential, such as a rename, costs the caller one read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -101,7 +101,7 @@ class Tables:
         most: int | None = None,
         start: Attributes | None = None,
     ) -> list[Item]:
-        """Return the items of a query after `start`, at most `most` of them."""
+        """Return at most `most` items of a query, after `start`."""
         items: list[Item] = []
         while most is None or len(items) < most:
             limit = {} if most is None else {"Limit": most - len(items)}
@@ -117,7 +117,7 @@ class Tables:
         """Write all or nothing on behalf of a caller; return the names of what failed.
 
         Raises:
-            Forbidden: the caller's credential is no longer good.
+            Forbidden: the caller's credential is no longer valid.
             Contended: other writes conflicted with this one for too long.
         """
         match caller:
@@ -132,8 +132,8 @@ class Tables:
         self, writes: Mapping[str, Write], judged: JudgedKey, patience: Patience
     ) -> set[str]:
         key_id = judged.proven.key_id
-        # DynamoDB rejects a check and a write of one item in one transaction, so a write to the
-        # caller's own record has the condition itself.
+        # DynamoDB rejects a transaction with a check and a write of the same item, so a write to
+        # the caller's own record contains the condition.
         own = next(
             (
                 name
@@ -165,5 +165,5 @@ def key_ids_of(item: Item) -> set[str]:
 
 
 def oldest_first(keys: Iterable[Key]) -> Sequence[Key]:
-    """Sort keys by the time of their creation."""
+    """Sort keys by creation time."""
     return sorted(keys, key=lambda key: (key.created_at, key.key_id))

@@ -1,4 +1,4 @@
-"""Calls and transactions of DynamoDB: errors as Keyscope's own, conflicts tried again."""
+"""DynamoDB calls and transactions: maps errors to Keyscope's own, and retries conflicts."""
 
 import random
 import time
@@ -16,7 +16,7 @@ Write = dict[str, Any]
 CONDITION_FAILED = "ConditionalCheckFailed"
 
 MAX_CONTENTION_SECONDS = 20.0
-"""How long one change waits for others to the same records; API Gateway waits 29 s for it all."""
+"""How long one change waits for others to the same records. API Gateway times out after 29 s."""
 
 _FIRST_PAUSE_SECONDS = 0.02
 _MAX_DOUBLINGS = 5
@@ -24,9 +24,9 @@ _MAX_DOUBLINGS = 5
 
 @dataclass(slots=True)
 class Patience:
-    """How long one change goes on trying while others hinder it.
+    """How long one change retries while others block it.
 
-    `timer` gives seconds, `sleep` waits for some.
+    `timer` returns seconds, `sleep` waits for a number of seconds.
     """
 
     sleep: Callable[[float], None]
@@ -50,14 +50,14 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """DynamoDB; `sleep` waits before what others hindered is tried again, `timer` gives seconds."""
+    """DynamoDB; `sleep` waits before a retry, `timer` returns seconds."""
 
     client: DynamoDbClient
     sleep: Callable[[float], None] = time.sleep
     timer: Callable[[], float] = time.monotonic
 
     def patience(self) -> Patience:
-        """Start the time that one change has."""
+        """Start the time of one change."""
         return Patience(self.sleep, self.timer)
 
     def call(self, operation: Callable[..., dict[str, Any]], **arguments: object) -> dict[str, Any]:
@@ -75,8 +75,8 @@ class Database:
     ) -> set[str]:
         """Write all or nothing; return the names of the writes whose condition failed.
 
-        A conflict with another transaction is tried again, after `check_time`, which may raise.
-        Raises `Unavailable`, and `Contended` when patience ends.
+        Retries after a conflict with another transaction, and calls `check_time` first, which may
+        raise. Raises `Unavailable`, and `Contended` when patience ends.
         """
         token = _new_token()
         while True:
@@ -88,8 +88,8 @@ class Database:
             except ClientError as error:
                 match error_code(error):
                     case "TransactionInProgressException":
-                        # An attempt whose answer was lost is still running. The token stays, so
-                        # that the next one learns what came of it and writes nothing twice.
+                        # An attempt whose response was lost is still running. The token stays the
+                        # same, so that the next attempt gets its result and writes nothing twice.
                         pass
                     case "TransactionCanceledException":
                         codes = _cancellation_codes(error)
