@@ -1,4 +1,4 @@
-"""Settings -> an authorizer, and the handler of an authorizer function, once per container."""
+"""From settings to an authorizer, and to the handler of an authorizer function."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -94,7 +94,7 @@ def authorizer_handler(
 def build_authorizer(
     settings: AuthorizerSettings, keys: KeyStore, secrets: SecretOpener
 ) -> Authorizer:
-    """Build an authorizer from its settings and from what reads its keys and their secrets.
+    """Build an authorizer from its settings, its key store and the opener of its secrets.
 
     Raises:
         Misconfigured: the access map is wrong.

@@ -1,4 +1,4 @@
-"""Settings -> the stages' caches and the cache flush function's handler."""
+"""From settings to the stages' caches and the cache flush function's handler."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,13 +17,13 @@ CacheFlushHandler = Callable[[object, LambdaContext], None]
 
 
 def cache_flush_handler(environment: Mapping[str, str]) -> CacheFlushHandler:
-    """Make the handler of the cache flush function from its environment.
+    """Build the handler of the cache flush function from its environment.
 
-    The handler flushes each stage once, however many messages a batch holds and whatever they
-    say; so does an invocation by hand. When a flush fails it raises, so that SQS delivers again.
+    The handler flushes each stage once per invocation, whatever the batch contains, and also when
+    invoked by hand. When a flush fails, it raises, so that SQS delivers the messages again.
 
     Raises:
-        Misconfigured: when a setting is wrong; the function does not start.
+        Misconfigured: a setting is wrong; the function does not start.
     """
     settings = read_cache_flush_settings(environment)
     caches = _stage_caches(settings)
@@ -56,13 +56,13 @@ def _stage_caches(settings: CacheFlushSettings) -> Sequence[StageCache]:
 
 
 def _flush(caches: Sequence[StageCache]) -> tuple[list[str], list[str]]:
-    """Flush every cache; return the names of those that were, and why the others were not."""
+    """Flush every cache; return the names of the flushed ones, and the reasons of the failures."""
     flushed, failures = [], []
     for cache in caches:
         try:
             cache.flush()
         except Unavailable as unavailable:
-            # The next stage is flushed all the same.
+            # Still flush the next stage.
             failures.append(f"{cache.name}: {unavailable.detail}")
         except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
             failures.append(f"{cache.name}: {type_and_place(error)}")

@@ -1,4 +1,4 @@
-"""Settings and clients -> the authorizer that explanations run: it caches nothing."""
+"""From settings and clients to the authorizer that explanations run, which caches nothing."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from keyscope.entry.settings import AuthorizerSettings
 def explaining_authorizer(
     settings: AuthorizerSettings, dynamodb: DynamoDbClient, make_kms: Callable[[], KmsClient]
 ) -> Authorizer:
-    """Build an authorizer that reads every record and decrypts every secret anew.
+    """Build an authorizer that reads every record and decrypts every secret again.
 
     Raises:
         Misconfigured: the access map is wrong.

@@ -1,4 +1,4 @@
-"""Settings -> the explanation function's handler."""
+"""From settings to the explanation function's handler."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Settings -> the operations that create, change and end accounts, apps and keys."""
+"""From settings to the operations that create, change and delete accounts, apps and keys."""
 
 import time
 
@@ -20,9 +20,9 @@ from keyscope.lifecycle.operations import Provisioning
 
 
 def provisioning(settings: ProvisioningSettings, function: str) -> Provisioning:
-    """Make the operations over the real tables, KMS, queue and event bus.
+    """Build the operations on the real tables, KMS, queue and event bus.
 
-    `function` is the `service` in log and metrics.
+    `function` is the `service` in the log and metrics.
     """
     telemetry = LifecycleTelemetry(function, settings.metrics_namespace)
     queue = FlushQueue(sqs_client(), settings.flush_queue_url, settings.key_cache_seconds)

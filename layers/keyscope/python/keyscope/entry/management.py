@@ -1,4 +1,4 @@
-"""Settings -> the management function's handler."""
+"""From settings to the management function's handler."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Settings -> the provisioning function's handler."""
+"""From settings to the provisioning function's handler."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,10 +17,10 @@ ProvisioningHandler = Callable[[object, LambdaContext], Json]
 
 
 def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
-    """Make the handler of the provisioning function from its environment.
+    """Build the handler of the provisioning function from its environment.
 
     Raises:
-        Misconfigured: when a setting is wrong; the function does not start.
+        Misconfigured: a setting is wrong; the function does not start.
     """
     settings = read_provisioning_settings(environment)
     operations = provisioning(settings, "provisioning")
@@ -46,14 +46,14 @@ def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
             logger.info("done", extra=members | _ids(result))
             return result
         logger.error("failed", extra=members | {"reason": failed.reason, "detail": failed.detail})
-        # The caller of `aws lambda invoke` sees a FunctionError with its text. It is a new error:
-        # what is behind the first one may quote the secret that was to be sealed.
+        # The caller of `aws lambda invoke` sees a FunctionError with this text. It is a new error,
+        # because the cause of the first one may quote the secret to be encrypted.
         raise failed
 
     return handler
 
 
 def _ids(result: Json) -> dict[str, object]:
-    """Return the ids that an answer names; its secret stays out of the log."""
+    """Return the ids that an answer names, without its secret, for the log."""
     shown = {"account_id": result.get("account"), "key_id": result.get("key")}
     return {name: value["id"] for name, value in shown.items() if isinstance(value, dict)}

@@ -1,4 +1,4 @@
-"""The environment of a function, read once and checked whole."""
+"""The environment of a function, read and checked as a whole."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,22 +12,23 @@ from keyscope.errors import Misconfigured
 _T = TypeVar("_T")
 
 DEFAULT_MAX_STAGE_LENGTH = 10
-"""Characters. With it the policies of both Sunshine route sets together fit their budget."""
+"""Characters. At this length, the policies of both Sunshine route sets together fit their
+budget."""
 
 DEFAULT_MAX_APPS_PER_CREATOR = 1_000
 
 CONTAINER_MB = 90
-"""Memory that an authorizer needs beside its cache, in MB."""
+"""The memory that an authorizer needs besides its cache, in MB."""
 CACHE_ENTRY_BYTES = 3_000
-"""The most that one of `KEYSCOPE_KEY_CACHE_ENTRIES` takes: a rotated key with all the CIDRs that it
-may have, an id that does not exist, and an opened secret."""
+"""The most memory that one of `KEYSCOPE_KEY_CACHE_ENTRIES` takes, in bytes: a rotated key with the
+most CIDRs, an unknown id, and a decrypted secret."""
 _MB = 1_048_576
 _UNKNOWN_MEMORY_MB = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerSettings:
-    """The settings of an authorizer function; the README lists what each variable means."""
+    """The settings of an authorizer function; `template.yaml` sets and explains them."""
 
     keys_table: str
     kms_key_arn: str
@@ -61,7 +62,7 @@ class ProvisioningSettings:
 
 @dataclass(frozen=True, slots=True)
 class CacheFlushSettings:
-    """The settings of the cache flush function; `http_api_id` is empty where there is none."""
+    """The settings of the cache flush function; `http_api_id` is empty if there is no HTTP API."""
 
     rest_api_id: str
     stage_name: str
@@ -74,7 +75,7 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
     """Read the settings of an authorizer.
 
     Raises:
-        Misconfigured: naming every variable at fault and what it takes.
+        Misconfigured: with every invalid variable and its allowed values.
     """
     reader = _Reader(environment)
     settings = AuthorizerSettings(
@@ -104,7 +105,7 @@ def read_provisioning_settings(environment: Mapping[str, str]) -> ProvisioningSe
     """Read the settings of the provisioning function or the management function.
 
     Raises:
-        Misconfigured: naming every variable at fault and what it takes.
+        Misconfigured: with every invalid variable and its allowed values.
     """
     reader = _Reader(environment)
     settings = ProvisioningSettings(
@@ -128,7 +129,7 @@ def read_cache_flush_settings(environment: Mapping[str, str]) -> CacheFlushSetti
     """Read the settings of the cache flush function.
 
     Raises:
-        Misconfigured: naming every variable at fault and what it takes.
+        Misconfigured: with every invalid variable and its allowed values.
     """
     reader = _Reader(environment)
     settings = CacheFlushSettings(
@@ -143,7 +144,7 @@ def read_cache_flush_settings(environment: Mapping[str, str]) -> CacheFlushSetti
 
 
 class _Reader:
-    """Reads variables one by one and gathers what is wrong with them."""
+    """Reads variables one by one and collects their faults."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -184,9 +185,9 @@ class _Reader:
         return self.whole_number("KEYSCOPE_KEY_CACHE_SECONDS", 30, range(301))
 
     def key_cache_entries(self) -> int:
-        """Read how many keys may be remembered, if the function's memory can hold them.
+        """Read the number of keys to cache, and check that the function's memory has room for them.
 
-        Lambda sets `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB; without it nothing is compared.
+        Lambda sets `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB. Without it, nothing is checked.
         """
         entries = self.whole_number("KEYSCOPE_KEY_CACHE_ENTRIES", 10_000, range(1, 100_001))
         memory_mb = self.whole_number(
@@ -202,7 +203,7 @@ class _Reader:
         return entries
 
     def packaged_file(self, name: str, default: str) -> str:
-        """Read a file that is named relative to `keyscope/access`, or by an absolute path."""
+        """Read a file with a path relative to `keyscope/access`, or an absolute one."""
         path = self.text(name, default)
         try:
             return (Path(__file__).parents[1] / "access" / path).read_text("utf-8")

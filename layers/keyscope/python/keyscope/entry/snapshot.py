@@ -1,4 +1,4 @@
-"""What an authorizer does before Lambda takes the snapshot that its containers start from.
+"""Prepares an authorizer before Lambda takes the snapshot that its containers start from.
 
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 """
@@ -20,12 +20,12 @@ _EXPECTED_CODE = "InvalidCiphertextException"
 
 
 def is_taken(environment: Mapping[str, str]) -> bool:
-    """Tell whether Lambda takes a snapshot of this container (SnapStart)."""
+    """Return whether Lambda takes a snapshot of this container (SnapStart)."""
     return environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
 
 
 def before_snapshot(prepare: Callable[[], None]) -> None:
-    """Have Lambda call `prepare` before the snapshot; its runtime brings the hooks."""
+    """Have Lambda call `prepare` before the snapshot; its runtime provides the hooks."""
     with suppress(ImportError):
         from snapshot_restore_py import (  # noqa: PLC0415 - no other container needs it
             register_after_restore,
@@ -33,7 +33,7 @@ def before_snapshot(prepare: Callable[[], None]) -> None:
         )
 
         register_before_snapshot(prepare)
-        # Or all containers of one snapshot would wait equally long before they try again.
+        # Otherwise all containers of a snapshot would wait equally long before they retry.
         register_after_restore(random.seed)
 
 
@@ -44,9 +44,9 @@ def prepare(
     kms_key_arn: str,
     telemetry: Telemetry,
 ) -> None:
-    """Call DynamoDB and KMS once and discard the answers, so that a restored container is ready.
+    """Call DynamoDB and KMS once and discard the responses, so that a restored container is ready.
 
-    The snapshot holds no connection, record or secret. A failed call is only logged.
+    The snapshot contains no connection, record or secret. A failed call is only logged.
     """
     code = _code_of(lambda: KeyTable(dynamodb, keys_table).get(NO_KEY))
     if code is not None:
@@ -64,7 +64,7 @@ def prepare(
 
 
 def _code_of(call: Callable[[], object]) -> str | None:
-    """Make a call; return the code of its error, or `None` when it succeeds."""
+    """Make a call; return the code of its error, or `None` if it succeeds."""
     try:
         call()
     except Unavailable as unavailable:

@@ -1,4 +1,4 @@
-"""How an authorizer's container starts: without garbage collection."""
+"""Starts an authorizer's container without garbage collection."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Import and make what lasts as long as the container, and never look for garbage in it."""
+    """Import and create what lasts as long as the container; never search it for garbage."""
     gc.disable()
     try:
         yield
