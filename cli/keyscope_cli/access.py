@@ -1,4 +1,4 @@
-"""`keyscope access`: access maps, before they are deployed."""
+"""`keyscope access`: checks access maps before they are deployed."""
 
 from pathlib import Path
 from typing import Annotated

@@ -17,7 +17,7 @@ IDENTITY_SOURCES = {"method.request.header.Authorization", "$request.header.Auth
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """An authorizer as an API has it."""
+    """An authorizer as attached to an API."""
 
     uri: str
     identity_sources: list[str]
@@ -25,7 +25,7 @@ class Attached:
 
 
 def function_findings(aws: Aws, check: str, arn: str) -> Iterator[Finding]:
-    """Look at an authorizer's function, through its alias, and at its settings."""
+    """Check an authorizer's function, through its alias, and its settings."""
     found = aws.client("lambda").get_function_configuration(FunctionName=arn)
     state, update = found.get("State", "?"), found.get("LastUpdateStatus", "?")
     yield judged(
@@ -47,7 +47,7 @@ def function_findings(aws: Aws, check: str, arn: str) -> Iterator[Finding]:
 
 
 def settings_finding(check: str, variables: Mapping[str, str]) -> Finding:
-    """Look whether an authorizer starts with its settings and its access map."""
+    """Check whether an authorizer starts with its settings and its access map."""
     try:
         settings = read_authorizer_settings(variables)
         access_map = read_access_map(settings.access_map, settings.route_sets)
@@ -88,7 +88,7 @@ def http_authorizers(aws: Aws, api_id: str) -> list[Attached]:
 def attachment_findings(
     check: str, attached: list[Attached], alias_arn: str, settings: AuthorizerSettings | None
 ) -> Iterator[Finding]:
-    """Judge how an API attaches its authorizer."""
+    """Check how an API attaches its authorizer."""
     function_arn = alias_arn.rpartition(":")[0]
     ours = [one for one in attached if function_arn in one.uri]
     if not ours:
@@ -118,7 +118,7 @@ def attachment_findings(
 
 
 def cache_finding(check: str, ttl_seconds: int, settings: AuthorizerSettings) -> Finding:
-    """Judge API Gateway's cache against the containers' and against the policies' conditions."""
+    """Compare API Gateway's cache time with the containers' and with the policies' conditions."""
     key_cache = settings.key_cache_seconds
     found = f"API Gateway {ttl_seconds} s, containers {key_cache} s"
     if ttl_seconds and not settings.policy_conditions:

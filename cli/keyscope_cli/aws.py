@@ -1,4 +1,4 @@
-"""AWS as the person who runs a command may use it, or the emulated AWS of a local run."""
+"""AWS with the credentials of the person who runs a command, or the emulated AWS of a local run."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from keyscope_cli.failures import ExitStatus, Failure
 _CONFIG = Config(
     connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 3}
 )
-# A second attempt at creating something would create two: what is invoked is invoked once.
+# Retrying an invocation that creates something could create two, so each function is invoked once.
 _ONCE = Config(
     connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}
 )
@@ -25,19 +25,19 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Au
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """Makes clients: from the usual environment, or from the variables of a local run alone."""
+    """Creates clients from the usual environment, or only from the variables of a local run."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     _session: Session = field(default_factory=Session)
 
     def client(self, name: str) -> Any:  # noqa: ANN401 - botocore ships no types
-        """Make a client of one of AWS's services, by its name in botocore.
+        """Create a client of an AWS service, by the service's name in botocore.
 
         Raises:
             Failure: no region is set.
         """
         local = self.variables
-        # botocore alone reads AWS_DEFAULT_REGION only; the other SDKs read this one, too.
+        # botocore alone reads only AWS_DEFAULT_REGION; the other SDKs read this variable, too.
         settings: dict[str, Any] = {"region_name": os.environ.get("AWS_REGION")}
         if local:
             settings = {
@@ -54,9 +54,9 @@ class Aws:
 
 @contextmanager
 def told_failures(unanswered: str = "") -> Iterator[None]:
-    """Turn an error of AWS's into a `Failure` that says what to do.
+    """Turn an AWS error into a `Failure` that says what to do.
 
-    `unanswered` is what to do, first of all, when no answer came.
+    `unanswered` is what to do first if there was no response.
     """
     try:
         yield

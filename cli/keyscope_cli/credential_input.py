@@ -1,4 +1,4 @@
-"""How secrets come in: from a file, the environment or a prompt, never from the command line."""
+"""Reads secrets from a file, the environment or a prompt, never from the command line."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SECRET_VARIABLE: Final = "KEYSCOPE_SECRET"  # noqa: S105 - the name of a variabl
 AUTHORIZATION_VARIABLE: Final = "KEYSCOPE_AUTHORIZATION"
 
 _ALONE: Final = {kind.alone: kind.scheme for kind in KINDS if kind.alone}
-"""What may be stored without its scheme, as regular expressions, and the scheme to send it with."""
+"""Regular expressions of credentials stored without a scheme, and the scheme to send them with."""
 _SECRET: Final = re.compile(
     "|".join([r"ks_[A-Za-z0-9_-]{20,}", *_ALONE, r"\b(basic|bearer)\s+\S{16,}"]), re.IGNORECASE
 )
@@ -28,7 +28,7 @@ _SECRET: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class HeldKey:
-    """A key id with its secret, as its holder keeps it."""
+    """A key id with its secret."""
 
     key_id: str
     secret: str = field(repr=False)
@@ -39,10 +39,10 @@ class HeldKey:
 
 
 def refuse_secrets(arguments: Sequence[str]) -> None:
-    """Refuse a command line that holds a secret: other users and the shell's history see it.
+    """Refuse a command line that contains a secret, which other users and the shell's history see.
 
     Raises:
-        Failure: naming the argument by its position, not by its text.
+        Failure: with the position of the argument, not its text.
     """
     for position, argument in enumerate(arguments, start=1):
         if _SECRET.search(argument):
@@ -57,11 +57,11 @@ def refuse_secrets(arguments: Sequence[str]) -> None:
 def held_key(file: Path | None, key_id: str | None) -> HeldKey | None:
     """Return the key from a file, else from the environment, else from a prompt for its secret.
 
-    There is a prompt where a key id is known and a person is there to ask. `None` when nothing
-    names a key.
+    There is a prompt only if the key id is known and the terminal is interactive. Returns `None` if
+    nothing names a key.
 
     Raises:
-        Failure: what names a key is not whole.
+        Failure: a source names a key but is incomplete.
     """
     if file is not None:
         return _key_of_file(file)
@@ -79,11 +79,11 @@ def held_key(file: Path | None, key_id: str | None) -> HeldKey | None:
 
 
 def authorization(file: Path | None) -> str | None:
-    """Return the `Authorization` value of a file (`-` is standard input), else the environment's.
+    """Return the `Authorization` value from a file (`-` is standard input) or else the environment.
 
-    A file holds the value itself, a token alone, which is sent as Bearer, or a key as
-    `--secret-file` writes it, which is sent with Basic.
-    A person in a terminal is asked; `None` when nobody is there to ask.
+    A file contains the value itself, a token alone, which is sent as Bearer, or a key as written by
+    `--secret-file`, which is sent with Basic. In an interactive terminal, there is a prompt as
+    well. Returns `None` if there is no value.
 
     Raises:
         Failure: the file cannot be read.
@@ -95,7 +95,7 @@ def authorization(file: Path | None) -> str | None:
     if text.lstrip().startswith("{"):
         return _key_of_text(text, file).basic()
     value = text.strip("\r\n")
-    # What `keyscope token` prints, for one.
+    # For example, the output of `keyscope token`.
     scheme = next((scheme for form, scheme in _ALONE.items() if re.fullmatch(form, value)), None)
     return value if scheme is None else f"{scheme} {value}"
 

@@ -1,4 +1,4 @@
-"""`keyscope doctor`: whether a stack is as it should be."""
+"""`keyscope doctor`: checks the health of a stack."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -32,7 +32,7 @@ from keyscope_cli.target import Target, output_of
 
 ALARM_TYPE = "AWS::CloudWatch::Alarm"
 TABLES = {"KeysTableName": "table of keys", "DirectoryTableName": "directory table"}
-"""The outputs that name the tables, and what they are called here."""
+"""The outputs that name the tables, with a readable name for each."""
 
 
 @with_options(TargetOptions)
@@ -90,7 +90,7 @@ def _deployed(target: Target) -> Iterator[Finding]:
 
 
 def _local(target: Target, session: LocalSession) -> Iterator[Finding]:
-    """Look at what a local run has; it has no alarms, no aliases and this machine's clock."""
+    """Check a local run, which has no alarms or aliases, and this machine's clock."""
     variables = target.authorizer_variables()
     yield from _tables(target, target.outputs(), deployed=False)
     arn = variables["KEYSCOPE_KMS_KEY_ARN"]
@@ -102,7 +102,7 @@ def _local(target: Target, session: LocalSession) -> Iterator[Finding]:
 
 
 def _tables(target: Target, outputs: Mapping[str, str], *, deployed: bool) -> Iterator[Finding]:
-    """Look at the tables that the stack uses, which need not be its own."""
+    """Check the tables that the stack uses, which may belong to another stack."""
     for output, check in TABLES.items():
         name, has_keys = output_of(outputs, output), output == "KeysTableName"
         look = partial(
@@ -122,7 +122,7 @@ def _settings_of(target: Target) -> AuthorizerSettings | None:
     try:
         return target.authorizer_settings()
     except Failure:
-        # The check of the settings tells.
+        # The check of the settings reports it.
         return None
 
 

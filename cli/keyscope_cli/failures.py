@@ -1,11 +1,11 @@
-"""How a command ends: exit statuses, and the one exception that names them.
+"""How a command ends: the exit statuses, and the one exception that carries them.
 
-0    done; for `explain`, `access check` and `doctor`: it passes, it is sound
-1    the answer is no: refused, forbidden, unsound
-2    the command was used wrongly; nothing was asked
-3    your own credential was refused, or does not reach what you asked for
-4    the request was understood and not carried out: not there, not valid, not now possible
-5    nothing could be told: AWS, the network or the local stack did not answer
+0    success; for `explain`, `access check` and `doctor`: it passes, it is sound
+1    the result is negative: refused, forbidden, unsound
+2    the command was used wrongly; no request was sent
+3    your own credential was refused, or may not do what you asked for
+4    the request was understood but not carried out: not found, not valid, not possible now
+5    no result: AWS, the network or the local stack did not respond
 130  interrupted
 """
 
@@ -25,10 +25,10 @@ class ExitStatus(IntEnum):
 
 
 class Failure(Exception):  # noqa: N818 - a state, as in the package's error tree
-    """A command cannot go on; `advice` says what to do. Neither text holds a secret."""
+    """A command cannot continue; `advice` says what to do. Neither text contains a secret."""
 
     def __init__(self, status: ExitStatus, message: str, advice: str = "") -> None:
-        """Carry what a person is told."""
+        """Store the texts that a person sees."""
         super().__init__(message)
         self.status = status
         self.message = message

@@ -1,4 +1,4 @@
-"""What `doctor` finds: one finding with a verdict for each check."""
+"""The findings of `doctor`: one with a verdict for each check."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A check, its verdict, what it found, and what to do unless all is well."""
+    """A check, its verdict, what it found, and what to do if there is a problem."""
 
     check: str
     verdict: CheckVerdict
@@ -39,7 +39,7 @@ class Finding:
 
 
 def judged(check: str, found: str, *, ok: bool, otherwise: CheckVerdict, advice: str) -> Finding:
-    """Return a finding that is ok, or another verdict with advice."""
+    """Return a finding that is ok, or one with another verdict and advice."""
     return (
         Finding(check, CheckVerdict.OK, found) if ok else Finding(check, otherwise, found, advice)
     )

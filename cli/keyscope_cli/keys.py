@@ -30,7 +30,7 @@ Overlap = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class KeyCommands:
-    """The commands for keys of one kind of owner: where the API has them, and its shape."""
+    """The commands for keys of one kind of owner: their path in the API and the API's shape."""
 
     path: str
     name_member: str
@@ -119,7 +119,7 @@ class KeyCommands:
             options.output.line(f"{key} is revoked.")
 
     def typer(self, text: str) -> typer.Typer:
-        """Return the commands, ready to be added to the program."""
+        """Return the commands, ready to add to the program."""
         app = typer.Typer(no_args_is_help=True, help=text)
         commands: dict[str, Callable[..., None]] = {
             "list": self.list_keys,
@@ -168,7 +168,7 @@ def segment(text: str) -> str:
     """Return an id as one segment of a path.
 
     Raises:
-        Failure: it holds what would make it more than one.
+        Failure: it contains a character that would make it more than one segment.
     """
     if not text.replace("_", "").isalnum() or not text.isascii():
         raise Failure(ExitStatus.USAGE, f"{text!r} is no id.", "Ids are hex characters.")
@@ -176,7 +176,7 @@ def segment(text: str) -> str:
 
 
 def shown_key(key: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a key in the shape of v2, whichever it has."""
+    """Return a key in the v2 shape, from either shape."""
     renamed = {"_id": "id", "name": "displayName"}
     return {renamed.get(name, name): value for name, value in key.items()}
 

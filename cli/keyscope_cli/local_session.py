@@ -1,7 +1,8 @@
-"""The file by which `--local` finds the Keyscope that `make run` serves.
+"""The file through which `--local` finds the Keyscope that `make run` serves.
 
-It is looked for in the working directory, and a command sends credentials to the addresses in it.
-So it is read only if it is the person's own, and only if every address is on this machine.
+The command line looks for the file in the working directory and sends credentials to the addresses
+in it. So it reads the file only if it belongs to the current user and every address is on this
+machine.
 """
 
 import json
@@ -24,16 +25,17 @@ _START_ANEW: Final = "Stop `make run` and start it again, or name its file with 
 _URL: Final = re.compile(
     r"https?://(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9.]+))(?::\d{1,5})?/?"
 )
-"""URLs of one reading: without user, query, fragment or anything that URL parsers differ on."""
+"""URLs that can be read in only one way: no user, query, fragment, or anything else on which URL
+parsers differ."""
 _ENDPOINT: Final = "AWS_ENDPOINT_URL"
 _NEEDED: Final = (_ENDPOINT, "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-"""Without these a client would take the person's own credentials, or go to the real AWS."""
+"""Without these, a client would use the user's own credentials, or connect to the real AWS."""
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSession:
-    """What `make run` wrote of itself; it holds working credentials of the local store."""
+    """What `make run` wrote about itself, including working credentials of the local store."""
 
     members: Mapping[str, Any]
 
@@ -45,7 +47,7 @@ class LocalSession:
 
     @property
     def placeholders(self) -> Mapping[str, str]:
-        """What the placeholders of the sample events stand for in this run."""
+        """The values of the sample events' placeholders in this run."""
         found: Mapping[str, str] = self.members["placeholders"]
         return found
 
@@ -60,7 +62,7 @@ def read_session(path: Path) -> LocalSession:
 
     Raises:
         Failure: the file is missing or malformed, is not a regular file, belongs to another user,
-            is writable by others, or holds an address that is not a loopback address.
+            is writable by others, or contains an address that is not a loopback address.
     """
     text = _text_of(path)
     try:
@@ -80,7 +82,7 @@ def read_session(path: Path) -> LocalSession:
 
 def _text_of(path: Path) -> str:
     try:
-        # Without waiting for a writer, should it be a pipe.
+        # If the file is a pipe, do not wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, encoding="utf-8") as file:
             _check_owner(path, os.fstat(file.fileno()))

@@ -65,8 +65,8 @@ def main() -> None:
     output = Output()
     try:
         refuse_secrets(sys.argv[1:])
-        # The command itself, since calling the `Typer` replaces the hook. It returns the status of
-        # an early exit.
+        # The command itself, because calling the `Typer` replaces the hook. It returns the status
+        # of an early exit.
         sys.exit(get_command(app)(standalone_mode=False))
     except Failure as failure:
         report(failure, output)

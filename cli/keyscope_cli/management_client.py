@@ -1,4 +1,4 @@
-"""The management API over HTTP, with errors as people need them."""
+"""The management API over HTTP, with errors that people can read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ import httpx
 from keyscope_cli.failures import ExitStatus, Failure
 
 TIMEOUT_SECONDS = 35
-"""A little more than API Gateway waits for a function (29 s)."""
+"""Slightly more than API Gateway waits for a function (29 s)."""
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _ADVICE: Final[Mapping[int, str]] = {
     HTTPStatus.UNAUTHORIZED: (
@@ -29,7 +29,7 @@ _ADVICE: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ManagementClient:
-    """Calls the management API at a URL as the holder of a key."""
+    """Calls the management API at a URL with a key."""
 
     url: str
     authorization: str = field(repr=False)
@@ -41,10 +41,10 @@ class ManagementClient:
         body: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
-        """Return the answer's JSON object.
+        """Return the JSON object of the response.
 
         Raises:
-            Failure: the API cannot be reached, or refuses.
+            Failure: the API cannot be reached, or rejects the request.
         """
         parts = urlsplit(self.url)
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
@@ -59,7 +59,7 @@ class ManagementClient:
                 headers={"Authorization": self.authorization},
                 timeout=TIMEOUT_SECONDS,
                 trust_env=parts.hostname not in _LOOPBACK,
-                # To load whom the world trusts takes longer than a call without encryption.
+                # Loading the trusted certificates takes longer than a call without encryption.
                 verify=parts.scheme == "https",
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -88,7 +88,7 @@ def _failure(status: int, members: object) -> Failure:
 
 
 def _titles(members: object) -> list[str]:
-    """Return what is wrong, from the shapes of v2 and v1.1."""
+    """Return the error titles from a v2 or v1.1 response."""
     match members:
         case {"errors": [*errors]}:
             return [f"{one.get('title')} [{one.get('code')}]" for one in errors]

@@ -1,4 +1,4 @@
-"""`doctor` on what goes on: alarms, messages that were given up, the clock, the API's refusal."""
+"""`doctor` on operations: alarms, dead letters, the clock, and whether the API refuses."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,8 @@ from keyscope_cli.aws import Aws
 from keyscope_cli.findings import CheckVerdict, Finding, judged
 
 MAX_CLOCK_DIFFERENCE_SECONDS = 5
-"""Tokens that this machine signs are refused when its clock is ahead, or end early when behind."""
+"""Tokens that this machine signs are refused if its clock is ahead, and expire early if it is
+behind."""
 TO_WATCH = (
     "Put alarms on the metrics Failed and CacheFlushFailures, and on messages in"
     " FlushDeadLetterQueue; docs/decision-log.md has them."
@@ -19,7 +20,7 @@ TO_WATCH = (
 
 
 def alarm_findings(aws: Aws, names: Sequence[str]) -> Iterator[Finding]:
-    """Look at the stack's alarms."""
+    """Check the stack's alarms."""
     if not names:
         yield Finding("alarms", CheckVerdict.WARNING, "The stack has none", TO_WATCH)
         return
@@ -36,7 +37,7 @@ def alarm_findings(aws: Aws, names: Sequence[str]) -> Iterator[Finding]:
 
 
 def dead_letter_findings(aws: Aws, queue_url: str) -> Iterator[Finding]:
-    """Look for cache flushes that were given up."""
+    """Check for cache flushes in the dead-letter queue."""
     name = "ApproximateNumberOfMessages"
     client = aws.client("sqs")
     found = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
@@ -51,12 +52,12 @@ def dead_letter_findings(aws: Aws, queue_url: str) -> Iterator[Finding]:
 
 
 def clock_findings(aws: Aws) -> Iterator[Finding]:
-    """Compare this machine's clock with AWS's, by the `Date` of an answer, which has seconds."""
+    """Compare this machine's clock with AWS's, from the `Date` of a response, to the second."""
     started = time.time()
     answer = aws.client("sts").get_caller_identity()
     now = (started + time.time()) / 2
     date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
-    # The header drops the fraction of its second.
+    # The header drops the fraction of a second.
     ahead = now - (parsedate_to_datetime(date).timestamp() + 0.5)
     yield judged(
         "clock of this machine",
@@ -68,7 +69,7 @@ def clock_findings(aws: Aws) -> Iterator[Finding]:
 
 
 def refusal_findings(url: str) -> Iterator[Finding]:
-    """Look whether the API refuses who sends no credential."""
+    """Check that the API rejects requests without a credential."""
     check = "API without a credential"
     try:
         is_local = httpx.URL(url).host == "127.0.0.1"

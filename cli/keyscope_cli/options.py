@@ -1,4 +1,4 @@
-"""The options that many commands share, and how a command gets them as one value."""
+"""The options that many commands share, passed to a command as one value."""
 
 import inspect
 import os
@@ -32,7 +32,7 @@ SecretFile = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """Which Keyscope is meant, and how to answer."""
+    """Which Keyscope to use, and how to write the result."""
 
     stack: Annotated[
         str | None, typer.Option(help="The deployed stack's name; else KEYSCOPE_STACK.")
@@ -51,11 +51,11 @@ class TargetOptions:
 
     @property
     def output(self) -> Output:
-        """Where the command's words go."""
+        """The output of the command."""
         return Output(as_json=self.as_json)
 
     def target(self) -> Target:
-        """Return the Keyscope that is meant; nothing is asked of it yet."""
+        """Return the selected Keyscope, without contacting it."""
         if self.local and self.stack is None:
             return local_target(self.session)
         if self.local:
@@ -65,7 +65,7 @@ class TargetOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ManagementOptions(TargetOptions):
-    """The same, with the key of account scope that the management API is called with."""
+    """The same, with the account-scope key that calls the management API."""
 
     url: Annotated[
         str | None,
@@ -83,7 +83,7 @@ class ManagementOptions(TargetOptions):
     ] = None
 
     def target(self) -> Target:
-        """Return the Keyscope that is meant; nothing is asked of it yet."""
+        """Return the selected Keyscope, without contacting it."""
         names_a_stack = self.local or self.stack is not None
         if self.url is not None and names_a_stack:
             raise Failure(ExitStatus.USAGE, "Both --url and a stack are given; give one.")
@@ -98,7 +98,7 @@ class ManagementOptions(TargetOptions):
         return ManagementClient(target.management_url(), key.basic())
 
     def own_key(self, target: Target) -> HeldKey:
-        """Return the caller's key; a local run's own account key where none is named."""
+        """Return the caller's key, or a local run's own account key if none is named."""
         key = held_key(self.credential_file, self.key_id)
         if key is None and target.session is not None:
             return target.session.key("account_key")
@@ -115,7 +115,7 @@ _O = TypeVar("_O", bound=TargetOptions)
 
 
 def with_options(kind: type[_O]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command, whose first parameter takes them, the options of this kind."""
+    """Pass the options of this kind to a command, as its first parameter."""
     shared = inspect.signature(kind, eval_str=True).parameters.values()
     names = {one.name for one in fields(kind)}
 

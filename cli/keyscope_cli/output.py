@@ -1,10 +1,10 @@
-"""What people and programs are shown: tables, facts, JSON; plain where nobody's terminal is.
+"""Output for people and programs: tables, facts and JSON, without styles outside a terminal.
 
-Answers go to standard output, all else to standard error. Rich leaves colours out where `NO_COLOR`
-is set or the output is no terminal; then tables are plain columns, too.
+Results go to standard output, everything else to standard error. Rich omits colors if `NO_COLOR` is
+set or the output is not a terminal; then tables are plain columns, too.
 
-Names, metadata and events come from others. Text goes through `shown`, and JSON is printable ASCII,
-so neither can move a cursor, rename a window, or make one name look like another.
+Other people choose names, metadata and events. Text goes through `shown`, and JSON is printable
+ASCII, so neither can move the cursor, rename the window, or make one name look like another.
 """
 
 import json
@@ -21,7 +21,7 @@ from rich.text import Text
 _MARKS = {"passed": "green", "ok": "green", "warning": "yellow"}
 _BAD_MARKS = {"failed", "problem"}
 _UNSAFE: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's general categories of what `shown` escapes."""
+"""The Unicode general categories that `shown` escapes."""
 _LAST_OF_FOUR_DIGITS: Final = 0xFFFF
 
 
@@ -31,7 +31,7 @@ def _console(*, stderr: bool) -> Console:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a command's words go; `as_json` makes the answer one JSON document."""
+    """The output of a command; with `as_json`, the result is one JSON document."""
 
     as_json: bool = False
     _out: Console = field(default_factory=lambda: _console(stderr=False))
@@ -39,16 +39,16 @@ class Output:
 
     def json(self, value: object) -> None:
         """Write a JSON document."""
-        # `json.dumps` escapes all but DEL.
+        # `json.dumps` escapes everything but DEL.
         text = json.dumps(value, indent=2, ensure_ascii=True).replace("\x7f", r"\u007f")
         self._out.file.write(text + "\n")
 
     def line(self, text: str = "", style: str = "") -> None:
-        """Write a line of the answer."""
+        """Write a line of the result."""
         self._out.print(Text(shown(text), style=style))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Write a table: ruled in a terminal, else columns with two spaces between them."""
+        """Write a table: with rules in a terminal, otherwise as columns two spaces apart."""
         head, *body = [tuple(map(shown, row)) for row in (columns, *rows)]
         if self._out.is_terminal:
             table = Table(*head, header_style="bold")
@@ -62,23 +62,23 @@ class Output:
             self._out.file.write("  ".join(cells).rstrip() + "\n")
 
     def facts(self, facts: Mapping[str, str]) -> None:
-        """Write facts, a line each."""
+        """Write facts, one per line."""
         lines = {shown(name): value for name, value in facts.items()}
         width = max(map(len, lines), default=0)
         for name, value in lines.items():
             self.line(f"{name.ljust(width)}  {value}")
 
     def note(self, text: str) -> None:
-        """Tell a person something beside the answer."""
+        """Write a note to standard error."""
         self._err.print(Text(shown(text)))
 
     def warn(self, text: str) -> None:
-        """Warn a person."""
+        """Write a warning to standard error."""
         self._err.print(Text(shown(text), style="yellow"))
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Callable[[str], None]]:
-        """Show that something goes on, in a terminal only; what is yielded takes other words."""
+        """Show progress, in a terminal only; yields a function that changes the text."""
         if not self._err.is_terminal or self.as_json:
             yield lambda _: None
             return
@@ -87,11 +87,11 @@ class Output:
 
 
 def shown(text: str) -> str:
-    """Escape what a terminal obeys, hides or reorders, in the way of JSON (RFC 8259, section 7).
+    """Escape what a terminal obeys, hides or reorders, in JSON's way (RFC 8259, section 7).
 
-    These are control characters (C0, DEL and C1, so also ESC, tabs and line feeds), format
+    These are control characters (C0, DEL and C1, which include ESC, tabs and line feeds), format
     characters (bidirectional marks, zero-width characters, tags), line and paragraph separators,
-    and halves of surrogate pairs. Text of one line stays on one line.
+    and halves of surrogate pairs. One line of text stays one line.
     """
     return "".join(
         _escaped(ord(each)) if unicodedata.category(each) in _UNSAFE else each for each in text
@@ -103,5 +103,5 @@ def _escaped(code: int) -> str:
 
 
 def style_of(cell: str) -> str:
-    """Return the colour of a verdict; none for any other text."""
+    """Return the color of a verdict; none for any other text."""
     return "bold red" if cell in _BAD_MARKS else _MARKS.get(cell, "")

@@ -1,4 +1,4 @@
-"""The provisioning function, invoked as an IAM caller."""
+"""Invokes the provisioning function as an IAM caller."""
 
 import json
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from keyscope_cli.target import Target
 
 
 def provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any]:
-    """Invoke the provisioning function; return its answer.
+    """Invoke the provisioning function and return its answer.
 
     Raises:
-        Failure: it cannot be invoked, refuses the request, or failed.
+        Failure: it cannot be invoked, rejects the request, or fails.
     """
     client = target.aws.client("lambda")
     name = target.provisioning_function()

@@ -1,4 +1,4 @@
-"""How a new secret goes out: once, to the terminal or to a file that only its owner can read."""
+"""Shows a new secret once: in the terminal, or in a file that only its owner can read."""
 
 import json
 import os
@@ -18,14 +18,14 @@ SHOWN_ONCE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SecretPlace:
-    """Where a new secret goes: a new file of its own, or else the answer itself."""
+    """Where a new secret goes: to a new file, or else into the result."""
 
     output: Output
     file: Path | None = None
     _descriptor: int | None = None
 
     def show(self, key: Mapping[str, object], others: Mapping[str, object]) -> None:
-        """Show a key that has just been made, with what else the answer holds."""
+        """Show a new key, with the other members of the result."""
         shown = dict(key)
         if self._descriptor is not None:
             with os.fdopen(os.dup(self._descriptor), "w", encoding="utf-8") as file:
@@ -42,12 +42,12 @@ class SecretPlace:
 
 @contextmanager
 def place_of_secret(output: Output, file: Path | None) -> Iterator[SecretPlace]:
-    """Make the file before the key, so that no secret is lost for want of a place.
+    """Create the file before the key, so that no secret is lost because the file cannot be written.
 
-    The file is removed again when the key is not made.
+    Removes the file if the key is not created.
 
     Raises:
-        Failure: the file is there already, or cannot be made.
+        Failure: the file already exists, or cannot be created.
     """
     if file is None:
         yield SecretPlace(output)

@@ -1,4 +1,4 @@
-"""`doctor` on what is stored: the tables and the key that seals secrets."""
+"""`doctor` on storage: the tables, and the key that encrypts secrets."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ TTL_ATTRIBUTE = "expires_at"
 def table_findings(
     aws: Aws, check: str, name: str, *, has_keys: bool, deployed: bool
 ) -> Iterator[Finding]:
-    """Look at a table; an emulator knows neither recovery nor protection."""
+    """Check a table; an emulator supports neither recovery nor deletion protection."""
     client = aws.client("dynamodb")
     table = client.describe_table(TableName=name)["Table"]
     status = table["TableStatus"]
@@ -75,7 +75,7 @@ def _index_finding(indexes: list[dict[str, object]]) -> Finding:
 
 
 def sealing_key_findings(aws: Aws, arn: str, *, deployed: bool) -> Iterator[Finding]:
-    """Look at the KMS key."""
+    """Check the KMS key."""
     client = aws.client("kms")
     state = client.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"]
     yield judged(

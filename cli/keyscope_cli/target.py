@@ -1,4 +1,4 @@
-"""Which Keyscope a command talks to: a deployed stack, the local one, or a URL."""
+"""Which Keyscope a command uses: a deployed stack, the local one, or a URL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from keyscope_cli.local_session import SESSION_FILE, LocalSession, read_session
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A Keyscope: how to reach AWS for it, and what the stack is called."""
+    """A Keyscope: how to reach AWS for it, and the name of the stack."""
 
     aws: Aws
     stack_name: str | None = None
@@ -30,7 +30,7 @@ class Target:
         """Return the stack's outputs.
 
         Raises:
-            Failure: no stack is named, or AWS does not tell.
+            Failure: no stack is named, or AWS does not return them.
         """
         if self.session is not None:
             outputs: Mapping[str, str] = self.session.stack["outputs"]
@@ -39,19 +39,19 @@ class Target:
         return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
 
     def check_named(self) -> None:
-        """Refuse a command that does not say which Keyscope is meant.
+        """Check that the command names a Keyscope.
 
         Raises:
-            Failure: no stack, no local run and no URL is named.
+            Failure: it names no stack, no local run and no URL.
         """
         if self.stack_name is None and self.session is None and self.url is None:
             raise _not_named()
 
     def described_stack(self) -> Mapping[str, Any]:
-        """Return what CloudFormation tells of the stack.
+        """Return CloudFormation's description of the stack.
 
         Raises:
-            Failure: no stack is named, or AWS does not tell.
+            Failure: no stack is named, or AWS does not return it.
         """
         if self.stack_name is None:
             raise _not_named()
@@ -98,7 +98,8 @@ class Target:
         """Return the settings of the stack's REST authorizer.
 
         Raises:
-            Failure: they cannot be used here, such as an access map that is not in this package.
+            Failure: they cannot be used here, for example because this package lacks the access
+                map.
         """
         try:
             return read_authorizer_settings(self.authorizer_variables())
@@ -107,7 +108,7 @@ class Target:
             raise Failure(ExitStatus.UNAVAILABLE, str(error), advice) from None
 
     def authorizer(self) -> Authorizer:
-        """Return an authorizer of the stack's settings that reads as you, without caches."""
+        """Return an authorizer with the stack's settings, your credentials and no caches."""
         dynamodb = self.aws.client("dynamodb")
         settings = self.authorizer_settings()
         return explaining_authorizer(settings, dynamodb, lambda: self.aws.client("kms"))
@@ -117,7 +118,7 @@ def local_target(file: Path | None) -> Target:
     """Return the Keyscope that `make run` serves.
 
     Raises:
-        Failure: its session file is missing, malformed, not the person's own, or leads elsewhere.
+        Failure: its session file is missing, malformed, another user's, or leads elsewhere.
     """
     session = read_session(file or SESSION_FILE)
     return Target(Aws(session.stack["endpoints"]), session=session)
@@ -132,7 +133,7 @@ def output_of(outputs: Mapping[str, str], name: str) -> str:
     """Return one of a stack's outputs.
 
     Raises:
-        Failure: the stack has none of that name.
+        Failure: the stack has no output of that name.
     """
     if name not in outputs:
         message = f"The stack has no output {name}: it is not Keyscope's."

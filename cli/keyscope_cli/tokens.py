@@ -71,7 +71,7 @@ def token(
 
 
 def _signed(key: HeldKey, scope: Scope, claims: dict[str, object]) -> str:
-    """Sign the claims; what no authorizer would take is not signed."""
+    """Sign the claims, unless the authorizers would refuse them."""
     owner_type = owner_type_of_key(key.key_id)
     if scope not in SCOPES_BY_OWNER[owner_type]:
         given = " and ".join(sorted(SCOPES_BY_OWNER[owner_type]))
