@@ -1,4 +1,4 @@
-"""The hooks by which MkDocs makes the pages of docs/ (`make docs`)."""
+"""MkDocs hooks that build the pages of docs/ (`make docs`)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -26,14 +26,14 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "Performance": ("performance.md",),
     "Decisions": ("decisions/*.md",),
 }
-"""The pages as they are to be read. Patterns stand for all that is not named before them; a page
-that is not there is left out."""
+"""The pages in reading order. A pattern stands for all pages that no earlier entry names; an entry
+without a page is left out."""
 
 _LINK: Final = re.compile(r"(?<!!)\[([^\]]+)\]\(((?:\.\./)+)([^)#\s]*)(?:#[^)\s]*)?\)")
 
 
 def pages_in_order(docs: Path) -> dict[str, list[str]]:
-    """Return the pages of each section, by their paths below `docs`."""
+    """Return the pages of each section, as paths relative to `docs`."""
     placed: set[str] = set()
     return {
         section: [
@@ -44,9 +44,9 @@ def pages_in_order(docs: Path) -> dict[str, list[str]]:
 
 
 def with_outer_links_as_text(markdown: str, folder: str) -> str:
-    """Turn links that leave docs/ into text: the pages stand for themselves, the repository not.
+    """Turn links that leave docs/ into text, because the site does not contain their targets.
 
-    `folder` is that of the page, below docs/.
+    `folder` is the folder of the page, relative to docs/.
     """
     depth = len(Path(folder).parts)
 
@@ -68,7 +68,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Take a page's outer links out."""
+    """Turn the links of a page that leave docs/ into text."""
     del config, files
     return with_outer_links_as_text(markdown, str(Path(page.file.src_uri).parent))
 

@@ -1,6 +1,6 @@
-"""Write what documents the management API, made from its routes.
+"""Writes the documents of the management API, generated from its routes.
 
-`docs/openapi.json` is the OpenAPI document, `docs/endpoints.md` the same as a table to read.
+`docs/openapi.json` is the OpenAPI document, `docs/endpoints.md` a readable table of the same.
 """
 
 import json
@@ -42,7 +42,7 @@ def _table(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _place(path: str) -> tuple[bool, str]:
-    """Sort v2 before v1.1, and each by path, whatever a placeholder is called."""
+    """Sort v2 before v1.1, and then by path, regardless of the names of placeholders."""
     return not path.startswith("/v2/"), re.sub(r"{\w+}", "{", path)
 
 

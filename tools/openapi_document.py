@@ -1,7 +1,7 @@
-"""The OpenAPI document of the management API, made from its routes.
+"""The OpenAPI document of the management API, generated from its routes.
 
-Powertools describes routes, bodies and answers; what it does not know of is added here: who may
-call, the queries of lists, and the errors.
+Powertools describes routes, request bodies and responses. This module adds what Powertools does not
+know: who may call, the query parameters of lists, and the errors.
 """
 
 import json
@@ -105,7 +105,7 @@ _CONFLICTS: Final = {
 """The error codes of 409, by operation."""
 
 _WRITING: Final = ("Create", "Update", "Delete", "Rotate", "End")
-"""How the ids of operations that change something begin."""
+"""The prefixes of the ids of operations that change something."""
 
 _ERRORS_V2: Final = {
     "type": "object",
@@ -146,7 +146,7 @@ _SERVER: Final = {
 }
 _DONE: Final = {"200": "Done", "201": "Created"}
 _POWERTOOLS_OWN: Final = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
-"""Schemas of answers that this API does not give."""
+"""Schemas of responses that this API never returns."""
 
 
 def openapi_document() -> Json:
@@ -173,7 +173,7 @@ def openapi_document() -> Json:
 
 
 def _complete(path: str, operation: Json) -> None:
-    """Add to an operation what Powertools does not know of."""
+    """Add to an operation what Powertools does not know."""
     operation["x-keyscope-callers"] = _callers_of(path, operation["operationId"])
     query = _QUERIES.get(operation["operationId"], [])
     operation["parameters"] = [*operation.get("parameters", []), *query]
@@ -183,7 +183,7 @@ def _complete(path: str, operation: Json) -> None:
         response["description"] = _DONE[status]
     own = "ErrorV11" if path.startswith(V11_PREFIX) else "Errors"
     for status, description in _errors_of(path, operation):
-        # API Gateway answers for itself in the v2 shape, whatever the path.
+        # API Gateway's own responses have the v2 shape on every path.
         names = {"Errors"} if status in _BY_GATEWAY_ALONE else {own}
         names |= {"Errors"} if status in _BY_GATEWAY_TOO else set()
         refs = [{"$ref": f"#/components/schemas/{name}"} for name in sorted(names)]
@@ -205,7 +205,7 @@ def _not_found_of(path: str) -> str:
 
 
 def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
-    """Yield the statuses of an operation's errors, with what they mean."""
+    """Yield the statuses of an operation's errors, with their meanings."""
     has_body = "requestBody" in operation
     places = {parameter["in"] for parameter in operation["parameters"]}
     if has_body or "query" in places:

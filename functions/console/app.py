@@ -1,7 +1,7 @@
 """The key console: static files for a browser, behind no authorizer.
 
-It knows no key and no table. What the console does, it does in the browser, against the management
-API of the same stage.
+This function has no access to keys or tables. The console runs in the browser, and calls the
+management API of the same stage.
 """
 
 from base64 import b64encode
@@ -18,7 +18,7 @@ MEDIA_TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 SECURITY_HEADERS: Final = {
-    # Nothing but the console's own files runs, and nothing but this API is called.
+    # Only the console's own files can run, and they can call only this API.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
         " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
@@ -36,7 +36,7 @@ PAGE: Final = "index.html"
 
 
 class HttpAnswer(TypedDict):
-    """A Lambda proxy integration's answer."""
+    """The answer of a Lambda proxy integration."""
 
     statusCode: int
     headers: dict[str, str]
@@ -53,7 +53,7 @@ class Asset:
 
 
 def read_assets(folder: Path) -> dict[str, Asset]:
-    """Read every file of the console, by name; one of another type is not of the console."""
+    """Read every file of the console, by name; other file types are not part of the console."""
     return {
         path.name: Asset(MEDIA_TYPES[path.suffix], path.read_text("utf-8"), _tag(path))
         for path in folder.iterdir()
@@ -69,7 +69,7 @@ ASSETS: Final = read_assets(Path(__file__).with_name("static"))
 
 
 def handler(event: Mapping[str, object], context: object) -> HttpAnswer:  # noqa: ARG001 - Lambda's
-    """Answer `GET /console/{file}` with a file, and `GET /console` with the way to the page."""
+    """Answer `GET /console/{file}` with a file, and `GET /console` with a redirect to the page."""
     name = _member(event, "pathParameters").get("file")
     if name is None:
         path = str(_member(event, "requestContext").get("path")).rstrip("/")

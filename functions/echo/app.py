@@ -1,4 +1,4 @@
-"""Backend that shows what the authorizer told it; for trying out a stack that was just deployed."""
+"""A backend that returns what the authorizer passed to it, for trying out a new stack."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class HttpAnswer(TypedDict):
-    """A Lambda proxy integration's answer, the same for REST and HTTP APIs."""
+    """The answer of a Lambda proxy integration, the same for REST and HTTP APIs."""
 
     statusCode: int
     headers: dict[str, str]
@@ -14,9 +14,9 @@ class HttpAnswer(TypedDict):
 
 
 def handler(event: Mapping[str, object], context: object) -> HttpAnswer:  # noqa: ARG001 - Lambda's
-    """Answer with the method, the path and the authorizer's context, and nothing else.
+    """Answer with only the method, the path and the authorizer's context.
 
-    The request's headers stay unanswered: they hold the credential.
+    The answer leaves out the request's headers, because they contain the credential.
     """
     body = {**_asked(event), "context": _authorizer_context(event)}
     return {
@@ -35,7 +35,7 @@ def _asked(event: Mapping[str, object]) -> dict[str, object]:
 
 def _authorizer_context(event: Mapping[str, object]) -> Mapping[str, object]:
     authorizer = _member(_member(event, "requestContext"), "authorizer")
-    # An HTTP API puts it one level deeper; a REST API adds the principal and its own latency.
+    # An HTTP API nests it one level deeper; a REST API adds the principal and its own latency.
     context = authorizer.get("lambda", authorizer)
     if not isinstance(context, dict):
         return {}
