@@ -1,7 +1,7 @@
-"""An access map file of this machine in place of the one that the parameter AccessMap names.
+"""Replaces the access map that the parameter AccessMap names with a file of this machine.
 
-In AWS the file is in the keyscope layer, and the parameter is its name there. Here any path will
-do, longer than the parameter may be, too.
+In AWS, the file is in the keyscope layer, and the parameter is its name there. Here, any path
+works, even one that is longer than the parameter allows.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ _VARIABLE: Final = "KEYSCOPE_ACCESS_MAP"
 
 
 def with_access_map(stack: Stack, file: Path) -> Stack:
-    """Return the stack with another access map, of an absolute path, in each of its readers."""
+    """Return the stack with another access map, by absolute path, in each of its readers."""
     path = str(file)
     return replace(
         stack,

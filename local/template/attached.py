@@ -1,4 +1,4 @@
-"""Another template whose APIs use this stack's authorizers, run together with the stack."""
+"""Adds another template, whose APIs use this stack's authorizers, to the stack."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +10,10 @@ from local.template.stack import Stack, load_stack
 
 
 def attach(stack: Stack, template: Path) -> Stack:
-    """Return the stack with what another template adds, which imports the stack's exports.
+    """Return the stack with the resources of another template, which imports the stack's exports.
 
     Raises:
-        TemplateError: both have a resource of one name, or the template cannot be loaded.
+        TemplateError: both have a resource of the same name, or the template cannot be loaded.
     """
     other = load_stack(template, imports=stack.exports)
     if common := sorted(stack.resources.keys() & other.resources.keys()):

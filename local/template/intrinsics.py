@@ -1,7 +1,7 @@
-"""CloudFormation's intrinsic functions, resolved to what a deployed stack would see.
+"""Resolves CloudFormation's intrinsic functions to the values that a deployed stack would see.
 
-Supported are the functions that this project's template and SAM's translation of it use. Anything
-else is refused by name: a value that was guessed would make the local run differ from AWS.
+It supports the functions that this project's template and SAM's translation of it use, and rejects
+all others by name: a guessed value would make the local run differ from AWS.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ _VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
 class TemplateError(Exception):
-    """The template holds what is not supported here, or contradicts itself; the text says where."""
+    """The template is not supported here, or contradicts itself; the text says where."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Resolves the values of one template. `parameters` holds each parameter's value.
+    """Resolves the values of one template. `parameters` contains each parameter's value.
 
-    `imports` holds what another stack exports, by the part of the name after that stack's own.
+    `imports` contains the exports of another stack, by the part of the name after that stack's own.
     """
 
     parameters: Mapping[str, str]
@@ -53,10 +53,10 @@ class Resolver:
         return None if resolved is _NO_VALUE else resolved
 
     def text(self, value: object, where: str) -> str:
-        """Resolve a value that must come out as text or a number; return it as text.
+        """Resolve a value that must be text or a number; return it as text.
 
         Raises:
-            TemplateError: it comes out as something else.
+            TemplateError: it is something else.
         """
         return _as_text(self._resolve(value, where), where)
 
@@ -90,7 +90,7 @@ class Resolver:
                 raise TemplateError(message)
 
     def reference(self, name: str, where: str) -> object:
-        """Return what `Ref` gives for a parameter, a pseudo parameter or a resource."""
+        """Return what `Ref` returns for a parameter, a pseudo parameter or a resource."""
         if name == "AWS::NoValue":
             return _NO_VALUE
         if name in PSEUDO_PARAMETERS:
@@ -100,7 +100,7 @@ class Resolver:
         return self._of_resource(name, "Ref", where)
 
     def has_reference(self, name: str) -> bool:
-        """Tell whether `Ref` of a resource is known here."""
+        """Return whether `Ref` of a resource is known here."""
         return (str(self.resources[name]["Type"]), "Ref") in _ATTRIBUTES
 
     def _resolve(self, value: object, where: str) -> object:
@@ -160,7 +160,7 @@ class Resolver:
                 return self._of_resource(resource, attribute, where)
             return _as_text(self.reference(name, where), where)
 
-        # `${!name}` stands for a literal `${name}`.
+        # `${!name}` is an escaped literal `${name}`.
         return _VARIABLE.sub(value_of, str(template)).replace("${!", "${")
 
     def _of_resource(self, name: str, attribute: str, where: str) -> str:
@@ -177,7 +177,7 @@ class Resolver:
 
 
 def _function(value: object) -> tuple[str, object] | None:
-    """Return an intrinsic function's name and argument, or nothing for plain data."""
+    """Return an intrinsic function's name and argument, or `None` for plain data."""
     if not isinstance(value, Mapping) or len(value) != 1:
         return None
     ((name, argument),) = value.items()
@@ -242,7 +242,7 @@ def _queue_arn(name: str, properties: Json, resolver: Resolver) -> str:
 
 
 def _queue_url(name: str, properties: Json, resolver: Resolver) -> str:
-    """Return the URL that a queue has at AWS; a client sends it to whatever endpoint it has."""
+    """Return the URL of a queue at AWS; a client sends it to its own endpoint."""
     region, account = PSEUDO_PARAMETERS["AWS::Region"], PSEUDO_PARAMETERS["AWS::AccountId"]
     queue = _queue_name(name, properties, resolver)
     return f"https://sqs.{region}.{PSEUDO_PARAMETERS['AWS::URLSuffix']}/{account}/{queue}"
