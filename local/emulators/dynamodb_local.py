@@ -1,8 +1,8 @@
-"""Amazon's own DynamoDB Local: what moto is not, honest about writes that race.
+"""Amazon's own DynamoDB Local, which, unlike moto, is correct about racing writes.
 
-Maven fetches it once, with its libraries, into a folder outside the tree. It runs on Java 17 or
-later, keeps everything in memory, and sends no telemetry. It listens on every interface of the
-machine, which it has no setting for: start it for tests, not as a service.
+Maven downloads it once, with its libraries, into a folder outside the tree. It requires Java 17 or
+later, keeps everything in memory, and sends no telemetry. It listens on every network interface of
+the machine, and has no setting for that, so use it for tests, not as a service.
 """
 
 import os
@@ -20,14 +20,14 @@ from local.emulators.listening_program import LOOPBACK, cache_folder, free_ports
 VERSION: Final = "3.3.1"
 DOWNLOAD_SECONDS: Final = 300
 START_SECONDS: Final = 60
-"""How long it may take until it listens; it needs 2 s on an idle machine."""
+"""How long, in seconds, it may take until it listens; it takes 2 s on an idle machine."""
 
 _MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
 _COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _PLATFORMS = {("Linux", "x86_64"), ("Darwin", "x86_64"), ("Windows", "AMD64")}
-"""Those that its SQLite library is published for."""
+"""The platforms that its SQLite library is published for."""
 
-# From 3.0.0 on its group is software.amazon.dynamodb; com.amazonaws ends with 2.6.1.
+# Since 3.0.0, its group is software.amazon.dynamodb; com.amazonaws ends with 2.6.1.
 _POM = f"""\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -50,16 +50,16 @@ class DynamoDbLocalMissing(Exception):  # noqa: N818 - a state
 
 
 class DownloadFailed(Exception):  # noqa: N818 - a state
-    """Maven could not fetch DynamoDB Local; the text holds the end of its output."""
+    """Maven could not download DynamoDB Local; the text contains the end of its output."""
 
 
 @contextmanager
 def running_dynamodb_local() -> Iterator[str]:
-    """Start DynamoDB Local on a free port, yield its endpoint URL, and end it.
+    """Start DynamoDB Local on a free port, yield its endpoint URL, and stop it.
 
     Raises:
-        DynamoDbLocalMissing: Java or Maven is missing, or the platform is not one of its own.
-        DownloadFailed: it is not in the cache and cannot be fetched.
+        DynamoDbLocalMissing: Java or Maven is missing, or the platform is not supported.
+        DownloadFailed: it is not in the cache and cannot be downloaded.
         ProgramError: it does not start.
     """
     java = check_machine()
@@ -82,10 +82,10 @@ def running_dynamodb_local() -> Iterator[str]:
 
 
 def check_machine() -> str:
-    """Return the Java program, once everything that DynamoDB Local needs was found.
+    """Return the Java program, after checking everything else that DynamoDB Local needs.
 
     Raises:
-        DynamoDbLocalMissing: naming what is not there.
+        DynamoDbLocalMissing: with the name of what is missing.
     """
     machine = (platform.system(), platform.machine())
     if machine not in _PLATFORMS:
@@ -102,12 +102,12 @@ def check_machine() -> str:
 
 
 def libraries_folder() -> Path:
-    """Return where DynamoDB Local and its libraries are, or will be once fetched."""
+    """Return the folder of DynamoDB Local and its libraries, whether or not it exists."""
     return cache_folder() / "dynamodb-local" / VERSION
 
 
 def fetch() -> Path:
-    """Return the folder of DynamoDB Local's libraries, fetching them if they are not there.
+    """Return the folder of DynamoDB Local's libraries; download them if they are missing.
 
     Raises:
         DownloadFailed: with the end of Maven's output.
@@ -122,7 +122,7 @@ def fetch() -> Path:
         try:
             (Path(scratch) / "libraries").rename(libraries)
         except OSError:
-            # Another run was first; a folder of that name is always a complete one.
+            # Another run was faster; a folder with that name is always complete.
             if not libraries.is_dir():
                 raise
     return libraries

@@ -1,9 +1,9 @@
-"""DynamoDB, KMS and SQS inside this process: moto, reached over HTTP like AWS itself.
+"""DynamoDB, KMS and SQS inside this process: moto, called over HTTP like AWS itself.
 
-The gateway, the runtime emulator and `sam local invoke` all reach it by the same means, the
-environment variables of `EmbeddedAws.environment`. It keeps everything in memory, so nothing
-outlives the run. moto does not keep conditional writes honest under concurrency; where that
-matters, use DynamoDB Local: when `AWS_ENDPOINT_URL_DYNAMODB` is set, the tables are made there.
+The gateway, the runtime emulator and `sam local invoke` all find it through the environment
+variables of `EmbeddedAws.environment`. It keeps everything in memory, so nothing outlives the run.
+moto's conditional writes are not reliable under concurrency; where that matters, use DynamoDB
+Local. If `AWS_ENDPOINT_URL_DYNAMODB` is set, the tables are created there.
 """
 
 import logging
@@ -38,7 +38,7 @@ KMS_KEY_VARIABLE: Final = "KEYSCOPE_KMS_KEY_ARN"
 _T = TypeVar("_T")
 
 RESET_SECONDS: Final = 60
-"""A full store takes a while to empty on a busy machine."""
+"""In seconds. A full store takes a while to empty on a busy machine."""
 
 _running: list[BaseWSGIServer] = []
 _turn = Lock()
@@ -48,8 +48,8 @@ _turn = Lock()
 class EmbeddedAws:
     """A running embedded AWS.
 
-    `environment` goes on top of a function's own environment: endpoints, region, dummy
-    credentials, and the key that seals secrets, whose id no template can foretell.
+    `environment` overrides a function's own environment: endpoints, region, dummy credentials, and
+    the key that encrypts secrets, whose id no template can know.
     """
 
     endpoint_url: str
@@ -63,10 +63,10 @@ class _KmsClient(Protocol):
 
 @contextmanager
 def embedded_aws(stack: Stack) -> Iterator[EmbeddedAws]:
-    """Start it on a free port of 127.0.0.1 with the stack's tables, queues and a key; stop it.
+    """Run it on a free port of 127.0.0.1 with the stack's tables, queues and key.
 
-    moto keeps one store per process, so two that run at once share their tables and queues; the
-    store is emptied when the last one ends.
+    moto has one store per process, so two embedded AWSs at the same time share their tables and
+    queues. The store is emptied when the last one stops.
     """
     with _moto_server() as endpoint_url:
         dynamodb_url = os.environ.get(DYNAMODB_ENDPOINT_VARIABLE, endpoint_url)
@@ -94,10 +94,11 @@ def _untracked(cls: type[_T], *_: object, **__: object) -> _T:
 
 
 def _without_browsers(app: "WSGIApplication") -> "WSGIApplication":
-    """Refuse what a page in a browser can send: moto checks no signature, and allows any origin.
+    """Reject requests from web pages: moto checks no signature, and allows any origin.
 
-    A page reaches this machine under a name of its own (DNS rebinding), by a script, whose requests
-    carry `Origin`, or by an image, whose requests carry `Sec-Fetch-Site`. AWS clients send neither.
+    A page reaches this machine through a host name of its own (DNS rebinding), a script, whose
+    requests have an `Origin`, or an image, whose requests have `Sec-Fetch-Site`. AWS clients send
+    neither.
     """
 
     def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
@@ -112,10 +113,10 @@ def _without_browsers(app: "WSGIApplication") -> "WSGIApplication":
 
 @contextmanager
 def _moto_server() -> Iterator[str]:
-    # moto keeps a reference to every model ever made, for its dashboard: each item that a query
-    # returns would stay in memory until the run ends.
+    # For its dashboard, moto keeps a reference to every model ever created, so each item that a
+    # query returns would stay in memory until the run ends.
     BaseModel.__new__ = _untracked  # type: ignore[method-assign]
-    # The server would print every request among the run's own lines.
+    # Otherwise, the server would print every request among the run's own lines.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     app = _without_browsers(DomainDispatcherApplication(create_backend_app))
     server = make_server(LOOPBACK, 0, app, threaded=True, request_handler=MotoRequestHandler)

@@ -1,4 +1,4 @@
-"""Start a program that listens on a port, wait for it, and end it with all that it started."""
+"""Start a program that listens on a port, wait for it, and stop it with all its children."""
 
 import contextlib
 import os
@@ -15,11 +15,11 @@ from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
 STOP_SECONDS: Final = 5
-"""How long a program may take to end itself before it is killed."""
+"""How long a program may take to exit before it is killed, in seconds."""
 
 
 class ProgramError(Exception):
-    """A program did not start; the text holds its log."""
+    """A program did not start; the text contains its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def listening_program(
     """Start a program in a folder and yield once it listens on the port of 127.0.0.1.
 
     Raises:
-        ProgramError: it ended, or did not listen within `start_seconds`.
+        ProgramError: it exited, or did not listen within `start_seconds`.
     """
     with ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="keyscope-"))
@@ -72,9 +72,9 @@ def listening_program(
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that nothing listens on, each different."""
+    """Return different ports of 127.0.0.1 that nothing listens on."""
     with ExitStack() as stack:
-        # All are held until all are chosen, so that they differ.
+        # All stay bound until all are chosen, so that they differ.
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for unbound in sockets:
             unbound.bind((LOOPBACK, 0))
@@ -110,7 +110,7 @@ def _stop(program: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         program.kill()
         program.wait()
-    # A child outlives a program that crashed or was killed; some are in process groups of their
+    # Children outlive a program that crashed or was killed. Some are in process groups of their
     # own, but all are in the session that the program leads.
     for process_id in _processes_of_session(program.pid):
         with contextlib.suppress(ProcessLookupError):

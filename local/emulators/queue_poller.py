@@ -1,8 +1,8 @@
-"""Lambda's pollers of SQS queues: each event source mapping of the stack, in a thread of its own.
+"""Lambda's pollers of SQS queues: one thread for each event source mapping of the stack.
 
-A batch is gathered for as long as the mapping says, handed to the function, and deleted when the
-function returns. When it raises, the messages stay and come again after the queue's visibility
-timeout (AWS Lambda developer guide, "Using Lambda with Amazon SQS").
+A poller gathers a batch for as long as the mapping says, passes it to the function, and deletes it
+when the function returns. If the function raises, the messages stay and become visible again after
+the queue's visibility timeout (AWS Lambda developer guide, "Using Lambda with Amazon SQS").
 """
 
 import logging
@@ -24,7 +24,7 @@ from local.template.stack import Stack
 
 MAPPING_TYPE: Final = "AWS::Lambda::EventSourceMapping"
 PAUSE_SECONDS: Final = 0.2
-"""Between two looks into an empty queue."""
+"""The pause between two reads of an empty queue, in seconds."""
 
 _SUPPORTED = {
     "BatchSize",
@@ -35,7 +35,7 @@ _SUPPORTED = {
 }
 _DEFAULT_BATCH_SIZE = 10
 _PAGE = 10
-"""The most messages that SQS receives, or deletes, at a time."""
+"""The most messages that SQS receives or deletes in one call."""
 
 _THREAD_NAME = "queue poller"
 
@@ -48,7 +48,7 @@ _Message = Mapping[str, Any]
 class EventSource:
     """A queue whose messages go to a function.
 
-    The mapping's `MaximumConcurrency` is kept by itself: one thread has one batch at a time.
+    `MaximumConcurrency` of the mapping is never exceeded: one thread handles one batch at a time.
     """
 
     function: LocalFunction
@@ -72,10 +72,10 @@ def polled_queues(
 ) -> Iterator[None]:
     """Poll the queues of the stack's event source mappings while the context lasts.
 
-    Its end waits for a batch that is being handled.
+    Leaving the context waits for a batch that is being handled.
 
     Raises:
-        TemplateError: a mapping holds what is not supported here.
+        TemplateError: a mapping uses something that is not supported here.
     """
     client = cast("_QueueClient", local_client("sqs", endpoint_url))
     stopping = threading.Event()
@@ -101,7 +101,7 @@ def read_event_sources(
     """Read the stack's event source mappings. `functions` are those of the stack.
 
     Raises:
-        TemplateError: a mapping holds what is not supported here.
+        TemplateError: a mapping uses something that is not supported here.
     """
     return [
         _read_event_source(stack, functions, name, cast("Json", resource["Properties"]))
@@ -140,7 +140,7 @@ def _poll(source: EventSource, client: _QueueClient, stopping: threading.Event) 
 
 
 def _gather(source: EventSource, client: _QueueClient, stopping: threading.Event) -> list[_Message]:
-    """Return the next batch, or nothing when the queue is empty."""
+    """Return the next batch, empty if the queue is empty."""
     batch: list[_Message] = []
     ends_at = 0.0
     while True:
@@ -188,7 +188,7 @@ def _delete(source: EventSource, client: _QueueClient, messages: Sequence[_Messa
 
 
 def _record(message: _Message, source: EventSource) -> Json:
-    """Return a message as Lambda shows it to a function."""
+    """Return a message in the form in which Lambda passes it to a function."""
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],

@@ -11,7 +11,7 @@ from local.template.stack import Stack, physical_id_of
 QUEUE_TYPE: Final = "AWS::SQS::Queue"
 
 _ATTRIBUTES = ("DelaySeconds", "MessageRetentionPeriod", "RedrivePolicy", "VisibilityTimeout")
-"""What the embedded AWS heeds; it has no use for encryption."""
+"""The attributes that the embedded AWS supports; it has no use for encryption."""
 
 
 class _QueueClient(Protocol):
@@ -23,14 +23,14 @@ class _QueueClient(Protocol):
 
 
 def create_queues(stack: Stack, endpoint_url: str) -> None:
-    """Create the stack's queues that are missing.
+    """Create the stack's missing queues.
 
     Raises:
         botocore.exceptions.BotoCoreError: nothing answers at the endpoint.
         botocore.exceptions.ClientError: it refuses a queue.
     """
     client = cast("_QueueClient", local_client("sqs", endpoint_url))
-    # A dead-letter queue must be there before the queue that names it.
+    # A dead-letter queue must exist before the queue that names it.
     for url, properties in sorted(_queues(stack), key=lambda queue: "RedrivePolicy" in queue[1]):
         attributes = {name: properties[name] for name in _ATTRIBUTES if name in properties}
         client.create_queue(
@@ -40,9 +40,9 @@ def create_queues(stack: Stack, endpoint_url: str) -> None:
 
 
 def empty_queues(stack: Stack, endpoint_url: str) -> None:
-    """Drop all messages of the stack's queues, those that are delayed included."""
+    """Remove all messages from the stack's queues, including delayed ones."""
     client = cast("_QueueClient", local_client("sqs", endpoint_url))
-    # Made anew: as at AWS, a queue can be purged once a minute only.
+    # By deleting and creating them: as in AWS, a queue can be purged only once a minute.
     for url, _ in _queues(stack):
         client.delete_queue(QueueUrl=url)
     create_queues(stack, endpoint_url)
@@ -52,7 +52,7 @@ def queue_url_of(stack: Stack, arn: str) -> str:
     """Return the URL of the queue that an ARN names.
 
     Raises:
-        TemplateError: it is none of the stack's queues.
+        TemplateError: the stack has no such queue.
     """
     for url, _ in _queues(stack):
         if arn.startswith("arn:aws:sqs:") and _last_part(arn, ":") == _last_part(url, "/"):

@@ -1,13 +1,13 @@
-"""Run a function's handler through AWS's own Lambda Runtime Interface Emulator, without Docker.
+"""Runs a function's handler through AWS's Lambda Runtime Interface Emulator, without Docker.
 
 The emulator ships inside the aws-sam-cli wheel. It serves Lambda's Runtime API to a Python process
-that runs `awslambdaric`, the very client that the Lambda runtime runs, and takes invocations by
-HTTP. What differs from Lambda:
+that runs `awslambdaric`, the same client as in the Lambda runtime, and accepts invocations over
+HTTP. It differs from Lambda in three ways:
 
-- It answers 200 for a failed invocation too; `Invocation.error` tells the two apart.
-- It counts the cold start into the first invocation's time limit, which Lambda does not, so the
-  limit given to it is the function's own plus the 10 s that Lambda allows for a cold start.
-- A second invocation while one runs crashes it, so `RuntimeEmulator.invoke` takes turns.
+- It returns 200 for a failed invocation, too; `Invocation.error` distinguishes the two.
+- It counts the cold start toward the first invocation's time limit, which Lambda does not. So the
+  limit passed to it is the function's own plus the 10 s that Lambda allows for a cold start.
+- A second invocation during another one crashes it, so `RuntimeEmulator.invoke` takes turns.
 """
 
 import json
@@ -37,14 +37,15 @@ from local.emulators.listening_program import (
 
 DEFAULT_HANDLER: Final = "app.handler"
 DEFAULT_TIMEOUT_SECONDS: Final = 3
-"""Lambda's own default of a function's `Timeout`."""
+"""Lambda's default for a function's `Timeout`, in seconds."""
 COLD_START_SECONDS: Final = 10
-"""How long Lambda lets a function's initialization take (Lambda developer guide, "Understanding
-the Lambda execution environment lifecycle")."""
+"""How long a function may take to initialize in Lambda, in seconds (Lambda developer guide,
+"Understanding the Lambda execution environment lifecycle")."""
 START_SECONDS: Final = 15
-"""How long the emulator itself may take until it listens; it needs 0.2 s."""
+"""How long the emulator itself may take until it listens, in seconds; it takes 0.2 s."""
 ANSWER_SECONDS: Final = 5
-"""What an answer may take beyond the function's time limit, after which the emulator is stuck."""
+"""How long past the function's time limit a response may take, in seconds, before the emulator
+counts as stuck."""
 INVOCATION_PATH: Final = "/2015-03-31/functions/function/invocations"
 
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
@@ -59,10 +60,10 @@ class EmulatorError(Exception):
 class EmulatedFunction:
     """A function to run: the folder of its code, and its settings in Lambda.
 
-    It sees `environment` and what Lambda itself sets, and nothing of this process's but `PATH`;
-    `python_path` holds its layers' folders. `python` is the command of its interpreter, which must
-    find `awslambdaric`. An invocation that takes longer than `timeout_seconds` and
-    `cold_start_seconds` together fails as in Lambda.
+    The function sees `environment`, the variables that Lambda sets, and this process's `PATH`, but
+    no other variables of this process. `python_path` contains the folders of its layers. `python`
+    is the command of its interpreter, which must find `awslambdaric`. An invocation that takes
+    longer than `timeout_seconds` and `cold_start_seconds` together fails as in Lambda.
     """
 
     folder: Path
@@ -76,10 +77,10 @@ class EmulatedFunction:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What one invocation gave.
+    """The result of one invocation.
 
-    `payload` is the handler's answer, or Lambda's error object when `error` is true. `log` holds
-    the lines that the handler and the runtime wrote during it.
+    `payload` is the handler's answer, or Lambda's error object if `error` is true. `log` contains
+    the lines that the handler and the runtime wrote during the invocation.
     """
 
     payload: object
@@ -89,7 +90,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeEmulator:
-    """A running emulator; it serves any number of invocations, one at a time."""
+    """A running emulator, which serves any number of invocations, one at a time."""
 
     client: httpx.Client
     log: ProgramLog
@@ -99,7 +100,7 @@ class RuntimeEmulator:
         """Invoke the function with an event.
 
         Raises:
-            EmulatorError: the emulator stopped, or does not answer.
+            EmulatorError: the emulator stopped, or does not respond.
         """
         with self.turn:
             start = self.log.size_bytes()
@@ -114,7 +115,7 @@ class RuntimeEmulator:
 
 @contextmanager
 def runtime_emulator(function: EmulatedFunction) -> Iterator[RuntimeEmulator]:
-    """Start the emulator for a function, and end it with all that it started.
+    """Start the emulator for a function, and stop it with all its children.
 
     Raises:
         EmulatorError: there is no emulator for this platform, or it does not start.
@@ -129,7 +130,7 @@ def runtime_emulator(function: EmulatedFunction) -> Iterator[RuntimeEmulator]:
     ]
     lambda_environment = {
         "PATH": os.environ.get("PATH", os.defpath),
-        # As in Lambda's own runtime, a line is in the log before the answer is given.
+        # As in Lambda's own runtime, each line is in the log before the answer is returned.
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join(str(path.resolve()) for path in function.python_path),
         "LAMBDA_TASK_ROOT": str(function.folder.resolve()),
@@ -161,7 +162,7 @@ def find_emulator() -> Path:
     """Return the emulator's program for this machine.
 
     Raises:
-        EmulatorError: aws-sam-cli is not installed, or holds none for this platform.
+        EmulatorError: aws-sam-cli is not installed, or does not contain one for this platform.
     """
     machine = platform.machine().lower()
     architecture = _ARCHITECTURES.get(machine)
@@ -183,7 +184,7 @@ def find_emulator() -> Path:
 
 
 def executable_copy(program: Path) -> Path:
-    """Return a copy that may be executed, for a wheel whose execute bits an installer dropped."""
+    """Return an executable copy, for a wheel whose execute bits an installer dropped."""
     version = f"{program.stat().st_size}-{program.stat().st_mtime_ns}"
     copy = cache_folder() / "runtime-emulator" / version / program.name
     if not copy.exists():
@@ -191,7 +192,7 @@ def executable_copy(program: Path) -> Path:
         with tempfile.NamedTemporaryFile(dir=copy.parent, delete=False) as partial:
             shutil.copyfile(program, partial.name)
         Path(partial.name).chmod(0o755)
-        # Renamed when whole, so that a run at the same time finds either none or a complete one.
+        # Renamed when complete, so that a concurrent run finds either no copy or a complete one.
         Path(partial.name).replace(copy)
     return copy
 
@@ -200,7 +201,7 @@ def _read_answer(response: httpx.Response) -> tuple[object, bool]:
     try:
         payload = response.json()
     except json.JSONDecodeError:
-        # The emulator tells in plain text that the time limit ran out.
+        # The emulator reports in plain text that the time limit was exceeded.
         return {"errorMessage": response.text}, True
     failed = isinstance(payload, dict) and payload.keys() == _ERROR_MEMBERS
     return payload, failed or response.is_error

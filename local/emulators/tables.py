@@ -15,7 +15,7 @@ from local.template.stack import Stack, physical_id_of
 TABLE_TYPES: Final = frozenset({"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"})
 REGION: Final = "us-east-1"
 DUMMY_CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-"""For emulators only: a local run neither needs nor uses anyone's real credentials."""
+"""Only for emulators: a local run neither needs nor uses real credentials."""
 
 _SCHEMA_PROPERTIES = (
     "AttributeDefinitions",
@@ -27,7 +27,7 @@ _SCHEMA_PROPERTIES = (
 
 
 _turn = Lock()
-"""A session is not made for several threads."""
+"""Sessions are not thread-safe."""
 
 
 class _TableClient(Protocol):
@@ -41,10 +41,10 @@ class _TableClient(Protocol):
 
 
 def create_tables(stack: Stack, endpoint_url: str) -> None:
-    """Create the tables that are missing at a DynamoDB endpoint, with indexes and time to live.
+    """Create the missing tables at a DynamoDB endpoint, with indexes and time to live.
 
-    What an emulator has no use for is left out: encryption, recovery, deletion
-    protection and replicas.
+    Leaves out what an emulator does not need: encryption, recovery, deletion protection and
+    replicas.
 
     Raises:
         botocore.exceptions.BotoCoreError: nothing answers at the endpoint.
@@ -58,7 +58,7 @@ def create_tables(stack: Stack, endpoint_url: str) -> None:
 
 
 def local_client(service: str, endpoint_url: str) -> object:
-    """Make a botocore client of an AWS emulator, with dummy credentials and bounded waits."""
+    """Create a botocore client of an AWS emulator, with dummy credentials and bounded waits."""
     with _turn:
         return _session().create_client(
             service,
@@ -72,7 +72,7 @@ def local_client(service: str, endpoint_url: str) -> object:
 
 @cache
 def _session() -> Session:
-    """Return the one session: each reads the list of AWS's endpoints anew."""
+    """Return the only session, because each one reads AWS's list of endpoints."""
     return Session()
 
 
