@@ -1,4 +1,4 @@
-"""What fills and shows a running stack: seeded keys, sample events and the tour.
+"""Fills and shows a running stack: seeded keys, sample events and the tour.
 
 May import the other rooms of `local`. Start with `visits`.
 """

@@ -1,8 +1,8 @@
-"""What each placeholder of a sample event stands for, made from a seeded store.
+"""The values of the placeholders in sample events, from a seeded store.
 
-A committed event holds `{{basic app}}` where a credential goes and `{{app_id}}` where an id goes,
-so that no secret is committed and no id outlives its store. Basic and JWT placeholders are named
-like the events' files: what the credential gives, or what is wrong with it.
+A committed event contains `{{basic app}}` instead of a credential and `{{app_id}}` instead of an
+id, so that no secret is committed and no id outlives its store. Basic and JWT placeholders are
+named like the events' files: what the credential gives, or what is wrong with it.
 """
 
 import re
@@ -18,24 +18,24 @@ from keyscope.model.secret import new_secret
 from local.tour.seed import USER_ID, IssuedKey, SeededStore
 
 TOKEN_LIFETIME_SECONDS: Final = 8 * 3_600
-"""How long a token of a local run works: a working day."""
+"""How long a token of a local run is valid, in seconds: a working day."""
 PLACEHOLDER: Final = re.compile(r"\{\{([a-z_ ]+)\}\}")
 
 
 class UnknownPlaceholder(Exception):  # noqa: N818 - a state, named as what it says
-    """An event holds a placeholder that nothing is known to stand for."""
+    """An event contains a placeholder without a known value."""
 
 
 def placeholders(store: SeededStore) -> dict[str, str]:
-    """Return what each placeholder stands for, by its name."""
+    """Return the value of each placeholder, by name."""
     return {name: value(store) for name, value in VALUES.items()}
 
 
 def fill(event: object, store: SeededStore) -> object:
-    """Return a copy of an event, with every placeholder in its strings replaced.
+    """Return a copy of an event with every placeholder in its strings replaced.
 
     Raises:
-        UnknownPlaceholder: naming it and those that are known.
+        UnknownPlaceholder: with its name and the known ones.
     """
     match event:
         case str():
@@ -61,7 +61,7 @@ def basic(key: IssuedKey, secret: str | None = None) -> str:
 
 
 def bearer(key: IssuedKey, claims: Mapping[str, object]) -> str:
-    """Return an `Authorization` value with a token of these claims, good for a working day."""
+    """Return an `Authorization` value with a token of these claims, valid for a working day."""
     lifetime = {"exp": int(time.time()) + TOKEN_LIFETIME_SECONDS}
     return "Bearer " + jwt.encode(
         {**lifetime, **claims}, key.secret, algorithm="HS256", headers={"kid": key.key_id}
@@ -74,7 +74,7 @@ def _unsigned(key: IssuedKey, claims: Mapping[str, object]) -> str:
 
 
 def _mistyped(secret: str) -> str:
-    """Change one character; the checksum at the end no longer fits."""
+    """Change one character, so that the checksum at the end no longer matches."""
     position = len(secret) // 2
     other = "A" if secret[position] != "A" else "B"
     return secret[:position] + other + secret[position + 1 :]

@@ -1,17 +1,17 @@
-r"""The sample events in `events/`: the function each is for, and what must come of it.
+r"""The sample events in `events/`: the function of each, and its expected result.
 
-`python -m local.tour.events --output .local/events` writes copies that are filled for the store of
-a running `make run`, and `environment.json` beside them, which tells a function where it is.
-Where Docker is, `sam local invoke` takes both:
+`python -m local.tour.events --output .local/events` writes copies that are filled in for the store
+of a running `make run`, and next to them `environment.json`, which tells a function how to reach
+the store. With Docker, `sam local invoke` reads both:
 
     sam build
     sam local invoke RestAuthorizerFunction -e .local/events/rest_request_basic_app.json \
         --docker-network host --debug-port 5890 \
         --container-env-vars .local/events/environment.json
 
-The debug port is there because sam local passes variables that the template does not name, such
-as the endpoint, in debugging sessions only; nothing waits for a debugger. Without Docker, use
-`make invoke`, which needs no running store. The copies hold working credentials of that store.
+The debug port is necessary because sam local passes variables that the template does not name, such
+as the endpoint, only in debugging sessions; nothing waits for a debugger. Without Docker, use `make
+invoke`, which needs no running store. The copies contain working credentials of that store.
 """
 
 import argparse
@@ -43,7 +43,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """The authorizer raises `Unauthorized`, which API Gateway answers with 401.
+    """The authorizer raises `Unauthorized`, for which API Gateway returns 401.
 
     `reason` is the code in the function's log.
     """
@@ -82,7 +82,7 @@ class SampleEvent:
 
     @property
     def path(self) -> Path:
-        """Where the committed event is."""
+        """The path of the committed event."""
         return EVENTS_FOLDER / self.file_name
 
 
@@ -120,7 +120,7 @@ _REFUSED_BY_REST_REQUEST = {
 _REFUSED_BY_REST_TOKEN = {
     **_REFUSED_EVERYWHERE,
     "basic_unknown_key": Reason.UNKNOWN_KEY,
-    # A TOKEN event does not tell where the caller is.
+    # A TOKEN event does not contain the caller's address.
     "basic_unknown_address": Reason.SOURCE_ADDRESS_UNKNOWN,
 }
 _REFUSED_BY_WEBSOCKET = {
@@ -189,9 +189,9 @@ EVENTS: Final[Sequence[SampleEvent]] = (
 
 
 def write_filled_events(environment: Mapping[str, str], output: Path) -> int:
-    """Seed a running local store and write every event, filled for it; return how many.
+    """Seed a running local store and write every event, filled in for it; return their number.
 
-    The files can be read by their owner only: they hold working credentials of that store.
+    Only their owner can read the files, because they contain working credentials of that store.
     """
     store = seed(local_provisioning(environment))
     output.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -204,7 +204,7 @@ def write_filled_events(environment: Mapping[str, str], output: Path) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the filled events; return 2 when no run is there to fill them for."""
+    """Write the filled-in events; return 2 if no run exists to fill them in for."""
     parser = argparse.ArgumentParser(
         prog="python -m local.tour.events",
         description="Write the sample events, filled for the store of a running `make run`.",

@@ -1,4 +1,4 @@
-"""Fill a local store with one of everything, through the package's own operations."""
+"""Fills a local store with one of everything, through the package's own operations."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from keyscope.aws.clients import DynamoDbClient, KmsClient
 
 USER_ID: Final = "customer-7"
-"""The user that an `appUser` token names; a user exists only in the backend, not in the store."""
+"""The user that an `appUser` token names. Users exist only in the backend, not in the store."""
 ALLOWED_CIDR: Final = "198.51.100.0/24"
 """The network of `SeededStore.cidr_key`; the sample events come from 203.0.113.10 instead."""
 
@@ -28,7 +28,7 @@ _EXPIRED_FOR_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A key id and its secret, as its creator got them."""
+    """A key id and its secret, as returned to its creator."""
 
     key_id: str
     secret: str = field(repr=False)
@@ -36,9 +36,9 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True)
 class SeededStore:
-    """The ids and keys in a seeded store: one account with all that it can hold.
+    """The ids and keys in a seeded store: one account with one of everything.
 
-    `expired_key`, `revoked_key` and `cidr_key` (usable from `ALLOWED_CIDR` only) are app keys;
+    `expired_key`, `revoked_key` and `cidr_key` (usable only from `ALLOWED_CIDR`) are app keys.
     `spare_key` is an account key that nothing else uses, to be revoked.
     """
 
@@ -56,7 +56,7 @@ class SeededStore:
 
 
 class NoCachedPolicies:
-    """Where no gateway has cached anything yet."""
+    """For a store whose policies no gateway has cached yet."""
 
     def flush_in_any_case(self) -> None:
         """Do nothing: there is nothing to flush."""
@@ -66,16 +66,16 @@ class NoCachedPolicies:
 
 
 class NoAuditTrail:
-    """What is seeded is nobody's doing."""
+    """Discards audit events, because seeding has no actor."""
 
     def record(self, events: Sequence[AuditEvent], /) -> None:
-        """Write nothing down."""
+        """Do nothing."""
 
 
 def local_provisioning(environment: Mapping[str, str]) -> Provisioning:
-    """Make the operations over a local store.
+    """Build the operations on a local store.
 
-    `environment` holds the provisioning function's variables and the store's endpoints.
+    `environment` contains the provisioning function's variables and the store's endpoints.
     """
     anywhere = environment["AWS_ENDPOINT_URL"]
     dynamodb = local_client("dynamodb", environment.get("AWS_ENDPOINT_URL_DYNAMODB") or anywhere)

@@ -1,4 +1,4 @@
-"""The account, apps and keys of one local run, and the file that tells of them."""
+"""The account, apps and keys of one local run, and the file that lists them."""
 
 import json
 import time
@@ -15,7 +15,7 @@ from local.tour.seed import USER_ID, IssuedKey, SeededStore, fill_account, local
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a local run has provisioned: one account with everything in it, and a stranger's app."""
+    """What a local run created: one account with one of everything, and another account's app."""
 
     store: SeededStore
     strangers_app_id: str
@@ -23,7 +23,7 @@ class Session:
 
 
 class ProvisioningRefused(Exception):  # noqa: N818 - a state
-    """The provisioning function answered with errors; the text holds them."""
+    """The provisioning function returned errors; the text contains them."""
 
 
 def provision(function: LocalFunction, environment: Mapping[str, str]) -> Session:
@@ -32,8 +32,8 @@ def provision(function: LocalFunction, environment: Mapping[str, str]) -> Sessio
     `environment` is the function's, with the endpoints of the embedded AWS.
 
     Raises:
-        ProvisioningRefused: the function's answer holds errors.
-        FunctionFailed: it raised.
+        ProvisioningRefused: the function returned errors.
+        FunctionFailed: the function raised an exception.
     """
     operations = local_provisioning(environment)
     account_id, account_key = _create_account(function, "Example Bakery")
@@ -55,10 +55,10 @@ def write_session(
     environment: Mapping[str, str],
     stack: Mapping[str, object],
 ) -> None:
-    """Write all of it to a file that only its owner can read.
+    """Write the session to a file that only its owner can read.
 
-    `urls` are those of the REST API and, if it is there, of the HTTP API; `environment` is for the
-    provisioning operations, `stack` what the command line would ask CloudFormation for.
+    `urls` are the URLs of the REST API and, if it exists, of the HTTP API. `environment` is for the
+    provisioning operations. `stack` is what the command line would read from CloudFormation.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = ("rest_api", "http_api")

@@ -1,4 +1,4 @@
-"""The stops of the tour: which requests are sent, and what must come of each."""
+"""The stops of the tour: the requests to send, and their expected results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from local.gateway.request import CacheUse
 
 OUTSIDE_SCOPE: Final = "outside the scope"
 RECHECKED_WITHIN_SECONDS: Final = 10
-"""How long a new secret may take. An authorizer's container that has just read the key refuses it
-for a second, and a slow machine takes its time."""
+"""How long a new secret may take to work. An authorizer's container that has just read the key
+refuses the new secret for a second, and a slow machine takes longer."""
 
 _OK, _CREATED = HTTPStatus.OK, HTTPStatus.CREATED
 _BAD_REQUEST, _UNAUTHORIZED = HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
@@ -22,13 +22,13 @@ _DONE, _MADE = "done", "created"
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One request of the tour and what must come of it.
+    """One request of the tour and its expected result.
 
-    `credential` is one of the session's, or `NAME Basic` or `NAME JWT` of a key that an earlier
-    stop was given; `request` is a method and a path, whose placeholders are ids of the session or
-    of what earlier stops were given. `gives` names what the answer holds: an app, a key or a
-    service account. Without `cache` the answer may come from the cache or not. The request is sent
-    again for up to `patience_seconds` until it is answered as it must be.
+    `credential` is a credential of the session, or `NAME Basic` or `NAME JWT` of a key that an
+    earlier stop received. `request` is a method and a path, whose placeholders are ids of the
+    session or of what earlier stops received. `gives` names what the response contains: an app, a
+    key or a service account. Without `cache`, the response may come from the cache or not. The
+    request is repeated for up to `patience_seconds` until its result is as expected.
     """
 
     credential: str
@@ -43,15 +43,15 @@ class Stop:
 
     @property
     def label(self) -> str:
-        """The request as a person would name it."""
+        """The request in readable form."""
         return f"HTTP API: {self.request}" if self.on_http_api else self.request
 
 
 def plan(route_sets: Sequence[str], *, caching: bool) -> list[Stop]:
     """Return the stops of the tour.
 
-    `route_sets` are those of the access map that are selected: what needs another one is outside
-    every scope. `caching` tells whether API Gateway caches the authorizers' results.
+    `route_sets` are the selected sets of the access map; anything in another set is outside every
+    scope. `caching` is whether API Gateway caches the authorizers' results.
     """
     stops = [_as_selected(stop, route_sets) for stop in _WITH_WHAT_IS_THERE]
     stops += _life_of_a_key("v2" if "v2" in route_sets else "v1.1")
@@ -112,10 +112,10 @@ _WITH_WHAT_IS_THERE: Final = (
 
 
 def _life_of_a_key(version: str) -> list[Stop]:
-    """Return the stops that make an app with keys, use them and end them, after the others.
+    """Return the final stops, which create an app with keys, use the keys and revoke them.
 
-    The rotation flushes the cache, but not at once: of what comes after it, only the first use of
-    a credential is a miss for certain.
+    The rotation flushes the cache, but with a delay. After it, only the first use of a credential
+    is certain to be a cache miss.
     """
     account, name = "account Basic", {"v2": "displayName", "v1.1": "name"}[version]
     apps, app, key = f"/{version}/apps", f"/{version}/apps/{{newApp}}", "keys/{newKey}"

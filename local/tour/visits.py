@@ -1,7 +1,7 @@
 """A tour of requests that shows what each credential may and may not do.
 
-Nothing in it is played: each row is an HTTP request to the running gateway, and its reason comes
-from the answer or from the authorizer's own decision log.
+Nothing is simulated: each row is an HTTP request to the running gateway, and its reason comes from
+the response or from the authorizer's own decision log.
 """
 
 import json
@@ -36,7 +36,7 @@ _ABOUT_PATIENCE: Final = "A new secret is asked with until it is taken, which ma
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A stop with what came of it; `milliseconds` are those of its last request."""
+    """A stop with its result; `milliseconds` is the time of its last request."""
 
     stop: Stop
     status: int
@@ -46,7 +46,7 @@ class Visit:
 
     @property
     def as_expected(self) -> bool:
-        """Whether status, reason and cache are what the stop says."""
+        """Whether status, reason and cache use are what the stop expects."""
         expected = (self.stop.status, self.stop.reason, self.stop.cache or self.cache)
         return (self.status, self.reason, self.cache) == expected
 
@@ -75,7 +75,7 @@ def credentials_of(session: Session) -> dict[str, str | None]:
 
 
 def ids_of(session: Session) -> dict[str, str]:
-    """Return what the placeholders in the tour's paths stand for."""
+    """Return the values of the placeholders in the tour's paths."""
     return {
         "app": session.store.app_id,
         "svcApp": session.store.service_account_app_id,
@@ -85,18 +85,18 @@ def ids_of(session: Session) -> dict[str, str]:
 
 
 class _NotGiven(Exception):  # noqa: N818 - a state
-    """An earlier stop did not give what this one needs."""
+    """An earlier stop did not provide what this one needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Belongings:
-    """The ids and credentials that the tour has: the session's, and what its stops gave it."""
+    """The ids and credentials of the tour: the session's, and those that its stops received."""
 
     ids: dict[str, str]
     credentials: dict[str, str | None] = field(repr=False)
 
     def request(self, client: httpx.Client, stop: Stop, url: str) -> httpx.Request:
-        """Make a stop's request; raises `_NotGiven`."""
+        """Build a stop's request; raises `_NotGiven`."""
         try:
             method, path = stop.request.format_map(self.ids).split(" ")
             authorization = self.credentials[stop.credential]
@@ -106,7 +106,7 @@ class _Belongings:
         return client.build_request(method, url + path, headers=headers, json=stop.body)
 
     def keep(self, name: str, answer: Mapping[str, Any]) -> None:
-        """Keep what an answer gives: the id, and of a key its secret."""
+        """Keep what a response provides: the id, and a key's secret."""
         (given,) = answer.values()
         given_id = given.get("id") or given["_id"]
         self.ids[name] = given_id
@@ -122,8 +122,8 @@ def visit(
 ) -> list[Visit]:
     """Send every stop's request, one after the other, and look up the reasons.
 
-    `urls` are those of the REST API and the HTTP API; `decision_log` is where the authorizers'
-    standard output goes.
+    `urls` are the URLs of the REST API and the HTTP API. `decision_log` is the file for the
+    authorizers' standard output.
     """
     belongings = _Belongings(ids_of(session), credentials_of(session))
     with httpx.Client(trust_env=False) as client:
@@ -157,7 +157,7 @@ def _visit(
 
 
 def _reason(response: httpx.Response, decision_log: Path) -> str:
-    """Tell why a request was answered as it was, from what the answer or the log says."""
+    """Return the reason for a response, from the response or the log."""
     match response.status_code:
         case HTTPStatus.CREATED:
             return "created"
@@ -190,7 +190,7 @@ def _logged_reason(request_id: str, decision_log: Path) -> str:
     for line in reversed(decision_log.read_text("utf-8").splitlines()):
         if request_id in line and '"message":"decision"' in line:
             return str(json.loads(line)["reason"])
-    # The gateway refused by itself: the authorizer was not asked.
+    # The gateway refused the request without calling the authorizer.
     return Reason.NO_CREDENTIAL
 
 
@@ -229,7 +229,7 @@ def table_of(visits: Sequence[Visit]) -> Table:
 
 
 def surprises(visits: Sequence[Visit]) -> list[str]:
-    """Return a line for each row that was not as expected, telling what was."""
+    """Return a line for each row that was not as expected, with what happened."""
     return [
         f"{one.stop.credential}, {one.stop.label}: expected"
         f" {one.stop.status} {one.stop.reason} {one.stop.cache or 'hit or miss'}"
