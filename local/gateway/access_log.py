@@ -1,8 +1,8 @@
 """The line that a stage's access log gets for each request.
 
-Variables: "Variables for access logging for API Gateway" and "Customize HTTP API access logs" in
-the Amazon API Gateway developer guide. One that has no value is a hyphen. Which status API Gateway
-gives in which case is not documented; here it is the most likely one.
+"Variables for access logging for API Gateway" and "Customize HTTP API access logs" in the Amazon
+API Gateway developer guide list the variables. A variable without a value is a hyphen. AWS does not
+document which status API Gateway logs in which case; this module assumes the most likely one.
 """
 
 import json
@@ -29,7 +29,7 @@ _AUTHORIZER_STATUS: Final = {
 
 @dataclass(slots=True)
 class Passage:
-    """How far a request came, noted on its way. Times are seconds since the epoch."""
+    """How far a request came, recorded on its way. Times are seconds since the epoch."""
 
     started: float
     route: MatchedRoute | None = None
@@ -68,7 +68,7 @@ class _Logged:
 
     @property
     def integration_status(self) -> int | None:
-        """What Lambda answered: 200, whatever status the function's answer holds."""
+        """Lambda's own status: 200, whatever status the function's answer contains."""
         if self.passage.integration_ms is None:
             return None
         return 500 if self.error_type is ResponseType.INTEGRATION_FAILURE else 200
@@ -124,7 +124,7 @@ _OF_KIND: Final[Mapping[ApiKind, Mapping[str, _Read]]] = {
 
 
 def is_known(variable: str, kind: ApiKind) -> bool:
-    """Tell whether a variable has a value here; an authorizer's context may name any."""
+    """Return whether a variable has a value here; an authorizer's context may contain any name."""
     return variable in _variables(kind) or variable.startswith(_CONTEXT)
 
 
@@ -136,7 +136,7 @@ def access_line(api: Api, request: GatewayRequest, passage: Passage, answer: Gat
     def value_of(found: re.Match[str]) -> str:
         read = _variables(api.kind).get(found[0])
         value = read(logged) if read else context.get(found[0].removeprefix(_CONTEXT))
-        # What a caller sent ends neither the line nor the text that it stands in.
+        # Text from a caller cannot end the line, or the JSON string that contains it.
         return NO_VALUE if value is None else json.dumps(str(value))[1:-1]
 
     return VARIABLE.sub(value_of, api.access_log_format or "")

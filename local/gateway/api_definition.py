@@ -1,4 +1,4 @@
-"""What the local gateway knows of an API: routes, authorizers, identity sources, own answers."""
+"""An API in the local gateway: routes, authorizers, identity sources, gateway responses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,21 +11,21 @@ ANY_METHOD: Final = "ANY"
 
 
 class ApiKind(StrEnum):
-    """What sort of API it is."""
+    """The kind of API."""
 
     REST = "REST"
     HTTP = "HTTP"
 
 
 class AuthorizerKind(StrEnum):
-    """Which event an authorizer gets."""
+    """The kind of event that an authorizer receives."""
 
     TOKEN = "token"  # noqa: S105 - the name of an event type
     REQUEST = "request"
 
 
 class IdentityPlace(StrEnum):
-    """Where an identity source is in a request."""
+    """The part of a request that contains an identity source."""
 
     HEADER = "header"
     QUERY = "querystring"
@@ -34,7 +34,7 @@ class IdentityPlace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdentitySource:
-    """A part of the request that the authorizer's results are cached by."""
+    """A part of the request by which the authorizer's results are cached."""
 
     place: IdentityPlace
     name: str = ""
@@ -54,14 +54,14 @@ class Authorizer:
 
 @dataclass(frozen=True, slots=True)
 class FunctionIntegration:
-    """The function that answers a route, by logical id, called by proxy."""
+    """The function that answers a route by proxy, as a logical id."""
 
     function: str
 
 
 @dataclass(frozen=True, slots=True)
 class MockIntegration:
-    """An answer that API Gateway itself gives."""
+    """A response from API Gateway itself."""
 
     status: int
     headers: Mapping[str, str]
@@ -69,9 +69,9 @@ class MockIntegration:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path template with a method, or `ANY`; `authorizer` names one of the API's.
+    """A path template with a method, or `ANY`; `authorizer` names an authorizer of the API.
 
-    With `api_key_required` the authorizer must name an API Gateway key of a usage plan.
+    With `api_key_required`, the authorizer must name an API Gateway key of a usage plan.
     """
 
     method: str
@@ -83,7 +83,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """How a REST API answers one type of error; `status` is nothing where the type's own stays."""
+    """A REST API's response to one type of error. Without `status`, it has the type's own."""
 
     status: int | None
     headers: Mapping[str, str]
@@ -91,7 +91,7 @@ class GatewayResponse:
 
 
 class QuotaPeriod(StrEnum):
-    """How long a quota lasts; each begins at midnight UTC."""
+    """How long a quota lasts. Each period begins at midnight UTC."""
 
     DAY = "DAY"
     WEEK = "WEEK"
@@ -100,7 +100,7 @@ class QuotaPeriod(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """Requests a second in the long run, and at once."""
+    """The steady rate in requests per second, and the burst."""
 
     rate_limit: float
     burst_limit: int
@@ -108,7 +108,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Requests in a period."""
+    """The number of requests in a period."""
 
     limit: int
     period: QuotaPeriod
@@ -139,9 +139,8 @@ class Cors:
 class Api:
     """One API with its one stage; `usage_plans` by the values of their API Gateway keys.
 
-    `behaviour` takes the place of what is assumed of API Gateway for this kind of API.
-    `access_log_format` is the line that the stage's access log gets for each request, if there is
-    such a log.
+    `behaviour` replaces the assumptions about API Gateway for this kind of API. `access_log_format`
+    is the format of the stage's access log, if there is one.
     """
 
     kind: ApiKind
@@ -158,7 +157,7 @@ class Api:
 
     @property
     def platform(self) -> PlatformBehaviour:
-        """How API Gateway behaves where AWS does not say."""
+        """How API Gateway behaves where AWS documents nothing."""
         return self.behaviour or ASSUMED[self.kind]
 
 

@@ -1,6 +1,6 @@
-"""Read the REST and HTTP APIs of a stack from the OpenAPI documents that SAM makes of a template.
+"""Reads the REST and HTTP APIs of a stack from the OpenAPI documents that SAM generates.
 
-What the local gateway does not support is refused here, by name, before it serves anything.
+It rejects what the local gateway does not support, by name, before the gateway serves anything.
 """
 
 import re
@@ -55,7 +55,7 @@ def read_apis(stack: Stack, behaviours: Mapping[ApiKind, PlatformBehaviour] = {}
     """Return the APIs of a stack, in the template's order; `behaviours` says what to assume.
 
     Raises:
-        TemplateError: naming what the local gateway does not support.
+        TemplateError: with the name of what the local gateway does not support.
     """
     for logical_id, resource in stack.resources.items():
         if resource["Type"] in _UNSUPPORTED_TYPES:
@@ -71,7 +71,7 @@ def read_apis(stack: Stack, behaviours: Mapping[ApiKind, PlatformBehaviour] = {}
 
 def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
     body = _body_of(stack, logical_id)
-    # OpenAPI 3 has them among its components; without `OpenApiVersion` SAM writes Swagger 2.
+    # OpenAPI 3 has them in its components; without `OpenApiVersion`, SAM writes Swagger 2.
     components = cast("Json", body.get("components", {}))
     schemes = cast(
         "Mapping[str, Json]", components.get("securitySchemes", body.get("securityDefinitions", {}))
@@ -123,7 +123,7 @@ def _body_of(stack: Stack, api: str) -> Json:
 
 
 def _check_members(members: Json, where: str, known: set[str]) -> None:
-    """Refuse what API Gateway would act on and the local gateway would skip."""
+    """Reject members that affect API Gateway but that the local gateway would ignore."""
     for name in members:
         if name.startswith(_EXTENSION) and name not in known:
             message = f"{where}: {name} is not supported here"
@@ -196,7 +196,7 @@ def _method_of(key: str, template: str) -> str:
 
 
 def _is_api_gateway_key(scheme: Json) -> bool:
-    """Tell whether a security scheme is API Gateway's own key, as SAM writes it."""
+    """Return whether a security scheme is API Gateway's own key, as SAM writes it."""
     return scheme.get("name") == "x-api-key" and "x-amazon-apigateway-authorizer" not in scheme
 
 

@@ -1,7 +1,7 @@
 """How API Gateway authorizes a request: identity sources, cache, authorizer, policy.
 
-Rules: "Configure a Lambda authorizer" and "Output from an API Gateway Lambda authorizer" in the
-Amazon API Gateway developer guide.
+The rules are in "Configure a Lambda authorizer" and "Output from an API Gateway Lambda authorizer"
+in the Amazon API Gateway developer guide.
 """
 
 import json
@@ -33,7 +33,7 @@ UNAUTHORIZED_MESSAGE = "Unauthorized"
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerResult:
-    """What an authorizer returned: a policy for every path, so that it can be cached.
+    """An authorizer's answer: a policy for every path, so that it can be cached.
 
     `usage_identifier_key` is the value of the API Gateway key whose usage plan counts the request.
     """
@@ -45,12 +45,12 @@ class AuthorizerResult:
 
 
 CachedResult: TypeAlias = AuthorizerResult | NotAnswered
-"""What the cache keeps: results, and errors where the platform is told to keep them."""
+"""What the cache stores: results, and errors if the platform is set to cache them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """A request with a policy: what the backend is told, and what the cache had to do with it."""
+    """A request with a policy: the context for the backend, and the use of the cache."""
 
     result: AuthorizerResult
     cache: CacheUse
@@ -58,19 +58,19 @@ class Authorized:
 
 
 class Denied(NotAnswered):
-    """The policy does not let the request pass; `authorized` tells whose policy it is."""
+    """The policy does not allow the request; `authorized` says whose policy it is."""
 
     def __init__(
         self, verdict: Verdict, authorized: Authorized, context: Mapping[str, str]
     ) -> None:
-        """Carry what the caller gets, with what it may be shown, and who was denied."""
+        """Store the response for the caller, and who was denied."""
         super().__init__(ResponseType.ACCESS_DENIED, verdict, authorized.cache, context)
         self.authorized = authorized
 
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """The authorizers of one API. `clock` gives seconds since the epoch."""
+    """The authorizers of one API. `clock` returns seconds since the epoch."""
 
     api: Api
     functions: Mapping[str, LocalFunction]
@@ -78,10 +78,10 @@ class Authorization:
     clock: Callable[[], float] = time.time
 
     def authorize(self, name: str, request: GatewayRequest, route: MatchedRoute) -> Authorized:
-        """Ask the named authorizer, or the cache, whether the request may pass.
+        """Return the named authorizer's decision on a request, or the cached one.
 
         Raises:
-            NotAnswered: it may not, or the authorizer failed.
+            NotAnswered: the request may not pass, or the authorizer failed.
         """
         authorizer = self.api.authorizers[name]
         identity = _identity(authorizer, request, self.api)
@@ -181,7 +181,7 @@ def read_result(answer: object, cache: CacheUse = CacheUse.NONE) -> AuthorizerRe
     """Read an authorizer's answer.
 
     Raises:
-        NotAnswered: `AUTHORIZER_CONFIGURATION_ERROR`, when it is not what API Gateway takes.
+        NotAnswered: `AUTHORIZER_CONFIGURATION_ERROR`, when API Gateway would not accept it.
     """
     members = answer if isinstance(answer, dict) else {}
     principal_id = members.get("principalId")
@@ -202,8 +202,8 @@ def read_result(answer: object, cache: CacheUse = CacheUse.NONE) -> AuthorizerRe
 def _identity(authorizer: Authorizer, request: GatewayRequest, api: Api) -> tuple[str, ...]:
     """Return the values of the identity sources.
 
-    Where one is missing or empty, the answer is 401 and the function is not asked; only a REST
-    API's `REQUEST` authorizer without caching does without them.
+    If one is missing or empty, the response is 401 and the function is not called. The only
+    exception is a REST API's `REQUEST` authorizer without caching.
     """
     values = tuple(",".join(_values_of(source, request)) for source in authorizer.identity_sources)
     is_optional = api.platform.asks_without_identity or (

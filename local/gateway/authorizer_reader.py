@@ -1,4 +1,4 @@
-"""Read the Lambda authorizers of an API from the OpenAPI document that SAM makes of a template."""
+"""Reads the Lambda authorizers of an API from the OpenAPI document that SAM generates."""
 
 import re
 from typing import Final, cast
@@ -14,7 +14,8 @@ from local.template.intrinsics import Json, TemplateError
 from local.template.stack import Stack
 
 DEFAULT_TTL_SECONDS: Final = {ApiKind.REST: 300, ApiKind.HTTP: 0}
-"""How long results are cached when the template does not say (`authorizerResultTtlInSeconds`)."""
+"""How long results are cached unless the template says otherwise
+(`authorizerResultTtlInSeconds`)."""
 
 _FUNCTION_URI = re.compile(r".*:lambda:path/2015-03-31/functions/arn:[^/]*:function:([^:/]+).*")
 _IDENTITY_SOURCE = re.compile(
@@ -24,7 +25,7 @@ _SOURCE_ADDRESS = ("context.identity.sourceIp", "$context.identity.sourceIp")
 
 
 def read_authorizer(stack: Stack, kind: ApiKind, name: str, scheme: Json) -> Authorizer:
-    """Read one of an OpenAPI document's security schemes.
+    """Read a security scheme of an OpenAPI document.
 
     Raises:
         TemplateError: it is not a Lambda authorizer, or one that is not supported here.
@@ -76,7 +77,7 @@ def function_of(stack: Stack, uri: object) -> str:
     """Return the logical id of the function that an authorizer or an integration calls.
 
     Raises:
-        TemplateError: it is no function of this stack.
+        TemplateError: it is not a function of this stack.
     """
     found = _FUNCTION_URI.fullmatch(str(uri))
     for logical_id, physical_id in stack.physical_ids.items():

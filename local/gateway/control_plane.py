@@ -1,8 +1,8 @@
 """The parts of AWS's own endpoints that the stack and its operators call.
 
-Flushing authorizer caches: paths, statuses and errors are those of `FlushStageAuthorizersCache`
-(Amazon API Gateway API reference, version 1) and `ResetAuthorizersCache` (version 2). Invoking a
-function: those of `Invoke` (AWS Lambda API reference).
+Flushes of authorizer caches have the paths, statuses and errors of `FlushStageAuthorizersCache`
+(Amazon API Gateway API reference, version 1) and `ResetAuthorizersCache` (version 2). Invocations
+of functions have those of `Invoke` (AWS Lambda API reference).
 """
 
 import json
@@ -23,15 +23,15 @@ from local.gateway.gateway import Gateway
 from local.template.function_loader import FunctionFailed, LocalFunction
 
 SIGNED_BY_AN_SDK = "AWS4-HMAC-SHA256 "
-"""How the `Authorization` of every AWS client begins; no page in a browser can send such a one."""
+"""The beginning of every AWS client's `Authorization`, which no page in a browser can send."""
 
 
 def control_plane(
     gateways: Sequence[Gateway], functions: Mapping[str, LocalFunction] | None = None
 ) -> ASGIApp:
-    """Make the ASGI application that flushes these gateways' caches and invokes these functions.
+    """Build the ASGI application that flushes these gateways' caches and invokes these functions.
 
-    `functions` are found by their name or ARN, whatever they are called in the mapping.
+    It finds `functions` by their name or ARN, not by their keys in the mapping.
     """
     cache = "{api}/stages/{stage}/cache/authorizers"
     invocations = "/2015-03-31/functions/{name}/invocations"
@@ -41,13 +41,14 @@ def control_plane(
             Route(f"/v2/apis/{cache}", _flush(gateways, ApiKind.HTTP, 204), methods=["DELETE"]),
             Route(invocations, _invoke(functions or {}), methods=["POST"]),
         ],
-        # Else a page could reach it under a name of its own that leads to this machine.
+        # Otherwise a web page could reach it through a host name of its own that leads to this
+        # machine.
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK])],
     )
 
 
 def control_plane_environment(url: str) -> Mapping[str, str]:
-    """Return the variables by which botocore finds a control plane at a URL."""
+    """Return the variables through which botocore finds a control plane at a URL."""
     return {
         "AWS_ENDPOINT_URL_API_GATEWAY": url,
         "AWS_ENDPOINT_URL_APIGATEWAYV2": url,

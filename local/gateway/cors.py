@@ -1,7 +1,8 @@
-"""What an HTTP API with CORS settings does by itself.
+"""CORS headers and preflight responses of an HTTP API with CORS settings.
 
-Rules: "Configure CORS for HTTP APIs" in the Amazon API Gateway developer guide. A REST API has no
-such settings: its preflight is a route, and its other answers carry what the template gives them.
+The rules are in "Configure CORS for HTTP APIs" in the Amazon API Gateway developer guide. A REST
+API has no such settings: its preflight is a route, and its gateway responses have the headers that
+the template gives them.
 """
 
 from typing import Final
@@ -13,7 +14,7 @@ _PREFIX: Final = "access-control-"
 
 
 def preflight_answer(api: Api, request: GatewayRequest) -> GatewayAnswer | None:
-    """Answer a preflight, which never reaches a route or an authorizer; nothing for the rest."""
+    """Answer a preflight, which never reaches a route or an authorizer, or return `None`."""
     asks = request.header_values(f"{_PREFIX}request-method")
     if api.cors is None or request.method != "OPTIONS" or not (asks and _origin_of(request)):
         return None
@@ -29,7 +30,7 @@ def preflight_answer(api: Api, request: GatewayRequest) -> GatewayAnswer | None:
 
 
 def with_cors(api: Api, request: GatewayRequest, answer: GatewayAnswer) -> GatewayAnswer:
-    """Put the API's CORS headers in the place of the backend's, which are ignored."""
+    """Replace the backend's CORS headers, which are ignored, with the API's."""
     if api.cors is None:
         return answer
     own = [pair for pair in answer.headers if not pair[0].lower().startswith(_PREFIX)]

@@ -1,7 +1,7 @@
-"""The events that API Gateway sends: to authorizers and to the functions behind the routes.
+"""The events that API Gateway sends to authorizers and to the functions behind the routes.
 
-Shapes: the Amazon API Gateway developer guide, "Input to an API Gateway Lambda authorizer", "Set up
-Lambda proxy integrations" and "Create AWS Lambda proxy integrations for HTTP APIs".
+Their shapes are in "Input to an API Gateway Lambda authorizer", "Set up Lambda proxy integrations"
+and "Create AWS Lambda proxy integrations for HTTP APIs" in the Amazon API Gateway developer guide.
 """
 
 import base64
@@ -23,7 +23,7 @@ _REGION: Final = PSEUDO_PARAMETERS["AWS::Region"]
 
 
 def method_arn(api: Api, request: GatewayRequest, route: MatchedRoute | None = None) -> str:
-    """Return the ARN that a policy is matched against; it carries the path that was asked for."""
+    """Return the ARN that a policy is matched against, with the requested path."""
     path = _path_in_arn(request, api.platform)
     if route is not None and api.platform.arn_is_route_template:
         path = route.template
@@ -79,7 +79,7 @@ def proxy_event(
     route: MatchedRoute,
     authorizer: Mapping[str, object] | None,
 ) -> Event:
-    """Return the event of a route's function; `authorizer` is what stands in the context."""
+    """Return the event of a route's function; `authorizer` is its part of the context."""
     is_rest = api.kind is ApiKind.REST
     members = _rest_members if is_rest else _http_members
     event = members(api, request, route)
@@ -113,7 +113,7 @@ def _rest_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
             "requestId": request.request_id,
             "resourcePath": route.template,
             "httpMethod": request.method,
-            # As a custom domain has it: the URL that is called here holds no stage either.
+            # As with a custom domain, whose URLs do not contain the stage either.
             "path": request.path,
             "domainName": _last(headers.get("host")),
             "protocol": "HTTP/1.1",
@@ -134,7 +134,7 @@ def _http_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
         "routeKey": route_key,
         "rawPath": request.path,
         "rawQueryString": request.query,
-        # Payload format 2.0 joins repeated headers and parameters by commas.
+        # Payload format 2.0 joins repeated headers and parameters with commas.
         "headers": _single_values(headers, api.platform),
         "pathParameters": dict(route.path_parameters),
         "requestContext": {
@@ -163,7 +163,7 @@ def _body(body: bytes, kind: ApiKind) -> tuple[str | None, bool]:
     if not body:
         return None, False
     if kind is ApiKind.REST:
-        # Without binary media types, which are not supported here, every body is taken for text.
+        # Binary media types are not supported here, and without them every body counts as text.
         return body.decode(errors="replace"), False
     try:
         return body.decode(), False

@@ -1,4 +1,4 @@
-"""The local API Gateway: route, authorize, call the route's function, answer."""
+"""The local API Gateway: routes, authorizes, calls the route's function, and answers."""
 
 import logging
 import time
@@ -29,7 +29,7 @@ _access_log = logging.getLogger("keyscope.local.access")
 class Gateway:
     """One API of the stack, served by its real functions.
 
-    `clock` gives seconds since the epoch; the cache and the policies' conditions go by it.
+    `clock` returns seconds since the epoch, for the cache and the policies' conditions.
     """
 
     api: Api
@@ -39,7 +39,7 @@ class Gateway:
     usage: UsageMeter = field(init=False)
 
     def __post_init__(self) -> None:
-        """Give the API a result cache and a usage meter of its own."""
+        """Create the API's own result cache and usage meter."""
         object.__setattr__(self, "cache", ResultCache(self.clock))
         object.__setattr__(self, "usage", UsageMeter(self.api.usage_plans, self.clock))
 

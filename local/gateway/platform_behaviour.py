@@ -1,8 +1,8 @@
-"""What the local gateway assumes of API Gateway where AWS documents nothing, as settings.
+"""What the local gateway assumes about API Gateway where AWS documents nothing, as settings.
 
-Each default is what `docs/platform-facts.md` says of its fact. Who learned otherwise, from the
-canary, changes a setting and sees what the stack then does, as in
-`make run PLATFORM="rest.max_policy_bytes=4096 http.answers_unauthorized=false"`.
+Each default is what `docs/platform-facts.md` says about its fact. If the canary shows otherwise,
+change the setting to see what the stack then does, as in `make run
+PLATFORM="rest.max_policy_bytes=4096 http.answers_unauthorized=false"`.
 """
 
 import re
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 
 class RepeatedHeader(StrEnum):
-    """Which value of a header that was sent more than once a function sees under its name."""
+    """Which value of a repeated header a function sees under its name."""
 
     FIRST = "first"
     LAST = "last"
@@ -23,25 +23,26 @@ class RepeatedHeader(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlatformBehaviour:
-    """One kind of API's behaviour.
+    """The behavior of one kind of API.
 
-    - `evaluates_time`, `evaluates_source_address`: `aws:CurrentTime` and `aws:SourceIp` count in an
-      authorizer's policy; else such conditions are passed over.
-    - `caches_allows`, `caches_denials`, `caches_errors`: what the result cache keeps.
-    - `flush_delay_seconds`: how long after a flush cached results still answer.
-    - `keeps_quotes_in_cached_context`: a cached context value with quotes stays as it was.
-    - `asks_without_identity`: the authorizer is asked where an identity source is missing.
-    - `answers_unauthorized`: an error `Unauthorized` is a 401; else a 500, as any other error.
-    - `shows_denied_context`: `$context.authorizer.*` is filled in the body of a 403.
+    - `evaluates_time`, `evaluates_source_address`: an authorizer's policy may have conditions on
+      `aws:CurrentTime` and `aws:SourceIp`; otherwise they are ignored.
+    - `caches_allows`, `caches_denials`, `caches_errors`: what the result cache stores.
+    - `flush_delay_seconds`: how long cached results are still used after a flush.
+    - `keeps_quotes_in_cached_context`: a cached context value with quotes does not change.
+    - `asks_without_identity`: the authorizer is called even if an identity source is missing.
+    - `answers_unauthorized`: an error `Unauthorized` is a 401; otherwise a 500, like any other
+      error.
+    - `shows_denied_context`: the body of a 403 can contain `$context.authorizer.*`.
     - `max_policy_bytes`, `max_policy_statements`: a larger policy is a 500; 0 sets no limit.
-    - `takes_any_resource`: a resource may hold a backslash; else that is a 500.
-    - `decodes_path`: what routes and functions see as the path is percent-decoded.
+    - `takes_any_resource`: a resource may contain a backslash; otherwise that is a 500.
+    - `decodes_path`: routes and functions see the path percent-decoded.
     - `keeps_decoded_characters`: a decoded path keeps TAB, LF, CR and what follows `?` or `#`.
     - `arn_is_decoded`, `arn_keeps_inner_slashes`, `arn_keeps_trailing_slash`,
-      `arn_keeps_dot_segments`: how the method ARN carries the path.
-    - `arn_is_route_template`: the method ARN carries the route's template, not the path.
+      `arn_keeps_dot_segments`: the form of the path in the method ARN.
+    - `arn_is_route_template`: the method ARN contains the route's template, not the path.
     - `honours_method_override`: `X-HTTP-Method-Override` changes the method.
-    - `trailing_slash_skips_authorizer`: such a path reaches the backend unauthorized.
+    - `trailing_slash_skips_authorizer`: such a path reaches the backend without authorization.
     - `repeated_header`: the value of a repeated header.
     - `throttles_usage_identifiers`: `usageIdentifierKey` selects the usage plan.
     """
@@ -79,7 +80,7 @@ HTTP_BEHAVIOUR: Final = PlatformBehaviour(
 
 
 def decoded(path: str, behaviour: PlatformBehaviour) -> str:
-    """Return a path with its escapes decoded once, as the platform hands it on."""
+    """Return a path with its escapes decoded once, as the platform passes it on."""
     text = unquote(path)
     if behaviour.keeps_decoded_characters:
         return text
@@ -87,7 +88,7 @@ def decoded(path: str, behaviour: PlatformBehaviour) -> str:
 
 
 def without_conditions(policy: object, behaviour: PlatformBehaviour) -> object:
-    """Return a policy without the conditions that the platform would pass over."""
+    """Return a policy without the conditions that the platform would ignore."""
     passed_over = {
         key.lower()
         for key, is_evaluated in (

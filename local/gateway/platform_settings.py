@@ -1,4 +1,4 @@
-"""Read `PLATFORM`, the settings of what the local gateway assumes of API Gateway."""
+"""Reads `PLATFORM`, the settings of what the local gateway assumes about API Gateway."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -9,14 +9,14 @@ from local.gateway.platform_behaviour import PlatformBehaviour, RepeatedHeader
 
 
 class WrongBehaviour(ValueError):  # noqa: N818 - a state
-    """A setting of the platform is not one; the text says which."""
+    """A platform setting is invalid; the text says which one."""
 
 
 def read_behaviours(text: str) -> Mapping[ApiKind, PlatformBehaviour]:
     """Read settings such as `rest.caches_errors=true http.max_policy_bytes=4096`.
 
     Raises:
-        WrongBehaviour: naming the part that is no setting.
+        WrongBehaviour: with the part that is not a setting.
     """
     behaviours = dict(ASSUMED)
     kinds = {kind.lower(): kind for kind in ApiKind}

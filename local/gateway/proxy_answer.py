@@ -1,7 +1,7 @@
-"""From what a route's function returned to the answer that the caller gets.
+"""From the answer of a route's function to the response for the caller.
 
-Rules: "Set up Lambda proxy integrations in API Gateway" and "Create AWS Lambda proxy integrations
-for HTTP APIs" in the Amazon API Gateway developer guide.
+The rules are in "Set up Lambda proxy integrations in API Gateway" and "Create AWS Lambda proxy
+integrations for HTTP APIs" in the Amazon API Gateway developer guide.
 """
 
 import base64
@@ -25,13 +25,13 @@ class _Malformed(ValueError):  # noqa: N818 - a state
 
 
 def read_proxy_answer(kind: ApiKind, answer: object, cache: CacheUse) -> GatewayAnswer:
-    """Return the answer that the caller gets.
+    """Return the response for the caller.
 
     Raises:
         NotAnswered: the function's answer is not one of a proxy integration.
     """
     if kind is ApiKind.HTTP and not (isinstance(answer, dict) and "statusCode" in answer):
-        # Without a status, payload format 2.0 takes the answer itself for the body.
+        # In payload format 2.0, an answer without a status is the body itself.
         return GatewayAnswer(200, [_JSON], json.dumps(answer).encode(), cache)
     try:
         members = _mapping(answer)
@@ -53,7 +53,7 @@ def _body(members: Mapping[str, object], kind: ApiKind) -> bytes:
         return b""
     if not isinstance(body, str):
         return _malformed("body")
-    # A REST API decodes only for its binary media types, and such an API is not supported here.
+    # A REST API decodes only its binary media types, which are not supported here.
     if kind is ApiKind.HTTP and members.get("isBase64Encoded"):
         return base64.b64decode(body, validate=True)
     return body.encode()

@@ -1,4 +1,4 @@
-"""A request to the local gateway and its answer, free of any HTTP server."""
+"""A request to the local gateway and its response, independent of any HTTP server."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 class CacheUse(StrEnum):
-    """What the authorizer's result cache had to do with an answer."""
+    """How a response used the authorizer's result cache."""
 
     HIT = "hit"
     MISS = "miss"
@@ -19,10 +19,10 @@ class CacheUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GatewayRequest:
-    """One HTTP request. `query` is as sent, `headers` have names in lower case.
+    """One HTTP request. `query` is as sent; `headers` have names in lower case.
 
-    `path` is as sent until the gateway decodes it, for routes and functions; `sent_path` then keeps
-    the sent one.
+    `path` is as sent until the gateway decodes it for routes and functions; `sent_path` then keeps
+    the path as sent.
     """
 
     method: str
@@ -35,7 +35,7 @@ class GatewayRequest:
     sent_path: str = ""
 
     def header_values(self, name: str) -> list[str]:
-        """Return every value of a header, in order; the name ignores case."""
+        """Return every value of a header, in order; the name is case-insensitive."""
         return [value for known, value in self.headers if known == name.lower()]
 
     def multi_value_headers(self) -> dict[str, list[str]]:
@@ -49,7 +49,7 @@ class GatewayRequest:
 
 @dataclass(frozen=True, slots=True)
 class GatewayAnswer:
-    """One HTTP answer."""
+    """One HTTP response."""
 
     status: int
     headers: Headers = ()
@@ -59,7 +59,7 @@ class GatewayAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MatchedRoute:
-    """The route that a request took: method, template, and what its placeholders stand for."""
+    """The route of a request: method, template, and the values of its placeholders."""
 
     method: str
     template: str

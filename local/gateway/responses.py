@@ -1,6 +1,6 @@
-"""What API Gateway itself answers when a request does not come through.
+"""API Gateway's own responses to requests that do not reach a function.
 
-A REST API answers by gateway responses, which the template may change; an HTTP API has fixed ones
+A REST API has gateway responses, which the template may change; an HTTP API has fixed ones
 ("Gateway responses for REST APIs" and "Control access to HTTP APIs with AWS Lambda authorizers" in
 the Amazon API Gateway developer guide).
 """
@@ -24,12 +24,13 @@ VARIABLES: Final = frozenset(
         "$context.requestId",
     }
 )
-"""The variables that a gateway response's template may hold here, beside the authorizer's."""
+"""The variables, besides the authorizer's, that the template of a gateway response may contain
+here."""
 AUTHORIZER_VARIABLE: Final = "$context.authorizer."
 
 
 class ResponseType(StrEnum):
-    """Why a request did not come through, in API Gateway's words."""
+    """Why a request failed, in API Gateway's terms."""
 
     UNAUTHORIZED = "UNAUTHORIZED"
     ACCESS_DENIED = "ACCESS_DENIED"
@@ -43,7 +44,7 @@ class ResponseType(StrEnum):
 
 
 class NotAnswered(Exception):  # noqa: N818 - a state
-    """The request ends here, with the gateway's own answer."""
+    """The request ends here, with the gateway's own response."""
 
     def __init__(
         self,
@@ -52,9 +53,9 @@ class NotAnswered(Exception):  # noqa: N818 - a state
         cache: CacheUse = CacheUse.NONE,
         context: Mapping[str, str] | None = None,
     ) -> None:
-        """Carry what the caller gets and, for the local log, why.
+        """Store the response for the caller and, for the local log, the reason.
 
-        `context` is the authorizer's, where a policy denied.
+        `context` is the authorizer's, if a policy denied the request.
         """
         super().__init__(f"{response_type}: {detail}")
         self.response_type = response_type
@@ -93,7 +94,7 @@ _DEFAULTS = {
 
 
 def error_answer(api: Api, request: GatewayRequest, error: NotAnswered) -> GatewayAnswer:
-    """Return the gateway's own answer to a request that did not come through."""
+    """Return the gateway's own response to a request that failed."""
     default = _DEFAULTS[error.response_type]
     if api.kind is ApiKind.HTTP:
         body = {"message": default.http_message}
@@ -120,7 +121,7 @@ def _fill(template: str, message: str, error: NotAnswered, request: GatewayReque
         "$context.requestId": request.request_id,
         **{f"{AUTHORIZER_VARIABLE}{name}": value for name, value in error.context.items()},
     }
-    # What no authorizer returned is empty, as in API Gateway's mapping templates.
+    # A variable that no authorizer returned is empty, as in API Gateway's mapping templates.
     return VARIABLE.sub(lambda found: values.get(found[0], ""), template)
 
 

@@ -10,9 +10,9 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class ResultCache(Generic[_T]):
-    """Keeps results for a time of their own, at most `max_entries` of them; the oldest goes first.
+    """Caches up to `max_entries` results, each for its own time; the oldest is evicted first.
 
-    `clock` gives seconds since the epoch.
+    `clock` returns seconds since the epoch.
     """
 
     clock: Callable[[], float]
@@ -22,7 +22,7 @@ class ResultCache(Generic[_T]):
     _turn: Lock = field(default_factory=Lock)
 
     def get(self, key: Hashable) -> _T | None:
-        """Return the result that was kept under a key, unless its time is over."""
+        """Return the cached result of a key, unless it has expired."""
         with self._turn:
             self._flush_what_is_due()
             entry = self._entries.get(key)
@@ -35,7 +35,7 @@ class ResultCache(Generic[_T]):
             return result
 
     def put(self, key: Hashable, result: _T, ttl_seconds: int) -> None:
-        """Keep a result for some seconds; none at all for 0."""
+        """Cache a result for a number of seconds; 0 does not cache it."""
         if ttl_seconds <= 0:
             return
         with self._turn:
@@ -45,7 +45,7 @@ class ResultCache(Generic[_T]):
             self._entries[key] = (result, self.clock() + ttl_seconds)
 
     def flush(self, delay_seconds: float = 0) -> None:
-        """Forget everything, as `FlushStageAuthorizersCache` does, at once or after a time."""
+        """Empty the cache, as `FlushStageAuthorizersCache` does, at once or after a delay."""
         with self._turn:
             self._flushes.append(self.clock() + delay_seconds)
             self._flush_what_is_due()

@@ -1,4 +1,4 @@
-"""From a method and a path to the route that API Gateway takes."""
+"""From a method and a path to the route that API Gateway selects."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,11 @@ _SEGMENT: Final = {"": "([^/]+)", "+": "(.+)"}
 def find_route(
     routes: Sequence[Route], kind: ApiKind, method: str, path: str
 ) -> tuple[Route, MatchedRoute] | None:
-    """Return the most specific route for a request, or nothing.
+    """Return the most specific route for a request, or `None`.
 
-    A literal segment goes before a placeholder and that before a greedy one; a method by name goes
-    before `ANY` ("Working with routes for HTTP APIs"; REST APIs choose alike, and by path and
-    method together). A REST API alone takes `/apps/` for `/apps`.
+    A literal segment takes precedence over a placeholder, a placeholder over a greedy one, and a
+    method over `ANY` ("Working with routes for HTTP APIs"). REST APIs choose in the same way, and
+    by path and method together. Only a REST API accepts `/apps/` for `/apps`.
     """
     paths = [path]
     if kind is ApiKind.REST and path.endswith("/"):

@@ -1,4 +1,4 @@
-"""Serve the local gateway over HTTP on 127.0.0.1, one port for each API."""
+"""Serves the local gateway over HTTP on 127.0.0.1, on one port for each API."""
 
 import socket
 import threading
@@ -23,19 +23,19 @@ START_SECONDS: Final = 10
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 """API Gateway's payload quota."""
 _FRAMING: Final = {"connection", "content-length", "transfer-encoding"}
-"""Headers that are the server's to set; a function's would contradict them."""
+"""Headers that the server sets; a function's values would contradict them."""
 _FORWARDED_PROTO: Final = "x-forwarded-proto"
-"""The header that tells functions how the API was called; API Gateway sets it itself."""
+"""The header that tells functions which protocol the API was called with; API Gateway sets it."""
 _BODILESS: Final = {204, 304}
-"""Statuses that HTTP allows no body (RFC 9110, section 6.4.1)."""
+"""Statuses for which HTTP allows no body (RFC 9110, section 6.4.1)."""
 
 
 class PortTaken(Exception):  # noqa: N818 - a state
-    """Something else listens on the port; the text says how to choose another."""
+    """Another program listens on the port; the text says how to choose another port."""
 
 
 def application(gateway: Gateway) -> ASGIApp:
-    """Make the ASGI application of one API."""
+    """Build the ASGI application of one API."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -82,7 +82,7 @@ async def _answer(gateway: Gateway, request: Request) -> Response:
 def serving(gateways: Sequence[Gateway], first_port: int) -> Iterator[list[str]]:
     """Serve each gateway on the next port, counted from the first; yield their base URLs.
 
-    With a first port of 0 the system chooses free ones.
+    With a first port of 0, the system chooses free ports.
 
     Raises:
         PortTaken: a port is in use.
@@ -96,17 +96,17 @@ def serving(gateways: Sequence[Gateway], first_port: int) -> Iterator[list[str]]
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the base URL of what is served on a socket that `bound` returned."""
+    """Return the base URL served on a socket that `bound` returned."""
     return f"http://{LOOPBACK}:{listener.getsockname()[1]}"
 
 
 def bound(port: int) -> socket.socket:
-    """Return a socket that is bound to a port of 127.0.0.1; 0 lets the system choose a free one.
+    """Return a socket bound to a port of 127.0.0.1; for 0, the system chooses a free one.
 
     Raises:
         PortTaken: the port is in use.
     """
-    # With the protocol named, asyncio turns Nagle's delay off for the connections.
+    # With an explicit protocol, asyncio turns Nagle's algorithm off for the connections.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -123,13 +123,13 @@ def bound(port: int) -> socket.socket:
 
 @contextmanager
 def served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
-    """Serve an application on a bound socket, from a thread of its own."""
+    """Serve an application on a bound socket, in a separate thread."""
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
-        # As API Gateway has it: the source address is the connection's, whatever callers claim.
+        # As in API Gateway, the source address is the connection's, regardless of the headers.
         proxy_headers=False,
         lifespan="off",
         ws="none",

@@ -1,4 +1,4 @@
-"""Read the usage plans of a REST API and their API Gateway keys from a stack."""
+"""Reads the usage plans of a REST API and their API Gateway keys from a stack."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
@@ -20,10 +20,10 @@ _SUPPORTED: Final[Mapping[str, frozenset[str]]] = {
 
 
 def read_usage_plans(stack: Stack, api: str, stage: str) -> dict[str, UsagePlan]:
-    """Return the plans that hold for an API's stage, by the values of their API Gateway keys.
+    """Return the usage plans of an API's stage, by the values of their API Gateway keys.
 
     Raises:
-        TemplateError: naming what the local gateway does not support.
+        TemplateError: with the name of what the local gateway does not support.
     """
     for logical_id, resource in stack.resources.items():
         supported = _SUPPORTED.get(str(resource["Type"]))
@@ -74,7 +74,7 @@ def _holds_for(stack: Stack, plan: str, api: str, stage: str) -> bool:
 
 
 def _is_enabled(stack: Stack, key: str) -> bool:
-    # CloudFormation makes a key that cannot be used yet, unless it is told otherwise.
+    # By default, CloudFormation creates a key that is disabled.
     return str(properties_of(stack, key).get("Enabled", False)).lower() == "true"
 
 

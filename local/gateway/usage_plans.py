@@ -1,7 +1,7 @@
 """How API Gateway throttles the requests of one of its keys, by the key's usage plan.
 
-Rules: "Usage plans and API keys for REST APIs" and "Throttle requests to your REST APIs" (a token
-bucket) in the Amazon API Gateway developer guide.
+The rules are in "Usage plans and API keys for REST APIs" and "Throttle requests to your REST APIs"
+(a token bucket) in the Amazon API Gateway developer guide.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from local.gateway.responses import NotAnswered, ResponseType
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """The requests that may still come at once, as of a time."""
+    """The remaining burst of requests at a time."""
 
     tokens: float
     at: float
@@ -25,7 +25,7 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True)
 class UsageMeter:
-    """Counts requests by API Gateway key. `clock` gives seconds since the epoch."""
+    """Counts requests by API Gateway key. `clock` returns seconds since the epoch."""
 
     plans: Mapping[str, UsagePlan] = field(repr=False)
     clock: Callable[[], float]
@@ -37,8 +37,8 @@ class UsageMeter:
         """Count a request for the key that the authorizer named.
 
         Raises:
-            NotAnswered: `INVALID_API_KEY` without a key, or for one that is in no plan;
-                `THROTTLED` beyond the plan's rate, `QUOTA_EXCEEDED` beyond its quota.
+            NotAnswered: `INVALID_API_KEY` without a key, or for a key in no plan; `THROTTLED` above
+                the plan's rate, `QUOTA_EXCEEDED` above its quota.
         """
         plan = self.plans.get(usage_identifier_key or "")
         if usage_identifier_key is None or plan is None:
@@ -71,7 +71,7 @@ class UsageMeter:
 
 
 def _period_of(period: QuotaPeriod, now: float) -> int:
-    """Return the number of the day, week (from Sunday) or month in UTC that a time is in."""
+    """Return the number of the day, week (from Sunday) or month, in UTC, that contains a time."""
     day = datetime.fromtimestamp(now, UTC).date()
     match period:
         case QuotaPeriod.DAY:
