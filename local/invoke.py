@@ -2,11 +2,10 @@
 
     python -m local.invoke RestAuthorizerFunction events/rest_request_basic_app.json
 
-The embedded AWS is started and seeded, the event's placeholders are filled for it, and the
-function runs in the Lambda Runtime Interface Emulator with the template's own environment. The
-function's log goes to standard error, the answer as JSON to standard output. Exit status: 0 when
-an answer came, a refusal included; 1 when the function failed; 2 for a function or event that is
-not there.
+This starts and fills the embedded AWS, fills in the event's placeholders, and runs the function in
+the Lambda Runtime Interface Emulator with the template's own environment. The function's log goes
+to standard error, the answer as JSON to standard output. Exit status: 0 if there is an answer,
+including a refusal; 1 if the function fails; 2 if the function or event does not exist.
 """
 
 import argparse
@@ -36,14 +35,14 @@ from local.tour.seed import local_provisioning, seed
 FUNCTION_TYPE: Final = "AWS::Lambda::Function"
 PROVISIONING_FUNCTION: Final = "ProvisioningFunction"
 UNAUTHORIZED: Final = "Unauthorized"
-"""The error message that API Gateway answers with 401 instead of 500."""
+"""The error message for which API Gateway returns 401 instead of 500."""
 LAYER: Final = ROOT / "layers" / "keyscope" / "python"
 
 _DIM, _PLAIN = "\033[2m", "\033[0m"
 
 
 class UsageError(Exception):
-    """The function or event that was asked for is not there; the text says what is."""
+    """The named function or event does not exist; the text lists those that do."""
 
 
 @contextmanager
@@ -51,7 +50,7 @@ def emulated_function(stack: Stack, logical_id: str, aws: EmbeddedAws) -> Iterat
     """Start a function of the template in the runtime emulator, against the embedded AWS.
 
     Raises:
-        EmulatorError: it does not start.
+        EmulatorError: the function does not start.
     """
     properties = cast("Mapping[str, object]", stack.resources[logical_id]["Properties"])
     function = EmulatedFunction(
@@ -76,11 +75,11 @@ def provisioning_environment(stack: Stack, aws: EmbeddedAws) -> Mapping[str, str
 
 
 def invoke(stack: Stack, logical_id: str, event: object) -> Invocation:
-    """Run one event through a function of the template, against a store of its own.
+    """Run one event through a function of the template, with a new store.
 
     Raises:
-        UsageError: the template has no such function, or the event an unknown placeholder.
-        EmulatorError: the function does not start, or gives no answer.
+        UsageError: the template has no such function, or the event has an unknown placeholder.
+        EmulatorError: the function does not start, or does not answer.
     """
     _check_function(stack, logical_id)
     with embedded_aws(stack) as aws:
@@ -96,7 +95,7 @@ def invoke(stack: Stack, logical_id: str, event: object) -> Invocation:
 def shown_answer(invocation: Invocation) -> tuple[object, int]:
     """Return what to print of an invocation, and the exit status.
 
-    A refusal is shown as what API Gateway makes of it.
+    A refusal is shown as the response that API Gateway returns for it.
     """
     if not invocation.error:
         return invocation.payload, 0

@@ -1,6 +1,6 @@
-"""The stack at work: functions, APIs over HTTP, pollers of queues, API Gateway's control plane.
+"""The running stack: functions, APIs over HTTP, queue pollers, API Gateway's control plane.
 
-It comes up in steps, because a store is filled after the first: `loaded_stack` has the functions,
+It starts in steps, because the store is filled after the first: `loaded_stack` has the functions,
 `served_stack` the APIs and the control plane, `polled_stack` the pollers.
 """
 
@@ -25,7 +25,7 @@ from local.template.stack import Stack
 
 @dataclass(frozen=True, slots=True)
 class LoadedStack:
-    """A stack with its functions. They know where the control plane will listen."""
+    """A stack with its functions, which know where the control plane will listen."""
 
     stack: Stack
     aws: EmbeddedAws
@@ -50,10 +50,10 @@ class ServedStack:
 def loaded_stack(
     stack: Stack, aws: EmbeddedAws, environment: Mapping[str, str] | None = None
 ) -> Iterator[LoadedStack]:
-    """Load the stack's functions; `environment` goes on top of their own and the embedded AWS's.
+    """Load the stack's functions; `environment` overrides their own and the embedded AWS's.
 
     Raises:
-        KeyscopeError: a function does not start, because of a wrong setting for one.
+        KeyscopeError: a function does not start, for example because a setting is wrong.
     """
     with bound(0) as listener:
         endpoints = {**aws.environment, **control_plane_environment(url_of(listener))}
@@ -70,12 +70,12 @@ def served_stack(
 ) -> Iterator[ServedStack]:
     """Serve the APIs, on ports counted from the first, with empty caches.
 
-    With a first port of 0 the system chooses free ones. `behaviours` says what to assume of API
-    Gateway.
+    With a first port of 0, the system chooses free ports. `behaviours` says what to assume about
+    API Gateway.
 
     Raises:
         PortTaken: a port is in use.
-        TemplateError: an API holds what is not supported here.
+        TemplateError: an API uses something that is not supported here.
     """
     gateways = [
         Gateway(api, loaded.functions, clock) for api in read_apis(loaded.stack, behaviours)
@@ -89,14 +89,14 @@ def served_stack(
 
 @contextmanager
 def polled_stack(loaded: LoadedStack) -> Iterator[None]:
-    """Poll the queues of a served stack for its functions, from empty queues on.
+    """Poll the queues of a served stack for its functions, starting with empty queues.
 
-    Stacks that share an embedded AWS share its queues, so only one of them may be polled at once.
+    Stacks that share an embedded AWS share its queues, so only one of them may be polled at a time.
 
     Raises:
-        TemplateError: an event source holds what is not supported here.
+        TemplateError: an event source uses something that is not supported here.
     """
-    # What is due from before the stack was served has nothing to flush.
+    # Messages from before the stack was served have nothing to flush.
     empty_queues(loaded.stack, loaded.aws.endpoint_url)
     with polled_queues(loaded.stack, loaded.functions, loaded.aws.endpoint_url):
         yield

@@ -1,4 +1,4 @@
-"""Ending a run by Ctrl-C or SIGTERM."""
+"""Stops a run on Ctrl-C or SIGTERM."""
 
 import signal
 import socket
@@ -13,7 +13,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 def interrupt_on_signals() -> None:
     """Let both signals raise `KeyboardInterrupt`.
 
-    Set, not inherited: what a script starts in the background has SIGINT ignored.
+    SIGINT is set here as well, because programs that a script starts in the background ignore it.
     """
     for number in _SIGNALS:
         signal.signal(number, signal.default_int_handler)
@@ -21,10 +21,10 @@ def interrupt_on_signals() -> None:
 
 @contextmanager
 def noted_signals() -> Iterator[Callable[[], None]]:
-    """Note the signals that come instead of raising; yield what waits for the first one.
+    """Record the first signal instead of raising; yield a function that waits for it.
 
-    An exception may be raised anywhere, also where Python swallows it, such as in a finalizer: then
-    the run would wait on for ever.
+    Python swallows an exception in some places, such as finalizers, and then the run would wait
+    forever.
     """
     reader, writer = socket.socketpair()
     with reader, writer:
@@ -44,4 +44,4 @@ def _receive(reader: socket.socket) -> None:
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
-    """Leave it to the socket: without a handler the signal would end the process."""
+    """Leave the signal to the socket; without a handler, it would end the process."""
