@@ -1,1 +1,1 @@
-"""The canary: what AWS does not document of API Gateway, asked of API Gateway itself."""
+"""The canary: checks on API Gateway itself what AWS does not document about it."""

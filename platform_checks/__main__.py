@@ -1,11 +1,11 @@
-"""`make canary STACK=name`: turn each open fact about API Gateway into yes or no.
+"""`make canary STACK=name`: turn each open fact about API Gateway into a yes or no.
 
-Settings come from the environment: `STACK`, the deployed stack (`local`, or `LOCAL=1`, asks the
-local gateway instead, which `PLATFORM` tells how to behave); `CLEAN=1` only removes what a broken
-run left; `STATE_FOLDER` (`.local`) gets the evidence. Credentials and region are boto3's to find.
+Settings come from the environment. `STACK` is the deployed stack; `local`, or `LOCAL=1`, checks the
+local gateway instead, whose behavior `PLATFORM` sets. `CLEAN=1` only removes what a failed run left
+behind. The evidence goes to `STATE_FOLDER` (`.local`). boto3 finds credentials and region.
 
-Exit status: 0 all is as expected, 1 a fact is otherwise, 2 the run could not be made, 3 a fact
-stays in doubt, 4 something is left on AWS, 130 interrupted.
+Exit status: 0 everything is as expected, 1 a fact differs, 2 the run could not start, 3 a fact is
+still in doubt, 4 something is left on AWS, 130 interrupted.
 """
 
 import logging
@@ -49,7 +49,7 @@ LOCAL_MARGIN_SECONDS: Final = 1
 
 
 def main(environment: Mapping[str, str]) -> int:
-    """Run the checks and tell what they found; return the exit status."""
+    """Run the checks and report their results; return the exit status."""
     interrupt_on_signals()
     stack_name = LOCAL_STACK if _is_set(environment, "LOCAL") else environment.get("STACK", "")
     if not stack_name:
@@ -80,7 +80,7 @@ def _run(stack_name: str, environment: Mapping[str, str]) -> int:
     if stack_name == LOCAL_STACK:
         behaviours = read_behaviours(environment.get("PLATFORM", ""))
         clock = Clock(margin_seconds=LOCAL_MARGIN_SECONDS)
-        # Each refusal that a check provokes would be told on the terminal.
+        # Otherwise each refusal that a check provokes would appear in the terminal.
         logging.getLogger("keyscope.local").addHandler(logging.NullHandler())
         with evidence_file(path) as evidence, local_subject(behaviours, evidence, clock) as subject:
             results = run_checks(subject)

@@ -1,4 +1,4 @@
-"""How API Gateway answers errors and refusals of an authorizer, and large policies."""
+"""How API Gateway handles an authorizer's errors and refusals, and large policies."""
 
 from typing import Final
 
@@ -9,12 +9,12 @@ from platform_checks.facts import Observation, unknown, yes_or_no
 from platform_checks.subject import Subject
 
 LARGEST_POLICY_BYTES: Final = 262_144
-"""Where the search for the limit of a policy ends."""
+"""Where the search for the size limit of policies ends."""
 SMALLEST_POLICY_BYTES: Final = 1_024
 PRECISION_BYTES: Final = 64
 MANY_STATEMENTS: Final = 40
 METERED_REQUESTS: Final = 40
-"""More than the probe's usage plan lets through: 2 at once and 1 a second."""
+"""More than the probe's usage plan allows: a burst of 2 and 1 request per second."""
 _OK = 200
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
@@ -32,7 +32,7 @@ def unauthorized_error(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def denied_context(subject: Subject, kind: ApiKind) -> Observation:
-    """Deny, with a gateway response whose template shows a value of the context."""
+    """Deny, with a gateway response whose template contains a value of the context."""
     answer = subject.apis[kind].ask({"name": "first", "effect": "Deny"})
     shown = answer.body.get("denied")
     return yes_or_no(
@@ -41,7 +41,7 @@ def denied_context(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def policy_size(subject: Subject, kind: ApiKind) -> Observation:
-    """Return policies of ever better chosen sizes, until the limit is known within 64 bytes."""
+    """Return policies of different sizes, until the limit is known to within 64 bytes."""
     api = subject.apis[kind]
     sizes: dict[int, bool] = {}
     evidence: list[str] = []
@@ -67,16 +67,17 @@ def policy_size(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def many_statements(subject: Subject, kind: ApiKind) -> Observation:
-    """Return a policy of many statements that is well within the budget of bytes."""
+    """Return a policy with many statements that is well below the size limit."""
     answer = subject.apis[kind].ask({"name": "first", "statements": MANY_STATEMENTS})
     detail = f"{MANY_STATEMENTS} statements are answered {answer.status}"
     return yes_or_no(holds=answer.status == _OK, detail=detail, evidence=[answer.evidence])
 
 
 def climbing_deny(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask for a path that the Deny of all our policies covers, and for one that it does not.
+    """Request a path that the Deny of all our policies covers, and one that it does not.
 
-    Its resources name the API, and hold a backslash and, on HTTP APIs, control characters.
+    The Deny's resources name the API, and contain a backslash and, on HTTP APIs, control
+    characters.
     """
     patterns = CLIMBING_DECODED if kind is ApiKind.HTTP else CLIMBING_ENCODED[0]
     api, script = subject.apis[kind], {"name": "first", "denyPaths": list(patterns)}
@@ -92,7 +93,7 @@ def climbing_deny(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def usage_identifier(subject: Subject, kind: ApiKind) -> Observation:
-    """Send more requests than the usage plan allows of the key that the authorizer names."""
+    """Send more requests than the usage plan allows for the key that the authorizer names."""
     api, script = subject.apis[kind], {"name": "first", "usage": True}
     answers = [api.ask(script, "metered", target="/metered") for _ in range(METERED_REQUESTS)]
     statuses = [each.status for each in answers]

@@ -1,4 +1,4 @@
-"""Calls of AWS whose failure is told in a sentence."""
+"""AWS calls that report a failure in one sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,16 +17,16 @@ _EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenI
 
 
 class AwsRefused(Exception):  # noqa: N818 - a state
-    """A call of AWS failed; the text says which, why, and what to do. It holds no credential."""
+    """An AWS call failed; the text says which, why, and what to do. It contains no credential."""
 
 
 @contextmanager
 def told(purpose: str) -> Iterator[None]:
-    """Tell a failure inside as `AwsRefused`; `purpose` completes "Cannot ...".
+    """Raise a failure inside as `AwsRefused`; `purpose` completes "Cannot ...".
 
     Raises:
         AwsRefused: a call failed.
-        WaiterError: what was waited for did not come; only whoever waited can tell why.
+        WaiterError: the awaited state was not reached; only the caller knows why it matters.
     """
     try:
         yield
@@ -47,7 +47,7 @@ def told(purpose: str) -> Iterator[None]:
 
 
 def is_not_there(error: ClientError) -> bool:
-    """Tell whether CloudFormation says that there is no such stack."""
+    """Return whether CloudFormation reports that there is no such stack."""
     told_by = error.response["Error"]
     return told_by["Code"] == "ValidationError" and "does not exist" in told_by["Message"]
 

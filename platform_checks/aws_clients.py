@@ -1,4 +1,4 @@
-"""The AWS clients of a run, with the parts of them that are used; boto3 ships no types."""
+"""The AWS clients of a run, with the operations that it uses; boto3 ships no types."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -13,21 +13,21 @@ from botocore.waiter import Waiter
 from keyscope.aws.clients import ApiGatewayClient, ApiGatewayV2Client
 
 ATTEMPTS: Final = 8
-"""How often a call is tried that AWS throttles, or that fails on the way."""
+"""How often a call is attempted if AWS throttles it or the connection fails."""
 
 Reply = Mapping[str, Any]
-"""AWS's own JSON; whoever reads a member knows its type from the API reference."""
+"""AWS's own JSON; the API reference documents the types of its members."""
 
 
 class CloudFormationClient(Protocol):
-    """What is used of CloudFormation."""
+    """The CloudFormation operations that a run uses."""
 
     def create_stack(self, **request: object) -> Reply:
-        """Begin to create a stack."""
+        """Start creating a stack."""
         ...
 
     def delete_stack(self, **request: object) -> Reply:
-        """Begin to delete a stack."""
+        """Start deleting a stack."""
         ...
 
     def describe_stacks(self, **request: object) -> Reply:
@@ -35,16 +35,16 @@ class CloudFormationClient(Protocol):
         ...
 
     def describe_stack_events(self, **request: object) -> Reply:
-        """List what happened to a stack, latest first."""
+        """List the events of a stack, latest first."""
         ...
 
     def get_waiter(self, waiter_name: str) -> Waiter:
-        """Return what waits for a stack's state."""
+        """Return a waiter for a state of a stack."""
         ...
 
 
 class LambdaClient(Protocol):
-    """What is used of Lambda."""
+    """The Lambda operations that a run uses."""
 
     def get_function_configuration(self, **request: object) -> Reply:
         """Describe one version of a function."""
@@ -52,7 +52,7 @@ class LambdaClient(Protocol):
 
 
 class LogsClient(Protocol):
-    """What is used of CloudWatch Logs."""
+    """The CloudWatch Logs operations that a run uses."""
 
     def filter_log_events(self, **request: object) -> Reply:
         """Search a log group."""
@@ -60,7 +60,7 @@ class LogsClient(Protocol):
 
 
 class CloudWatchClient(Protocol):
-    """What is used of CloudWatch."""
+    """The CloudWatch operations that a run uses."""
 
     def get_metric_statistics(self, **request: object) -> Reply:
         """Read a metric."""
@@ -80,12 +80,12 @@ class AwsClients:
 
 
 def aws_clients() -> AwsClients:
-    """Make the clients, with the credentials that boto3 finds.
+    """Create the clients, with the credentials that boto3 finds.
 
-    The region is AWS_REGION, which boto3 does not read, or what boto3 finds.
+    The region is AWS_REGION, which boto3 does not read, or else the one that boto3 finds.
 
     Raises:
-        botocore.exceptions.NoRegionError: it finds no region.
+        botocore.exceptions.NoRegionError: there is no region.
     """
     session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
     config = Config(retries={"mode": "standard", "max_attempts": ATTEMPTS})

@@ -15,7 +15,7 @@ POLL_SECONDS: Final = 10
 
 
 def cold_start_is_restore(subject: Subject, kind: ApiKind) -> Observation:
-    """Make the deployed authorizer start containers, and read Lambda's report of it."""
+    """Have the deployed authorizer start containers, and read Lambda's report of it."""
     if subject.deployed is None:
         return beyond_reach("SnapStart is Lambda's; functions run in this process here")
     deployed, clock = subject.deployed, subject.clock
@@ -38,7 +38,7 @@ def cold_start_is_restore(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Observation:
-    """Have the probe authorizer raise `Unauthorized`, and read its metric until it tells of it."""
+    """Have the probe authorizer raise `Unauthorized`, and read its metric until it counts it."""
     if subject.metrics is None:
         return beyond_reach("the metric Errors is Lambda's; nothing counts it here")
     answer = subject.apis[kind].ask({"name": "first", "error": "Unauthorized"})
@@ -53,12 +53,12 @@ def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Observation
 
 
 def base_path(_subject: Subject, _kind: ApiKind) -> Observation:
-    """Tell what it would take: the probe stack has no domain."""
+    """Say what the check would need: the probe stack has no domain."""
     return beyond_reach("needs a custom domain with a base path; docs/canary.md says how to look")
 
 
 def vpc_source_ip(_subject: Subject, _kind: ApiKind) -> Observation:
-    """Tell what it would take: the probe API is not private."""
+    """Say what the check would need: the probe API is not private."""
     return beyond_reach("needs a private API and a VPC endpoint; docs/canary.md says how to look")
 
 

@@ -1,6 +1,7 @@
-"""What API Gateway caches of an authorizer's answers, and how a flush ends it.
+"""Which of an authorizer's answers API Gateway caches, and how a flush removes them.
 
-A second script under the same key tells a cached answer, the first script's, from a new one.
+A second script under the same key distinguishes a cached answer, which is the first script's, from
+a new one.
 """
 
 import secrets
@@ -13,7 +14,7 @@ from platform_checks.probe_api import Script
 from platform_checks.subject import Subject
 
 REPEATS: Final = 5
-"""API Gateway has many nodes, and one that was not asked before may have nothing cached."""
+"""API Gateway has many nodes, and one that has not been called before may have nothing cached."""
 FLUSHED_WITHIN_SECONDS: Final = 60
 QUOTED: Final = '{"a": "b\'c", "d": [1, 2]}'
 _OK = 200
@@ -24,7 +25,7 @@ _SECOND: Final[Script] = {"name": "second"}
 
 
 def allow_cached(subject: Subject, kind: ApiKind) -> Observation:
-    """Allow, then look who answers under the same key on another path."""
+    """Allow, then see whose answer applies under the same key on another path."""
     api, key = subject.apis[kind], _new_key()
     first = api.ask({"name": "first"}, key)
     later = [api.ask(_SECOND, key, target="/elsewhere") for _ in range(REPEATS)]
@@ -69,7 +70,7 @@ def error_not_cached(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def flush(subject: Subject, kind: ApiKind) -> Observation:
-    """Have an answer cached, flush, and count the seconds until the function is asked again."""
+    """Have an answer cached, flush, and count the seconds until the function is called again."""
     api, clock, key = subject.apis[kind], subject.clock, _new_key()
     first = [api.ask({"name": "first"}, key), api.ask(_SECOND, key)]
     evidence = [each.evidence for each in first]
@@ -91,7 +92,7 @@ def flush(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def quotes_in_context(subject: Subject, kind: ApiKind) -> Observation:
-    """Hand the backend a context value with quotes, first fresh, then cached."""
+    """Pass a context value with quotes to the backend, first uncached, then cached."""
     api, key = subject.apis[kind], _new_key()
     script = {"name": "first", "context": {"quoted": QUOTED}}
     fresh, cached = api.ask(script, key), api.ask(_SECOND, key)
@@ -104,7 +105,7 @@ def quotes_in_context(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def missing_identity(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask without the identity source, with a script that would allow."""
+    """Send a request without the identity source, with a script that would allow it."""
     answer = subject.apis[kind].ask({"name": "first"}, "")
     return yes_or_no(
         holds=answer.status == _UNAUTHORIZED,

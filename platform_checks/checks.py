@@ -23,7 +23,7 @@ _NO_CONDITIONS: Final = (
     " while a policy is cached"
 )
 _FACTS: Final = (
-    # First: until then no other error was raised that the metric could count.
+    # First, before any other check raises an error that the metric would count.
     Fact(
         only(ApiKind.REST, Mark.OBSERVED),
         "unauthorized-counts-as-error",

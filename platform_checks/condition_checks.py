@@ -1,4 +1,4 @@
-"""Whether conditions of an authorizer's policy are evaluated, also while the policy is cached."""
+"""Whether conditions of an authorizer's policy are evaluated, even while the policy is cached."""
 
 from keyscope.model.times import rfc3339
 from local.gateway.api_definition import ApiKind
@@ -9,11 +9,11 @@ from platform_checks.subject import Subject
 _OK = 200
 _FORBIDDEN = 403
 _ELSEWHERE = "192.0.2.0/24"
-"""Addresses of documentation (RFC 5737): nobody calls from there."""
+"""Addresses for documentation (RFC 5737), from which no request comes."""
 
 
 def time_condition(subject: Subject, kind: ApiKind) -> Observation:
-    """Have a policy cached that ends soon; ask within its time, and after it."""
+    """Have a policy cached that expires soon; send requests before and after it does."""
     api, clock = subject.apis[kind], subject.clock
     later = api.ask(_until("later", clock.now() + 3_600))
     if later.status != _OK:

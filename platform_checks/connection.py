@@ -1,4 +1,4 @@
-"""Connections to APIs, on which a request goes out exactly as it is."""
+"""Connections to APIs that send a request exactly as given."""
 
 from http.client import HTTPConnection, HTTPSConnection
 from typing import Final
@@ -9,7 +9,7 @@ TIMEOUT_SECONDS: Final = 35
 
 
 def connection_to(url: str) -> HTTPConnection:
-    """Return a connection that is not made yet, over TLS where the URL says so."""
+    """Return a connection that is not open yet, over TLS if the URL requires it."""
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     return kind(str(parts.hostname), parts.port, timeout=TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""The deployed stack, which is only looked at: its outputs, and how its authorizers start."""
+"""Reads the deployed stack: its outputs, and how its authorizers start."""
 
 import re
 import secrets
@@ -17,7 +17,8 @@ from platform_checks.aws_clients import AwsClients, CloudFormationClient, Reply
 from platform_checks.connection import connection_to
 
 AT_ONCE: Final = 8
-"""How many requests are sent at once; what has no free container for them starts one."""
+"""The number of concurrent requests; Lambda starts a container for each one that finds none
+free."""
 LOOK_BACK_SECONDS: Final = 3_600
 _RESTORE: Final = re.compile(r"\bRestore Duration: ([0-9.]+) ms")
 _INIT: Final = re.compile(r"\bInit Duration: ([0-9.]+) ms")
@@ -27,7 +28,7 @@ _AUTHORIZERS: Final = {ApiKind.REST: "RestAuthorizerArn", ApiKind.HTTP: "HttpAut
 
 @dataclass(frozen=True, slots=True)
 class ColdStarts:
-    """How containers started lately, in milliseconds, and whether SnapStart is on."""
+    """How long recent container starts took, in milliseconds, and whether SnapStart is on."""
 
     snap_start: str
     restores: Sequence[float]
@@ -36,16 +37,16 @@ class ColdStarts:
 
 @dataclass(frozen=True, slots=True)
 class DeployedStack:
-    """A stack of the template. `now` gives seconds since the epoch."""
+    """A stack of the template. `now` returns seconds since the epoch."""
 
     clients: AwsClients
     outputs: Mapping[str, str]
     now: Callable[[], float]
 
     def provoke_cold_starts(self, kind: ApiKind) -> int:
-        """Send requests with unknown keys at once; return how many were answered.
+        """Send concurrent requests with unknown keys; return how many got a response.
 
-        A stack without an API of this kind is sent none.
+        Sends none if the stack has no API of this kind.
         """
         url = self.outputs.get(_URLS[kind])
         if url is None:
@@ -54,7 +55,7 @@ class DeployedStack:
             return sum(pool.map(_is_answered, [url] * AT_ONCE))
 
     def cold_starts(self, kind: ApiKind) -> ColdStarts:
-        """Return what Lambda logged of the authorizer's cold starts in the last hour.
+        """Return what Lambda logged about the authorizer's cold starts in the last hour.
 
         Raises:
             AwsRefused: a call failed.
@@ -74,7 +75,7 @@ class DeployedStack:
         request: dict[str, object] = {
             "logGroupName": log_group,
             "startTime": int((self.now() - LOOK_BACK_SECONDS) * 1_000),
-            # One line holds both, and each is a pattern of its own.
+            # One line contains both, and each is a separate pattern.
             "filterPattern": '?"Restore Duration" ?"Init Duration"',
         }
         lines: list[str] = []
@@ -92,7 +93,7 @@ def find_deployed_stack(
     """Find a stack of the template by its name.
 
     Raises:
-        AwsRefused: there is none, it is another template's, or the call failed.
+        AwsRefused: there is none, it belongs to another template, or the call failed.
     """
     with told(f"look at the stack {stack_name}"):
         found = describe(clients.cloudformation, stack_name)
@@ -108,7 +109,7 @@ def find_deployed_stack(
 
 
 def describe(cloudformation: CloudFormationClient, stack_name: str) -> Reply | None:
-    """Return CloudFormation's description of a stack, or nothing where there is none."""
+    """Return CloudFormation's description of a stack, or `None` if there is no such stack."""
     try:
         return cast("Reply", cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0])
     except ClientError as error:
@@ -125,7 +126,7 @@ def outputs_of(stack: Reply) -> dict[str, str]:
 def _is_answered(url: str) -> bool:
     connection = connection_to(url)
     try:
-        # Nobody's token, and each another, so that no cached answer serves it.
+        # A new made-up token each time, so that no cached result serves it.
         connection.request(
             "GET",
             f"{urlsplit(url).path}/v2/apps",

@@ -1,4 +1,4 @@
-"""A fact about API Gateway, and the checks of it: one for each kind of API."""
+"""A fact about API Gateway, and its checks, one for each kind of API."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from platform_checks.subject import Subject
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A statement, for each kind of API with its mark and whether it is expected to hold.
+    """A statement, with its mark and expected answer for each kind of API.
 
-    `local` is the setting by which the local gateway behaves otherwise.
+    `local` is the setting with which the local gateway behaves differently.
     """
 
     kinds: Mapping[ApiKind, tuple[Mark, Found]]
@@ -51,5 +51,5 @@ def both(mark: Mark, expected: Found) -> dict[ApiKind, tuple[Mark, Found]]:
 
 
 def only(kind: ApiKind, mark: Mark) -> dict[ApiKind, tuple[Mark, Found]]:
-    """Return the kind of a fact that is expected of one kind alone."""
+    """Return the kinds of a fact that only one kind of API has."""
     return {kind: (mark, Found.YES)}

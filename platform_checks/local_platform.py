@@ -1,4 +1,4 @@
-"""The probe APIs behind the local gateway, which is told how to behave."""
+"""The probe APIs behind the local gateway, with settings for its behavior."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ _PARAMETERS: Final = {"ProbeToken": LOCAL_TOKEN, "UsageKey": "a-key-of-a-local-u
 def local_subject(
     behaviours: Mapping[ApiKind, PlatformBehaviour], evidence: Evidence, clock: Clock
 ) -> Iterator[Subject]:
-    """Serve the probe APIs on free ports of 127.0.0.1; both sides go by the same clock."""
+    """Serve the probe APIs on free ports of 127.0.0.1; checks and gateway use the same clock."""
     stack = _stack()
     with loaded_functions(stack, {}) as functions:
         gateways = [Gateway(api, functions, clock.now) for api in read_apis(stack, behaviours)]
@@ -51,6 +51,6 @@ class LocalCaches:
     gateways: Mapping[ApiKind, Gateway]
 
     def flush(self, kind: ApiKind, /) -> None:
-        """Flush one API's stage, at once or as late as the gateway is told."""
+        """Flush one API's stage, at once or after the gateway's delay."""
         gateway = self.gateways[kind]
         gateway.cache.flush(gateway.api.platform.flush_delay_seconds)

@@ -1,4 +1,4 @@
-"""How API Gateway hands the path, the method and repeated headers to an authorizer."""
+"""How API Gateway passes the path, the method and repeated headers to an authorizer."""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,25 +9,25 @@ from platform_checks.subject import Subject
 
 _OK = 200
 _TAIL: Final = 3
-"""The path in a method ARN begins after API, stage and method."""
+"""The path in a method ARN starts after API, stage and method."""
 
 
 def path_decoded(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask for a path with an encoded slash and star, and read the path that functions see."""
+    """Request a path with an encoded slash and star, and read the path that functions see."""
     answer = subject.apis[kind].ask({"name": "first"}, target="/a%2Fb%2Ac")
     path = str(answer.context.get("path"))
     return _either(path, "/a/b*c", "/a%2Fb%2Ac", [answer.evidence])
 
 
 def arn_decoded(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask for a path with an encoded slash and star, and read the method ARN."""
+    """Request a path with an encoded slash and star, and read the method ARN."""
     return _arn_of(subject, kind, "/a%2Fb%2Ac", "a/b*c", "a%2Fb%2Ac")
 
 
 def decoded_characters(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask for a path with an encoded TAB and question mark, and read path and method ARN.
+    """Request a path with an encoded TAB and question mark, and read the path and the method ARN.
 
-    URL parsers delete the one and cut at the other.
+    URL parsers delete a TAB and cut at a question mark.
     """
     answer = subject.apis[kind].ask({"name": "first"}, target="/a%09b%3Fc")
     path, arn = str(answer.context.get("path")), _path_of(answer.context.get("arn"))
@@ -39,22 +39,22 @@ def decoded_characters(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def arn_inner_slashes(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask for a path with two slashes inside."""
+    """Request a path with two slashes inside."""
     return _arn_of(subject, kind, "/a//b", "a//b", "a/b")
 
 
 def arn_trailing_slash(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask for a path with a slash at its end."""
+    """Request a path with a slash at its end."""
     return _arn_of(subject, kind, "/a/b/", "a/b/", "a/b")
 
 
 def arn_dot_segments(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask for a path with dot segments (RFC 3986, section 5.2.4)."""
+    """Request a path with dot segments (RFC 3986, section 5.2.4)."""
     return _arn_of(subject, kind, "/a/./b/../c", "a/./b/../c", "a/c")
 
 
 def arn_is_path(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask for a path of a route that is a pattern."""
+    """Request a path of a route that is a pattern."""
     return _arn_of(subject, kind, "/items/1", "items/1", "{proxy+}")
 
 
@@ -71,7 +71,7 @@ def method_override(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def trailing_slash(subject: Subject, kind: ApiKind) -> Observation:
-    """Ask for paths that end in a slash, under a pattern and a literal route; deny, then allow."""
+    """Request paths that end in a slash, under a pattern and a literal route; deny, then allow."""
     api = subject.apis[kind]
     targets = ("/any/path/", "/exact/")
     answers = [api.ask({"name": "no", "effect": "Deny"}, target=target) for target in targets]
@@ -86,7 +86,7 @@ def trailing_slash(subject: Subject, kind: ApiKind) -> Observation:
 
 
 def repeated_header_is(value: str) -> Callable[[Subject, ApiKind], Observation]:
-    """Return the check that a header which is sent as `one` and `two` is seen as a value."""
+    """Return the check of the value seen for a header that is sent as `one` and `two`."""
 
     def repeated_header(subject: Subject, kind: ApiKind) -> Observation:
         """Send a header twice, and read what the authorizer sees under its name."""

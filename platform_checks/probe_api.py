@@ -1,4 +1,4 @@
-"""Ask a probe API: a script for its authorizer, and what came back."""
+"""Sends requests to a probe API, with a script for its authorizer, and reads the responses."""
 
 import base64
 import json
@@ -15,20 +15,20 @@ from platform_checks.connection import connection_to
 from platform_checks.evidence import Evidence
 
 ATTEMPTS: Final = 4
-"""How often a request is sent that nothing answers."""
+"""How often a request that gets no response is sent."""
 _TOLD_HEADERS: Final = {"date", "x-amzn-errortype", "x-amzn-requestid", "apigw-requestid"}
 
 Script = Mapping[str, object]
-"""What the probe authorizer is to answer (`probe_authorizer/index.py`)."""
+"""The answer that the probe authorizer should give (`probe_authorizer/index.py`)."""
 
 
 class Unanswered(Exception):  # noqa: N818 - a state
-    """Nothing answered a request; the text says where and why."""
+    """A request got no response; the text says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResponse:
-    """What came back. `evidence` names its line in the evidence file."""
+    """A response. `evidence` names its line in the evidence file."""
 
     status: int
     body: Mapping[str, object]
@@ -36,13 +36,13 @@ class ProbeResponse:
 
     @property
     def context(self) -> Mapping[str, object]:
-        """The authorizer's context, as the backend saw it; empty when none came there."""
+        """The authorizer's context, as the backend saw it; empty if the backend was not reached."""
         context = self.body.get("context")
         return context if isinstance(context, dict) else {}
 
     @property
     def name(self) -> object:
-        """The name of the script that was answered: a former one, if the answer was cached."""
+        """The name of the script that answered: an earlier one, if the answer was cached."""
         return self.context.get("name")
 
 
@@ -65,10 +65,10 @@ class ProbeApi:
     ) -> ProbeResponse:
         """Send a request whose authorizer result is cached under a key; an empty key sends none.
 
-        `target` goes out exactly as it is. Without a key, one is made that was never used.
+        `target` is sent exactly as it is. Without `key`, a new key is used.
 
         Raises:
-            Unanswered: nothing answered, several times.
+            Unanswered: the request repeatedly got no response.
         """
         key = secrets.token_hex(8) if key is None else key
         text = base64.urlsafe_b64encode(json.dumps(script).encode()).decode()
@@ -105,7 +105,7 @@ class ProbeApi:
     def _send_once(
         self, method: str, target: str, headers: Sequence[tuple[str, str]]
     ) -> tuple[int, dict[str, str], str]:
-        # Every library for HTTP tidies the path up; this one sends it as it is.
+        # HTTP libraries normalize the path; this one sends it as it is.
         with closing(connection_to(self.url)) as connection:
             connection.putrequest(method, target)
             for name, value in [*headers, ("x-probe-token", self.token)]:

@@ -13,7 +13,7 @@ PERIOD_SECONDS: Final = 3_600
 
 @dataclass(frozen=True, slots=True)
 class ProbeMetrics:
-    """The metrics of one function; `now` gives seconds since the epoch."""
+    """The metrics of one function; `now` returns seconds since the epoch."""
 
     cloudwatch: CloudWatchClient
     function_name: str

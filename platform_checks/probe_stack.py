@@ -1,4 +1,4 @@
-"""The probe stack on AWS: made for one run, and removed whatever happens."""
+"""The probe stack on AWS: created for one run, and always removed."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from platform_checks.probe_template import probe_template
 from platform_checks.subject import Clock
 
 TAG: Final = "keyscope:canary"
-"""Names the deployed stack; only a stack that carries it is ever removed."""
+"""Names the deployed stack; only a stack with this tag is ever removed."""
 READY_WITHIN_SECONDS: Final = 90
 STAGE: Final = "probe"
 _OK: Final = 200
@@ -27,12 +27,12 @@ _FAILED: Final = ("CREATE_FAILED", "DELETE_FAILED")
 
 
 class CleanUpFailed(Exception):  # noqa: N818 - a state
-    """Something of the probe stack is left; the text says what, and what to do."""
+    """Part of the probe stack is left; the text says what, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeStack:
-    """A probe stack that stands. `token` opens its authorizer."""
+    """A probe stack that exists. `token` gives access to its authorizer."""
 
     outputs: Mapping[str, str]
     token: str = field(repr=False)
@@ -47,7 +47,7 @@ class ProbeStack:
 
 @dataclass(frozen=True, slots=True)
 class StageCaches:
-    """The result caches of the probe APIs' stages, by API Gateway's control plane."""
+    """The result caches of the probe APIs' stages, through API Gateway's control plane."""
 
     clients: AwsClients
     rest_api_id: str
@@ -77,11 +77,11 @@ def probe_stack_name(stack_name: str) -> str:
 
 @contextmanager
 def probe_stack(clients: AwsClients, stack_name: str) -> Iterator[ProbeStack]:
-    """Make the probe stack, and remove it; what a broken run left is removed first.
+    """Create the probe stack, and remove it afterwards; first remove what a failed run left behind.
 
     Raises:
-        AwsRefused: it cannot be made.
-        CleanUpFailed: it, or what was left, cannot be removed.
+        AwsRefused: it cannot be created.
+        CleanUpFailed: it, or what a failed run left behind, cannot be removed.
     """
     remove_probe_stack(clients.cloudformation, stack_name)
     try:
@@ -91,12 +91,12 @@ def probe_stack(clients: AwsClients, stack_name: str) -> Iterator[ProbeStack]:
 
 
 def remove_probe_stack(cloudformation: CloudFormationClient, stack_name: str) -> bool:
-    """Remove the probe stack of a deployed stack and wait for it; tell whether there was one.
+    """Remove the probe stack of a deployed stack and wait; return whether there was one.
 
-    The removal goes on by itself when the waiting is interrupted.
+    If the wait is interrupted, the removal continues.
 
     Raises:
-        CleanUpFailed: it stands, and cannot be removed.
+        CleanUpFailed: the stack exists, and cannot be removed.
     """
     name = probe_stack_name(stack_name)
     try:
@@ -116,10 +116,10 @@ def remove_probe_stack(cloudformation: CloudFormationClient, stack_name: str) ->
 
 
 def wait_until_ready(apis: Mapping[ApiKind, ProbeApi], clock: Clock) -> None:
-    """Wait until both APIs answer; after their creation they do not at once.
+    """Wait until both APIs respond, which takes a while after their creation.
 
     Raises:
-        AwsRefused: one does not.
+        AwsRefused: one does not respond as it should.
         Unanswered: one cannot be reached.
     """
     for kind, api in apis.items():
@@ -140,7 +140,7 @@ def _check_tag(found: Reply, name: str, stack_name: str) -> None:
 
 
 def new_token() -> str:
-    """Return a secret for one run."""
+    """Return a random token for one run."""
     return secrets.token_hex(32)
 
 

@@ -1,7 +1,7 @@
-"""The probe stack's template, ready for CloudFormation: translated, with the code inside.
+"""The probe stack's template, ready for CloudFormation: translated, with inline code.
 
-It is translated here, by the same translator as the local run's, so that what is deployed is what
-was run; the code is in the template, so that there is no bucket to make and to empty.
+The translator is the local run's, so that AWS runs what the local gateway runs. The code is inline,
+so that there is no bucket to create and empty.
 """
 
 import json
@@ -15,13 +15,13 @@ from local.template.stack import translate
 
 TEMPLATE: Final = Path(__file__).parent / "template.yaml"
 MAX_TEMPLATE_BYTES: Final = 51_200
-"""What `CreateStack` takes as `TemplateBody`."""
+"""The largest `TemplateBody` that `CreateStack` accepts."""
 _INLINE_HANDLER: Final = "index.handler"
 """CloudFormation writes inline code to `index.py`."""
 
 
 def probe_template() -> str:
-    """Return the template as CloudFormation takes it."""
+    """Return the template in the form that CloudFormation accepts."""
     source = cast("dict[str, object]", yaml_parse(TEMPLATE.read_text("utf-8")))
     translated = translate(source, {"ProbeToken": "", "UsageKey": ""})
     resources = cast("Mapping[str, dict[str, object]]", translated["Resources"])

@@ -1,4 +1,4 @@
-"""Report the results of a run: a table, and what to change."""
+"""Reports the results of a run: a table, and what to change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ IN_DOUBT: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check with what it observed."""
+    """A check with its observation."""
 
     check: Check
     observation: Observation
@@ -29,7 +29,7 @@ class Result:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the platform could have shown the fact and did not."""
+        """Whether the platform could have shown the fact but did not."""
         return self.observation.found is Found.UNKNOWN and not self.observation.beyond_reach
 
 

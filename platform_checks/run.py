@@ -1,4 +1,4 @@
-"""Run the checks, one after the other."""
+"""Runs the checks one after the other."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from platform_checks.subject import Subject
 
 
 def run_checks(subject: Subject, checks: Iterable[Check] = CHECKS) -> list[Result]:
-    """Return what each check found; one that nothing answers does not end the others."""
+    """Return what each check found; a check without a response does not stop the others."""
     return [Result(check, _found_by(check, subject)) for check in checks]
 
 

@@ -1,4 +1,4 @@
-"""What the checks ask: two probe APIs, their caches, and the deployed stack where there is one."""
+"""What the checks run against: two probe APIs, their caches, and the deployed stack, if any."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from platform_checks.probe_metrics import ProbeMetrics
 
 
 class AuthorizerCaches(Protocol):
-    """API Gateway's own control over the probe APIs' result caches."""
+    """API Gateway's own control of the probe APIs' result caches."""
 
     def flush(self, kind: ApiKind, /) -> None:
         """Flush one API's stage.
@@ -25,9 +25,9 @@ class AuthorizerCaches(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Seconds since the epoch, and waiting.
+    """Returns seconds since the epoch, and waits.
 
-    `margin_seconds` is how far this clock may be from API Gateway's.
+    `margin_seconds` is the largest difference between this clock and API Gateway's.
     """
 
     now: Callable[[], float] = time.time
@@ -37,7 +37,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Where the answers come from. `deployed` and `metrics` exist on AWS only."""
+    """The parts that the checks use. `deployed` and `metrics` exist on AWS only."""
 
     apis: Mapping[ApiKind, ProbeApi]
     caches: AuthorizerCaches

@@ -1,4 +1,4 @@
-"""Authorizer that answers as its caller's script says; who knows the run's token may call it."""
+"""An authorizer that answers as its caller's script says; callers need the run's token."""
 
 import base64
 import hmac
@@ -11,11 +11,11 @@ _TOKEN = os.environ["PROBE_TOKEN"]
 _USAGE_KEY = os.environ["USAGE_KEY"]
 _UNAUTHORIZED = "Unauthorized"
 _PADDING = 300
-"""Characters of a resource that only makes the policy longer; IAM takes 512."""
+"""Characters of a resource that only makes the policy longer; IAM accepts 512."""
 
 
 def handler(event: Mapping[str, object], context: object) -> object:  # noqa: ARG001 - Lambda's
-    """Answer as the script in `X-Probe-Script` says, and tell what the event held."""
+    """Answer as the script in `X-Probe-Script` says, and return what the event contained."""
     headers = _members(event, "headers")
     given = {name.lower(): str(value) for name, value in headers.items()}
     if not hmac.compare_digest(given.get("x-probe-token", ""), _TOKEN):
@@ -42,7 +42,7 @@ def handler(event: Mapping[str, object], context: object) -> object:  # noqa: AR
 
 
 class _Told(Exception):  # noqa: N818 - what it is
-    """An error that the script asked for; API Gateway looks at the message alone."""
+    """An error that the script requested; API Gateway reads only the message."""
 
 
 def _policy(script: Mapping[str, object], stage: str) -> object:
