@@ -110,13 +110,14 @@ def misjudged(
     ]
 
 
-@pytest.mark.parametrize("route_sets", SELECTIONS, ids="+".join)
 @pytest.mark.parametrize("kind", PRINCIPALS)
-def test_each_row_is_decided_as_its_table_says(kind: str, route_sets: tuple[str, ...]) -> None:
-    def expected(row: Row) -> bool:
-        return row.route_set in route_sets and row.lets(kind)
+def test_each_row_is_decided_as_its_table_says(kind: str) -> None:
+    for route_sets in SELECTIONS:
 
-    assert misjudged(kind, ids_of(kind), expected, route_sets) == []
+        def expected(row: Row, selected: tuple[str, ...] = route_sets) -> bool:
+            return row.route_set in selected and row.lets(kind)
+
+        assert misjudged(kind, ids_of(kind), expected, route_sets) == [], route_sets
 
 
 @pytest.mark.parametrize("kind", PRINCIPALS)
@@ -153,7 +154,6 @@ def test_an_account_reaches_no_service_account_of_another() -> None:
     assert misjudged("account", {**OWN_IDS, "serviceAccountId": "ffffffffffffc0de"}, expected) == []
 
 
-@pytest.mark.parametrize("kind", PRINCIPALS)
 @pytest.mark.parametrize(
     "path",
     [
@@ -179,8 +179,9 @@ def test_an_account_reaches_no_service_account_of_another() -> None:
         "/v1/apps",
     ],
 )
-def test_an_unlisted_path_is_reached_by_nobody(kind: str, path: str) -> None:
-    assert reached(kind, [path]) == []
+def test_an_unlisted_path_is_reached_by_nobody(path: str) -> None:
+    requests = [(kind, request) for kind in PRINCIPALS for request in reached(kind, [path])]
+    assert requests == []
 
 
 @pytest.mark.parametrize(
@@ -203,21 +204,6 @@ def test_an_app_user_deletes_not_the_user_not_even_with_a_trailing_slash() -> No
     assert [request for request in requests if request.startswith("DELETE")] == []
 
 
-def test_methods_that_the_api_does_not_have_are_denied() -> None:
-    paths = [f"/v2/apps/{APP}/users", f"/v2/apps/{APP}", f"/v2/apps/{APP}/users/{USER}"]
-    unknown = ("HEAD", "PUT", "OPTIONS")
-    requests = [request for kind in PRINCIPALS for request in reached(kind, paths, (V2,))]
-    assert [request for request in requests if request.startswith(unknown)] == []
-
-
-def test_no_key_opens_the_route_of_the_media_token() -> None:
-    cookie = f"/v1.1/apps/{APP}/attachments/cookie"
-    of_service_account = f"/v1.1/apps/{APP_OF_SERVICE_ACCOUNT}/attachments/cookie"
-    paths = [cookie, f"{cookie}/", of_service_account]
-    requests = [request for kind in PRINCIPALS for request in reached(kind, paths)]
-    assert [request for request in requests if request.startswith("GET")] == []
-
-
 HEX: Final = st.text("0123456789abcdef", min_size=8, max_size=8)
 
 
@@ -227,13 +213,6 @@ def test_an_app_user_reaches_its_user_whatever_its_id(user_id: str, *, encoded: 
     path = f"/v2/apps/{APP}/users/{quote(user_id, safe='') if encoded else user_id}"
     assert reaches(principal, (V2,), "GET", path)
     assert reaches(principal, (V2,), "PATCH", path)
-
-
-@given(user_id=USER_IDS, other=USER_IDS)
-def test_an_app_user_reaches_no_other_user_whatever_their_ids(user_id: str, other: str) -> None:
-    principal = replace(PRINCIPALS["appUser"], user_id=user_id)
-    path = f"/v2/apps/{APP}/users/{other}"
-    assert reaches(principal, (V2,), "GET", path) is (user_id == other)
 
 
 @given(own=HEX, other=HEX, row=st.sampled_from([row for row in ROWS if "{appId}" in row.path]))
