@@ -41,6 +41,14 @@ def claim_attacks(key_id: str, secret: str) -> Iterator[Attack]:
         ('"scope":"account"', "RFC 8725, 3.10", Reason.SCOPE_NOT_OF_OWNER, "scope not its own"),
         ('"scope":"appUser"', "RFC 8725, 3.10", Reason.MISSING_USER_ID, "no userId"),
         ('"scope":"appUser","userId":7', "RFC 8725, 3.10", Reason.MALFORMED_CLAIM, "userId"),
+        ('"scope":"user","external_id":7', "RFC 8725, 3.10", Reason.MALFORMED_CLAIM, "external_id"),
+        ('"scope":"user","external_id":"*"', "CWE-155", Reason.UNSAFE_USER_ID, "external_id"),
+        (
+            '"scope":"appUser","userId":"a","external_id":"b"',
+            "CWE-436",
+            Reason.CONFLICTING_CLAIMS,
+            "two users",
+        ),
     ]
     rows += [
         (f'"scope":"appUser","userId":{value}', source, Reason.UNSAFE_USER_ID, "userId")

@@ -57,7 +57,8 @@ function readToken(text) {
     facts: [
       ["Key id", String(header?.kid ?? "none")],
       ["Scope", String(claims?.scope ?? "none")],
-      ...(claims?.userId === undefined ? [] : [["User id", String(claims.userId)]]),
+      ...["userId", "external_id"].filter((name) => claims?.[name] !== undefined)
+        .map((name) => ["User id", String(claims[name])]),
       ...times.map(([name, label]) => [label, moment(claims[name])]),
     ],
     faults,

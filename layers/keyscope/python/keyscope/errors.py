@@ -43,6 +43,7 @@ class Reason(StrEnum):
     UNKNOWN_SCOPE = "unknown_scope"
     MISSING_USER_ID = "missing_user_id"
     UNSAFE_USER_ID = "unsafe_user_id"
+    CONFLICTING_CLAIMS = "conflicting_claims"
     UNKNOWN_KEY = "unknown_key"
     REVOKED_KEY = "revoked_key"
     WRONG_SECRET = "wrong_secret"  # noqa: S105 - a reason code, not a secret

@@ -95,12 +95,39 @@ def test_a_header_outside_the_profile_is_refused(header: object, reason: Reason)
         pytest.param({"scope": "appUser"}, Reason.MISSING_USER_ID, id="no user"),
         pytest.param({"scope": "appUser", "userId": ""}, Reason.MISSING_USER_ID, id="user empty"),
         pytest.param({"scope": "appUser", "userId": 7}, Reason.MALFORMED_CLAIM, id="user a number"),
+        pytest.param({"scope": "user"}, Reason.MISSING_USER_ID, id="SDK token without user"),
+        pytest.param(
+            {"scope": "appUser", "external_id": "jane"}, Reason.MISSING_USER_ID, id="half SDK token"
+        ),
+        pytest.param(
+            {"scope": "user", "userId": "jane"}, Reason.CONFLICTING_CLAIMS, id="user with userId"
+        ),
+        pytest.param(
+            {"scope": "user", "userId": "jane", "external_id": "jane"},
+            Reason.CONFLICTING_CLAIMS,
+            id="SDK token with both",
+        ),
+        pytest.param(
+            {"scope": "appUser", "userId": "jane", "external_id": "jane"},
+            Reason.CONFLICTING_CLAIMS,
+            id="token with both",
+        ),
+        pytest.param(
+            {"scope": "app", "userId": "jane", "external_id": "jane"},
+            Reason.CONFLICTING_CLAIMS,
+            id="app token with both",
+        ),
         pytest.param("null", Reason.MALFORMED_TOKEN, id="null"),
         pytest.param("{", Reason.MALFORMED_TOKEN, id="not JSON"),
     ],
 )
 def test_claims_outside_the_profile_are_refused(claims: object, reason: Reason) -> None:
     assert reason_of(compact(HEADER, claims)) is reason
+
+
+def test_an_sdk_token_claims_the_app_user_of_its_external_id() -> None:
+    sdk = read_jwt(signed(scope="user", external_id="jane@example.com"))
+    assert sdk.claims == read_jwt(signed(scope="appUser", userId="jane@example.com")).claims
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,9 @@ _REFUSED_PARAMETERS = frozenset(
     {"crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256"}
 )
 _SCOPES = {scope.value: scope for scope in Scope}
+_USER_ID = IdName.USER.value
+_SDK_SCOPE, _SDK_USER_ID = "user", "external_id"
+"""The Sunshine SDKs' names for the scope `appUser` and for its claim `userId`."""
 _CALENDAR = range(253_402_300_800)
 """Seconds from 1970 to the end of the year 9999. A time in milliseconds is beyond that."""
 _HS256 = HMACAlgorithm(HMACAlgorithm.SHA256)
@@ -82,10 +85,10 @@ def read_jwt(text: str) -> Jwt:
     members = _json_object(_base64url(segments[2]))
     _base64url(segments[3])
     key_id = _key_id_of_header(header)
-    scope = _scope(members)
+    scope, name_of_user_id = _scope_and_user_claim(members)
     claims = Claims(
         scope=scope,
-        user_id=_user_id(members) if IdName.USER in SCOPES[scope].claims else None,
+        user_id=_user_id(members, name_of_user_id) if IdName.USER in SCOPES[scope].claims else None,
         expires_at=_numeric_date(members, "exp"),
         not_before=_numeric_date(members, "nbf"),
     )
@@ -122,19 +125,25 @@ def _key_id_of_header(header: dict[str, object]) -> str:
     return key_id
 
 
-def _scope(claims: dict[str, object]) -> Scope:
+def _scope_and_user_claim(claims: dict[str, object]) -> tuple[Scope, str]:
+    """Return the claimed scope, and the name of the claim that identifies its user."""
     claimed = claims.get("scope")
+    is_sdk_token = claimed == _SDK_SCOPE
+    if _USER_ID in claims and (is_sdk_token or _SDK_USER_ID in claims):
+        raise Refused(Reason.CONFLICTING_CLAIMS)
+    if is_sdk_token:
+        return Scope.APP_USER, _SDK_USER_ID
     if claimed is None:
         raise Refused(Reason.MISSING_SCOPE)
     if not isinstance(claimed, str):
         raise Refused(Reason.MALFORMED_CLAIM)
     if claimed not in _SCOPES:
         raise Refused(Reason.UNKNOWN_SCOPE)
-    return _SCOPES[claimed]
+    return _SCOPES[claimed], _USER_ID
 
 
-def _user_id(claims: dict[str, object]) -> str:
-    claimed = claims.get("userId")
+def _user_id(claims: dict[str, object], name: str) -> str:
+    claimed = claims.get(name)
     if claimed is None or claimed == "":
         raise Refused(Reason.MISSING_USER_ID)
     if not isinstance(claimed, str):

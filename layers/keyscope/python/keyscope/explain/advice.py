@@ -53,7 +53,12 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.MISSING_SCOPE: f"Have the caller add the claim scope: {_any_of(Scope)}.",
     Reason.UNKNOWN_SCOPE: f"Have the caller claim one of the scopes {_any_of(Scope)}.",
     Reason.MISSING_USER_ID: (
-        f"Have the caller add the claim userId, which the scope {_OF_USERS} needs."
+        f"Have the caller add the claim userId, which the scope {_OF_USERS} needs, or external_id"
+        " if the token claims the scope user, as the SDKs' tokens do."
+    ),
+    Reason.CONFLICTING_CLAIMS: (
+        "Have the caller send userId with the scope appUser, or external_id with the scope user,"
+        " but not both."
     ),
     Reason.UNSAFE_USER_ID: (
         "Have the caller use a user id of letters, digits and - . _ ~ @ + :, at most 64 of them."

@@ -58,6 +58,7 @@ _CREDENTIAL_REASONS = {
     Reason.UNKNOWN_SCOPE,
     Reason.MISSING_USER_ID,
     Reason.UNSAFE_USER_ID,
+    Reason.CONFLICTING_CLAIMS,
 }
 STEP_OF_REASON: Final[Mapping[Reason, Step]] = {
     **dict.fromkeys(_EVENT_REASONS, Step.EVENT),
