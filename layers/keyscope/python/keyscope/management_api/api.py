@@ -26,9 +26,9 @@ from keyscope.management_api.error_responses import (
     faults_of_schema,
 )
 from keyscope.management_api.explanations import add_explanations
+from keyscope.management_api.keys import add_keys
 from keyscope.management_api.request_context import RequestContext
 from keyscope.management_api.requests import read_json
-from keyscope.model.ids import OwnerType
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -45,12 +45,11 @@ def management_api(
     api = _resolver()
     context = RequestContext(api, provisioning)
     v2.add_apps(api, context)
-    v2.add_keys(api, context)
+    add_keys(api, context, v2.APP_KEYS)
     v1_1.add_apps(api, context)
-    v1_1.add_keys(api, context, OwnerType.APP, "/v1.1/apps/<ownerId>/keys", "App")
+    add_keys(api, context, v1_1.APP_KEYS)
     v1_1.add_service_accounts(api, context)
-    path = "/v1.1/serviceaccounts/<ownerId>/keys"
-    v1_1.add_keys(api, context, OwnerType.SERVICE_ACCOUNT, path, "ServiceAccount")
+    add_keys(api, context, v1_1.SERVICE_ACCOUNT_KEYS)
     _answer_errors(api, report)
     return api
 

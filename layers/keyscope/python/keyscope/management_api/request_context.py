@@ -17,7 +17,6 @@ from keyscope.model.principal import Principal
 AppId = Annotated[str, Path(alias="appId")]
 ServiceAccountId = Annotated[str, Path(alias="serviceAccountId")]
 KeyId = Annotated[str, Path(alias="keyId")]
-OwnerId = Annotated[str, Path(alias="ownerId")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,17 @@
-"""Service accounts, apps and their keys, in the v1.1 shape of the Sunshine API."""
+"""Service accounts, apps, and how their keys are shown, in the v1.1 shape of the Sunshine API."""
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
+from keyscope.management_api.keys import KeyFormat, KeyRoutes
 from keyscope.management_api.paging import read_offset_query
 from keyscope.management_api.request_bodies import (
     AppCreateBodyV11,
     AppUpdateBodyV11,
     KeyCreateBodyV11,
     KeyUpdateBodyV11,
-    RotateBody,
     ServiceAccountBody,
 )
-from keyscope.management_api.request_context import (
-    AppId,
-    KeyId,
-    OwnerId,
-    RequestContext,
-    ServiceAccountId,
-)
+from keyscope.management_api.request_context import AppId, RequestContext, ServiceAccountId
 from keyscope.management_api.responses import (
     AppAnswerV11,
     AppsAnswerV11,
@@ -31,6 +25,20 @@ from keyscope.management_api.responses import (
     service_account,
 )
 from keyscope.model.ids import OwnerType
+
+_KEYS = KeyFormat(
+    KeyCreateBodyV11,
+    KeyUpdateBodyV11,
+    KeyAnswerV11,
+    KeysAnswerV11,
+    key_v11,
+    operation_suffix="V11",
+    tag_suffix=", v1.1",
+)
+APP_KEYS = KeyRoutes(_KEYS, OwnerType.APP, "/v1.1/apps", "ownerId", "App")
+SERVICE_ACCOUNT_KEYS = KeyRoutes(
+    _KEYS, OwnerType.SERVICE_ACCOUNT, "/v1.1/serviceaccounts", "ownerId", "ServiceAccount"
+)
 
 
 def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
@@ -140,84 +148,4 @@ def add_service_accounts(api: APIGatewayRestResolver, context: RequestContext) -
     )
     def delete_service_account(service_account_id: ServiceAccountId) -> Nothing:
         context.management().delete_service_account(service_account_id)
-        return {}
-
-
-def add_keys(
-    api: APIGatewayRestResolver,
-    context: RequestContext,
-    owner_type: OwnerType,
-    path: str,
-    name: str,
-) -> None:
-    """Add the routes of keys below the path of their owner, whose placeholder is `ownerId`.
-
-    `name` is part of the operation ids.
-    """
-    tags = [f"{name} keys, v1.1"]
-    key_path = f"{path}/<keyId>"
-
-    @api.post(
-        path,
-        operation_id=f"Create{name}KeyV11",
-        tags=tags,
-        status_code=201,
-        summary="Create a key. Its secret is in this answer, and never again",
-    )
-    def create_key(owner_id: OwnerId, body: KeyCreateBodyV11) -> KeyAnswerV11:
-        created = context.management().create_key(owner_type, owner_id, body.request())
-        return {"key": key_v11(created.key, context.now(), created.secret)}
-
-    @api.get(
-        path,
-        operation_id=f"List{name}KeysV11",
-        tags=tags,
-        summary="List the keys, the oldest first",
-    )
-    def list_keys(owner_id: OwnerId) -> KeysAnswerV11:
-        keys = context.management().list_keys(owner_type, owner_id)
-        return {"keys": [key_v11(key, context.now()) for key in keys]}
-
-    @api.get(key_path, operation_id=f"Get{name}KeyV11", tags=tags, summary="Get a key")
-    def get_key(owner_id: OwnerId, key_id: KeyId) -> KeyAnswerV11:
-        found = context.management().get_key(owner_type, owner_id, key_id)
-        return {"key": key_v11(found, context.now())}
-
-    @api.patch(
-        key_path,
-        operation_id=f"Update{name}KeyV11",
-        tags=tags,
-        summary="Rename, limit, disable or enable a key. A null takes a limit away",
-    )
-    def update_key(owner_id: OwnerId, key_id: KeyId, body: KeyUpdateBodyV11) -> KeyAnswerV11:
-        change = body.change(context.now())
-        key = context.management().update_key(owner_type, owner_id, key_id, change)
-        return {"key": key_v11(key, context.now())}
-
-    @api.post(
-        f"{key_path}/rotate",
-        operation_id=f"Rotate{name}KeyV11",
-        tags=tags,
-        summary="Give a key a new secret, shown here only; the old one is accepted for the overlap",
-    )
-    def rotate_key(owner_id: OwnerId, key_id: KeyId, body: RotateBody) -> KeyAnswerV11:
-        management = context.management()
-        created = management.rotate_key(owner_type, owner_id, key_id, body.overlap_seconds)
-        return {"key": key_v11(created.key, context.now(), created.secret)}
-
-    @api.delete(
-        f"{key_path}/overlap",
-        operation_id=f"End{name}KeyOverlapV11",
-        tags=tags,
-        summary="Stop accepting the secret that the key had before its last rotation",
-    )
-    def end_overlap(owner_id: OwnerId, key_id: KeyId) -> KeyAnswerV11:
-        key = context.management().end_overlap(owner_type, owner_id, key_id)
-        return {"key": key_v11(key, context.now())}
-
-    @api.delete(
-        key_path, operation_id=f"Delete{name}KeyV11", tags=tags, summary="Revoke a key at once"
-    )
-    def delete_key(owner_id: OwnerId, key_id: KeyId) -> Nothing:
-        context.management().delete_key(owner_type, owner_id, key_id)
         return {}

@@ -1,0 +1,141 @@
+"""The routes of keys: defined once, for every version of the API and every kind of owner."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, NamedTuple, TypeVar
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.openapi.params import Path
+
+from keyscope.lifecycle.directory import Key
+from keyscope.management_api.request_bodies import KeyCreateBody, KeyUpdateBody, RotateBody
+from keyscope.management_api.request_context import KeyId, RequestContext
+from keyscope.management_api.responses import Nothing
+from keyscope.model.ids import OwnerType
+
+_Answer = Mapping[str, object]
+_Handler = TypeVar("_Handler", bound=Callable[..., _Answer])
+
+
+class KeyFormat(NamedTuple):
+    """How a version of the API reads and shows keys.
+
+    `operation_suffix` ends the ids of its operations, and `tag_suffix` its tags.
+    """
+
+    create_body: type[KeyCreateBody]
+    update_body: type[KeyUpdateBody]
+    answer: type[object]
+    list_answer: type[object]
+    show: Callable[[Key, float, str | None], _Answer]
+    operation_suffix: str = ""
+    tag_suffix: str = ""
+
+
+class KeyRoutes(NamedTuple):
+    """Where the keys of one kind of owner are: below `owners`, the path of the owners.
+
+    `owner_id` is the placeholder for an owner's id. `name` is part of the operations' ids, and
+    `listed` says what a list contains.
+    """
+
+    format: KeyFormat
+    owner_type: OwnerType
+    owners: str
+    owner_id: str
+    name: str
+    listed: str = "the keys"
+
+
+def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRoutes) -> None:
+    """Add the routes of the keys of one kind of owner."""
+    owner_type, format_, name = routes.owner_type, routes.format, routes.name
+    path = f"{routes.owners}/<{routes.owner_id}>/keys"
+    key_path = f"{path}/<keyId>"
+    tags, suffix = [f"{name} keys{format_.tag_suffix}"], format_.operation_suffix
+    owner = {"owner_id": Annotated[str, Path(alias=routes.owner_id)]}
+    one = {**owner, "return": format_.answer}
+
+    def shown(key: Key, secret: str | None = None) -> _Answer:
+        return {"key": format_.show(key, context.now(), secret)}
+
+    @api.post(
+        path,
+        operation_id=f"Create{name}Key{suffix}",
+        tags=tags,
+        status_code=201,
+        summary="Create a key. Its secret is in this answer, and never again",
+    )
+    @_annotated({**one, "body": format_.create_body})
+    def create_key(owner_id: str, body: KeyCreateBody) -> _Answer:
+        created = context.management().create_key(owner_type, owner_id, body.request())
+        return shown(created.key, created.secret)
+
+    @api.get(
+        path,
+        operation_id=f"List{name}Keys{suffix}",
+        tags=tags,
+        summary=f"List {routes.listed}, the oldest first",
+    )
+    @_annotated({**owner, "return": format_.list_answer})
+    def list_keys(owner_id: str) -> _Answer:
+        keys = context.management().list_keys(owner_type, owner_id)
+        return {"keys": [format_.show(key, context.now(), None) for key in keys]}
+
+    @api.get(key_path, operation_id=f"Get{name}Key{suffix}", tags=tags, summary="Get a key")
+    @_annotated(one)
+    def get_key(owner_id: str, key_id: KeyId) -> _Answer:
+        return shown(context.management().get_key(owner_type, owner_id, key_id))
+
+    @api.patch(
+        key_path,
+        operation_id=f"Update{name}Key{suffix}",
+        tags=tags,
+        summary="Rename, limit, disable or enable a key. A null takes a limit away",
+    )
+    @_annotated({**one, "body": format_.update_body})
+    def update_key(owner_id: str, key_id: KeyId, body: KeyUpdateBody) -> _Answer:
+        change = body.change(context.now())
+        return shown(context.management().update_key(owner_type, owner_id, key_id, change))
+
+    @api.post(
+        f"{key_path}/rotate",
+        operation_id=f"Rotate{name}Key{suffix}",
+        tags=tags,
+        summary="Give a key a new secret, shown here only; the old one is accepted for the overlap",
+    )
+    @_annotated(one)
+    def rotate_key(owner_id: str, key_id: KeyId, body: RotateBody) -> _Answer:
+        management = context.management()
+        created = management.rotate_key(owner_type, owner_id, key_id, body.overlap_seconds)
+        return shown(created.key, created.secret)
+
+    @api.delete(
+        f"{key_path}/overlap",
+        operation_id=f"End{name}KeyOverlap{suffix}",
+        tags=tags,
+        summary="Stop accepting the secret that the key had before its last rotation",
+    )
+    @_annotated(one)
+    def end_overlap(owner_id: str, key_id: KeyId) -> _Answer:
+        return shown(context.management().end_overlap(owner_type, owner_id, key_id))
+
+    @api.delete(
+        key_path,
+        operation_id=f"Delete{name}Key{suffix}",
+        tags=tags,
+        summary="Revoke a key at once",
+    )
+    @_annotated(owner)
+    def delete_key(owner_id: str, key_id: KeyId) -> Nothing:
+        context.management().delete_key(owner_type, owner_id, key_id)
+        return {}
+
+
+def _annotated(types: Mapping[str, object]) -> Callable[[_Handler], _Handler]:
+    """Replace some of a handler's annotations: Powertools validates and documents by them."""
+
+    def annotate(handler: _Handler) -> _Handler:
+        handler.__annotations__.update(types)
+        return handler
+
+    return annotate
