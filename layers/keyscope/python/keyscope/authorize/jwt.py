@@ -4,12 +4,11 @@ PyJWT computes the HMAC and nothing else. Its parser accepts what RFC 8725 advis
 duplicate members, other types, embedded keys, loose base64 and claims of the wrong type.
 """
 
-import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, Never
+from typing import ClassVar, NamedTuple
 
 from jwt.algorithms import HMACAlgorithm
 
@@ -18,6 +17,7 @@ from keyscope.model.ids import IdName, is_key_id, is_safe_user_id
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import CredentialKind, Scheme
 from keyscope.model.scopes import SCOPES, Scope
+from keyscope.model.strict_json import RepeatedMemberError, read_strict_json
 
 ALGORITHM = "HS256"
 
@@ -172,25 +172,12 @@ def _base64url(segment: str) -> bytes:
     return octets
 
 
-def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise Refused(Reason.DUPLICATE_TOKEN_MEMBER)
-    return members
-
-
-def _refuse_constant(_name: str) -> Never:
-    # NaN and the infinities are Python extensions, not JSON (RFC 8259, section 6).
-    raise Refused(Reason.MALFORMED_TOKEN)
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_unique_members, parse_constant=_refuse_constant)
-
-
 def _json_object(octets: bytes) -> dict[str, object]:
     try:
-        value = _JSON.decode(octets.decode())
-    except (ValueError, RecursionError):
+        value = read_strict_json(octets.decode())
+    except RepeatedMemberError:
+        raise Refused(Reason.DUPLICATE_TOKEN_MEMBER) from None
+    except ValueError:
         value = None
     # Raised here, because the error above contains the octets.
     if not isinstance(value, dict):

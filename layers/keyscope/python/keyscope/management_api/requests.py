@@ -5,10 +5,11 @@ import binascii
 import json
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any
 
 from keyscope.errors import Fault, KeyscopeError, bounded_faults
 from keyscope.management_api.error_responses import ErrorResponse, error_response
+from keyscope.model.strict_json import RepeatedMemberError, read_strict_json
 
 MAX_BODY_BYTES = 100 * 1_024
 """The Sunshine API's limit for a JSON body."""
@@ -102,12 +103,10 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - as `json.loads` has it
             `MAX_VALUES` members and items, because validation costs much more than parsing.
     """
     try:
-        value = json.loads(
-            text, parse_constant=_refuse_constant, object_pairs_hook=_without_repetition
-        )
-    except _RepeatedMemberError:
+        value = read_strict_json(text)
+    except RepeatedMemberError:
         raise json.JSONDecodeError(_REPEATED, "", 0) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise json.JSONDecodeError(_INVALID, "", 0) from None
     if value is not None and not isinstance(value, dict):
         raise json.JSONDecodeError(_NO_OBJECT, "", 0)
@@ -155,19 +154,3 @@ def _is_json(headers: Mapping[str, object]) -> bool:
     values = [value for name, value in headers.items() if _is_content_type(name)]
     essence = str(values[0]).partition(";")[0].strip().lower() if values else ""
     return essence in ("", "application/json")
-
-
-class _RepeatedMemberError(Exception):
-    """An object contains a member twice."""
-
-
-def _without_repetition(members: list[tuple[str, object]]) -> dict[str, object]:
-    names = {name for name, _ in members}
-    if len(names) < len(members):
-        raise _RepeatedMemberError
-    return dict(members)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    message = f"{name} is no JSON number"
-    raise ValueError(message)
