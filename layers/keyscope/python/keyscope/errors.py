@@ -62,6 +62,7 @@ class Reason(StrEnum):
     KMS_UNAVAILABLE = "kms_unavailable"
     FLUSH_QUEUE_UNAVAILABLE = "flush_queue_unavailable"
     CACHE_NOT_FLUSHED = "cache_not_flushed"
+    USE_TABLE_UNAVAILABLE = "use_table_unavailable"
     TOO_MANY_CHANGES = "too_many_changes"
     DAMAGED_RECORD = "damaged_record"
     MALFORMED_EVENT = "malformed_event"

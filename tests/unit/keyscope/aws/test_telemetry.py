@@ -1,4 +1,5 @@
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,14 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from keyscope.authorize.decision import Decision, Outcome
 from keyscope.aws.telemetry import Telemetry
 from keyscope.errors import Reason
-from keyscope.model.ids import OwnerType
+from keyscope.lifecycle.key_use import read_use
+from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_record import RecordSource
 from keyscope.model.principal import Principal, ProvenSecret, Scheme
 from keyscope.model.scopes import Scope
-from tests.support.builders import ACCOUNT, APP
+from tests.support.builders import ACCOUNT, APP, NOW
 
+KEY_ID = new_key_id(OwnerType.APP)
 ALLOWED = Decision(
     outcome=Outcome.ALLOWED,
     total_ms=1.23456,
@@ -51,7 +54,7 @@ def written(
 def test_one_decision_is_one_log_line_and_one_metric_set(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    log, metrics = written(ALLOWED, capsys)
+    log, metrics = written(REFUSED, capsys)
     assert log["message"] == "decision"
     assert "_aws" in metrics
 
@@ -111,8 +114,42 @@ def test_a_failure_is_logged_as_an_error_with_its_detail(
 
 
 def test_metrics_are_written_whatever_the_log_level(capsys: pytest.CaptureFixture[str]) -> None:
-    (metrics,) = written(ALLOWED, capsys, level="ERROR")
-    assert metrics["Allowed"] == [1.0]
+    (metrics,) = written(REFUSED, capsys, level="ERROR")
+    assert metrics["Refused"] == [1.0]
+
+
+def uses(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in lines if line.get("message") == "use"]
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+def test_an_allowed_decision_says_that_its_key_was_used_whatever_the_log_level(
+    level: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = time.time()
+    (use,) = uses(written(replace(ALLOWED, key_id=KEY_ID), capsys, level))
+    read = read_use(json.dumps(use), time.time())
+    assert read.key_id == KEY_ID
+    assert int(before) <= read.used_at <= time.time()
+    assert list(use)[:4] == ["level", "message", "timestamp", "service"]
+
+
+@pytest.mark.parametrize("decision", [REFUSED, FAILED, replace(REFUSED, key_id=KEY_ID)])
+def test_no_other_decision_says_that_a_key_was_used(
+    decision: Decision, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert uses(written(decision, capsys)) == []
+
+
+def test_a_container_writes_one_line_about_the_uses_of_a_key_in_five_minutes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telemetry = Telemetry("rest_authorizer", "ERROR", "Keyscope")
+    for now in (NOW, NOW + 299, NOW + 300):
+        monkeypatch.setattr("keyscope.aws.telemetry.time.time", lambda now=now: now)
+        telemetry.record(replace(ALLOWED, key_id=KEY_ID), None, None)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [use["used_at"] for use in uses(lines)] == [NOW, NOW + 300]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +237,7 @@ def test_a_container_tells_the_size_of_its_largest_policy_once_with_its_first_de
     assert capsys.readouterr().out == ""
     telemetry.record(ALLOWED, None, None)
     telemetry.record(ALLOWED, None, None)
-    first, *others = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    first, _, *others = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (first["PolicyBytes"], first["component"]) == ([3_000.0], "authorizer")
     assert directives(first) == [
         {
@@ -256,7 +293,7 @@ def test_the_log_line_names_the_trace(
 def test_a_line_holds_what_others_named_as_one_line_of_ascii(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Telemetry("rest_authorizer", "INFO", "Keyscope").record(ALLOWED, text, None)
+    Telemetry("rest_authorizer", "INFO", "Keyscope").record(REFUSED, text, None)
     output = capsys.readouterr().out
     assert output.isascii()
     assert output.count("\n") == 2

@@ -88,6 +88,18 @@ class DynamoDbClient(ItemReader, Protocol):
         ...
 
 
+class UseTableClient(Protocol):
+    """What is used of DynamoDB to record and read the use of keys."""
+
+    def update_item(self, **kwargs: object) -> dict[str, Any]:
+        """Change or create one item."""
+        ...
+
+    def batch_get_item(self, **kwargs: object) -> dict[str, Any]:
+        """Read several items."""
+        ...
+
+
 class Decrypter(Protocol):
     """The KMS operations that the authorizers use."""
 
@@ -209,6 +221,11 @@ def dynamodb_client() -> DynamoDbClient:
 def writing_dynamodb_client() -> DynamoDbClient:
     """Create a DynamoDB client with longer timeouts."""
     return cast("DynamoDbClient", _json_client("dynamodb", _WRITER_CONFIG))
+
+
+def use_table_client() -> UseTableClient:
+    """Make a DynamoDB client for the use of keys, which gives up as soon as an authorizer's."""
+    return cast("UseTableClient", _json_client("dynamodb", _CONFIG))
 
 
 def kms_client() -> KmsClient:

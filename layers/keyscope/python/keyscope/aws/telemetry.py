@@ -18,6 +18,7 @@ from keyscope.authorize.decision import Decision, Outcome
 from keyscope.aws.clients import THROTTLING_CODES
 from keyscope.errors import Reason
 from keyscope.model.key_record import RecordSource
+from keyscope.model.key_use import USE_FORMAT, USE_MESSAGE, FirstUses
 from keyscope.model.principal import ProvenSecret
 
 NOT_APPLICABLE = "none"
@@ -55,24 +56,50 @@ class Telemetry:
         log_level: str,
         metrics_namespace: str,
         policy_bytes: int | None = None,
+        max_keys: int = 10_000,
     ) -> None:
         """Name the function that decides: its `service` in the log and metrics.
 
-        `policy_bytes` is the largest possible size of a policy of the access map.
+        `policy_bytes` is the largest possible size of a policy of the access map. `max_keys` bounds
+        the keys for which the time of the last `use` line is remembered.
         """
         self._function = function
         self._untold_policy_bytes = policy_bytes
         self._logs_info = log_level not in _WITHOUT_INFO
         self._namespace = metrics_namespace
+        self._first_uses = FirstUses(max_keys)
 
     def record(self, decision: Decision, request_id: str | None, invocation_id: str | None) -> None:
-        """Write one log line and one metric set, neither of which contains a secret or a token."""
+        """Write a decision line and a metric set, and for a key's first use in a while a `use` line.
+
+        None of them contains a secret or a token.
+        """
         now = time.time()
         self._tell_policy_size(now)
         if self._logs_info or decision.outcome is Outcome.FAILED:
             _write(_json(self._log_line(decision, request_id, invocation_id, now)))
+        # A refused request names a key that its caller chose.
+        if decision.outcome is Outcome.ALLOWED and decision.key_id is not None:
+            self._tell_use(decision.key_id, now)
         _write(self._metric_set(decision, now))
         sys.stdout.flush()
+
+    def _tell_use(self, key_id: str, now: float) -> None:
+        """Write the line that says that a key was used, whatever the log level is.
+
+        The key use function reads these lines; `model.key_use` has their form.
+        """
+        if self._first_uses.note(key_id, now):
+            members = {
+                "level": "INFO",
+                "message": USE_MESSAGE,
+                "timestamp": _timestamp(now),
+                "service": self._function,
+                "format": USE_FORMAT,
+                "key_id": key_id,
+                "used_at": int(now),
+            }
+            _write(_json(members))
 
     def _tell_policy_size(self, now: float) -> None:
         """Write the metric `PolicyBytes` once per container.

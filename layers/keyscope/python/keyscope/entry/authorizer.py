@@ -68,6 +68,7 @@ def authorizer_handler(
         settings.log_level,
         settings.metrics_namespace,
         authorizer.policies.largest_bytes,
+        settings.key_cache_entries,
     )
     if snapshot.is_taken(environment):
         kms = make_kms()

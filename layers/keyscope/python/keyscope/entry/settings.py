@@ -61,6 +61,15 @@ class ProvisioningSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUseSettings:
+    """The settings of the key use function."""
+
+    use_table: str
+    log_level: str
+    metrics_namespace: str
+
+
+@dataclass(frozen=True, slots=True)
 class CacheFlushSettings:
     """The settings of the cache flush function; `http_api_id` is empty if there is no HTTP API."""
 
@@ -136,6 +145,22 @@ def read_cache_flush_settings(environment: Mapping[str, str]) -> CacheFlushSetti
         rest_api_id=reader.text("KEYSCOPE_REST_API_ID"),
         stage_name=reader.text("KEYSCOPE_STAGE_NAME"),
         http_api_id=environment.get("KEYSCOPE_HTTP_API_ID", ""),
+        log_level=reader.log_level(),
+        metrics_namespace=reader.metrics_namespace(),
+    )
+    reader.finish()
+    return settings
+
+
+def read_key_use_settings(environment: Mapping[str, str]) -> KeyUseSettings:
+    """Read the settings of the key use function.
+
+    Raises:
+        Misconfigured: naming every variable at fault and what it takes.
+    """
+    reader = _Reader(environment)
+    settings = KeyUseSettings(
+        use_table=reader.text("KEYSCOPE_USE_TABLE"),
         log_level=reader.log_level(),
         metrics_namespace=reader.metrics_namespace(),
     )

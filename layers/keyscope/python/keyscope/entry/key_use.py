@@ -1,0 +1,76 @@
+"""Settings -> the handler of the function that records when keys are used."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from keyscope.aws.clients import use_table_client
+from keyscope.aws.dynamodb.use_table import UseTable
+from keyscope.aws.log_subscription import LogBatch, read_log_batch
+from keyscope.entry.authorizer import LambdaContext
+from keyscope.entry.settings import read_key_use_settings
+from keyscope.errors import Reason, Unavailable, type_and_place
+from keyscope.lifecycle.key_use import UseRecorder
+
+SERVICE = "key_use"
+MAX_NAMED_LINES = 20
+"""Unreadable lines that one log line names; it counts all of them."""
+
+KeyUseHandler = Callable[[object, LambdaContext], None]
+
+
+def key_use_handler(environment: Mapping[str, str]) -> KeyUseHandler:
+    """Build the handler of the key use function from its environment.
+
+    The handler records what a batch of log lines says. It names and skips what it cannot read, so
+    that no line blocks another. When the table does not answer it raises: Lambda gives it the same
+    batch again, and in the end puts it into the dead-letter queue. It logs nothing of a batch that
+    went well, because batches are many and small.
+
+    Raises:
+        Misconfigured: a setting is wrong; the function does not start.
+    """
+    settings = read_key_use_settings(environment)
+    recorder = UseRecorder(UseTable(use_table_client(), settings.use_table), time.time)
+    logger = Logger(service=SERVICE, level=settings.log_level, location=None)
+    metrics = EphemeralMetrics(service=SERVICE, namespace=settings.metrics_namespace)
+
+    def skip(members: Mapping[str, object], count: int) -> None:
+        logger.error("skipped", extra=dict(members))
+        metrics.add_metric(name="MalformedKeyUses", unit=MetricUnit.Count, value=count)
+        metrics.flush_metrics()
+
+    def handler(event: object, context: LambdaContext) -> None:
+        invocation = {"invocation_id": context.aws_request_id}
+        try:
+            batch = read_log_batch(event)
+        except Unavailable as malformed:
+            # It would not become readable by being given again.
+            skip({"reason": malformed.reason, "detail": malformed.detail, **invocation}, 1)
+            return
+        try:
+            recording = recorder.record(batch.lines)
+        except Exception as error:
+            failure = _failure(error)
+            members = {"reason": failure.reason, "detail": failure.detail}
+            logger.error("failed", extra={**members, **_source(batch), **invocation})
+            raise failure from None
+        if malformed := recording.malformed:
+            named = [{"id": line, "fault": fault} for line, fault in malformed[:MAX_NAMED_LINES]]
+            skipped = {"skipped": len(malformed), "lines": named}
+            skip({**skipped, **_source(batch), **invocation}, len(malformed))
+
+    return handler
+
+
+def _source(batch: LogBatch) -> Mapping[str, object]:
+    return {"log_group": batch.log_group, "log_stream": batch.log_stream}
+
+
+def _failure(error: Exception) -> Unavailable:
+    """Return what to raise; Lambda would log the text of an error that is not expected."""
+    if isinstance(error, Unavailable):
+        return error
+    return Unavailable(Reason.INTERNAL_ERROR, type_and_place(error))
