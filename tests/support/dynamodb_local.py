@@ -28,6 +28,7 @@ class Store:
     kms_key_arn: str
     keys_table: str
     directory_table: str
+    use_table: str
     flush_queue_url: str
     environment: Mapping[str, str]
 

@@ -14,6 +14,7 @@ from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.aws.flush_queue import FlushQueue
 from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from keyscope.entry.cache_flush import cache_flush_handler
+from keyscope.entry.key_use import key_use_handler
 from keyscope.entry.management import management_handler
 from keyscope.entry.provisioning import provisioning_handler
 from keyscope.errors import Reason, Unavailable
@@ -38,6 +39,7 @@ LOGGERS: Final = (
     "management",
     "management-audit",
     "cache_flush",
+    "key_use",
 )
 NO_QUEUE: Final = Unavailable(Reason.FLUSH_QUEUE_UNAVAILABLE, "ThrottlingException")
 PAST, FUTURE = int(time.time()) - 60, int(time.time()) + 3_600
@@ -53,6 +55,7 @@ def emitted_lines(store: Store) -> list[Line]:
             _change(store)
         with _environment({**DUMMY_CREDENTIALS, "AWS_DEFAULT_REGION": REGION}):
             _flush(nowhere)
+            _record_uses()
     return [json.loads(line) for line in output.getvalue().splitlines()]
 
 
@@ -126,6 +129,12 @@ def _flush(control_plane: str) -> None:
         handler = cache_flush_handler(settings)
         with functions_log_here(*LOGGERS), suppress(Unavailable):
             handler({}, Context())
+
+
+def _record_uses() -> None:
+    handler = key_use_handler({"KEYSCOPE_USE_TABLE": "uses"})
+    with functions_log_here(*LOGGERS):
+        handler({"awslogs": "no batch"}, Context())
 
 
 @contextmanager

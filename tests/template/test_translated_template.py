@@ -17,8 +17,10 @@ from keyscope.aws.stage_caches import HTTP_API_STAGE
 from keyscope.entry.settings import (
     read_authorizer_settings,
     read_cache_flush_settings,
+    read_key_use_settings,
     read_provisioning_settings,
 )
+from keyscope.model.key_use import USE_MESSAGE
 from local.gateway.api_definition import ApiKind, FunctionIntegration
 from local.gateway.api_reader import read_apis
 from local.gateway.route_table import find_route
@@ -44,6 +46,7 @@ FUNCTIONS: Final = (
     "ManagementFunction",
     "ExplanationFunction",
     "CacheFlushFunction",
+    "KeyUseFunction",
     "EchoFunction",
     "HttpEchoFunction",
     "ConsoleFunction",
@@ -56,6 +59,7 @@ ROLES: Final = {
     "ManagementFunction": ("ManagementRole", "management"),
     "ExplanationFunction": ("ExplanationRole", "explanation"),
     "CacheFlushFunction": ("CacheFlushRole", "cache_flush"),
+    "KeyUseFunction": ("KeyUseRole", "key_use"),
     "EchoFunction": ("EchoRole", "echo"),
     "HttpEchoFunction": ("EchoRole", "echo"),
     "ConsoleFunction": ("ConsoleRole", "console"),
@@ -408,9 +412,77 @@ def test_flushes_that_failed_for_good_are_kept_for_two_weeks(stack: Stack) -> No
     assert retention == 14 * 24 * 3_600
 
 
-@pytest.mark.parametrize("queue", ["FlushQueue", "FlushDeadLetterQueue"])
+@pytest.mark.parametrize("queue", ["FlushQueue", "FlushDeadLetterQueue", "KeyUseDeadLetterQueue"])
 def test_a_queue_is_encrypted(queue: str, stack: Stack) -> None:
     assert properties_of(stack, queue)["SqsManagedSseEnabled"] is True
+
+
+def test_what_records_the_use_of_keys_may_move_last_uses_give_up_batches_log_and_nothing_else(
+    stack: Stack,
+) -> None:
+    assert statements_of(stack, "KeyUseRole") == [
+        {
+            "Effect": "Allow",
+            "Action": "dynamodb:UpdateItem",
+            "Resource": table_arn("UseTable"),
+            "Condition": WRITES_RETURN_NOTHING,
+        },
+        {
+            "Effect": "Allow",
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn("KeyUseDeadLetterQueue"),
+        },
+        write_logs("key_use"),
+    ]
+
+
+def test_the_function_gets_the_lines_about_use_of_both_authorizers_and_no_others(
+    stack: Stack,
+) -> None:
+    filters = of_type(stack, "AWS::Logs::SubscriptionFilter").values()
+    assert sorted(str(each["LogGroupName"]).rpartition("/")[2] for each in filters) == [
+        "http_authorizer",
+        "rest_authorizer",
+    ]
+    function = stack.physical_ids["KeyUseFunction"]
+    for each in filters:
+        assert each["FilterPattern"] == f'{{ $.message = "{USE_MESSAGE}" }}'
+        assert str(each["DestinationArn"]).endswith(f":function:{function}")
+    permitted = [
+        (permission["Principal"], permission["SourceArn"])
+        for permission in of_type(stack, "AWS::Lambda::Permission").values()
+        if permission["FunctionName"] == function
+    ]
+    assert sorted(permitted) == [
+        ("logs.amazonaws.com", f"{LOG_PREFIX}/{name}:*")
+        for name in ("http_authorizer", "rest_authorizer")
+    ]
+
+
+def test_a_batch_that_is_given_up_is_kept_for_two_weeks(stack: Stack) -> None:
+    dead_letters = properties_of(stack, "KeyUseFunction")["DeadLetterConfig"]
+    assert dead_letters == {"TargetArn": queue_arn("KeyUseDeadLetterQueue")}
+    retention = properties_of(stack, "KeyUseDeadLetterQueue")["MessageRetentionPeriod"]
+    assert retention == 14 * 24 * 3_600
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"MultiRegion": "true", "ReplicaRegion": "eu-west-1"}], ids=str
+)
+def test_last_uses_are_in_a_small_table_of_this_region(parameters: Mapping[str, str]) -> None:
+    stack = stack_of(parameters)
+    assert stack.resources["UseTable"]["Type"] == "AWS::DynamoDB::Table"
+    assert properties_of(stack, "UseTable") == {
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "key_id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "key_id", "KeyType": "HASH"}],
+        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+    }
+
+
+def test_the_key_use_function_takes_its_settings(stack: Stack) -> None:
+    settings = read_key_use_settings(environment_of(stack, "KeyUseFunction"))
+    assert settings.use_table == stack.physical_ids["UseTable"]
 
 
 def test_no_resource_waits_for_itself(stack: Stack) -> None:
