@@ -27,6 +27,7 @@ from local.running_stack import (
     loaded_stack,
     polled_stack,
     served_stack,
+    subscribed_stack,
 )
 from local.stop_signals import interrupt_on_signals, noted_signals
 from local.template.intrinsics import TemplateError
@@ -75,6 +76,7 @@ def _run(run: RunSettings, console: Console) -> int:
         with (
             served_stack(loaded, run.port, behaviours=run.behaviours) as served,
             polled_stack(loaded),
+            subscribed_stack(loaded),
         ):
             urls = _own_urls(served)
             described = _described(stack, loaded)

@@ -1,7 +1,8 @@
 """The running stack: functions, APIs over HTTP, queue pollers, API Gateway's control plane.
 
 It starts in steps, because the store is filled after the first: `loaded_stack` has the functions,
-`served_stack` the APIs and the control plane, `polled_stack` the pollers.
+`served_stack` the APIs and the control plane, `polled_stack` the pollers, `subscribed_stack` the
+subscriptions to functions' logs.
 """
 
 import socket
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from local.emulators.embedded_aws import EmbeddedAws
+from local.emulators.log_subscriptions import subscribed_logs
 from local.emulators.queue_poller import polled_queues
 from local.emulators.queues import empty_queues
 from local.gateway.api_definition import ApiKind
@@ -99,4 +101,15 @@ def polled_stack(loaded: LoadedStack) -> Iterator[None]:
     # Messages from before the stack was served have nothing to flush.
     empty_queues(loaded.stack, loaded.aws.endpoint_url)
     with polled_queues(loaded.stack, loaded.functions, loaded.aws.endpoint_url):
+        yield
+
+
+@contextmanager
+def subscribed_stack(loaded: LoadedStack) -> Iterator[None]:
+    """Give functions the lines of other functions' logs that they are subscribed to.
+
+    Raises:
+        TemplateError: a subscription filter contains what is not supported here.
+    """
+    with subscribed_logs(loaded.stack, loaded.functions):
         yield

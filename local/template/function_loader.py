@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, cast
 
+from local.template.function_output import FunctionOutput
 from local.template.intrinsics import PSEUDO_PARAMETERS
 from local.template.process_state import environment_variables, import_path_with
 from local.template.stack import (
@@ -51,6 +52,7 @@ class LocalFunction:
     memory_size: int
     handler: Callable[[object, LocalContext], object]
     turn: Lock = field(default_factory=Lock)
+    output: FunctionOutput = field(default_factory=FunctionOutput)
 
     def invoke(self, event: object) -> object:
         """Return the handler's result. Event and result pass through JSON, as on Lambda.
@@ -59,7 +61,7 @@ class LocalFunction:
             FunctionFailed: the handler raised an exception, or its result is not JSON.
         """
         context = LocalContext(self.name, self.memory_size, self.arn)
-        with self.turn:
+        with self.turn, self.output.passed_on():
             try:
                 answer: object = json.loads(
                     json.dumps(self.handler(json.loads(json.dumps(event)), context))

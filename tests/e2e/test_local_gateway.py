@@ -18,7 +18,7 @@ from local.emulators.tables import local_client
 from local.gateway.gateway import Gateway
 from local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest
 from local.invoke import provisioning_environment
-from local.running_stack import loaded_stack, polled_stack, served_stack
+from local.running_stack import loaded_stack, polled_stack, served_stack, subscribed_stack
 from local.template.stack import Stack, physical_id_of
 from local.tour.event_values import VALUES, basic, bearer
 from local.tour.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
@@ -174,6 +174,7 @@ def run(
         loaded_stack(stack, aws, environment) as loaded,
         served_stack(loaded, 0, clock) as served,
         polled_stack(loaded) if polled else nullcontext(),
+        subscribed_stack(loaded),
     ):
         yield Running(
             served.urls, store, strangers_app.owner_id, operations, clock, served.gateways

@@ -70,7 +70,9 @@ def test_a_use_that_comes_again_changes_nothing(table: UseTable, key_id: str) ->
 
 
 def test_an_item_has_a_time_to_live_and_no_more_than_it_must(
-    table: UseTable, client: Any, key_id: str  # noqa: ANN401 - botocore ships no types
+    table: UseTable,
+    client: Any,
+    key_id: str,  # noqa: ANN401 - botocore ships no types
 ) -> None:
     table.record(KeyUse(key_id, NOW))
     item = client.get_item(TableName=table.table, Key={"key_id": {"S": key_id}})["Item"]
@@ -127,7 +129,10 @@ def test_a_table_that_does_not_answer_is_an_outage(outcome: Exception, detail: s
     ("answer", "reason"),
     [
         ({}, Reason.USE_TABLE_UNAVAILABLE),
-        ({"Responses": {"uses": []}, "UnprocessedKeys": {"uses": {}}}, Reason.USE_TABLE_UNAVAILABLE),
+        (
+            {"Responses": {"uses": []}, "UnprocessedKeys": {"uses": {}}},
+            Reason.USE_TABLE_UNAVAILABLE,
+        ),
         ({"Responses": {"uses": [{"key_id": {"S": "app_1"}}]}}, Reason.DAMAGED_RECORD),
         (
             {"Responses": {"uses": [{"key_id": {"S": "app_1"}, "last_used_at": {"S": "x"}}]}},

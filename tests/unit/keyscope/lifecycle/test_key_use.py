@@ -194,7 +194,9 @@ def test_what_the_recorder_remembers_is_bounded() -> None:
     st.data(),
 )
 def test_repeated_late_and_unordered_batches_end_close_to_the_latest_use(
-    times: list[int], order: Any, data: st.DataObject  # noqa: ANN401 - random.Random
+    times: list[int],
+    order: Any,
+    data: st.DataObject,  # noqa: ANN401 - random.Random
 ) -> None:
     given_times = times + data.draw(st.lists(st.sampled_from(times), max_size=10))
     order.shuffle(given_times)

@@ -56,7 +56,9 @@ class UseTable:
         Raises:
             Unavailable: `USE_TABLE_UNAVAILABLE` or `DAMAGED_RECORD`.
         """
-        batches = (key_ids[start : start + MAX_BATCH] for start in range(0, len(key_ids), MAX_BATCH))
+        batches = (
+            key_ids[start : start + MAX_BATCH] for start in range(0, len(key_ids), MAX_BATCH)
+        )
         readers = [AttributeReader(item) for batch in batches for item in self._read(batch)]
         return {reader.text("key_id"): reader.number("last_used_at") for reader in readers}
 
