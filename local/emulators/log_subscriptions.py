@@ -1,7 +1,8 @@
 """CloudWatch Logs' subscription filters: lines of one function's log go to another function.
 
-The lines are gathered and given to the function as CloudWatch Logs gives them, but at once (AWS Lambda
-developer guide, "Using Lambda with CloudWatch Logs"). When the function fails, its batch is lost here.
+The lines are gathered and given to the function as CloudWatch Logs gives them, but at once (AWS
+Lambda developer guide, "Using Lambda with CloudWatch Logs"). When the function fails, its batch is
+lost here.
 """
 
 import json

@@ -54,7 +54,7 @@ def test_a_recorded_use_is_read(table: UseTable, key_id: str) -> None:
 def test_in_whatever_order_uses_come_the_latest_one_stays(
     times: Sequence[int], table: UseTable, key_id: str
 ) -> None:
-    found = []
+    found: list[int] = []
     for used_at in times:
         recorded = table.record(KeyUse(key_id, used_at))
         assert recorded == (used_at > max([0, *found]))
@@ -71,8 +71,8 @@ def test_a_use_that_comes_again_changes_nothing(table: UseTable, key_id: str) ->
 
 def test_an_item_has_a_time_to_live_and_no_more_than_it_must(
     table: UseTable,
-    client: Any,
-    key_id: str,  # noqa: ANN401 - botocore ships no types
+    client: Any,  # noqa: ANN401 - as botocore's
+    key_id: str,
 ) -> None:
     table.record(KeyUse(key_id, NOW))
     item = client.get_item(TableName=table.table, Key={"key_id": {"S": key_id}})["Item"]

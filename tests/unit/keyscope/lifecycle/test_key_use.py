@@ -1,6 +1,7 @@
 """What is made of the authorizers' lines about the use of keys, and of recorded uses."""
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -195,8 +196,8 @@ def test_what_the_recorder_remembers_is_bounded() -> None:
 )
 def test_repeated_late_and_unordered_batches_end_close_to_the_latest_use(
     times: list[int],
-    order: Any,
-    data: st.DataObject,  # noqa: ANN401 - random.Random
+    order: random.Random,
+    data: st.DataObject,
 ) -> None:
     given_times = times + data.draw(st.lists(st.sampled_from(times), max_size=10))
     order.shuffle(given_times)
@@ -255,11 +256,12 @@ def test_where_other_stacks_use_the_keys_too_none_is_said_to_be_never_used() -> 
 
 def test_when_the_store_does_not_answer_last_uses_are_unknown_and_it_is_reported() -> None:
     reported: list[Unavailable] = []
-    uses = LastUses(MemoryUses(failure=OUTAGE), True, reported.append)
+    uses = LastUses(MemoryUses(failure=OUTAGE), sees_all=True, report=reported.append)
     found = uses.of([key(), key(OTHER_KEY_ID)], NOW)
     assert found == {KEY_ID: Unused.UNKNOWN, OTHER_KEY_ID: Unused.UNKNOWN}
     assert reported == [OUTAGE]
 
 
 def test_of_no_keys_nothing_is_read() -> None:
-    assert LastUses(MemoryUses(failure=OUTAGE), True, pytest.fail).of([], NOW) == {}
+    uses = LastUses(MemoryUses(failure=OUTAGE), sees_all=True, report=lambda _: pytest.fail())
+    assert uses.of([], NOW) == {}

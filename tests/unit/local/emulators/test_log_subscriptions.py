@@ -30,7 +30,9 @@ Resources:
     Properties:
       CodeUri: reader
       Events:
-        Lines: {Type: CloudWatchLogs, Properties: {LogGroupName: !Ref Heard, FilterPattern: PATTERN}}
+        Lines:
+          Type: CloudWatchLogs
+          Properties: {LogGroupName: !Ref Heard, FilterPattern: PATTERN}
 """
 
 

@@ -4,15 +4,21 @@ Source: "Using Lambda with CloudWatch Logs" in the AWS Lambda developer guide.
 """
 
 import json
+import zlib
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from gzip import decompress
 from typing import Any
-from zlib import error as DamagedArchive
 
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.key_use import LogLine
+
+_NOT_OF_CLOUDWATCH_LOGS = (
+    *(EOFError, LookupError, OSError, RecursionError, TypeError, ValueError),
+    zlib.error,
+)
+"""What reading an event raises that CloudWatch Logs did not send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ def read_log_batch(event: object) -> LogBatch:
     """
     try:
         return _batch_of(event)
-    except (DamagedArchive, EOFError, LookupError, OSError, RecursionError, TypeError, ValueError):
+    except _NOT_OF_CLOUDWATCH_LOGS:
         raise Unavailable(Reason.MALFORMED_EVENT, "awslogs") from None
 
 
@@ -47,7 +53,7 @@ def _batch_of(event: Any) -> LogBatch:  # noqa: ANN401 - whatever the function w
 
 
 def _line_of(event: Any) -> LogLine:  # noqa: ANN401 - as above
-    line = LogLine(event["id"], event["message"])
-    if not isinstance(line.line_id, str) or not isinstance(line.text, str):
+    line_id, text = event["id"], event["message"]
+    if not isinstance(line_id, str) or not isinstance(text, str):
         raise TypeError
-    return line
+    return LogLine(line_id, text)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -42,6 +43,11 @@ def key_use_handler(environment: Mapping[str, str]) -> KeyUseHandler:
         metrics.add_metric(name="MalformedKeyUses", unit=MetricUnit.Count, value=count)
         metrics.flush_metrics()
 
+    def fail(failure: Unavailable, members: Mapping[str, object]) -> NoReturn:
+        why = {"reason": failure.reason, "detail": failure.detail}
+        logger.error("failed", extra={**why, **members})
+        raise failure from None
+
     def handler(event: object, context: LambdaContext) -> None:
         invocation = {"invocation_id": context.aws_request_id}
         try:
@@ -52,15 +58,12 @@ def key_use_handler(environment: Mapping[str, str]) -> KeyUseHandler:
             return
         try:
             recording = recorder.record(batch.lines)
-        except Exception as error:
-            failure = _failure(error)
-            members = {"reason": failure.reason, "detail": failure.detail}
-            logger.error("failed", extra={**members, **_source(batch), **invocation})
-            raise failure from None
-        if malformed := recording.malformed:
-            named = [{"id": line, "fault": fault} for line, fault in malformed[:MAX_NAMED_LINES]]
-            skipped = {"skipped": len(malformed), "lines": named}
-            skip({**skipped, **_source(batch), **invocation}, len(malformed))
+        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+            fail(_failure(error), {**_source(batch), **invocation})
+        if count := len(recording.malformed):
+            named = recording.malformed[:MAX_NAMED_LINES]
+            lines = [{"id": line_id, "fault": fault} for line_id, fault in named]
+            skip({"skipped": count, "lines": lines, **_source(batch), **invocation}, count)
 
     return handler
 
@@ -70,7 +73,7 @@ def _source(batch: LogBatch) -> Mapping[str, object]:
 
 
 def _failure(error: Exception) -> Unavailable:
-    """Return what to raise; Lambda would log the text of an error that is not expected."""
+    """Return what to raise instead of an error."""
     if isinstance(error, Unavailable):
         return error
     return Unavailable(Reason.INTERNAL_ERROR, type_and_place(error))

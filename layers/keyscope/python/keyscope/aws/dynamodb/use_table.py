@@ -1,7 +1,7 @@
 """UseTable: when each key was last used, and nothing else.
 
-An item has the key's id, `last_used_at` and, for DynamoDB's time to live, `expires_at`. Times are in
-seconds since the epoch.
+An item has the key's id, `last_used_at` and, for DynamoDB's time to live, `expires_at`. Times are
+in seconds since the epoch.
 """
 
 from collections.abc import Mapping, Sequence
