@@ -1,9 +1,7 @@
 """The key use function and its table, from the authorizers' lines on."""
 
 import json
-from base64 import b64encode
 from collections.abc import Sequence
-from gzip import compress
 from itertools import permutations
 from typing import Any, Final, cast
 
@@ -20,7 +18,7 @@ from local.emulators.tables import local_client
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.handlers import Context
-from tests.support.logs import functions_log_here
+from tests.support.logs import functions_log_here, log_event
 
 THROTTLED: Final = ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")
 GROUP: Final = "/aws/lambda/keyscope-local/rest_authorizer"
@@ -148,19 +146,6 @@ def test_a_key_that_was_not_read_is_not_taken_for_an_unused_one(
     assert unavailable.value.reason is reason
 
 
-def batch_of(*lines: str) -> dict[str, object]:
-    data = {
-        "messageType": "DATA_MESSAGE",
-        "logGroup": GROUP,
-        "logStream": "stream",
-        "logEvents": [
-            {"id": str(number), "timestamp": 1_000 * NOW, "message": line}
-            for number, line in enumerate(lines)
-        ],
-    }
-    return {"awslogs": {"data": b64encode(compress(json.dumps(data).encode())).decode()}}
-
-
 def line_of(key_id: str, used_at: int) -> str:
     return json.dumps({"message": "use", "format": 1, "key_id": key_id, "used_at": used_at})
 
@@ -187,7 +172,7 @@ def test_the_function_records_what_a_batch_says_and_is_silent(
     handler: KeyUseHandler, table: UseTable, key_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = new_key_id(OwnerType.SERVICE_ACCOUNT)
-    batch = batch_of(line_of(key_id, PAST), line_of(other, PAST + 1), line_of(key_id, PAST + 2))
+    batch = log_event(line_of(key_id, PAST), line_of(other, PAST + 1), line_of(key_id, PAST + 2))
     assert told(handler, batch, capsys) == []
     assert table.last_uses([key_id, other]) == {key_id: PAST + 2, other: PAST + 1}
 
@@ -195,7 +180,7 @@ def test_the_function_records_what_a_batch_says_and_is_silent(
 def test_late_and_repeated_batches_of_other_containers_take_nothing_back(
     moto_store: Store, handler: KeyUseHandler, table: UseTable, key_id: str
 ) -> None:
-    early, late = batch_of(line_of(key_id, PAST)), batch_of(line_of(key_id, PAST + 600))
+    early, late = log_event(line_of(key_id, PAST)), log_event(line_of(key_id, PAST + 600))
     # Another instance of the function remembers nothing of what this one recorded.
     other = key_use_handler({"KEYSCOPE_USE_TABLE": moto_store.use_table})
     for its, batch in [(handler, late), (other, early), (handler, late), (other, late)]:
@@ -207,7 +192,9 @@ def test_a_line_that_cannot_be_read_is_named_and_counted_and_blocks_nothing(
     handler: KeyUseHandler, table: UseTable, key_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = ["ks_not_to_be_logged", *[line_of("app_1", PAST)] * 30, line_of(key_id, PAST)]
-    log, metrics = sorted(told(handler, batch_of(*lines), capsys), key=lambda line: "_aws" in line)
+    log, metrics = sorted(
+        told(handler, log_event(*lines, group=GROUP), capsys), key=lambda line: "_aws" in line
+    )
     assert last_use(table, key_id) == PAST
     assert (log["level"], log["message"], log["skipped"]) == ("ERROR", "skipped", 31)
     assert (log["log_group"], log["log_stream"]) == (GROUP, "stream")
@@ -239,7 +226,7 @@ def test_while_the_table_does_not_answer_lambda_is_to_give_the_batch_again(
         monkeypatch.setenv(name, value)
     handler = key_use_handler({"KEYSCOPE_USE_TABLE": "gone"})
     with functions_log_here("key_use"), pytest.raises(Unavailable, match="ResourceNotFound"):
-        handler(batch_of(line_of(key_id, PAST)), Context())
+        handler(log_event(line_of(key_id, PAST)), Context())
     (log,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (log["message"], log["reason"]) == ("failed", "use_table_unavailable")
     assert log["detail"] == "ResourceNotFoundException"

@@ -10,12 +10,13 @@ from typing import Final
 
 import pytest
 
-from keyscope.entry import cache_flush, lifecycle
+from keyscope.entry import cache_flush, key_use, lifecycle
 from keyscope.entry.cache_flush import cache_flush_handler
+from keyscope.entry.key_use import key_use_handler
 from keyscope.entry.management import management_handler
 from keyscope.entry.provisioning import provisioning_handler
 from keyscope.lifecycle import operations
-from keyscope.model.ids import OwnerType
+from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import rest_request_event
@@ -30,6 +31,7 @@ from tests.support.leaks import (
     verbose,
 )
 from tests.support.legal_credentials import legal_values
+from tests.support.logs import log_event
 from tests.support.management import proxy_event
 from tests.support.seeded_aws import Context, SeededAws, seeded_aws
 
@@ -140,6 +142,30 @@ def test_the_cache_flush_tells_nothing_of_what_a_client_raises(
         handler = cache_flush_handler({**settings, "KEYSCOPE_LOG_LEVEL": "DEBUG"})
         told = outcome(handler, {"Records": [{"body": CANARY}]})
     assert "cache_not_flushed" in told
+    assert found(forms_of(CANARY), told + heard.text) == []
+
+
+@WITH_ANY_ERROR
+def test_the_recording_of_uses_tells_nothing_of_what_a_client_raises(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_use, "use_table_client", lambda: Raising(error))
+    used = {"message": "use", "format": 1, "key_id": new_key_id(OwnerType.APP), "used_at": 1}
+    with listening("key_use") as heard:
+        handler = key_use_handler({"KEYSCOPE_USE_TABLE": "uses", "KEYSCOPE_LOG_LEVEL": "DEBUG"})
+        told = outcome(handler, log_event(json.dumps(used), CANARY))
+    assert "use_table_unavailable" in told
+    assert found(forms_of(CANARY), told + heard.text) == []
+
+
+def test_the_recording_of_uses_tells_nothing_of_a_line_that_it_cannot_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(key_use, "use_table_client", lambda: None)
+    with listening("key_use") as heard:
+        handler = key_use_handler({"KEYSCOPE_USE_TABLE": "uses", "KEYSCOPE_LOG_LEVEL": "DEBUG"})
+        told = outcome(handler, log_event(CANARY, json.dumps({"message": "use", "x": CANARY})))
+    assert "unknown_format" in heard.text
     assert found(forms_of(CANARY), told + heard.text) == []
 
 

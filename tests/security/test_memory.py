@@ -21,6 +21,7 @@ from keyscope.errors import Misconfigured, Reason
 from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_limits import MAX_ALLOWED_CIDRS
 from keyscope.model.key_record import KeyRecord
+from keyscope.model.key_use import FirstUses
 from keyscope.model.secret import hash_secret, new_secret
 from tests.support.builders import APP, NOW, make_key, rest_request_event
 from tests.support.stores import MemorySecretOpener
@@ -84,8 +85,10 @@ def test_an_entry_takes_no_more_memory_than_the_settings_count() -> None:
     unknown = cache_over(KeyTable(Table(lambda _: {}), "keys"))
     kms = Kms()
     secrets_opened = SecretOpeningBox(lambda: kms, "arn", max_entries=10**6)
+    uses = FirstUses(max_keys=10**6)
     tracemalloc.start()
     for _ in range(ENTRIES):
+        uses.note(new_key_id(OwnerType.APP), NOW)
         known.get(new_key_id(OwnerType.APP))
         unknown.get(new_key_id(OwnerType.APP))
         kms.secret = new_secret()

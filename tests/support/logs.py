@@ -1,9 +1,12 @@
 """The logs of functions that run in the tests' own process."""
 
+import json
 import logging
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gzip import compress
 from unittest.mock import patch
 
 
@@ -32,3 +35,17 @@ def new_loggers() -> Iterator[None]:
             if hasattr(logger, "powertools_handler"):
                 del loggers[name]
         yield
+
+
+def log_event(*lines: str, group: str = "/aws/lambda/x/rest_authorizer") -> dict[str, object]:
+    """Return lines as CloudWatch Logs hands them to a function that subscribed to them."""
+    data = {
+        "messageType": "DATA_MESSAGE",
+        "logGroup": group,
+        "logStream": "stream",
+        "logEvents": [
+            {"id": str(number), "timestamp": 0, "message": line}
+            for number, line in enumerate(lines)
+        ],
+    }
+    return {"awslogs": {"data": b64encode(compress(json.dumps(data).encode())).decode()}}

@@ -69,6 +69,7 @@ def test_the_layers_of_wheels_run_on_any_processor(layer: str, built: Path) -> N
         "ManagementFunction",
         "ExplanationFunction",
         "CacheFlushFunction",
+        "KeyUseFunction",
         "EchoFunction",
         "HttpEchoFunction",
     ],
@@ -121,7 +122,13 @@ def path_of(*folders: Path) -> str:
 
 @pytest.mark.parametrize(
     "function",
-    ["ProvisioningFunction", "ManagementFunction", "ExplanationFunction", "CacheFlushFunction"],
+    [
+        "ProvisioningFunction",
+        "ManagementFunction",
+        "ExplanationFunction",
+        "CacheFlushFunction",
+        "KeyUseFunction",
+    ],
 )
 def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(
     function: str, built: Path, tmp_path: Path

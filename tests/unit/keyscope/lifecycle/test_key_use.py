@@ -263,5 +263,5 @@ def test_when_the_store_does_not_answer_last_uses_are_unknown_and_it_is_reported
 
 
 def test_of_no_keys_nothing_is_read() -> None:
-    uses = LastUses(MemoryUses(failure=OUTAGE), sees_all=True, report=lambda _: pytest.fail())
+    uses = LastUses(MemoryUses(failure=OUTAGE), sees_all=True, report=lambda _: pytest.fail("read"))
     assert uses.of([], NOW) == {}

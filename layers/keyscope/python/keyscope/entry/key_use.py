@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import NoReturn
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -13,7 +12,7 @@ from keyscope.aws.log_subscription import LogBatch, read_log_batch
 from keyscope.entry.authorizer import LambdaContext
 from keyscope.entry.settings import read_key_use_settings
 from keyscope.errors import Reason, Unavailable, type_and_place
-from keyscope.lifecycle.key_use import UseRecorder
+from keyscope.lifecycle.key_use import Recording, UseRecorder
 
 SERVICE = "key_use"
 MAX_NAMED_LINES = 20
@@ -43,11 +42,6 @@ def key_use_handler(environment: Mapping[str, str]) -> KeyUseHandler:
         metrics.add_metric(name="MalformedKeyUses", unit=MetricUnit.Count, value=count)
         metrics.flush_metrics()
 
-    def fail(failure: Unavailable, members: Mapping[str, object]) -> NoReturn:
-        why = {"reason": failure.reason, "detail": failure.detail}
-        logger.error("failed", extra={**why, **members})
-        raise failure from None
-
     def handler(event: object, context: LambdaContext) -> None:
         invocation = {"invocation_id": context.aws_request_id}
         try:
@@ -56,24 +50,26 @@ def key_use_handler(environment: Mapping[str, str]) -> KeyUseHandler:
             # It would not become readable by being given again.
             skip({"reason": malformed.reason, "detail": malformed.detail, **invocation}, 1)
             return
-        try:
-            recording = recorder.record(batch.lines)
-        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
-            fail(_failure(error), {**_source(batch), **invocation})
-        if count := len(recording.malformed):
-            named = recording.malformed[:MAX_NAMED_LINES]
+        recorded = _recorded(recorder, batch)
+        members = {"log_group": batch.log_group, "log_stream": batch.log_stream, **invocation}
+        if isinstance(recorded, Unavailable):
+            why = {"reason": recorded.reason, "detail": recorded.detail}
+            logger.error("failed", extra={**why, **members})
+            raise recorded
+        if count := len(recorded.malformed):
+            named = recorded.malformed[:MAX_NAMED_LINES]
             lines = [{"id": line_id, "fault": fault} for line_id, fault in named]
-            skip({"skipped": count, "lines": lines, **_source(batch), **invocation}, count)
+            skip({"skipped": count, "lines": lines, **members}, count)
 
     return handler
 
 
-def _source(batch: LogBatch) -> Mapping[str, object]:
-    return {"log_group": batch.log_group, "log_stream": batch.log_stream}
-
-
-def _failure(error: Exception) -> Unavailable:
-    """Return what to raise instead of an error."""
-    if isinstance(error, Unavailable):
-        return error
-    return Unavailable(Reason.INTERNAL_ERROR, type_and_place(error))
+def _recorded(recorder: UseRecorder, batch: LogBatch) -> Recording | Unavailable:
+    """Record a batch; return what came of it, or an error to raise that has no other behind it."""
+    try:
+        return recorder.record(batch.lines)
+    except Unavailable as unavailable:
+        reason, detail = unavailable.reason, unavailable.detail
+    except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+        reason, detail = Reason.INTERNAL_ERROR, type_and_place(error)
+    return Unavailable(reason, detail)
