@@ -70,7 +70,7 @@ class Telemetry:
         self._first_uses = FirstUses(max_keys)
 
     def record(self, decision: Decision, request_id: str | None, invocation_id: str | None) -> None:
-        """Write a decision line and a metric set, and for a key's first use in a while a `use` line.
+        """Write a decision line, a metric set, and for a key's first use in a while a `use` line.
 
         None of them contains a secret or a token.
         """
