@@ -98,11 +98,6 @@ def write_scenario(scenario: Scenario, path: Path) -> None:
     path.write_text(json.dumps(asdict(scenario)), "utf-8")
 
 
-def read_scenario(path: Path) -> Scenario:
-    """Read what `write_scenario` wrote."""
-    return Scenario(**json.loads(path.read_text("utf-8")))
-
-
 def _store(scenario: Scenario, owner_type: OwnerType, owner_id: str, issued: IssuedKey) -> None:
     sealed = token_bytes(SEALED_BYTES)
     key = Key(issued.key_id, created_at=int(time.time()), display_name="Measured")

@@ -23,6 +23,7 @@ from local.stop_signals import interrupt_on_signals
 from local.tour.events import ROOT, STATE_FOLDER
 from platform_checks.aws_calls import AwsRefused, told
 from platform_checks.aws_clients import aws_clients
+from platform_checks.checks import run_checks
 from platform_checks.deployed_stack import find_deployed_stack
 from platform_checks.evidence import Evidence, evidence_file
 from platform_checks.local_platform import local_subject
@@ -37,7 +38,6 @@ from platform_checks.probe_stack import (
     wait_until_ready,
 )
 from platform_checks.report import Result, advice, exit_status, table_of
-from platform_checks.run import run_checks
 from platform_checks.subject import Clock, Subject
 
 LOCAL_STACK: Final = "local"

@@ -1,8 +1,9 @@
-"""Every check of the canary, in the order in which they run.
+"""Every check of the canary, in the order in which they run, and the run.
 
 `docs/platform-facts.md` lists them.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from local.gateway.api_definition import ApiKind
@@ -13,8 +14,10 @@ from platform_checks import (
     condition_checks,
     path_checks,
 )
-from platform_checks.fact_by_kind import Fact, both, only
-from platform_checks.facts import Found, Mark
+from platform_checks.facts import Check, Fact, Found, Mark, Observation, both, only, unknown
+from platform_checks.probe_api import Unanswered
+from platform_checks.report import Result
+from platform_checks.subject import Subject
 
 _YES: Final = Found.YES
 _NO: Final = Found.NO
@@ -252,3 +255,15 @@ _FACTS: Final = (
     ),
 )
 CHECKS: Final = tuple(check for fact in _FACTS for check in fact.checks())
+
+
+def run_checks(subject: Subject, checks: Iterable[Check] = CHECKS) -> list[Result]:
+    """Return what each check found; a check without a response does not stop the others."""
+    return [Result(check, _found_by(check, subject)) for check in checks]
+
+
+def _found_by(check: Check, subject: Subject) -> Observation:
+    try:
+        return check.run(subject)
+    except Unanswered as error:
+        return unknown(str(error))

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused, is_not_there, told
 from platform_checks.aws_clients import AwsClients, CloudFormationClient, Reply
-from platform_checks.connection import connection_to
+from platform_checks.probe_api import connection_to
 
 AT_ONCE: Final = 8
 """The number of concurrent requests; Lambda starts a container for each one that finds none

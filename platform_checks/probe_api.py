@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-from platform_checks.connection import connection_to
 from platform_checks.evidence import Evidence
 
+TIMEOUT_SECONDS: Final = 35
+"""More than API Gateway's 29 s for an integration."""
 ATTEMPTS: Final = 4
 """How often a request that gets no response is sent."""
 _TOLD_HEADERS: Final = {"date", "x-amzn-errortype", "x-amzn-requestid", "apigw-requestid"}
@@ -125,3 +126,10 @@ def _members(body: str) -> Mapping[str, object]:
     except ValueError:
         return {}
     return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def connection_to(url: str) -> HTTPConnection:
+    """Return a connection that is not open yet, over TLS if the URL requires it."""
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    return kind(str(parts.hostname), parts.port, timeout=TIMEOUT_SECONDS)

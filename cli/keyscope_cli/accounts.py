@@ -1,14 +1,18 @@
 """`keyscope account`: accounts and their keys, through the provisioning function."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from keyscope_cli.aws import told_failures
+from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.keys import KEY_COLUMNS, AllowedCidrs, ExpiresAt, key_row
 from keyscope_cli.options import SecretFile, TargetOptions, with_options
-from keyscope_cli.provisioning_client import provision
 from keyscope_cli.secret_output import place_of_secret
+from keyscope_cli.target import Target
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,7 +45,7 @@ def create(
 @with_options(TargetOptions)
 def list_keys(options: TargetOptions, account_id: AccountId) -> None:
     """List an account's keys, the oldest first, revoked ones for 30 days."""
-    answer = provision(options.target(), {"operation": "listKeys", "accountId": account_id})
+    answer = _provision(options.target(), {"operation": "listKeys", "accountId": account_id})
     if options.as_json:
         options.output.json(answer)
     else:
@@ -73,7 +77,7 @@ def revoke_key(
 ) -> None:
     """Revoke a key of an account; it cannot come back."""
     request = {"operation": "revokeKey", "accountId": account_id, "keyId": key}
-    provision(options.target(), request)
+    _provision(options.target(), request)
     if options.as_json:
         options.output.json({})
     else:
@@ -83,7 +87,7 @@ def revoke_key(
 def _make(options: TargetOptions, request: dict[str, Any], secret_file: Path | None) -> None:
     target = options.target()
     with place_of_secret(options.output, secret_file) as place:
-        answer = dict(provision(target, request))
+        answer = dict(_provision(target, request))
         place.show(answer.pop("key"), answer)
 
 
@@ -92,3 +96,27 @@ def _key_fields(
 ) -> dict[str, object]:
     members = {"displayName": name, "expiresAt": expires_at, "allowedCidrs": allowed_cidrs or None}
     return {member: value for member, value in members.items() if value is not None}
+
+
+def _provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any]:
+    """Invoke the provisioning function and return its answer.
+
+    Raises:
+        Failure: it cannot be invoked, rejects the request, or fails.
+    """
+    client = target.aws.client("lambda")
+    name = target.provisioning_function()
+    with told_failures("Look at the account's keys before you try again: it may have been done."):
+        response = client.invoke(FunctionName=name, Payload=json.dumps(request).encode())
+        payload = response["Payload"].read()
+    if "FunctionError" in response:
+        message = "The provisioning function failed; nothing or all of it was done."
+        advice = "Look at its log and at the account's keys before you try again."
+        raise Failure(ExitStatus.UNAVAILABLE, message, advice)
+    answer: Mapping[str, Any] = json.loads(payload)
+    if "errors" in answer:
+        titles = "; ".join(
+            f"{one['field']} {one['title']} [{one['code']}]" for one in answer["errors"]
+        )
+        raise Failure(ExitStatus.NOT_DONE, f"Not done: {titles}")
+    return answer

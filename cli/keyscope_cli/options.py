@@ -16,9 +16,6 @@ from keyscope_cli.management_client import ManagementClient
 from keyscope_cli.output import Output
 from keyscope_cli.target import Target, local_target
 
-ORIGIN = "Which Keyscope"
-OWN = "Your own key"
-
 STACK_VARIABLE = "KEYSCOPE_STACK"
 URL_VARIABLE = "KEYSCOPE_URL"
 

@@ -25,8 +25,8 @@ from typing import Final
 from keyscope.errors import Reason
 from keyscope.model.scopes import Scope
 from local.tour.event_values import fill
-from local.tour.private_files import write_private_json
 from local.tour.seed import local_provisioning, seed
+from local.tour.session import write_private_json
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EVENTS_FOLDER: Final = ROOT / "events"

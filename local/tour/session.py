@@ -1,6 +1,7 @@
 """The account, apps and keys of one local run, and the file that lists them."""
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,7 +10,6 @@ from typing import cast
 
 from local.template.function_loader import LocalFunction
 from local.tour.event_values import TOKEN_LIFETIME_SECONDS, bearer, placeholders
-from local.tour.private_files import write_private_json
 from local.tour.seed import USER_ID, IssuedKey, SeededStore, fill_account, local_provisioning
 
 
@@ -84,3 +84,12 @@ def _create_account(function: LocalFunction, display_name: str) -> tuple[str, Is
         raise ProvisioningRefused(json.dumps(answer["errors"]))
     key = IssuedKey(answer["key"]["id"], answer["key"]["secret"])
     return answer["account"]["id"], key
+
+
+def write_private_json(path: Path, value: object) -> None:
+    """Write a JSON file that only its owner can read, even if the file already exists."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
+        json.dump(value, file, indent=2)
+        file.write("\n")

@@ -11,8 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from keyscope.aws.audit_trail import EventBus
-from keyscope.aws.cached_policies import QueuedFlushes
-from keyscope.aws.flush_queue import FlushQueue
+from keyscope.aws.flush_queue import FlushQueue, QueuedFlushes
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 from keyscope.errors import Unavailable
 from keyscope.lifecycle.directory import MAX_KEYS_PER_OWNER, KeyNotFound, OwnerNotFound

@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from local.gateway.platform_settings import read_behaviours
-from platform_checks.checks import CHECKS
+from platform_checks.checks import CHECKS, run_checks
 from platform_checks.evidence import Evidence
 from platform_checks.facts import Check
 from platform_checks.local_platform import local_subject
 from platform_checks.report import Result
-from platform_checks.run import run_checks
 from platform_checks.subject import Clock, Subject
 from tests.support.local_gateway import NOW
 

@@ -8,9 +8,8 @@ import pytest
 
 from local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused
-from platform_checks.connection import connection_to
 from platform_checks.evidence import Evidence
-from platform_checks.probe_api import ATTEMPTS, ProbeApi, Unanswered
+from platform_checks.probe_api import ATTEMPTS, ProbeApi, Unanswered, connection_to
 from platform_checks.probe_stack import wait_until_ready
 from tests.support.platform_checks import Waiting, served_subject
 

@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
+from platform_checks.checks import run_checks
 from platform_checks.facts import Check, Found, Mark, Observation, beyond_reach, unknown, yes_or_no
 from platform_checks.probe_api import Unanswered
 from platform_checks.report import Result, advice, exit_status, table_of
-from platform_checks.run import run_checks
 from platform_checks.subject import Subject
 from tests.support.platform_checks import served_subject
 

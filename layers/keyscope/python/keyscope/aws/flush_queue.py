@@ -7,6 +7,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from keyscope.aws.clients import SqsClient, UnreadableAnswer, error_code
+from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 from keyscope.errors import Reason, Unavailable
 
 MESSAGE: Final = json.dumps({"format": 1})
@@ -71,6 +72,25 @@ class FlushQueue:
         taken = {entry.get("Id") for entry in filter(None, response.get("Successful", ()))}
         if not delays.keys() <= taken:
             raise _unavailable(UnreadableAnswer.__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedFlushes:
+    """Requests flushes from a queue, and reports failures after the write to the operator."""
+
+    queue: FlushQueue
+    telemetry: LifecycleTelemetry
+
+    def flush_in_any_case(self) -> None:
+        """Schedule a flush for when the coming write is in effect; raises `Unavailable`."""
+        self.queue.flush_in_any_case()
+
+    def flush(self) -> None:
+        """Flush the policies now, and again when no container caches the old key any longer."""
+        try:
+            self.queue.flush()
+        except Unavailable as unavailable:
+            self.telemetry.flush_failed(unavailable)
 
 
 def _unavailable(detail: str) -> Unavailable:

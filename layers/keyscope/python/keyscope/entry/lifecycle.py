@@ -3,7 +3,6 @@
 import time
 
 from keyscope.aws.audit_trail import EventBus
-from keyscope.aws.cached_policies import QueuedFlushes
 from keyscope.aws.clients import (
     events_client,
     kms_client,
@@ -12,7 +11,7 @@ from keyscope.aws.clients import (
 )
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
 from keyscope.aws.dynamodb.transactions import Database
-from keyscope.aws.flush_queue import FlushQueue
+from keyscope.aws.flush_queue import FlushQueue, QueuedFlushes
 from keyscope.aws.kms_secrets import SecretSealingBox
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 from keyscope.entry.settings import ProvisioningSettings
