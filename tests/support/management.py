@@ -2,12 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
 
 from keyscope.entry.management import ManagementHandler
+from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 
+V2: Final = "/v2/apps"
+V1_1: Final = "/v1.1/apps"
+SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
+INTERNAL_ERROR: Final = {
+    "errors": [{"code": "internal_error", "title": "The request could not be answered now"}]
+}
 HOST = "api.example"
 STAGE = "prod"
 
@@ -105,3 +113,39 @@ def answer_of(handler: ManagementHandler, event: Mapping[str, object]) -> ProxyR
     answer = handler(event, cast("Any", Context()))
     assert answer["isBase64Encoded"] is False
     return ProxyResponse(answer["statusCode"], answer["multiValueHeaders"], answer["body"])
+
+
+def app_of(caller: Caller, **members: object) -> str:
+    return str(caller.call("POST", V2, {"displayName": "Shop", **members}).json["app"]["id"])
+
+
+def key_of(caller: Caller, app_id: str) -> dict[str, Any]:
+    created = caller.call("POST", f"{V2}/{app_id}/keys", {"displayName": "Server"})
+    key: dict[str, Any] = created.json["key"]
+    return key
+
+
+def service_account_of(caller: Caller) -> tuple[str, Caller]:
+    """Create a service account, and become it."""
+    created = caller.call("POST", SERVICE_ACCOUNTS, {"name": "robot"})
+    owner_id = str(created.json["serviceAccount"]["_id"])
+    key = caller.call("POST", f"{SERVICE_ACCOUNTS}/{owner_id}/keys", {"name": "own"}).json["key"]
+    robot = Principal(
+        Scope.ACCOUNT,
+        str(key["_id"]),
+        OwnerType.SERVICE_ACCOUNT,
+        owner_id,
+    )
+    return owner_id, replace(caller, principal=robot)
+
+
+def as_app(caller: Caller, app_id: str, user_id: str | None = None) -> Caller:
+    """Create a key of an app, and become it."""
+    principal = Principal(
+        Scope.APP if user_id is None else Scope.APP_USER,
+        key_of(caller, app_id)["id"],
+        OwnerType.APP,
+        app_id,
+        user_id,
+    )
+    return replace(caller, principal=principal)
