@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from samcli.yamlhelper import yaml_parse
-
 from benchmarks.results import FOLDER, ROOT
 from local.template.stack import environment_of, load_stack
+from local.template.yaml_reader import parse_yaml
 
 LAMBDA_PYTHON: Final = "3.13"
 FUNCTION: Final = "RestAuthorizerFunction"
@@ -243,7 +242,7 @@ def _age(folder: Path) -> float:
 
 
 def _properties(logical_id: str) -> Mapping[str, object]:
-    template = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+    template = parse_yaml((ROOT / "template.yaml").read_text("utf-8"))
     return cast("Mapping[str, object]", template["Resources"][logical_id]["Properties"])
 
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from samcli.yamlhelper import yaml_parse
-
 from local.template.stack import translate
+from local.template.yaml_reader import parse_yaml
 
 TEMPLATE: Final = Path(__file__).parent / "template.yaml"
 MAX_TEMPLATE_BYTES: Final = 51_200
@@ -22,7 +21,7 @@ _INLINE_HANDLER: Final = "index.handler"
 
 def probe_template() -> str:
     """Return the template in the form that CloudFormation accepts."""
-    source = cast("dict[str, object]", yaml_parse(TEMPLATE.read_text("utf-8")))
+    source: dict[str, object] = parse_yaml(TEMPLATE.read_text("utf-8"))
     translated = translate(source, {"ProbeToken": "", "UsageKey": ""})
     resources = cast("Mapping[str, dict[str, object]]", translated["Resources"])
     for resource in resources.values():

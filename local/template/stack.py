@@ -9,21 +9,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final, cast
 
-from samcli.yamlhelper import yaml_parse
+from boto3 import Session
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from local.template.intrinsics import PSEUDO_PARAMETERS, Json, Resolver, TemplateError
-from local.template.process_state import environment_variables
+from local.template.yaml_reader import parse_yaml
 
 _LOCAL_BUCKET: Final = "local"
 """SAM translates only uploaded code, so each code folder becomes an object in this bucket."""
-_REGION: Final = {"AWS_DEFAULT_REGION": PSEUDO_PARAMETERS["AWS::Region"]}
-"""SAM derives the partition from the region."""
 _CODE_PROPERTIES: Final = ("CodeUri", "ContentUri")
 
 
@@ -57,7 +56,7 @@ def load_stack(
         TemplateError: a parameter breaks its own or the template's rules, SAM rejects the
             template, or the template uses what the local run does not support.
     """
-    source = cast("dict[str, object]", yaml_parse(template.read_text("utf-8")))
+    source: dict[str, object] = parse_yaml(template.read_text("utf-8"))
     values = _parameter_values(_section(source, "Parameters"), parameters or {})
     translated = translate(source, values)
     resolver = Resolver(
@@ -113,8 +112,9 @@ def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Js
             if name in properties:
                 properties[name] = f"s3://{_LOCAL_BUCKET}/{properties[name]}"
     try:
-        with environment_variables(_REGION), _quiet():
-            translated = Translator({}, Parser()).translate(template, dict(parameters))
+        with _quiet():
+            translator = Translator({}, Parser(), boto_session=_session())
+            translated = translator.translate(template, dict(parameters))
     except InvalidDocumentException as error:
         reasons = "; ".join(cause.message for cause in error.causes)
         message = f"SAM refuses the template: {reasons}"
@@ -218,6 +218,12 @@ def _resources(section: Json) -> Mapping[str, Json]:
 
 def _is_present(declaration: Json, resolver: Resolver, where: str) -> bool:
     return "Condition" not in declaration or resolver.holds(declaration["Condition"], where)
+
+
+@cache
+def _session() -> Session:
+    # SAM derives the partition from its region, and would make a session for each template.
+    return Session(region_name=PSEUDO_PARAMETERS["AWS::Region"])
 
 
 @contextmanager

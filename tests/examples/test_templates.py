@@ -5,7 +5,6 @@ import tomllib
 from typing import Final, cast
 
 import pytest
-from samcli.yamlhelper import yaml_parse
 
 from keyscope.access.access_map import read_access_map
 from keyscope.access.policy import prepare_policies
@@ -13,12 +12,12 @@ from local.gateway.api_definition import Authorizer, AuthorizerKind, IdentityPla
 from local.gateway.api_reader import read_apis
 from local.template.attached import attach
 from local.template.intrinsics import Json
+from local.template.yaml_reader import parse_yaml
 from tests.examples.conftest import ACCESS_MAP, EXAMPLES
 from tests.support.attachments import (
     HTTP,
     RESPONSES,
     REST,
-    complaints,
     gateway_responses,
     is_for_authorizers_only,
     of_type,
@@ -26,6 +25,7 @@ from tests.support.attachments import (
     sam_resources,
 )
 from tests.support.commands import run
+from tests.support.lint import complaints
 from tests.support.stacks import stack_of
 
 SAM: Final = ("sam-rest", "sam-http", "sam-websocket")
@@ -54,7 +54,7 @@ def authorizer_of(example: str) -> Authorizer:
     return authorizer
 
 
-@pytest.mark.example_tools
+@pytest.mark.cfn_lint
 def test_the_cloudformation_template_passes_cfn_lint() -> None:
     assert complaints(text_of("cloudformation"), ONLY_FOR_PACKAGE) == []
 
@@ -116,7 +116,7 @@ def test_connecting_a_websocket_asks_the_authorizer() -> None:
 
 
 def test_every_answer_of_the_sam_rest_api_has_a_body_of_its_own() -> None:
-    source = yaml_parse(text_of("sam-rest"))
+    source = parse_yaml(text_of("sam-rest"))
     responses = source["Resources"]["ProjectsApi"]["Properties"]["GatewayResponses"]
     assert {name: str(each["StatusCode"]) for name, each in responses.items()} == RESPONSES
 

@@ -17,13 +17,13 @@ from tests.support.attachments import (
     HTTP,
     RESPONSES,
     REST,
-    complaints,
     gateway_responses,
     is_for_authorizers_only,
     of_type,
     permissions,
 )
 from tests.support.commands import run
+from tests.support.lint import complaints
 
 pytestmark = pytest.mark.example_tools
 

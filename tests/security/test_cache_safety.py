@@ -7,7 +7,6 @@ time, from another source address, for another method and path.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -207,11 +206,11 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def serve(tmp_path: Path, kind: str) -> Serve:
+def serve(kind: str) -> Serve:
     api, authorizer = AUTHORIZERS[kind]
 
     def start(*keys: MadeKey, conditions: bool = True) -> Cached:
-        stack = small_stack(tmp_path, **{f"{api.lower()}_authorizer": authorizer})
+        stack = small_stack(**{f"{api.lower()}_authorizer": authorizer})
         gateway = served(stack, api)
         return Cached(gateway, pipeline(*keys, clock=gateway.clock, conditions=conditions))
 

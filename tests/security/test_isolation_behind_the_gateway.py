@@ -48,8 +48,8 @@ OVERRIDES: Final = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Overrid
 
 
 @pytest.fixture(scope="module", params=["Rest", "Http"])
-def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Served:
-    found = served(small_stack(tmp_path_factory.mktemp("stack")), request.param)
+def gateway(request: pytest.FixtureRequest) -> Served:
+    found = served(small_stack(), request.param)
     authorizer = Authorizer(
         keys=MemoryKeyStore({key.key_id: key.record for key in KEYS.values()}),
         secrets=MemorySecretOpener(),

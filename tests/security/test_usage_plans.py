@@ -6,7 +6,6 @@ and "Usage plans and API keys for REST APIs" in the Amazon API Gateway developer
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -70,8 +69,8 @@ STRANGE_KEY: Final = in_usage_plan(make_key(OwnerType.ACCOUNT), "nobody0" * 3)
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> MeteredApi:
-    return metered_api(tmp_path, GOLD_KEY, TIN_KEY, PLANLESS_KEY, STRANGE_KEY)
+def api() -> MeteredApi:
+    return metered_api(GOLD_KEY, TIN_KEY, PLANLESS_KEY, STRANGE_KEY)
 
 
 def test_a_key_beyond_its_burst_is_throttled_while_another_works(api: MeteredApi) -> None:

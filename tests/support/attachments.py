@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
-from cfnlint.api import lint_all
-from samcli.yamlhelper import yaml_parse
-
 from local.template.intrinsics import Json
 from local.template.stack import translate
+from local.template.yaml_reader import parse_yaml
 
 REST: Final = "keyscope-RestAuthorizerArn"
 HTTP: Final = "keyscope-HttpAuthorizerArn"
@@ -22,7 +20,7 @@ RESPONSES: Final = {
 
 def sam_resources(text: str) -> Json:
     """Return the resources that SAM makes of a template, with or without its header."""
-    source = {"Transform": "AWS::Serverless-2016-10-31", **yaml_parse(text)}
+    source = {"Transform": "AWS::Serverless-2016-10-31", **parse_yaml(text)}
     return cast("Json", translate(source, {})["Resources"])
 
 
@@ -58,12 +56,3 @@ def gateway_responses(resources: Json) -> dict[str, str]:
         str(properties["ResponseType"]): str(properties["StatusCode"])
         for properties in of_type(resources, "AWS::ApiGateway::GatewayResponse")
     }
-
-
-def complaints(text: str, *allowed: str) -> list[str]:
-    """Return what cfn-lint warns of in a template, but for some rules."""
-    return [
-        f"{match.rule.id} {match.message}"
-        for match in lint_all(text)
-        if match.rule.id not in allowed and match.rule.severity != "informational"
-    ]

@@ -18,6 +18,7 @@ import pytest
 KINDS: Final = {
     "browser": "drives Chromium through the key console",
     "build": "runs `sam build` or a part of it, or examines what it makes",
+    "cfn_lint": "lints a template with cfn-lint, which takes seconds to load",
     "canary": "runs the canary, which creates stacks and sends hundreds of requests",
     "client": "drives the gateway with another's client, which takes seconds to load",
     "dynamodb_local": "uses Amazon's DynamoDB Local, which takes seconds to start",

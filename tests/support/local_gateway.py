@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, cast
 
 from local.gateway.api_definition import Api
@@ -64,20 +66,23 @@ HTTP_AUTHORIZER: Final = (
 )
 
 
+@cache
 def small_stack(
-    folder: Path,
     rest_authorizer: str = REQUEST_AUTHORIZER,
     http_authorizer: str = HTTP_AUTHORIZER,
     template: str = TEMPLATE,
 ) -> Stack:
-    path = folder / "template.yaml"
-    path.write_text(
-        template.replace("REST_AUTHORIZER", rest_authorizer).replace(
-            "HTTP_AUTHORIZER", http_authorizer
-        ),
-        "utf-8",
+    """Load the small template, once a process for each choice. Tests share it, so they only read.
+
+    Its functions have no code.
+    """
+    text = template.replace("REST_AUTHORIZER", rest_authorizer).replace(
+        "HTTP_AUTHORIZER", http_authorizer
     )
-    return load_stack(path)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "template.yaml"
+        path.write_text(text, "utf-8")
+        return load_stack(path)
 
 
 def policy(

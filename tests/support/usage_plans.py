@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Final
 
 from keyscope.access.access_map import read_access_map
@@ -104,12 +103,12 @@ def authorizer_over(store: MemoryKeyStore, clock: SteppedClock) -> Authorizer:
     )
 
 
-def metered_api(folder: Path, *keys: MadeKey) -> MeteredApi:
+def metered_api(*keys: MadeKey) -> MeteredApi:
     clock = SteppedClock(NOW)
     store = MemoryKeyStore({key.key_id: key.record for key in keys})
     authorizer = authorizer_over(store, clock)
     guard = StubFunction(lambda event: answer(authorize(event, read_rest_event, authorizer)))
     backend = StubFunction(echo)
     functions = {"Guard": guard.loaded("Guard"), "Backend": backend.loaded("Backend")}
-    api = api_of(small_stack(folder, template=TEMPLATE), "Rest")
+    api = api_of(small_stack(template=TEMPLATE), "Rest")
     return MeteredApi(Gateway(api, functions, clock), guard, backend, store, clock)

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import pytest
-from cfnlint.api import lint_all
-from samcli.yamlhelper import yaml_parse
 
 from keyscope.entry.settings import read_authorizer_settings, read_provisioning_settings
 from local.template.intrinsics import Json, TemplateError
 from local.template.stack import Stack, environment_of, properties_of
+from local.template.yaml_reader import parse_yaml
 from tests.support.stacks import stack_of
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 TEMPLATE: Final = ROOT / "template.yaml"
-SOURCE: Final = cast("dict[str, dict[str, Json]]", yaml_parse(TEMPLATE.read_text("utf-8")))
+SOURCE: Final = cast("dict[str, dict[str, Json]]", parse_yaml(TEMPLATE.read_text("utf-8")))
 SAMCONFIG: Final = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
 ENVIRONMENTS: Final = ("default", "dev", "staging", "prod")
 SHIFTED: Final = {"TrafficShifting": "Canary10Percent10Minutes", "RollbackFailures": "7"}
@@ -218,10 +217,9 @@ def test_a_stack_that_takes_no_changes_runs_nothing_that_makes_them(function: st
     assert "ReservedConcurrentExecutions" not in properties_of(stack_of(), function)
 
 
-def test_the_replica_keys_template_is_sound_and_its_policy_the_primary_keys() -> None:
+def test_the_replica_keys_policy_is_the_primary_keys() -> None:
     source = (ROOT / "deploy" / "replica-key.yaml").read_text("utf-8")
-    assert [it for it in lint_all(source) if it.rule.severity != "informational"] == []
-    replica = cast("dict[str, dict[str, dict[str, Json]]]", yaml_parse(source))
+    replica = cast("dict[str, dict[str, dict[str, Json]]]", parse_yaml(source))
     policy = replica["Resources"]["SecretsKey"]["Properties"]["KeyPolicy"]
     primary = cast("Mapping[str, Json]", SOURCE["Resources"]["SecretsKey"]["Properties"])
     assert policy == primary["KeyPolicy"]

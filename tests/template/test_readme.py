@@ -4,14 +4,16 @@ import re
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from keyscope.errors import Reason
 from tests.support.attachments import (
     REST,
-    complaints,
     is_for_authorizers_only,
     permissions,
     sam_resources,
 )
+from tests.support.lint import complaints
 from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
@@ -23,6 +25,7 @@ DOCUMENTS: Final = sorted(
 (SNIPPET,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 
 
+@pytest.mark.cfn_lint
 def test_the_snippet_passes_cfn_lint() -> None:
     header = "AWSTemplateFormatVersion: '2010-09-09'\nTransform: AWS::Serverless-2016-10-31\n"
     assert complaints(header + SNIPPET) == []

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
-from samcli.yamlhelper import yaml_parse
 
 from keyscope.aws.audit_trail import EVENT_SOURCE
 from keyscope.aws.deadline import CALL_SECONDS, REQUEST_SECONDS
@@ -32,12 +31,13 @@ from local.template.stack import (
     properties_of,
     translate,
 )
+from local.template.yaml_reader import parse_yaml
 from tests.support.stacks import stack_of
 from tools.openapi_document import openapi_document
 
 ROOT: Final = Path(__file__).parents[2]
 TEMPLATE: Final = ROOT / "template.yaml"
-SOURCE: Final = cast("dict[str, dict[str, Json]]", yaml_parse(TEMPLATE.read_text("utf-8")))
+SOURCE: Final = cast("dict[str, dict[str, Json]]", parse_yaml(TEMPLATE.read_text("utf-8")))
 ACCOUNT: Final = PSEUDO_PARAMETERS["AWS::AccountId"]
 AUTHORIZERS: Final = ("RestAuthorizerFunction", "HttpAuthorizerFunction")
 FUNCTIONS: Final = (
@@ -654,7 +654,7 @@ def test_an_authorizer_is_published_with_snapstart_behind_an_alias(
 @pytest.mark.parametrize("layer", ["KeyscopeLayer", "BotocoreLayer"])
 @pytest.mark.parametrize("function", AUTHORIZERS)
 def test_a_changed_layer_publishes_a_new_version(function: str, layer: str, stack: Stack) -> None:
-    changed = cast("dict[str, dict[str, dict[str, Json]]]", yaml_parse(TEMPLATE.read_text("utf-8")))
+    changed = cast("dict[str, dict[str, dict[str, Json]]]", parse_yaml(TEMPLATE.read_text("utf-8")))
     cast("dict[str, object]", changed["Resources"][layer]["Properties"])["ContentUri"] = "other"
     translated = translate(changed, stack.parameters)
     assert version_of(stack, function)[0] not in cast("Json", translated["Resources"])

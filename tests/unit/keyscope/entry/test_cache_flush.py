@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -65,8 +64,8 @@ class CountedPlane:
 
 
 @pytest.fixture
-def plane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountedPlane]:
-    stack = small_stack(tmp_path)
+def plane(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountedPlane]:
+    stack = small_stack()
     rest, http = (local_gateway.served(stack, api).gateway for api in ("Rest", "Http"))
     plane = CountedPlane(rest, http)
     with bound(0) as listener, served(plane.application(), listener):

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,10 +38,10 @@ def format_of(members: dict[str, str]) -> str:
     return json.dumps({name: f"$context.{variable}" for name, variable in members.items()})
 
 
-def logging_gateway(folder: Path, api: str, log_format: str) -> Served:
+def logging_gateway(api: str, log_format: str) -> Served:
     setting = f"      {SETTINGS[api]}: {{DestinationArn: x, Format: '{log_format}'}}\n"
     template = TEMPLATE.replace(STAGES[api], STAGES[api] + setting)
-    return served(small_stack(folder, template=template), api)
+    return served(small_stack(template=template), api)
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -50,9 +49,9 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def rest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Served:
+def rest(caplog: pytest.LogCaptureFixture) -> Served:
     caplog.set_level(logging.INFO, "keyscope.local")
-    return logging_gateway(tmp_path, "Rest", format_of(MEMBERS))
+    return logging_gateway("Rest", format_of(MEMBERS))
 
 
 def ask(rest: Served, path: str = "/x", *headers: tuple[str, str]) -> None:
@@ -127,27 +126,25 @@ def test_a_failed_authorizer_and_a_failed_backend_are_told_apart(
 
 
 def test_an_http_api_logs_its_route_key_and_what_a_caller_sent_stays_one_line(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "keyscope.local")
-    http = logging_gateway(tmp_path, "Http", format_of(HTTP_MEMBERS))
+    http = logging_gateway("Http", format_of(HTTP_MEMBERS))
     ask(http, '/a\n"b')
     (line,) = logged(caplog)
     assert (line["path"], line["route"]) == ('/a\n"b', "ANY /{proxy+}")
 
 
-def test_a_stage_without_an_access_log_writes_none(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_stage_without_an_access_log_writes_none(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "keyscope.local")
-    ask(served(small_stack(tmp_path), "Rest"))
+    ask(served(small_stack(), "Rest"))
     assert logged(caplog) == []
 
 
-def test_times_are_the_gateways(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_times_are_the_gateways(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "keyscope.local")
     members = {"time": "requestTimeEpoch", "took": "responseLatency", "length": "responseLength"}
-    ask(logging_gateway(tmp_path, "Rest", format_of(members)))
+    ask(logging_gateway("Rest", format_of(members)))
     (line,) = logged(caplog)
     assert (line["time"], line["took"]) == (str(NOW * 1_000), "0")
 
@@ -156,8 +153,6 @@ def test_times_are_the_gateways(tmp_path: Path, caplog: pytest.LogCaptureFixture
     ("api", "variable"),
     [("Rest", "identity.apiKey"), ("Rest", "routeKey"), ("Http", "authorize.status")],
 )
-def test_a_variable_that_is_not_known_is_refused_by_name(
-    api: str, variable: str, tmp_path: Path
-) -> None:
+def test_a_variable_that_is_not_known_is_refused_by_name(api: str, variable: str) -> None:
     with pytest.raises(TemplateError, match=rf"access log of {api}: \$context\.{variable}"):
-        logging_gateway(tmp_path, api, format_of({"x": variable}))
+        logging_gateway(api, format_of({"x": variable}))

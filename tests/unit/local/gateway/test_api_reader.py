@@ -1,7 +1,5 @@
 """The APIs of a template: what is read, and what is refused by name."""
 
-from pathlib import Path
-
 import pytest
 
 from local.gateway.api_definition import (
@@ -58,14 +56,14 @@ def replaced(old: str, new: str) -> str:
     return TEMPLATE.replace(old, new)
 
 
-def refusal_of(folder: Path, **changes: str) -> str:
+def refusal_of(**changes: str) -> str:
     with pytest.raises(TemplateError) as refused:
-        read_apis(small_stack(folder, **changes))
+        read_apis(small_stack(**changes))
     return str(refused.value)
 
 
-def test_both_apis_are_read_with_their_stages(tmp_path: Path) -> None:
-    apis = read_apis(small_stack(tmp_path))
+def test_both_apis_are_read_with_their_stages() -> None:
+    apis = read_apis(small_stack())
     assert [(api.logical_id, api.kind, api.stage) for api in apis] == [
         ("Rest", ApiKind.REST, "prod"),
         ("Http", ApiKind.HTTP, "$default"),
@@ -73,15 +71,15 @@ def test_both_apis_are_read_with_their_stages(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("api", "ttl_seconds"), [("Rest", 60), ("Http", 60)])
-def test_a_request_authorizer_is_read(api: str, ttl_seconds: int, tmp_path: Path) -> None:
-    guard = api_of(small_stack(tmp_path), api).authorizers["Guard"]
+def test_a_request_authorizer_is_read(api: str, ttl_seconds: int) -> None:
+    guard = api_of(small_stack(), api).authorizers["Guard"]
     assert (guard.kind, guard.function) == (AuthorizerKind.REQUEST, "Guard")
     assert guard.identity_sources == [IdentitySource(IdentityPlace.HEADER, "Authorization")]
     assert guard.ttl_seconds == ttl_seconds
 
 
-def test_a_token_authorizer_is_read(tmp_path: Path) -> None:
-    guard = api_of(small_stack(tmp_path, TOKEN_AUTHORIZER), "Rest").authorizers["Guard"]
+def test_a_token_authorizer_is_read() -> None:
+    guard = api_of(small_stack(TOKEN_AUTHORIZER), "Rest").authorizers["Guard"]
     assert guard.kind is AuthorizerKind.TOKEN
     assert guard.identity_sources == [IdentitySource(IdentityPlace.HEADER, "X-Token")]
     assert guard.validation_expression == "t.*"
@@ -92,19 +90,17 @@ def test_a_token_authorizer_is_read(tmp_path: Path) -> None:
     [("rest_authorizer", REQUEST_AUTHORIZER, 300), ("http_authorizer", HTTP_AUTHORIZER, 0)],
 )
 def test_without_a_time_in_the_template_aws_own_default_counts(
-    api: str, authorizer: str, seconds: int, tmp_path: Path
+    api: str, authorizer: str, seconds: int
 ) -> None:
-    stack = small_stack(tmp_path, **{api: authorizer.replace(", ReauthorizeEvery: 60", "")})
+    stack = small_stack(**{api: authorizer.replace(", ReauthorizeEvery: 60", "")})
     name = {"rest_authorizer": "Rest", "http_authorizer": "Http"}[api]
     assert api_of(stack, name).authorizers["Guard"].ttl_seconds == seconds
 
 
-def test_identity_sources_may_be_headers_parameters_and_the_source_address(
-    tmp_path: Path,
-) -> None:
+def test_identity_sources_may_be_headers_parameters_and_the_source_address() -> None:
     identity = "{Headers: [A], QueryStrings: [b], Context: [identity.sourceIp]"
     authorizer = REQUEST_AUTHORIZER.replace("{Headers: [Authorization]", identity)
-    guard = api_of(small_stack(tmp_path, authorizer), "Rest").authorizers["Guard"]
+    guard = api_of(small_stack(authorizer), "Rest").authorizers["Guard"]
     assert guard.identity_sources == [
         IdentitySource(IdentityPlace.HEADER, "A"),
         IdentitySource(IdentityPlace.QUERY, "b"),
@@ -112,42 +108,42 @@ def test_identity_sources_may_be_headers_parameters_and_the_source_address(
     ]
 
 
-def test_stage_and_cache_time_may_come_from_parameters(tmp_path: Path) -> None:
+def test_stage_and_cache_time_may_come_from_parameters() -> None:
     template = "Parameters: {Seconds: {Type: Number, Default: 7}}" + TEMPLATE
     authorizer = REQUEST_AUTHORIZER.replace("60", "!Ref Seconds")
-    guard = api_of(small_stack(tmp_path, authorizer, template=template), "Rest").authorizers
+    guard = api_of(small_stack(authorizer, template=template), "Rest").authorizers
     assert guard["Guard"].ttl_seconds == 7
 
 
-def test_an_authorizer_may_be_attached_through_its_alias(tmp_path: Path) -> None:
+def test_an_authorizer_may_be_attached_through_its_alias() -> None:
     template = TEMPLATE.replace("{CodeUri: guard}", "{CodeUri: guard, AutoPublishAlias: live}")
     authorizer = REQUEST_AUTHORIZER.replace("!GetAtt Guard.Arn", "!Ref Guard.Alias")
-    guard = api_of(small_stack(tmp_path, authorizer, template=template), "Rest").authorizers
+    guard = api_of(small_stack(authorizer, template=template), "Rest").authorizers
     assert guard["Guard"].function == "Guard"
 
 
-def test_a_route_may_do_without_the_authorizer(tmp_path: Path) -> None:
+def test_a_route_may_do_without_the_authorizer() -> None:
     template = TEMPLATE.replace("!Ref Rest, ", "!Ref Rest, Auth: {Authorizer: NONE}, ")
     (route,) = [
         route
-        for route in api_of(small_stack(tmp_path, template=template), "Rest").routes
+        for route in api_of(small_stack(template=template), "Rest").routes
         if route.method == "ANY"
     ]
     assert route.authorizer is None
 
 
-def test_open_api_3_is_read_like_swagger_2(tmp_path: Path) -> None:
+def test_open_api_3_is_read_like_swagger_2() -> None:
     template = TEMPLATE.replace("StageName: prod", "StageName: prod\n      OpenApiVersion: 3.0.1")
-    by_swagger = api_of(small_stack(tmp_path), "Rest")
-    assert api_of(small_stack(tmp_path, template=template), "Rest") == by_swagger
+    by_swagger = api_of(small_stack(), "Rest")
+    assert api_of(small_stack(template=template), "Rest") == by_swagger
 
 
-def test_the_cors_settings_are_read(tmp_path: Path) -> None:
+def test_the_cors_settings_are_read() -> None:
     template = TEMPLATE.replace(
         "MaxAge: 5",
         "MaxAge: 5, AllowHeaders: [X-A], ExposeHeaders: [X-B], AllowCredentials: true",
     )
-    assert api_of(small_stack(tmp_path, template=template), "Http").cors == Cors(
+    assert api_of(small_stack(template=template), "Http").cors == Cors(
         allow_origins=["https://a.example"],
         allow_methods=["GET"],
         allow_headers=["X-A"],
@@ -157,20 +153,20 @@ def test_the_cors_settings_are_read(tmp_path: Path) -> None:
     )
 
 
-def test_the_preflight_is_an_answer_of_the_gateway_without_authorizer(tmp_path: Path) -> None:
-    routes = {route.method: route for route in api_of(small_stack(tmp_path), "Rest").routes}
+def test_the_preflight_is_an_answer_of_the_gateway_without_authorizer() -> None:
+    routes = {route.method: route for route in api_of(small_stack(), "Rest").routes}
     assert isinstance(routes["OPTIONS"].integration, MockIntegration)
     assert routes["OPTIONS"].authorizer is None
 
 
-def test_every_other_route_is_a_function_behind_the_authorizer(tmp_path: Path) -> None:
-    routes = {route.method: route for route in api_of(small_stack(tmp_path), "Rest").routes}
+def test_every_other_route_is_a_function_behind_the_authorizer() -> None:
+    routes = {route.method: route for route in api_of(small_stack(), "Rest").routes}
     assert routes["ANY"].integration == FunctionIntegration("Backend")
     assert routes["ANY"].authorizer == "Guard"
 
 
-def test_gateway_responses_are_read(tmp_path: Path) -> None:
-    responses = api_of(small_stack(tmp_path), "Rest").gateway_responses
+def test_gateway_responses_are_read() -> None:
+    responses = api_of(small_stack(), "Rest").gateway_responses
     assert responses["UNAUTHORIZED"] == GatewayResponse(
         status=None,
         headers={"WWW-Authenticate": "Basic"},
@@ -336,7 +332,5 @@ def test_gateway_responses_are_read(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_the_gateway_does_not_support_is_refused(
-    changes: dict[str, str], told: str, tmp_path: Path
-) -> None:
-    assert told in refusal_of(tmp_path, **changes)
+def test_what_the_gateway_does_not_support_is_refused(changes: dict[str, str], told: str) -> None:
+    assert told in refusal_of(**changes)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -32,18 +31,18 @@ TOKEN = (
 
 
 @pytest.fixture(params=["Rest", "Http"])
-def api(request: pytest.FixtureRequest, tmp_path: Path) -> Served:
-    return served(small_stack(tmp_path), request.param)
+def api(request: pytest.FixtureRequest) -> Served:
+    return served(small_stack(), request.param)
 
 
 @pytest.fixture
-def uncached(tmp_path: Path) -> Served:
-    return served(small_stack(tmp_path, UNCACHED))
+def uncached() -> Served:
+    return served(small_stack(UNCACHED))
 
 
 @pytest.fixture
-def by_token(tmp_path: Path) -> Served:
-    return served(small_stack(tmp_path, TOKEN))
+def by_token() -> Served:
+    return served(small_stack(TOKEN))
 
 
 def allow(api: Served, *requests: str, condition: Mapping[str, object] | None = None) -> None:
@@ -79,35 +78,34 @@ def test_a_missing_or_empty_identity_source_is_401_without_an_invocation(
     assert api.guard.events == []
 
 
-def test_of_several_identity_sources_none_may_be_missing(tmp_path: Path) -> None:
+def test_of_several_identity_sources_none_may_be_missing() -> None:
     authorizer = REQUEST_AUTHORIZER.replace("[Authorization]", "[Authorization, X-Tenant]")
-    api = served(small_stack(tmp_path, authorizer))
+    api = served(small_stack(authorizer))
     tenant = ("x-tenant", "t")
     assert [api.status("/x", *headers) for headers in ([AUTHORIZATION], [tenant])] == [401, 401]
     assert api.guard.events == []
     assert api.status("/x", AUTHORIZATION, tenant) == 200
 
 
-def test_an_http_api_needs_its_identity_sources_without_caching_too(tmp_path: Path) -> None:
+def test_an_http_api_needs_its_identity_sources_without_caching_too() -> None:
     uncached = HTTP_AUTHORIZER.replace("60", "0")
-    api = served(small_stack(tmp_path, http_authorizer=uncached), "Http")
+    api = served(small_stack(http_authorizer=uncached), "Http")
     assert (api.status("/x", UNRELATED), api.guard.events) == (401, [])
     assert (api.status("/x"), len(api.guard.events)) == (200, 1)
 
 
-def test_an_http_api_without_identity_sources_always_asks(tmp_path: Path) -> None:
+def test_an_http_api_without_identity_sources_always_asks() -> None:
     sourceless = HTTP_AUTHORIZER.replace(
         "Identity: {Headers: [Authorization], ReauthorizeEvery: 60}", "Identity: {}"
     )
-    api = served(small_stack(tmp_path, http_authorizer=sourceless), "Http")
+    api = served(small_stack(http_authorizer=sourceless), "Http")
     assert [api.status("/x", UNRELATED), api.status("/x", UNRELATED)] == [200, 200]
     assert [event["identitySource"] for event in api.guard.events] == [[], []]
 
 
-def test_a_token_authorizer_needs_its_token_without_caching_too(tmp_path: Path) -> None:
+def test_a_token_authorizer_needs_its_token_without_caching_too() -> None:
     api = served(
         small_stack(
-            tmp_path,
             UNCACHED.replace("REQUEST", "TOKEN").replace(
                 "Headers: [Authorization]", "Header: Authorization"
             ),
@@ -178,8 +176,8 @@ def test_the_context_of_a_cached_result_is_that_of_its_invocation(api: Served) -
     assert [b'"count": "1"' in api.get(path).body for path in ("/one", "/two")] == [True, True]
 
 
-def test_a_result_is_that_of_its_authorizer_only(tmp_path: Path) -> None:
-    one = served(small_stack(tmp_path))
+def test_a_result_is_that_of_its_authorizer_only() -> None:
+    one = served(small_stack())
     definition = one.gateway.api
     guard, (route, *_) = definition.authorizers["Guard"], definition.routes[1:]
     both = replace(
@@ -274,19 +272,19 @@ def test_a_token_that_does_not_match_is_401_without_an_invocation(
     assert by_token.guard.events == []
 
 
-def test_the_source_address_can_be_part_of_the_cache_key(tmp_path: Path) -> None:
+def test_the_source_address_can_be_part_of_the_cache_key() -> None:
     authorizer = REQUEST_AUTHORIZER.replace(
         "Headers: [Authorization]", "Headers: [Authorization], Context: [identity.sourceIp]"
     )
-    api = served(small_stack(tmp_path, authorizer))
+    api = served(small_stack(authorizer))
     caches = [api.get(source_address=address).cache for address in ("192.0.2.1", "192.0.2.2")]
     assert caches == ["miss", "miss"]
     assert api.get(source_address="192.0.2.1").cache == "hit"
 
 
-def test_a_query_parameter_can_be_the_identity_source(tmp_path: Path) -> None:
+def test_a_query_parameter_can_be_the_identity_source() -> None:
     authorizer = REQUEST_AUTHORIZER.replace("Headers: [Authorization]", "QueryStrings: [token]")
-    api = served(small_stack(tmp_path, authorizer))
+    api = served(small_stack(authorizer))
     assert [api.status(query="token=a%20b"), api.status(query="other=1")] == [200, 401]
 
 

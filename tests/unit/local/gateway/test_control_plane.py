@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -24,8 +23,8 @@ RESULT: Final = AuthorizerResult("p", {}, {})
 
 
 @pytest.fixture
-def gateways(tmp_path: Path) -> list[Gateway]:
-    stack = small_stack(tmp_path)
+def gateways() -> list[Gateway]:
+    stack = small_stack()
     gateways = [local_gateway.served(stack, api).gateway for api in ("Rest", "Http")]
     for gateway in gateways:
         gateway.cache.put("caller", RESULT, 300)

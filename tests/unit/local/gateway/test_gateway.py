@@ -1,6 +1,7 @@
 """Requests through the gateway, without a server."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,13 @@ from tests.support.local_gateway import (
 
 
 @pytest.fixture
-def rest(tmp_path: Path) -> Served:
-    return served(small_stack(tmp_path), "Rest")
+def rest() -> Served:
+    return served(small_stack(), "Rest")
 
 
 @pytest.fixture
-def http(tmp_path: Path) -> Served:
-    return served(small_stack(tmp_path), "Http")
+def http() -> Served:
+    return served(small_stack(), "Http")
 
 
 def header(name: str, given: GatewayAnswer) -> str | None:
@@ -57,7 +58,7 @@ def test_functions_are_loaded_from_their_files_and_called(name: str, tmp_path: P
     for folder, code in {"guard": GUARD, "backend": BACKEND}.items():
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "app.py").write_text(code, "utf-8")
-    stack = small_stack(tmp_path)
+    stack = replace(small_stack(), folder=tmp_path)
     with loaded_functions(stack, {}) as functions:
         gateway = Gateway(api_of(stack, name), functions)
         told = [

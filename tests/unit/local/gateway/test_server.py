@@ -5,7 +5,6 @@ import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -21,13 +20,13 @@ HEADERS = {"Authorization": "Basic one"}
 
 
 @pytest.fixture
-def rest(tmp_path: Path) -> Served:
-    return served(small_stack(tmp_path), "Rest")
+def rest() -> Served:
+    return served(small_stack(), "Rest")
 
 
 @pytest.fixture
-def http(tmp_path: Path) -> Served:
-    return served(small_stack(tmp_path), "Http")
+def http() -> Served:
+    return served(small_stack(), "Http")
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The usage plans of a template: what is read, and what is refused by name."""
 
-from pathlib import Path
-
 import pytest
 
 from local.gateway.api_definition import Quota, QuotaPeriod, Throttle, UsagePlan
@@ -22,32 +20,32 @@ def replaced(old: str, new: str) -> str:
     return TEMPLATE.replace(old, new, 1)
 
 
-def plans_of(folder: Path, template: str = TEMPLATE) -> dict[str, UsagePlan]:
-    return dict(api_of(small_stack(folder, template=template), "Rest").usage_plans)
+def plans_of(template: str = TEMPLATE) -> dict[str, UsagePlan]:
+    return dict(api_of(small_stack(template=template), "Rest").usage_plans)
 
 
-def test_plans_are_read_by_the_values_of_their_keys(tmp_path: Path) -> None:
-    assert plans_of(tmp_path) == {
+def test_plans_are_read_by_the_values_of_their_keys() -> None:
+    assert plans_of() == {
         GOLD: UsagePlan("GoldPlan", Throttle(10, 4), None),
         TIN: UsagePlan("TinPlan", Throttle(0.5, 2), Quota(5, QuotaPeriod.DAY)),
     }
 
 
-def test_an_api_does_not_print_the_values(tmp_path: Path) -> None:
-    assert GOLD not in repr(api_of(small_stack(tmp_path, template=TEMPLATE), "Rest"))
+def test_an_api_does_not_print_the_values() -> None:
+    assert GOLD not in repr(api_of(small_stack(template=TEMPLATE), "Rest"))
 
 
 @pytest.mark.parametrize(
     "disabled", ["{Enabled: false, Value: gold", "{Value: gold"], ids=["disabled", "by default"]
 )
-def test_a_disabled_key_is_in_no_plan(disabled: str, tmp_path: Path) -> None:
+def test_a_disabled_key_is_in_no_plan(disabled: str) -> None:
     template = replaced("{Enabled: true, Value: gold", disabled)
-    assert plans_of(tmp_path, template).keys() == {TIN}
+    assert plans_of(template).keys() == {TIN}
 
 
-def test_a_plan_of_another_api_does_not_count(tmp_path: Path) -> None:
+def test_a_plan_of_another_api_does_not_count() -> None:
     template = replaced("[{ApiId: !Ref Rest, Stage: !Ref Rest.Stage}]", "[]")
-    assert plans_of(tmp_path, template).keys() == {TIN}
+    assert plans_of(template).keys() == {TIN}
 
 
 @pytest.mark.parametrize(
@@ -101,8 +99,6 @@ def test_a_plan_of_another_api_does_not_count(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_the_gateway_does_not_support_is_refused(
-    template: str, told: str, tmp_path: Path
-) -> None:
+def test_what_the_gateway_does_not_support_is_refused(template: str, told: str) -> None:
     with pytest.raises(TemplateError, match=told):
-        read_apis(small_stack(tmp_path, template=template))
+        read_apis(small_stack(template=template))

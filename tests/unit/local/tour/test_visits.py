@@ -49,8 +49,8 @@ def session() -> Session:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Served:
-    return served_gateway(small_stack(tmp_path))
+def served() -> Served:
+    return served_gateway(small_stack())
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final, TypeAlias
 
@@ -141,6 +142,7 @@ def matching_statement(document: object, request: AccessRequest) -> ParsedStatem
     return next(iter(denying + applying), None)
 
 
+@lru_cache(maxsize=1024)
 def wildcard_expression(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
     """Return a regular expression for a text in which only `*` and `?` are special.
 
