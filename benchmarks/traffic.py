@@ -150,7 +150,7 @@ class Simulation:
         decision = authorize(event, read_rest_event, self._container().authorizer)
         self._counts.invocations += 1
         kind = (
-            *(decision.outcome, decision.reason, decision.scheme),
+            *(decision.outcome, decision.reason, decision.credential_kind),
             *(decision.record_source, decision.secret_from_cache),
         )
         self._counts.decisions[kind] += 1

@@ -36,7 +36,7 @@ from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_record import KeyRecord, RecordSource
-from keyscope.model.principal import Scheme
+from keyscope.model.principal import CredentialKind
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
 from local.emulators.embedded_aws import embedded_aws
@@ -249,7 +249,7 @@ DIMENSIONS: Final = {
     "component": {COMPONENT},
     "outcome": {*Outcome},
     "reason": {*Reason, NOT_APPLICABLE},
-    "scheme": {*Scheme, NOT_APPLICABLE},
+    "credential_kind": {*CredentialKind, NOT_APPLICABLE},
     "scope": {*Scope, NOT_APPLICABLE},
 }
 

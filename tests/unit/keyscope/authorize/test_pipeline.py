@@ -13,7 +13,7 @@ from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.errors import Reason
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
-from keyscope.model.principal import Scheme
+from keyscope.model.principal import CredentialKind
 from keyscope.model.secret import new_secret
 from tests.support.builders import (
     APP,
@@ -61,12 +61,12 @@ def decided(authorization: str | None, by: Authorizer | None = None) -> Decision
 
 
 @pytest.mark.parametrize(
-    ("authorization", "scheme"),
-    [(KEY.basic(), Scheme.BASIC), (KEY.bearer(scope="app"), Scheme.BEARER)],
+    ("authorization", "kind"),
+    [(KEY.basic(), CredentialKind.BASIC), (KEY.bearer(scope="app"), CredentialKind.JWT)],
 )
-def test_a_proven_credential_is_allowed_with_a_policy(authorization: str, scheme: Scheme) -> None:
+def test_a_proven_credential_is_allowed_with_a_policy(authorization: str, kind: CredentialKind) -> None:
     decision = decided(authorization)
-    assert (decision.outcome, decision.reason, decision.scheme) == (Outcome.ALLOWED, None, scheme)
+    assert (decision.outcome, decision.reason, decision.credential_kind) == (Outcome.ALLOWED, None, kind)
     assert decision.policy is not None
     assert decision.policy["Statement"][0]["Effect"] == "Allow"
 

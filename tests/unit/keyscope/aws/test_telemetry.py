@@ -13,7 +13,7 @@ from keyscope.errors import Reason
 from keyscope.lifecycle.key_use import read_use
 from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_record import RecordSource
-from keyscope.model.principal import Principal, ProvenSecret, Scheme
+from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
 from keyscope.model.scopes import Scope
 from tests.support.builders import ACCOUNT, APP, NOW
 
@@ -21,7 +21,7 @@ KEY_ID = new_key_id(OwnerType.APP)
 ALLOWED = Decision(
     outcome=Outcome.ALLOWED,
     total_ms=1.23456,
-    scheme=Scheme.BEARER,
+    credential_kind=CredentialKind.JWT,
     key_id="app_1",
     record_source=RecordSource.STALE,
     lookup_ms=0.5,
@@ -39,7 +39,7 @@ FAILED = Decision(
     total_ms=1,
     reason=Reason.KEY_STORE_UNAVAILABLE,
     detail="ThrottlingException",
-    scheme=Scheme.BASIC,
+    credential_kind=CredentialKind.BASIC,
     key_id="app_1",
 )
 
@@ -64,7 +64,7 @@ def test_the_log_line_of_an_allow_names_the_principal(capsys: pytest.CaptureFixt
     standard = {"level", "message", "timestamp", "service"}
     assert {name: value for name, value in log.items() if name not in standard} == {
         "outcome": "allowed",
-        "scheme": "Bearer",
+        "credential_kind": "jwt",
         "scope": "app",
         "key_id": "app_1",
         "secret": "current",
@@ -155,19 +155,20 @@ def test_a_container_writes_one_line_about_the_uses_of_a_key_in_five_minutes(
 @pytest.mark.parametrize(
     ("decision", "dimensions", "count"),
     [
-        (ALLOWED, ("allowed", "none", "Bearer", "app"), "Allowed"),
+        (ALLOWED, ("allowed", "none", "jwt", "app"), "Allowed"),
         (REFUSED, ("refused", "no_credential", "none", "none"), "Refused"),
-        (FAILED, ("failed", "key_store_unavailable", "Basic", "none"), "Failed"),
+        (FAILED, ("failed", "key_store_unavailable", "basic", "none"), "Failed"),
     ],
 )
-def test_metrics_carry_outcome_reason_scheme_and_scope(
+def test_metrics_carry_outcome_reason_credential_kind_and_scope(
     decision: Decision,
     dimensions: tuple[str, ...],
     count: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     metrics = written(decision, capsys)[-1]
-    assert tuple(metrics[name] for name in ("outcome", "reason", "scheme", "scope")) == dimensions
+    names = ("outcome", "reason", "credential_kind", "scope")
+    assert tuple(metrics[name] for name in names) == dimensions
     assert metrics[count] == [1.0]
 
 
@@ -183,7 +184,7 @@ def test_metrics_can_be_read_per_function_for_both_authorizers_and_per_outcome(
     assert directive["Dimensions"] == [
         ["service"],
         ["component"],
-        ["service", "outcome", "reason", "scheme", "scope"],
+        ["service", "outcome", "reason", "credential_kind", "scope"],
     ]
 
 
@@ -267,7 +268,7 @@ def test_one_decision_leaves_no_trace_in_the_metrics_of_the_next(
     telemetry.record(REFUSED, None, None)
     metrics = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert "Allowed" not in metrics
-    assert metrics["scheme"] == "none"
+    assert metrics["credential_kind"] == "none"
     assert len(metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"]) == 3
 
 
@@ -310,7 +311,7 @@ def test_a_metric_set_has_the_shape_of_those_of_the_other_functions(
         service="rest_authorizer",
         outcome="refused",
         reason="no_credential",
-        scheme="none",
+        credential_kind="none",
         scope="none",
     )
     others.add_metric(name="Refused", unit=MetricUnit.Count, value=1)

@@ -20,6 +20,7 @@ class Basic:
     """A key id, and the SHA-256 of the secret sent with it. The secret itself is not stored."""
 
     kind: ClassVar[CredentialKind] = CredentialKind.BASIC
+    title: ClassVar[str] = "Basic"
     scheme: ClassVar[Scheme] = Scheme.BASIC
     alone: ClassVar[str] = ""
     refusal: ClassVar[Reason] = Reason.WRONG_SECRET

@@ -18,7 +18,7 @@ work."""
 Credential = Basic | Jwt
 """Every kind has:
 
-- `kind`, and `scheme`, its authentication scheme;
+- `kind`, `title`, which people read, and `scheme`, its authentication scheme;
 - `alone`, a regular expression for a credential that someone stored without its scheme, or "";
 - `key_id`, the key that it names;
 - `claims`, or `None` if the key's owner alone determines the scope;

@@ -6,7 +6,7 @@ from enum import StrEnum
 from keyscope.access.policy import PolicyDocument
 from keyscope.errors import Reason
 from keyscope.model.key_record import RecordSource
-from keyscope.model.principal import Principal, Scheme
+from keyscope.model.principal import CredentialKind, Principal
 
 
 class Outcome(StrEnum):
@@ -32,7 +32,7 @@ class Decision:
     total_ms: float
     reason: Reason | None = None
     detail: str = ""
-    scheme: Scheme | None = None
+    credential_kind: CredentialKind | None = None
     key_id: str | None = None
     record_source: RecordSource | None = None
     lookup_ms: float | None = None

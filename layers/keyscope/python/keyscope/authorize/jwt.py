@@ -53,6 +53,7 @@ class Jwt:
     """A token, and the id of the key that it names as its signing key."""
 
     kind: ClassVar[CredentialKind] = CredentialKind.JWT
+    title: ClassVar[str] = "JWT"
     scheme: ClassVar[Scheme] = Scheme.BEARER
     alone: ClassVar[str] = r"eyJ[\w-]+\.[\w-]+\.[\w-]*"
     refusal: ClassVar[Reason] = Reason.WRONG_SIGNATURE

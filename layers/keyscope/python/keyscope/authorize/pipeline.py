@@ -15,7 +15,7 @@ from keyscope.authorize.event import AuthorizerRequest
 from keyscope.authorize.verification import LIMIT_REASONS, Circumstances, verify
 from keyscope.errors import Reason, Refused, Unavailable, type_and_place
 from keyscope.model.key_record import KeyRecord, KeyStore, Lookup, RecordSource, SecretOpener
-from keyscope.model.principal import Principal, Scheme
+from keyscope.model.principal import CredentialKind, Principal
 
 Clock = Callable[[], float]
 """Returns the time, in seconds since the epoch."""
@@ -74,7 +74,7 @@ class _Steps:
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
         self._started = authorizer.timer()
-        self._scheme: Scheme | None = None
+        self._credential_kind: CredentialKind | None = None
         self._key_id: str | None = None
         self._record_source: RecordSource | None = None
         self._lookup_ms: float | None = None
@@ -86,7 +86,7 @@ class _Steps:
         authorizer = self._authorizer
         now = authorizer.clock()
         credential = parse_credential(request.authorization)
-        self._scheme = credential.scheme
+        self._credential_kind = credential.kind
         self._key_id = credential.key_id
         circumstances = Circumstances(now, request.source_address, authorizer.leeway_seconds)
         principal = self._prove(credential, circumstances)
@@ -109,7 +109,7 @@ class _Steps:
             total_ms=self._ms_since(self._started),
             reason=reason,
             detail=detail,
-            scheme=self._scheme,
+            credential_kind=self._credential_kind,
             key_id=self._key_id,
             record_source=self._record_source,
             lookup_ms=self._lookup_ms,

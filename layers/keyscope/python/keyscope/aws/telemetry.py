@@ -35,7 +35,7 @@ COMPONENT = "authorizer"
 _DIMENSION_SETS = [
     ["service"],
     ["component"],
-    ["service", "outcome", "reason", "scheme", "scope"],
+    ["service", "outcome", "reason", "credential_kind", "scope"],
 ]
 _REASON_DIMENSION_SETS = [["component", "reason"]]
 _COUNTED_BY_REASON = ("Refused", "Failed", "Throttled")
@@ -137,7 +137,7 @@ class Telemetry:
             "outcome": decision.outcome,
             "reason": decision.reason,
             "detail": decision.detail or None,
-            "scheme": decision.scheme,
+            "credential_kind": decision.credential_kind,
             "scope": principal.scope if principal else None,
             "key_id": decision.key_id,
             "secret": principal.secret if principal else None,
@@ -161,7 +161,7 @@ class Telemetry:
             "component": COMPONENT,
             "outcome": decision.outcome,
             "reason": decision.reason or NOT_APPLICABLE,
-            "scheme": decision.scheme or NOT_APPLICABLE,
+            "credential_kind": decision.credential_kind or NOT_APPLICABLE,
             "scope": decision.principal.scope if decision.principal else NOT_APPLICABLE,
             **values,
         }

@@ -2,7 +2,7 @@
 
 An explanation runs the pipeline itself, `authorize`, and then evaluates the policy as API Gateway
 does, so it cannot disagree with the authorizer. It never contains a secret, a token or a hash. From
-a credential it shows only the scheme, the key id and the claims of a token that Keyscope reads.
+a credential it shows only the kind, the key id and the claims of a token that Keyscope reads.
 """
 
 from collections.abc import Mapping
@@ -132,7 +132,7 @@ class Explanation:
             "answer": self.result.value,
             "reason": decision.reason and decision.reason.value,
             "request": dict(self.request),
-            "scheme": decision.scheme and decision.scheme.value,
+            "credentialKind": decision.credential_kind and decision.credential_kind.value,
             "keyId": decision.key_id,
             "principal": decision.principal and decision.principal.context(),
             "steps": [step.members() for step in self.steps],

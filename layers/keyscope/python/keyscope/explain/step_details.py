@@ -46,7 +46,7 @@ def shown_time(seconds: float) -> str:
 def _credential(known: Known) -> str:
     if known.credential is None:
         return ""
-    shown = f"{known.decision.scheme}, key id {known.credential.key_id}"
+    shown = f"{known.credential.title}, key id {known.credential.key_id}"
     claims = known.credential.claims
     if claims is None:
         return shown
@@ -118,7 +118,7 @@ def _scope(known: Known) -> str:
     owner_type = known.record.owner_type
     claims = known.credential.claims
     if claims is None:
-        return f"{known.credential.scheme} gives {SCOPE_OF_BASIC[owner_type]}"
+        return f"{known.credential.title} gives {SCOPE_OF_BASIC[owner_type]}"
     given = ", ".join(sorted(SCOPES_BY_OWNER[owner_type]))
     return f"Claims {claims.scope}; a key of this {_owner_type(known.record)} gives {given}"
 

@@ -93,6 +93,6 @@ def stopping_step(decision: Decision) -> Step | None:
         return None
     if decision.reason in STEP_OF_REASON:
         return STEP_OF_REASON[decision.reason]
-    if decision.scheme is None:
+    if decision.credential_kind is None:
         return Step.EVENT
     return Step.KEY if decision.record_source is None else Step.SECRET

@@ -91,7 +91,7 @@ class ExplanationShape(TypedDict):
     answer: Literal["passes", "401", "403", "500"]
     reason: NotRequired[str]
     request: dict[str, str]
-    scheme: NotRequired[str]
+    credentialKind: NotRequired[str]
     keyId: NotRequired[str]
     principal: NotRequired[dict[str, str]]
     steps: list[ExplainedStepShape]
