@@ -64,9 +64,15 @@ def decided(authorization: str | None, by: Authorizer | None = None) -> Decision
     ("authorization", "kind"),
     [(KEY.basic(), CredentialKind.BASIC), (KEY.bearer(scope="app"), CredentialKind.JWT)],
 )
-def test_a_proven_credential_is_allowed_with_a_policy(authorization: str, kind: CredentialKind) -> None:
+def test_a_proven_credential_is_allowed_with_a_policy(
+    authorization: str, kind: CredentialKind
+) -> None:
     decision = decided(authorization)
-    assert (decision.outcome, decision.reason, decision.credential_kind) == (Outcome.ALLOWED, None, kind)
+    assert (decision.outcome, decision.reason, decision.credential_kind) == (
+        Outcome.ALLOWED,
+        None,
+        kind,
+    )
     assert decision.policy is not None
     assert decision.policy["Statement"][0]["Effect"] == "Allow"
 
