@@ -17,11 +17,10 @@ from keyscope.model.ids import (
     OwnerType,
     new_account_id,
     new_app_id,
-    new_key_id,
     new_service_account_id,
 )
 from keyscope.model.key_record import KeyRecord
-from keyscope.model.secret import hash_secret, new_secret
+from keyscope.model.secret import hash_secret
 from local.tour.event_values import fill
 from local.tour.seed import IssuedKey, SeededStore
 
@@ -49,11 +48,11 @@ def make_scenario() -> Scenario:
     service_account_id = new_service_account_id(account_id)
     app_id = new_app_id(account_id, None)
     keys = {
-        OwnerType.ACCOUNT: (account_id, IssuedKey(new_key_id(OwnerType.ACCOUNT), new_secret())),
-        OwnerType.APP: (app_id, IssuedKey(new_key_id(OwnerType.APP), new_secret())),
+        OwnerType.ACCOUNT: (account_id, IssuedKey.new(OwnerType.ACCOUNT)),
+        OwnerType.APP: (app_id, IssuedKey.new(OwnerType.APP)),
         OwnerType.SERVICE_ACCOUNT: (
             service_account_id,
-            IssuedKey(new_key_id(OwnerType.SERVICE_ACCOUNT), new_secret()),
+            IssuedKey.new(OwnerType.SERVICE_ACCOUNT),
         ),
     }
     app_key = keys[OwnerType.APP][1]

@@ -68,12 +68,14 @@ def _keys(aws: SeededAws) -> Mapping[str, tuple[str, str]]:
     rotated = operations.create_key(OwnerType.APP, app_id, KeyRequest()).key.key_id
     operations.rotate_key(app_id, rotated, 3_600)
     expired = aws.keys.expired_key
+    known, revoked = aws.keys.app_key.key_id, aws.keys.revoked_key.key_id
+    unknown = new_key_id(OwnerType.APP)
     return {
-        UNKNOWN: (new_key_id(OwnerType.APP), new_secret()),
-        "wrong secret": (aws.keys.app_key.key_id, new_secret()),
-        "expired key, wrong secret": (expired.key_id, new_secret()),
-        "rotated key, wrong secret": (rotated, new_secret()),
-        "revoked key": (aws.keys.revoked_key.key_id, new_secret()),
+        UNKNOWN: (unknown, new_secret(unknown)),
+        "wrong secret": (known, new_secret(known)),
+        "expired key, wrong secret": (expired.key_id, new_secret(expired.key_id)),
+        "rotated key, wrong secret": (rotated, new_secret(rotated)),
+        "revoked key": (revoked, new_secret(revoked)),
         "expired key, its own secret": (expired.key_id, expired.secret),
     }
 

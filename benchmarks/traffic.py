@@ -201,8 +201,8 @@ def _policies(settings: AuthorizerSettings) -> Policies:
 
 @cache
 def _key(number: int) -> tuple[IssuedKey, KeyRecord]:
-    secret = new_secret()
     key_id = f"app_{number:024x}"
+    secret = new_secret(key_id)
     record = KeyRecord(
         key_id=key_id,
         owner_type=OwnerType.APP,
@@ -226,4 +226,5 @@ def _authorization(number: int, user: int) -> str:
 
 @cache
 def _wrong(number: int) -> str:
-    return basic(_key(number)[0], new_secret())
+    key, _ = _key(number)
+    return basic(key, new_secret(key.key_id))

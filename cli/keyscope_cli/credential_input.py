@@ -22,7 +22,7 @@ AUTHORIZATION_VARIABLE: Final = "KEYSCOPE_AUTHORIZATION"
 _ALONE: Final = {kind.alone: kind.scheme for kind in KINDS if kind.alone}
 """Regular expressions of credentials stored without a scheme, and the scheme to send them with."""
 _SECRET: Final = re.compile(
-    "|".join([r"ks_[A-Za-z0-9_-]{20,}", *_ALONE, r"\b(basic|bearer)\s+\S{16,}"]), re.IGNORECASE
+    "|".join([r"ks_\w{20,}", *_ALONE, r"\b(basic|bearer)\s+\S{16,}"]), re.IGNORECASE
 )
 
 

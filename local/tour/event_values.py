@@ -13,8 +13,8 @@ from typing import Final
 
 import jwt
 
-from keyscope.model.ids import OwnerType, new_key_id
-from keyscope.model.secret import new_secret
+from keyscope.model.ids import OwnerType
+from keyscope.model.secret import CHECKSUM_LENGTH, new_secret
 from local.tour.seed import USER_ID, IssuedKey, SeededStore
 
 TOKEN_LIFETIME_SECONDS: Final = 8 * 3_600
@@ -75,13 +75,17 @@ def _unsigned(key: IssuedKey, claims: Mapping[str, object]) -> str:
 
 def _mistyped(secret: str) -> str:
     """Change one character, so that the checksum at the end no longer matches."""
-    position = len(secret) // 2
+    position = len(secret) - CHECKSUM_LENGTH - 1
     other = "A" if secret[position] != "A" else "B"
     return secret[:position] + other + secret[position + 1 :]
 
 
 def _unknown_key() -> IssuedKey:
-    return IssuedKey(new_key_id(OwnerType.APP), new_secret())
+    return IssuedKey.new(OwnerType.APP)
+
+
+def _with_another_secret(key: IssuedKey) -> IssuedKey:
+    return IssuedKey(key.key_id, new_secret(key.key_id))
 
 
 def _seconds_from_now(seconds: int) -> int:
@@ -103,7 +107,7 @@ VALUES: Final[Mapping[str, Callable[[SeededStore], str]]] = {
     "basic app": lambda store: basic(store.app_key),
     "basic account": lambda store: basic(store.account_key),
     "basic service_account": lambda store: basic(store.service_account_key),
-    "basic wrong_secret": lambda store: basic(store.app_key, new_secret()),
+    "basic wrong_secret": lambda store: basic(_with_another_secret(store.app_key)),
     "basic mistyped_secret": lambda store: basic(store.app_key, _mistyped(store.app_key.secret)),
     "basic unknown_key": lambda _: basic(_unknown_key()),
     "basic revoked_key": lambda store: basic(store.revoked_key),
@@ -120,9 +124,7 @@ VALUES: Final[Mapping[str, Callable[[SeededStore], str]]] = {
         store.app_key, {**_APP, "nbf": _seconds_from_now(TOKEN_LIFETIME_SECONDS)}
     ),
     "jwt wrong_scope": lambda store: bearer(store.app_key, _ACCOUNT),
-    "jwt wrong_signature": lambda store: bearer(
-        IssuedKey(store.app_key.key_id, new_secret()), _APP
-    ),
+    "jwt wrong_signature": lambda store: bearer(_with_another_secret(store.app_key), _APP),
     "jwt unsigned": lambda store: _unsigned(store.app_key, _APP),
     "jwt no_user_id": lambda store: bearer(store.app_key, {"scope": "appUser"}),
     "jwt unknown_key": lambda _: bearer(_unknown_key(), _APP),

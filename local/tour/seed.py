@@ -11,8 +11,9 @@ from keyscope.aws.kms_secrets import SecretSealingBox
 from keyscope.entry.settings import DEFAULT_MAX_APPS_PER_CREATOR
 from keyscope.lifecycle.audit import AuditEvent
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
-from keyscope.model.ids import OwnerType
+from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_limits import KeyLimits
+from keyscope.model.secret import new_secret
 from local.emulators.tables import local_client
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ class IssuedKey:
 
     key_id: str
     secret: str = field(repr=False)
+
+    @classmethod
+    def new(cls, owner_type: OwnerType) -> "IssuedKey":
+        """Make a key that no store contains."""
+        key_id = new_key_id(owner_type)
+        return cls(key_id, new_secret(key_id))
 
 
 @dataclass(frozen=True, slots=True)

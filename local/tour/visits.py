@@ -64,7 +64,7 @@ def credentials_of(session: Session) -> dict[str, str | None]:
         "appUser JWT": f"Bearer {session.app_user_token}",
         "svc account Basic": basic(store.service_account_key),
         "svc account JWT": bearer(store.service_account_key, {"scope": "account"}),
-        "wrong secret": basic(store.app_key, new_secret()),
+        "wrong secret": basic(store.app_key, new_secret(store.app_key.key_id)),
         "revoked key": basic(store.revoked_key),
         "expired key": basic(store.expired_key),
         "wrong address": basic(store.cidr_key),

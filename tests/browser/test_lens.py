@@ -6,10 +6,15 @@ import jwt
 import pytest
 from playwright.sync_api import expect
 
+from keyscope.model.secret import new_secret
 from tests.browser.conftest import Console, sent_by
 from tests.support.builders import basic
 
 pytestmark = pytest.mark.browser
+
+APP_KEY_ID = "app_" + "0" * 24
+KEY_ID = "act_" + "0" * 24
+SECRET = new_secret(KEY_ID)
 
 
 @pytest.fixture
@@ -78,6 +83,8 @@ def test_a_secret_is_not_shown_in_the_reading(lens: Console) -> None:
         ("Digest x", "neither Basic nor Bearer"),
         ("Basic %%%", "not base64"),
         ("Basic a2V5", "no colon"),
+        (basic(APP_KEY_ID, SECRET), "that of another key, act_"),
+        (basic(KEY_ID, SECRET[:-1]), "and 49 more characters"),
         ("Bearer abc", "not a JWT"),
     ],
 )

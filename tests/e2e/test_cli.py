@@ -19,7 +19,7 @@ from tests.support.cli import (
 )
 from tests.support.in_process import Ended
 
-SECRET: Final = re.compile(r"ks_[\w-]{40,}")
+SECRET: Final = re.compile(r"ks_\w{40,}")
 TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 ESCAPE: Final = "\x1b["
 COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")

@@ -16,7 +16,7 @@ from local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
-SECRET: Final = re.compile(r"ks_[\w-]{8}|eyJ[\w-]{8}|(?i:basic) [A-Za-z0-9+/]{16}")
+SECRET: Final = re.compile(r"ks_\w{8}|eyJ[\w-]{8}|(?i:basic) [A-Za-z0-9+/]{16}")
 CREDENTIAL_PLACEHOLDER: Final = re.compile(r"\{\{(basic|jwt) ")
 
 Event = Mapping[str, object]

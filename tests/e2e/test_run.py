@@ -28,7 +28,7 @@ IGNORING_SIGINT: Final = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
 COMMAND: Final = [sys.executable, "-m", "local"]
 END_SECONDS: Final = 300
 """Only a hang takes this long, even on a busy machine."""
-SECRET: Final = re.compile(r"ks_[\w-]{40}|eyJ[\w-]+\.")
+SECRET: Final = re.compile(r"ks_\w{40}|eyJ[\w-]+\.")
 """A secret of any key, or a token."""
 
 

@@ -259,7 +259,7 @@ def test_an_eleventh_key_is_a_conflict(keys: AppKeysApi, store: SeededStore) -> 
 
 
 def test_a_wrong_secret_is_unauthorized(connect: Connect, store: SeededStore) -> None:
-    wrong = IssuedKey(store.account_key.key_id, new_secret())
+    wrong = IssuedKey(store.account_key.key_id, new_secret(store.account_key.key_id))
     with pytest.raises(UnauthorizedException) as caught:
         AppsApi(connect(wrong)).list_apps()
     told = ErrorResponse.from_json(str(caught.value.body))

@@ -284,7 +284,7 @@ def update_key(store: Store, key_id: str, change: str, values: Mapping[str, obje
 
 def rotate(store: Store, key: IssuedKey, ends_at: int) -> IssuedKey:
     """Give the key a new secret, and let the old one be its previous one until `ends_at`."""
-    new = IssuedKey(key.key_id, new_secret())
+    new = IssuedKey(key.key_id, new_secret(key.key_id))
     update_key(
         store,
         key.key_id,

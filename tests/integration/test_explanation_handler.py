@@ -109,7 +109,7 @@ def test_it_opens_secrets_to_explain_tokens(caller: Caller, filled: SeededStore)
     key = filled.app_key
     signed, forged = (
         f"Bearer {token(key.key_id, secret, {'scope': 'app'})}"
-        for secret in (key.secret, new_secret())
+        for secret in (key.secret, new_secret(key.key_id))
     )
     assert explained(caller, signed)["answer"] == "403"
     assert explained(caller, forged)["reason"] == "wrong_signature"
@@ -137,7 +137,7 @@ def test_a_service_account_gets_its_own_keys_explained(
 def credentials_like(key_id: str, secret: str) -> list[str]:
     return [
         basic(key_id, secret),
-        basic(key_id, new_secret()),
+        basic(key_id, new_secret(key_id)),
         f"Bearer {token(key_id, secret, {'scope': 'app'})}",
     ]
 
@@ -157,7 +157,8 @@ def test_a_key_that_is_not_the_callers_is_explained_as_if_it_were_not_there(
     app = provisioning.create_app(stranger.owner_id, "Not yours")
     theirs = provisioning.create_key(OwnerType.APP, app.owner_id, KeyRequest())
     provisioning.revoke_key(app.owner_id, theirs.key.key_id)
-    unknown = told_of(caller, new_key_id(OwnerType.APP), new_secret())
+    unknown_id = new_key_id(OwnerType.APP)
+    unknown = told_of(caller, unknown_id, new_secret(unknown_id))
     assert told_of(caller, created.key.key_id, created.secret) == unknown
     assert told_of(caller, theirs.key.key_id, theirs.secret) == unknown
     for key in (filled.app_key, filled.account_key):
@@ -170,9 +171,9 @@ def test_a_damaged_record_is_explained_as_if_it_were_not_there(
     key_id = new_key_id(OwnerType.APP)
     client = cast("Any", local_client("dynamodb", moto_store.environment["AWS_ENDPOINT_URL"]))
     client.put_item(TableName=moto_store.keys_table, Item={"key_id": {"S": key_id}})
-    secret = new_secret()
-    unknown = told_of(caller, new_key_id(OwnerType.APP), secret)
-    assert told_of(caller, key_id, secret) == unknown
+    unknown_id = new_key_id(OwnerType.APP)
+    unknown = told_of(caller, unknown_id, new_secret(unknown_id))
+    assert told_of(caller, key_id, new_secret(key_id)) == unknown
 
 
 @pytest.mark.parametrize("scope", [Scope.APP, Scope.APP_USER])

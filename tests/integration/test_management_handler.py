@@ -17,7 +17,7 @@ from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
-from keyscope.model.secret import check_secret
+from keyscope.model.secret import key_id_of_secret
 from local.emulators.listening_program import free_ports
 from local.tour.seed import local_provisioning
 from tests.support.builders import limited
@@ -130,7 +130,7 @@ def test_an_app_key_lives(caller: Caller) -> None:
     assert created.status == 201
     key = created.json["key"]
     secret = key.pop("secret")
-    check_secret(secret)
+    assert key_id_of_secret(secret) == key["id"]
     assert key == {
         "id": ANY,
         "displayName": "Server",
@@ -156,7 +156,7 @@ def test_an_app_key_lives(caller: Caller) -> None:
     )
     rotated = caller.call("POST", f"{one}/rotate", {"overlapSeconds": 60})
     assert rotated.status == 200
-    check_secret(rotated.json["key"]["secret"])
+    assert key_id_of_secret(rotated.json["key"]["secret"]) == key["id"]
     assert rotated.json["key"]["secret"] != secret
     assert {"rotatedAt", "previousSecretEndsAt"} < rotated.json["key"].keys()
     ended = caller.call("DELETE", f"{one}/overlap")
@@ -217,7 +217,7 @@ def test_a_service_account_and_its_keys_live(caller: Caller) -> None:
     key = caller.call("POST", f"{one}/keys", {"name": "CI"})
     assert key.status == 201
     assert key.json["key"]["_id"].startswith("svc_")
-    check_secret(key.json["key"]["secret"])
+    assert key_id_of_secret(key.json["key"]["secret"]) == key.json["key"]["_id"]
     assert [listed["name"] for listed in caller.call("GET", f"{one}/keys").json["keys"]] == ["CI"]
     assert caller.call("DELETE", f"{one}/keys/{key.json['key']['_id']}").text == "{}"
     assert caller.call("DELETE", one).text == "{}"

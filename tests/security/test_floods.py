@@ -99,17 +99,17 @@ class Container:
 
 
 def unknown_basic() -> str:
-    return basic(new_key_id(OwnerType.APP), new_secret())
+    return make_key().basic()
 
 
 def unknown_bearer() -> str:
-    return f"Bearer {token(new_key_id(OwnerType.APP), new_secret(), {'scope': 'app'})}"
+    return make_key().bearer(scope="app")
 
 
 def mistyped() -> str:
-    secret = new_secret()
-    other = "A" if secret[10] != "A" else "B"
-    return basic(new_key_id(OwnerType.APP), f"{secret[:10]}{other}{secret[11:]}")
+    key = make_key()
+    other = "A" if key.secret[40] != "A" else "B"
+    return basic(key.key_id, f"{key.secret[:40]}{other}{key.secret[41:]}")
 
 
 @pytest.mark.parametrize("unknown", [unknown_basic, unknown_bearer])
@@ -130,7 +130,12 @@ def test_each_of_many_unknown_ids_costs_one_read_and_no_kms_call(
         pytest.param(
             basic(KEY.key_id.upper(), KEY.secret), Reason.MALFORMED_KEY_ID, id="id in upper case"
         ),
-        pytest.param(basic(KEY.key_id, "secret"), Reason.MISTYPED_SECRET, id="guessed secret"),
+        pytest.param(basic(KEY.key_id, "secret"), Reason.MALFORMED_SECRET, id="guessed secret"),
+        pytest.param(
+            basic(KEY.key_id, make_key().secret),
+            Reason.SECRET_OF_ANOTHER_KEY,
+            id="another key's secret",
+        ),
         pytest.param(
             f"Bearer {token('app_1', KEY.secret, {'scope': 'app'})}",
             Reason.MALFORMED_KEY_ID,
@@ -152,8 +157,10 @@ def test_one_unknown_id_costs_one_read_a_second(authorization: str) -> None:
 @pytest.mark.parametrize(
     "authorization",
     [
-        pytest.param(basic(KEY.key_id, new_secret()), id="secret"),
-        pytest.param(f"Bearer {token(KEY.key_id, new_secret(), {'scope': 'app'})}", id="signature"),
+        pytest.param(basic(KEY.key_id, new_secret(KEY.key_id)), id="secret"),
+        pytest.param(
+            MadeKey(KEY.record, new_secret(KEY.key_id)).bearer(scope="app"), id="signature"
+        ),
     ],
 )
 def test_what_is_wrong_for_a_known_key_costs_one_read_a_second(authorization: str) -> None:
@@ -168,7 +175,7 @@ def test_with_no_container_cache_each_request_costs_one_read_and_no_more() -> No
 def test_while_one_key_is_flooded_with_wrong_secrets_the_right_one_works() -> None:
     container = Container()
     for _ in range(FLOOD // 10):
-        container.decide(basic(KEY.key_id, new_secret()))
+        container.decide(basic(KEY.key_id, new_secret(KEY.key_id)))
         assert container.decide(KEY.basic()).outcome is Outcome.ALLOWED
         container.clock.now += 1 / PER_SECOND
 
@@ -231,7 +238,7 @@ def test_wrong_signatures_for_one_key_cost_a_call_of_kms_for_each_secret_and_no_
     box = SecretOpeningBox(lambda: kms, "arn", 10)
     container.authorizer = replace(container.authorizer, secrets=box)
     for _ in range(FLOOD // 10):
-        wrong = token(key.key_id, new_secret(), {"scope": "app"})
+        wrong = token(key.key_id, new_secret(key.key_id), {"scope": "app"})
         assert container.decide(f"Bearer {wrong}").reason is Reason.WRONG_SIGNATURE
     assert kms.calls == calls
 
@@ -441,9 +448,9 @@ def stack() -> Iterator[ServedStack]:
 @pytest.fixture
 def foretold(monkeypatch: pytest.MonkeyPatch) -> IssuedKey:
     """A key that a caller knows before it is created."""
-    key = IssuedKey(new_key_id(OwnerType.ACCOUNT), new_secret())
+    key = IssuedKey.new(OwnerType.ACCOUNT)
     monkeypatch.setattr("keyscope.lifecycle.operations.new_key_id", lambda _: key.key_id)
-    monkeypatch.setattr("keyscope.lifecycle.operations.new_secret", lambda: key.secret)
+    monkeypatch.setattr("keyscope.lifecycle.operations.new_secret", lambda _: key.secret)
     return key
 
 

@@ -85,7 +85,7 @@ def served_over(aws: SeededAws) -> Served:
             "websocket": rest,
             "http": authorizer_handler("events_http", read_http_event, aws.variables),
         },
-        events_with(basic(key.key_id, new_secret())),
+        events_with(basic(key.key_id, new_secret(key.key_id))),
         events_with(basic(key.key_id, key.secret)),
     )
 

@@ -48,7 +48,7 @@ def aws() -> Iterator[SeededAws]:
 @pytest.fixture
 def canary(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
     """Let every new secret be the canary."""
-    monkeypatch.setattr(operations, "new_secret", lambda: CANARY)
+    monkeypatch.setattr(operations, "new_secret", lambda _: CANARY)
     return forms_of(CANARY)
 
 

@@ -63,7 +63,7 @@ SHOWN: Final = {
     "Authorizer": Authorizer(MEMORY, box(), POLICIES, SteppedClock(NOW), lambda: 0.0),
     "Decision, Basic": decided(KEY.basic()),
     "Decision, JWT": decided(KEY.bearer(scope="app")),
-    "Decision, refused": decided(basic(KEY.key_id, new_secret())),
+    "Decision, refused": decided(basic(KEY.key_id, new_secret(KEY.key_id))),
     "CreatedKey": CreatedKey(Key(KEY.key_id, NOW), KEY.secret),
     "NewSecret": NewSecret(hash_secret(KEY.secret), b"sealed " + KEY.secret.encode()),
 }

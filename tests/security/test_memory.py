@@ -91,7 +91,7 @@ def test_an_entry_takes_no_more_memory_than_the_settings_count() -> None:
         uses.note(new_key_id(OwnerType.APP), NOW)
         known.get(new_key_id(OwnerType.APP))
         unknown.get(new_key_id(OwnerType.APP))
-        kms.secret = new_secret()
+        kms.secret = new_secret(new_key_id(OwnerType.APP))
         secrets_opened.open(sealed(kms.secret))
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -22,7 +22,7 @@ from tests.support.builders import NOW, MadeKey, limited, make_key, rest_request
 from tests.support.stores import MemoryKeyStore, SteppedClock
 
 KEY: Final = make_key()
-STRANGER: Final = MadeKey(KEY.record, new_secret())
+STRANGER: Final = MadeKey(KEY.record, new_secret(KEY.record.key_id))
 CREDENTIALS: Final = {"Basic": STRANGER.basic(), "JWT": STRANGER.bearer(scope="app")}
 RECORDS: Final[dict[str, KeyRecord | None]] = {
     "unknown": None,

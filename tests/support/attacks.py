@@ -140,11 +140,14 @@ def basic_attacks(key_id: str, secret: str) -> Iterator[Attack]:
     """Yield attacks on the Basic scheme (RFC 7617)."""
     right = f"{key_id}:{secret}"
     text = base64.b64encode(right.encode()).decode()
-    malformed, key, typo = (
+    malformed, key, form = (
         Reason.MALFORMED_BASIC,
         Reason.MALFORMED_KEY_ID,
-        Reason.MISTYPED_SECRET,
+        Reason.MALFORMED_SECRET,
     )
+    mistyped = secret[:-1] + ("A" if secret[-1] != "A" else "B")
+    unknown = new_key_id(OwnerType.APP)
+    another = Reason.SECRET_OF_ANOTHER_KEY
     padded = base64.b64encode(right.encode() + b"!").decode()
     rows: tuple[tuple[str, str, Reason, str], ...] = (
         ("unpadded base64", "RFC 4648, 3.2", malformed, "Basic " + padded.rstrip("=")),
@@ -157,10 +160,10 @@ def basic_attacks(key_id: str, secret: str) -> Iterator[Attack]:
         ("full-width letters", "CWE-176", malformed, "Basic \uff21\uff21\uff21\uff21"),
         ("no colon", "RFC 7617, 2", malformed, encoded(b"nothing")),
         ("colon before the key id", "RFC 7617, 2", key, encoded(f":{right}".encode())),
-        ("two colons", "RFC 7617, 2", typo, encoded(f"{key_id}::{secret}".encode())),
-        ("colon at the end", "RFC 7617, 2", typo, encoded(f"{right}:".encode())),
+        ("two colons", "RFC 7617, 2", form, encoded(f"{key_id}::{secret}".encode())),
+        ("colon at the end", "RFC 7617, 2", form, encoded(f"{right}:".encode())),
         ("no key id", "RFC 7617, 2", key, encoded(f":{secret}".encode())),
-        ("no secret", "CVE-2019-20933", typo, encoded(f"{key_id}:".encode())),
+        ("no secret", "CVE-2019-20933", form, encoded(f"{key_id}:".encode())),
         ("Latin-1", "RFC 7617, 2.1", malformed, encoded(f"{key_id}:caf\u00e9".encode("latin-1"))),
         ("invalid UTF-8", "RFC 3629, 3", malformed, encoded(b"\xff\xfe" + right.encode())),
         ("overlong UTF-8", "RFC 3629, 10", malformed, encoded(b"\xc1\xa1" + right.encode()[1:])),
@@ -173,17 +176,20 @@ def basic_attacks(key_id: str, secret: str) -> Iterator[Attack]:
             key,
             encoded(f"{key_id}\0:{secret}".encode()),
         ),
-        ("NUL in the secret", "RFC 7617, 2; CWE-158", typo, encoded(f"{right}\0".encode())),
-        ("control character", "RFC 7617, 2", typo, encoded(f"{key_id}:\x07{secret}".encode())),
-        ("line break at the end", "RFC 7617, 2", typo, encoded(f"{right}\n".encode())),
+        ("NUL in the secret", "RFC 7617, 2; CWE-158", form, encoded(f"{right}\0".encode())),
+        ("control character", "RFC 7617, 2", form, encoded(f"{key_id}:\x07{secret}".encode())),
+        ("line break at the end", "RFC 7617, 2", form, encoded(f"{right}\n".encode())),
         ("key id in capitals", "CWE-178", key, encoded(f"{key_id.upper()}:{secret}".encode())),
         ("key id as a path", "CWE-22", key, basic("../../" + key_id, secret)),
         ("key id as SQL", "CWE-89", key, basic("' OR '1'='1", secret)),
         ("key id in other digits", "CWE-176", key, basic(key_id[:-1] + "\u0661", secret)),
         ("lone surrogate", "RFC 8259, 8.2", malformed, f"Basic {text[:-1]}\ud800"),
-        ("mistyped secret", "CWE-20", typo, basic(key_id, secret[:-1] + "~")),
-        ("unknown key", "CWE-204", Reason.UNKNOWN_KEY, basic(new_key_id(OwnerType.APP), secret)),
-        ("another secret", "CWE-208", Reason.WRONG_SECRET, basic(key_id, new_secret())),
+        ("shortened secret", "CWE-20", form, basic(key_id, secret[:-1])),
+        ("mistyped secret", "CWE-20", Reason.MISTYPED_SECRET, basic(key_id, mistyped)),
+        ("another key's secret", "CWE-639", another, basic(key_id, new_secret(unknown))),
+        ("another key's id", "CWE-639", another, basic(unknown, secret)),
+        ("unknown key", "CWE-204", Reason.UNKNOWN_KEY, basic(unknown, new_secret(unknown))),
+        ("another secret", "CWE-208", Reason.WRONG_SECRET, basic(key_id, new_secret(key_id))),
     )
     for name, source, reason, value in rows:
         yield sent(f"Basic: {name}", source, reason, value)

@@ -61,8 +61,8 @@ def make_key(
     allowed_cidrs: tuple[str, ...] = (),
     revoked_at: int | None = None,
 ) -> MadeKey:
-    secret = new_secret()
     key_id = new_key_id(owner_type)
+    secret = new_secret(key_id)
     return MadeKey(
         KeyRecord(
             key_id=key_id,
@@ -89,7 +89,7 @@ def in_usage_plan(key: MadeKey, usage_identifier_key: str) -> MadeKey:
 
 def rotated(old: MadeKey, ends_at: int) -> MadeKey:
     """Return the key with a new secret; its record takes the old one until `ends_at`."""
-    secret = new_secret()
+    secret = new_secret(old.key_id)
     record = replace(
         old.record,
         secret_hash=hash_secret(secret),

@@ -14,13 +14,14 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from keyscope.authorize.answer import AuthorizerFailed, Unauthorized, Undecided
 from keyscope.errors import Unavailable
+from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.secret import hash_secret, new_secret
 from tests.support.logs import functions_log_here
 from tests.support.seeded_aws import Context, SeededAws
 
 _URL_SAFE = str.maketrans("+/", "-_")
 _SHORTEST_PART = 30
-CANARY: Final = new_secret()
+CANARY: Final = new_secret(new_key_id(OwnerType.APP))
 ERRORS: Final[Mapping[str, Exception]] = {
     "a bug": RuntimeError(f"it was {CANARY}"),
     "a missing member": KeyError(CANARY),
@@ -42,7 +43,7 @@ def forms_of(secret: str, *values: str) -> Mapping[str, str]:
         "secret": secret,
         "secret reversed": secret[::-1],
         "secret in hex": secret.encode().hex(),
-        "half of the secret": secret[3 : len(secret) // 2],
+        "half of the secret's random part": secret.rpartition("_")[2][:24],
         "hash in hex": digest.hex(),
         "hash as Python": repr(digest)[2:-1],
     }

@@ -176,7 +176,7 @@ def _proof_attacks(key_id: str, secret: str) -> Iterator[Attack]:
     rows = (
         ("signature of zeros", "CVE-2022-21449", wrong, f"{head}.{claims}.{zeros}"),
         ("claims changed after signing", "RFC 7515, 5.2", wrong, f"{head}.{claims}.{mac}"),
-        ("another secret", "RFC 7515, 5.2", wrong, signed(header, APP, new_secret())),
+        ("another secret", "RFC 7515, 5.2", wrong, signed(header, APP, new_secret(key_id))),
         ("blank secret", "CVE-2019-20933", wrong, signed(header, APP, "")),
         ("key id as secret", "RFC 8725, 3.5", wrong, signed(header, APP, key_id)),
         ("secret without prefix", "RFC 8725, 3.5", wrong, signed(header, APP, secret[3:])),

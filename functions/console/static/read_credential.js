@@ -1,6 +1,7 @@
 // What a credential says of itself. Nothing of it is proven here, and no secret is shown.
 
-const SECRET = /^ks_[A-Za-z0-9_-]{49}$/;
+import { keyIdOf, WRONG_FORM } from "./secret.js";
+
 const TIMES = { exp: "Ends (exp)", nbf: "Begins (nbf)", iat: "Made (iat)" };
 
 /** Return its kind, its facts as pairs, and what is wrong with it by its looks. */
@@ -27,12 +28,12 @@ function readBasic(encoded) {
   }
   const colon = text.indexOf(":");
   if (colon < 0) return { kind, facts: [], faults: ["It has no colon between key id and secret."] };
-  const hasForm = SECRET.test(text.slice(colon + 1));
-  return {
-    kind,
-    facts: [["Key id", text.slice(0, colon)], ["Secret", hasForm ? "has the right form" : "malformed"]],
-    faults: hasForm ? [] : ["The secret is not ks_ and 49 more characters: it was mistyped or cut."],
-  };
+  const keyId = text.slice(0, colon);
+  const named = keyIdOf(text.slice(colon + 1));
+  const facts = [["Key id", keyId], ["Secret", named ? "has the right form" : "malformed"]];
+  if (named === null) return { kind, facts, faults: [WRONG_FORM] };
+  const faults = named === keyId ? [] : [`The secret is that of another key, ${named}.`];
+  return { kind, facts, faults };
 }
 
 function readToken(text) {

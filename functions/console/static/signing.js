@@ -1,10 +1,11 @@
 // Tokens signed in the browser (RFC 7515, HS256), so that the key's secret never leaves the page.
 
+import { keyIdOf, WRONG_FORM } from "./secret.js";
+
 const LIFETIME_SECONDS = 300;
 const RENEWED_SECONDS_BEFORE = 60;
 
 const KEY_ID = /^(app|act|svc)_[0-9a-f]{24}$/;
-const SECRET = /^ks_[A-Za-z0-9_-]{49}$/;
 
 /** Return what is wrong with a key id and a secret by their looks, or nothing. */
 export function looksWrong(keyId, secret) {
@@ -12,8 +13,9 @@ export function looksWrong(keyId, secret) {
     return "The key id is act_ or svc_ and 24 characters of 0-9 and a-f. Copy it whole.";
   if (keyId.startsWith("app_"))
     return "This is an app's key. The console needs a key of account scope: act_… or svc_….";
-  if (!SECRET.test(secret))
-    return "The secret is ks_ and 49 more characters. Copy it whole, without spaces.";
+  const named = keyIdOf(secret);
+  if (named === null) return WRONG_FORM;
+  if (named !== keyId) return `This is the secret of another key, ${named}.`;
   return null;
 }
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from keyscope.access.policy import MAX_POLICY_BYTES
+from keyscope.model.secret import new_secret
 from tests.support.cli import keyscope
 
-SECRET = "ks_" + "a" * 46
+KEY_ID = "act_" + "0" * 24
+SECRET = new_secret(KEY_ID)
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwcCJ9.c2lnbmF0dXJl"
 
 
@@ -50,7 +52,7 @@ def test_wrong_usage_is_told_with_what_to_do(
 
 def test_a_secret_is_never_sent_unencrypted(tmp_path: Path) -> None:
     file = tmp_path / "key.json"
-    file.write_text(f"act_{'0' * 24}:{SECRET}", "utf-8")
+    file.write_text(f"{KEY_ID}:{SECRET}", "utf-8")
     arguments = ("--url", "http://example.com", "--credential-file", str(file))
     done = keyscope("app", "list", *arguments)
     assert done.status == 2
@@ -59,7 +61,7 @@ def test_a_secret_is_never_sent_unencrypted(tmp_path: Path) -> None:
 
 def test_a_url_that_nobody_answers_at_is_told(tmp_path: Path) -> None:
     file = tmp_path / "key.json"
-    file.write_text(f"act_{'0' * 24}:{SECRET}", "utf-8")
+    file.write_text(f"{KEY_ID}:{SECRET}", "utf-8")
     arguments = ("--url", "http://127.0.0.1:9", "--credential-file", str(file))
     assert keyscope("app", "list", *arguments).status == 5
 

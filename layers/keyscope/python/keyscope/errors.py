@@ -32,7 +32,9 @@ class Reason(StrEnum):
     UNSUPPORTED_SCHEME = "unsupported_scheme"
     MALFORMED_BASIC = "malformed_basic"
     MALFORMED_KEY_ID = "malformed_key_id"
+    MALFORMED_SECRET = "malformed_secret"  # noqa: S105 - a reason code, not a secret
     MISTYPED_SECRET = "mistyped_secret"  # noqa: S105 - a reason code, not a secret
+    SECRET_OF_ANOTHER_KEY = "secret_of_another_key"  # noqa: S105 - a reason code
     MALFORMED_TOKEN = "malformed_token"  # noqa: S105 - a reason code, not a token
     DUPLICATE_TOKEN_MEMBER = "duplicate_token_member"  # noqa: S105 - a reason code
     UNSUPPORTED_ALGORITHM = "unsupported_algorithm"

@@ -12,6 +12,7 @@ from keyscope.model.secret import hash_secret
 from tests.support.builders import basic, make_key
 
 KEY = make_key()
+MISTYPED = KEY.secret[:-1] + ("A" if KEY.secret[-1] != "A" else "B")
 
 
 def encoded(text: str | bytes) -> str:
@@ -64,8 +65,12 @@ def test_bearer_gives_the_key_id_that_the_token_names() -> None:
         pytest.param(KEY.basic() + ", " + KEY.basic(), Reason.MALFORMED_BASIC, id="two joined"),
         pytest.param(basic("app_x", KEY.secret), Reason.MALFORMED_KEY_ID, id="no key id"),
         pytest.param(basic("int" + KEY.key_id[3:], KEY.secret), Reason.MALFORMED_KEY_ID, id="int"),
-        pytest.param(basic(KEY.key_id, "password"), Reason.MISTYPED_SECRET, id="no secret of ours"),
-        pytest.param(basic(KEY.key_id, KEY.secret + ":"), Reason.MISTYPED_SECRET, id="colon"),
+        pytest.param(basic(KEY.key_id, "password"), Reason.MALFORMED_SECRET, id="password"),
+        pytest.param(basic(KEY.key_id, KEY.secret + ":"), Reason.MALFORMED_SECRET, id="colon"),
+        pytest.param(basic(KEY.key_id, MISTYPED), Reason.MISTYPED_SECRET, id="mistyped"),
+        pytest.param(
+            basic(KEY.key_id, make_key().secret), Reason.SECRET_OF_ANOTHER_KEY, id="another key's"
+        ),
         pytest.param("Bearer", Reason.MALFORMED_TOKEN, id="no token"),
     ],
 )

@@ -203,7 +203,7 @@ def test_a_signature_made_with_the_secret_is_proven() -> None:
 
 
 def test_a_signature_made_with_another_secret_proves_nothing() -> None:
-    assert not is_signed_with(new_secret(), read_jwt(signed(scope="app")).text)
+    assert not is_signed_with(new_secret(KEY.key_id), read_jwt(signed(scope="app")).text)
 
 
 def test_a_claim_changed_after_signing_proves_nothing() -> None:

@@ -106,7 +106,7 @@ def test_an_http_api_gets_the_same_answer_but_for_what_it_is_denied() -> None:
     ("authorization", "reason"),
     [
         (None, Reason.NO_CREDENTIAL),
-        (basic(KEY.key_id, new_secret()), Reason.WRONG_SECRET),
+        (basic(KEY.key_id, new_secret(KEY.key_id)), Reason.WRONG_SECRET),
         (make_key().basic(), Reason.UNKNOWN_KEY),
         (KEY.bearer(scope="account"), Reason.SCOPE_NOT_OF_OWNER),
         (KEY.bearer(scope="app", exp=NOW), Reason.EXPIRED_TOKEN),
@@ -322,7 +322,7 @@ def test_a_secret_that_is_wrong_costs_the_same_reads_as_a_key_that_is_unknown(
     record: KeyRecord,
 ) -> None:
     remembering = Remembering(record)
-    wrong = basic(KEY.key_id, new_secret())
+    wrong = basic(KEY.key_id, new_secret(KEY.key_id))
     for _ in range(3):
         assert remembering.decided(wrong).outcome is Outcome.REFUSED
         remembering.clock.now += 0.5

@@ -12,7 +12,7 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyRecord, PreviousSecret
 from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
 from keyscope.model.scopes import Scope
-from keyscope.model.secret import hash_secret, new_secret
+from keyscope.model.secret import SECRET_LENGTH, hash_secret, new_secret
 from tests.support.builders import (
     ACCOUNT,
     APP,
@@ -125,7 +125,7 @@ def test_an_unknown_key_is_refused(value: str) -> None:
 
 
 def test_a_token_of_an_unknown_key_signed_with_the_stand_in_secret_is_refused() -> None:
-    stand_in = MadeKey(APP_KEY.record, "ks_" + "A" * 49)
+    stand_in = MadeKey(APP_KEY.record, "0" * SECRET_LENGTH)
     assert reason_of(stand_in.bearer(scope="app"), None) is Reason.UNKNOWN_KEY
 
 
@@ -136,12 +136,12 @@ def test_a_revoked_key_is_refused(value: str) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    value = basic(APP_KEY.key_id, new_secret())
+    value = basic(APP_KEY.key_id, new_secret(APP_KEY.key_id))
     assert reason_of(value, APP_KEY.record) is Reason.WRONG_SECRET
 
 
 def test_another_signature_is_refused() -> None:
-    value = MadeKey(APP_KEY.record, new_secret()).bearer(scope="app")
+    value = MadeKey(APP_KEY.record, new_secret(APP_KEY.record.key_id)).bearer(scope="app")
     assert reason_of(value, APP_KEY.record) is Reason.WRONG_SIGNATURE
 
 
@@ -170,7 +170,7 @@ def test_a_key_ends_at_its_expiry(scheme: str) -> None:
 
 def test_a_wrong_secret_of_an_expired_key_is_not_told_that_it_expired() -> None:
     key = make_key(expires_at=NOW)
-    assert reason_of(basic(key.key_id, new_secret()), key.record) is Reason.WRONG_SECRET
+    assert reason_of(basic(key.key_id, new_secret(key.key_id)), key.record) is Reason.WRONG_SECRET
 
 
 def test_a_token_ends_at_its_exp() -> None:
@@ -310,7 +310,7 @@ def test_a_secret_replaced_by_two_rotations_is_wrong() -> None:
 @pytest.mark.parametrize("ends_at", [NOW, NOW + 60])
 def test_a_secret_that_is_neither_is_wrong(ends_at: int) -> None:
     record = rotated(APP_KEY, ends_at).record
-    stranger = MadeKey(record, new_secret())
+    stranger = MadeKey(record, new_secret(record.key_id))
     assert reason_of(stranger.basic(), record) is Reason.WRONG_SECRET
     assert reason_of(stranger.bearer(scope="app"), record) is Reason.WRONG_SIGNATURE
 
@@ -337,7 +337,7 @@ def test_the_previous_secret_is_opened_only_when_the_current_one_did_not_sign() 
 
 
 def test_a_wrong_signature_opens_one_secret_of_a_key_that_was_not_rotated() -> None:
-    value = MadeKey(APP_KEY.record, new_secret()).bearer(scope="app")
+    value = MadeKey(APP_KEY.record, new_secret(APP_KEY.record.key_id)).bearer(scope="app")
     assert opened_for(value, APP_KEY.record) == [APP_KEY.record.secret_ciphertext]
 
 
@@ -401,7 +401,7 @@ def test_a_key_that_expired_while_it_was_disabled_is_told_to_be_disabled() -> No
 
 def test_without_the_secret_nobody_is_told_that_a_key_is_disabled() -> None:
     record = disabled(APP_KEY.record)
-    stranger = MadeKey(record, new_secret())
+    stranger = MadeKey(record, new_secret(record.key_id))
     assert reason_of(stranger.basic(), record) is Reason.WRONG_SECRET
     assert reason_of(stranger.bearer(scope="app"), record) is Reason.WRONG_SIGNATURE
 
@@ -411,7 +411,7 @@ def test_a_secret_that_was_rotated_away_does_not_tell_that_the_key_is_disabled()
     assert reason_of(APP_KEY.basic(), record) is Reason.ROTATED_SECRET
 
 
-SECRETS = {name: new_secret() for name in ("current", "previous", "other")}
+SECRETS = {name: new_secret(APP_KEY.key_id) for name in ("current", "previous", "other")}
 OWNED = replace(APP_KEY.record, secret_hash=b"", secret_ciphertext=b"")
 CREDENTIALS = {
     (scheme, name): credential

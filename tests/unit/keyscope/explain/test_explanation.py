@@ -113,7 +113,7 @@ def cases(draw: st.DrawFn) -> Case:
     )
     if Step.ENABLED in faults:
         key = MadeKey(limited(key.record, disabled_at=NOW - 5), key.secret)
-    secret = new_secret() if Step.SECRET in faults else key.secret
+    secret = new_secret(key.key_id) if Step.SECRET in faults else key.secret
     good, bad = ("app", "account") if owner_type is OwnerType.APP else ("account", "app")
     claims = {
         "scope": bad if Step.SCOPE in faults else good,

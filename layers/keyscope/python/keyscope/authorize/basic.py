@@ -10,7 +10,7 @@ from keyscope.errors import Reason, Refused
 from keyscope.model.ids import is_key_id
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import CredentialKind, Scheme
-from keyscope.model.secret import check_secret, hash_secret
+from keyscope.model.secret import hash_secret, key_id_of_secret
 
 _NO_HASH = bytes(32)
 
@@ -49,7 +49,8 @@ def read_basic(encoded: str) -> Basic:
         raise Refused(Reason.MALFORMED_BASIC)
     if not is_key_id(key_id):
         raise Refused(Reason.MALFORMED_KEY_ID)
-    check_secret(secret)
+    if key_id_of_secret(secret) != key_id:
+        raise Refused(Reason.SECRET_OF_ANOTHER_KEY)
     return Basic(key_id, hash_secret(secret))
 
 

@@ -17,6 +17,7 @@ from keyscope.model.ids import IdName, is_key_id, is_safe_user_id
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import CredentialKind, Scheme
 from keyscope.model.scopes import SCOPES, Scope
+from keyscope.model.secret import SECRET_LENGTH
 from keyscope.model.strict_json import RepeatedMemberError, read_strict_json
 
 ALGORITHM = "HS256"
@@ -32,7 +33,7 @@ _SDK_SCOPE, _SDK_USER_ID = "user", "external_id"
 _CALENDAR = range(253_402_300_800)
 """Seconds from 1970 to the end of the year 9999. A time in milliseconds is beyond that."""
 _HS256 = HMACAlgorithm(HMACAlgorithm.SHA256)
-_NO_SECRET = "ks_" + "A" * 49  # stands in for the secret of a key that does not exist
+_NO_SECRET = "0" * SECRET_LENGTH  # stands in for the secret of a key that does not exist
 
 
 class Claims(NamedTuple):

@@ -18,6 +18,9 @@ def _any_of(names: Iterable[str]) -> str:
 
 _PREFIXES: Final = _any_of(shape.key_id_prefix for shape in OWNERS.values())
 _OF_USERS: Final = _any_of(scope for scope, row in SCOPES.items() if IdName.USER in row.claims)
+_COPY_IT_AGAIN: Final = (
+    "Have the caller copy the secret again, whole; if it is lost, rotate the key."
+)
 _USE_A_LIBRARY: Final = "Have the caller make the token with a JWT library, as the README shows."
 
 ADVICE: Final[Mapping[Reason, str]] = {
@@ -36,8 +39,10 @@ ADVICE: Final[Mapping[Reason, str]] = {
         f"Look whether key id and secret were swapped or cut; a key id is {_PREFIXES} and 24 hex"
         " characters."
     ),
-    Reason.MISTYPED_SECRET: (
-        "Have the caller copy the secret again, whole; if it is lost, rotate the key."
+    Reason.MALFORMED_SECRET: _COPY_IT_AGAIN,
+    Reason.MISTYPED_SECRET: _COPY_IT_AGAIN,
+    Reason.SECRET_OF_ANOTHER_KEY: (
+        "Have the caller send the key id that the secret contains, or the secret of this key."
     ),
     Reason.MALFORMED_TOKEN: _USE_A_LIBRARY,
     Reason.DUPLICATE_TOKEN_MEMBER: _USE_A_LIBRARY,

@@ -294,7 +294,7 @@ class Provisioning:
         Raises `OwnerNotFound`, `KeyNotFound`, `OverlapRunning`, `ChangedMeanwhile`.
         """
         self.directory.get_key(owner_id, key_id)
-        secret = new_secret()
+        secret = new_secret(key_id)
         sealed = NewSecret(hash_secret(secret), self.sealer.seal(key_id, secret))
 
         def rotate(key: Key) -> Key:
@@ -371,7 +371,7 @@ class Provisioning:
         self, owner_type: OwnerType, owner_id: str, request: KeyRequest
     ) -> tuple[CreatedKey, KeyRecord]:
         key_id = new_key_id(owner_type)
-        secret = new_secret()
+        secret = new_secret(key_id)
         key = Key(
             key_id,
             self._now(),
