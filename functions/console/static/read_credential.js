@@ -12,7 +12,7 @@ export function readCredential(value) {
     case "basic":
       return readBasic(rest.join(" "));
     case "bearer":
-      return readToken(rest.join(" "));
+      return readBearer(rest.join(" "));
     default:
       return { kind: "Unknown", facts: [], faults: ["It begins with neither Basic nor Bearer."] };
   }
@@ -34,6 +34,17 @@ function readBasic(encoded) {
   if (named === null) return { kind, facts, faults: [WRONG_FORM] };
   const faults = named === keyId ? [] : [`The secret is that of another key, ${named}.`];
   return { kind, facts, faults };
+}
+
+function readBearer(text) {
+  return text.startsWith("ks_") ? readSecret(text) : readToken(text);
+}
+
+function readSecret(text) {
+  const kind = "Bearer secret";
+  const named = keyIdOf(text);
+  if (named === null) return { kind, facts: [["Secret", "malformed"]], faults: [WRONG_FORM] };
+  return { kind, facts: [["Key id", named], ["Secret", "has the right form"]], faults: [] };
 }
 
 function readToken(text) {

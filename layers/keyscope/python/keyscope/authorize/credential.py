@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from keyscope.authorize.basic import Basic, read_basic
+from keyscope.authorize.bearer_secret import BearerSecret, read_bearer_secret
 from keyscope.authorize.jwt import Jwt, read_jwt
 from keyscope.errors import Reason, Refused
+from keyscope.model.secret import SECRET_PREFIX
 
 MAX_AUTHORIZATION_LENGTH = 4_096
 """Longest `Authorization` value, in characters. Our tokens are far shorter; the limit bounds the
 work."""
 
-Credential = Basic | Jwt
+Credential = Basic | Jwt | BearerSecret
 """Every kind has:
 
 - `kind`, `title`, which people read, and `scheme`, its authentication scheme;
@@ -25,11 +27,17 @@ Credential = Basic | Jwt
 - `is_proven_by(record, open_secret)`, which takes just as long without a record;
 - `refusal`, the reason code if no record proves it.
 """
-KINDS: Final[tuple[type[Credential], ...]] = (Basic, Jwt)
+KINDS: Final[tuple[type[Credential], ...]] = (Basic, Jwt, BearerSecret)
+
+
+def _read_bearer(text: str) -> Jwt | BearerSecret:
+    # No JWT begins as a secret does: its header would not be UTF-8.
+    return read_bearer_secret(text) if text.startswith(SECRET_PREFIX) else read_jwt(text)
+
 
 _READERS: Final[Mapping[str, Callable[[str], Credential]]] = {
     "basic": read_basic,
-    "bearer": read_jwt,
+    "bearer": _read_bearer,
 }
 
 

@@ -20,6 +20,7 @@ class CredentialKind(StrEnum):
 
     BASIC = "basic"
     JWT = "jwt"
+    BEARER_SECRET = "bearerSecret"  # noqa: S105 - the name of a kind
 
 
 class Scheme(StrEnum):
