@@ -21,7 +21,7 @@ from typing import Final
 from keyscope.authorize.answer import AuthorizerFailed, Unauthorized
 from keyscope.authorize.event import read_rest_event
 from keyscope.entry.authorizer import authorizer_handler
-from tests.support.attacks import Attack, basic_attacks, header_attacks
+from tests.support.attacks import Attack, basic_attacks, bearer_secret_attacks, header_attacks
 from tests.support.seeded_aws import Context, SeededAws, seeded_aws
 from tests.support.token_attacks import token_attacks
 
@@ -45,7 +45,7 @@ def _measured(aws: SeededAws, repeats: int) -> Iterator[tuple[Attack, Sequence[f
     uncached = {**aws.variables, "KEYSCOPE_KEY_CACHE_SECONDS": "0"}
     with _quiet():
         handler = authorizer_handler("bench_hostile", read_rest_event, uncached)
-        for attacks in (header_attacks, basic_attacks, token_attacks):
+        for attacks in (header_attacks, basic_attacks, bearer_secret_attacks, token_attacks):
             for attack in attacks(key.key_id, key.secret):
                 event = attack.rest_request()
                 yield attack, _times(partial(handler, event, Context()), repeats)

@@ -14,6 +14,7 @@ from keyscope.authorize.credential import Credential, parse_credential
 from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from keyscope.errors import Reason, Refused
+from keyscope.model.principal import CredentialKind
 from tests.support.attacks import Attack, encoded
 from tests.support.builders import NOW, basic, http_event, make_key, rest_request_event
 from tests.support.every_attack import EVERY_POSITION, POSITIONS_OF_ONE_HEADER, every_attack
@@ -187,10 +188,7 @@ CHANGES: Final = st.tuples(
     st.sampled_from(["replace", "insert", "delete", "case", "flip", "double"]),
     st.characters(max_codepoint=0x17F) | st.sampled_from(" \t\r\n=:.,-_+/\0\u0130\ud800"),
 )
-VALID: Final = {
-    "Basic": KEY.basic(),
-    "JWT": KEY.bearer(scope="appUser", userId="user-1", exp=NOW + 600),
-}
+VALID: Final = KEY.of_each_kind(scope="appUser", userId="user-1", exp=NOW + 600)
 
 
 def proven(value: str) -> Credential | None:
@@ -201,26 +199,26 @@ def proven(value: str) -> Credential | None:
     return credential if credential.is_proven_by(KEY.record, lambda _: KEY.secret) else None
 
 
-@pytest.mark.parametrize("scheme", VALID)
+@pytest.mark.parametrize("kind", VALID)
 @given(st.lists(CHANGES, min_size=1, max_size=3))
 @settings(max_examples=EXAMPLES)
 def test_a_changed_credential_proves_the_very_same_or_nothing(
-    scheme: str, changes: list[tuple[int, str, str]]
+    kind: CredentialKind, changes: list[tuple[int, str, str]]
 ) -> None:
-    value = VALID[scheme]
+    value = VALID[kind]
     for position, change, character in changes:
         value = changed(value, position, change, character)
-    assert proven(value) in {None, proven(VALID[scheme])}
+    assert proven(value) in {None, proven(VALID[kind])}
 
 
-@pytest.mark.parametrize("scheme", VALID)
-def test_an_unchanged_credential_proves_something(scheme: str) -> None:
-    assert proven(VALID[scheme]) is not None
+@pytest.mark.parametrize("kind", VALID)
+def test_an_unchanged_credential_proves_something(kind: CredentialKind) -> None:
+    assert proven(VALID[kind]) is not None
 
 
-@pytest.mark.parametrize("scheme", VALID)
-def test_no_character_changed_in_case_proves_anything_else(scheme: str) -> None:
-    value = VALID[scheme]
+@pytest.mark.parametrize("kind", VALID)
+def test_no_character_changed_in_case_proves_anything_else(kind: CredentialKind) -> None:
+    value = VALID[kind]
     credentials = range(value.index(" "), len(value))
     flips = [changed(value, at, "case", "x") for at in credentials]
     assert {proven(flip) for flip in flips if flip != value} == {None}

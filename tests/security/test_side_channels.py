@@ -8,7 +8,7 @@ import pytest
 
 from keyscope.access.access_map import read_access_map
 from keyscope.access.policy import prepare_policies
-from keyscope.authorize import basic, jwt
+from keyscope.authorize import basic, bearer_secret, jwt
 from keyscope.authorize.answer import Unauthorized, answer
 from keyscope.authorize.decision import Decision
 from keyscope.authorize.event import read_rest_event
@@ -17,13 +17,14 @@ from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.entry.settings import read_authorizer_settings
 from keyscope.model.key_record import KeyRecord
+from keyscope.model.principal import CredentialKind
 from keyscope.model.secret import new_secret
 from tests.support.builders import NOW, MadeKey, limited, make_key, rest_request_event, rotated
 from tests.support.stores import MemoryKeyStore, SteppedClock
 
 KEY: Final = make_key()
 STRANGER: Final = MadeKey(KEY.record, new_secret(KEY.record.key_id))
-CREDENTIALS: Final = {"Basic": STRANGER.basic(), "JWT": STRANGER.bearer(scope="app")}
+CREDENTIALS: Final = STRANGER.of_each_kind(scope="app")
 RECORDS: Final[dict[str, KeyRecord | None]] = {
     "unknown": None,
     "wrong secret": KEY.record,
@@ -39,7 +40,10 @@ SETTINGS: Final = read_authorizer_settings(
 )
 POLICIES: Final = prepare_policies(read_access_map(SETTINGS.access_map, ("v2",)), 16)
 OF_EACH_STATE: Final = pytest.mark.parametrize("state", RECORDS)
-WITH_EITHER_SCHEME: Final = pytest.mark.parametrize("scheme", CREDENTIALS)
+OF_EACH_KIND: Final = pytest.mark.parametrize("kind", CREDENTIALS)
+OF_EACH_SECRET: Final = pytest.mark.parametrize(
+    "kind", [CredentialKind.BASIC, CredentialKind.BEARER_SECRET]
+)
 
 
 @dataclass
@@ -75,8 +79,8 @@ class Counted:
         box = SecretOpeningBox(lambda: self.kms, "arn", 10)
         self.authorizer = Authorizer(keys, box, POLICIES, self.clock, lambda: 0.0)
 
-    def decided(self, scheme: str) -> Decision:
-        event = rest_request_event(CREDENTIALS[scheme])
+    def decided(self, kind: CredentialKind) -> Decision:
+        event = rest_request_event(CREDENTIALS[kind])
         return authorize(event, read_rest_event, self.authorizer)
 
     def counting(self, name: str, function: Callable[..., object]) -> Callable[..., object]:
@@ -107,6 +111,7 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Count:
         for module, name, counter in [
             (basic, "compare_digest", "comparisons"),
             (basic, "hash_secret", "hashes"),
+            (bearer_secret, "hash_secret", "hashes"),
             (jwt, "is_signed_with", "signatures"),
         ]:
             monkeypatch.setattr(module, name, made.counting(counter, getattr(module, name)))
@@ -116,48 +121,54 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Count:
 
 
 @OF_EACH_STATE
-def test_a_secret_costs_one_read_one_hash_and_two_comparisons(state: str, count: Count) -> None:
+@OF_EACH_SECRET
+def test_a_secret_costs_one_read_one_hash_and_two_comparisons(
+    state: str, kind: CredentialKind, count: Count
+) -> None:
     counted = count(state)
-    counted.decided("Basic")
+    counted.decided(kind)
     assert counted.work == {"reads": 1, "hashes": 1, "comparisons": 2, "signatures": 0}
 
 
 @OF_EACH_STATE
 def test_a_token_costs_one_read_and_two_signatures(state: str, count: Count) -> None:
     counted = count(state)
-    counted.decided("JWT")
+    counted.decided(CredentialKind.JWT)
     assert counted.work == {"reads": 1, "hashes": 0, "comparisons": 0, "signatures": 2}
 
 
 @OF_EACH_STATE
-@WITH_EITHER_SCHEME
+@OF_EACH_KIND
 def test_a_remembered_record_is_rechecked_once_a_second(
-    state: str, scheme: str, count: Count
+    state: str, kind: CredentialKind, count: Count
 ) -> None:
     counted = count(state)
     reads = []
     for _ in range(5):
-        counted.decided(scheme)
+        counted.decided(kind)
         reads.append(counted.table.reads)
         counted.clock.now += 0.5
     assert reads == [1, 1, 2, 2, 3]
 
 
 @OF_EACH_STATE
-@WITH_EITHER_SCHEME
-def test_a_remembered_record_is_verified_twice(state: str, scheme: str, count: Count) -> None:
+@OF_EACH_KIND
+def test_a_remembered_record_is_verified_twice(
+    state: str, kind: CredentialKind, count: Count
+) -> None:
     counted = count(state)
-    counted.decided(scheme)
+    counted.decided(kind)
     first = counted.work
-    counted.decided(scheme)
+    counted.decided(kind)
     times = {"reads": 1, "hashes": 2, "comparisons": 3, "signatures": 3}
     assert counted.work == {name: times[name] * n for name, n in first.items()}
 
 
 @OF_EACH_STATE
-def test_a_secret_never_asks_kms(state: str, count: Count) -> None:
+@OF_EACH_SECRET
+def test_a_secret_never_asks_kms(state: str, kind: CredentialKind, count: Count) -> None:
     counted = count(state)
-    counted.decided("Basic")
+    counted.decided(kind)
     assert counted.kms.calls == 0
 
 
@@ -176,31 +187,35 @@ def test_the_first_token_in_a_container_asks_kms_for_the_secrets_that_there_are(
     state: str, calls: int, count: Count
 ) -> None:
     counted = count(state)
-    counted.decided("JWT")
+    counted.decided(CredentialKind.JWT)
     assert counted.kms.calls == calls
 
 
 @OF_EACH_STATE
 def test_no_later_token_asks_kms(state: str, count: Count) -> None:
     counted = count(state)
-    counted.decided("JWT")
+    counted.decided(CredentialKind.JWT)
     first = counted.kms.calls
     counted.clock.now += 60
-    counted.decided("JWT")
+    counted.decided(CredentialKind.JWT)
     assert counted.kms.calls == first
 
 
 @OF_EACH_STATE
-@WITH_EITHER_SCHEME
-def test_the_answer_tells_nothing(state: str, scheme: str, count: Count) -> None:
-    decision = count(state).decided(scheme)
+@OF_EACH_KIND
+def test_the_answer_tells_nothing(state: str, kind: CredentialKind, count: Count) -> None:
+    decision = count(state).decided(kind)
     with pytest.raises(Unauthorized) as refused:
         answer(decision)
     assert refused.value.args == ("Unauthorized",)
 
 
-def test_a_mistyped_secret_reads_nothing_whoever_the_key_is(count: Count) -> None:
+@OF_EACH_SECRET
+def test_a_mistyped_secret_reads_nothing_whoever_the_key_is(
+    kind: CredentialKind, count: Count
+) -> None:
     counted = count("wrong secret")
-    event = rest_request_event(MadeKey(KEY.record, KEY.secret[:-1] + "~").basic())
+    mistyped = KEY.secret[:-1] + ("A" if KEY.secret[-1] != "A" else "B")
+    event = rest_request_event(MadeKey(KEY.record, mistyped).of_each_kind()[kind])
     authorize(event, read_rest_event, counted.authorizer)
     assert counted.work == dict.fromkeys(counted.work, 0)

@@ -148,7 +148,7 @@ def basic_attacks(key_id: str, secret: str) -> Iterator[Attack]:
     mistyped = secret[:-1] + ("A" if secret[-1] != "A" else "B")
     unknown = new_key_id(OwnerType.APP)
     another = Reason.SECRET_OF_ANOTHER_KEY
-    padded = base64.b64encode(right.encode() + b"!").decode()
+    padded = base64.b64encode(right.encode() + b"!" * (len(right) % 3 == 0)).decode()
     rows: tuple[tuple[str, str, Reason, str], ...] = (
         ("unpadded base64", "RFC 4648, 3.2", malformed, "Basic " + padded.rstrip("=")),
         ("too much padding", "RFC 4648, 3.2", malformed, f"Basic {text}===="),
@@ -193,3 +193,31 @@ def basic_attacks(key_id: str, secret: str) -> Iterator[Attack]:
     )
     for name, source, reason, value in rows:
         yield sent(f"Basic: {name}", source, reason, value)
+
+
+def bearer_secret_attacks(key_id: str, secret: str) -> Iterator[Attack]:
+    """Yield attacks on a secret that is sent alone (RFC 6750)."""
+    form, token = Reason.MALFORMED_SECRET, Reason.MALFORMED_TOKEN
+    mistyped = secret[:-1] + ("A" if secret[-1] != "A" else "B")
+    unknown = new_secret(new_key_id(OwnerType.APP))
+    in_base64 = encoded(secret.encode()).removeprefix("Basic ")
+    rows = (
+        ("prefix alone", "CWE-20", form, "ks_"),
+        ("key id alone", "CWE-287", form, f"ks_{key_id}_"),
+        ("shortened", "CWE-20", form, secret[:-1]),
+        ("mistyped", "CWE-20", Reason.MISTYPED_SECRET, mistyped),
+        ("space at the end", "RFC 9110, 5.5", form, f"{secret} "),
+        ("line break at the end", "RFC 9110, 5.5", form, f"{secret}\n"),
+        ("NUL at the end", "CWE-158", form, f"{secret}\0"),
+        ("two joined by a comma", "RFC 9110, 5.3", form, f"{secret}, {secret}"),
+        ("with a parameter", "RFC 9110, 11.4", form, f'{secret}, scope="account"'),
+        ("quoted", "RFC 6750, 2.1", token, f'"{secret}"'),
+        ("in base64", "RFC 6750, 2.1", token, in_base64),
+        ("as Basic without base64", "RFC 7617, 2", token, f"{key_id}:{secret}"),
+        ("digits of another script", "CWE-176", form, secret[:-1] + "\u0661"),
+        ("another key", "CWE-204", Reason.UNKNOWN_KEY, unknown),
+        ("another secret of the key", "CWE-208", Reason.WRONG_SECRET, new_secret(key_id)),
+    )
+    for name, source, reason, text in rows:
+        yield sent(f"Bearer secret: {name}", source, reason, f"Bearer {text}")
+    yield sent("Bearer secret: as Basic", "RFC 7617, 2", Reason.MALFORMED_BASIC, f"Basic {secret}")

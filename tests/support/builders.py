@@ -13,7 +13,7 @@ from keyscope.lifecycle.directory import Key
 from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord, PreviousSecret
-from keyscope.model.principal import Principal
+from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.secret import hash_secret, new_secret
 
 _Limited = TypeVar("_Limited", KeyRecord, Key, Principal, Standing)
@@ -51,6 +51,14 @@ class MadeKey:
 
     def bearer(self, **claims: object) -> str:
         return "Bearer " + token(self.key_id, self.secret, claims)
+
+    def of_each_kind(self, **claims: object) -> dict[CredentialKind, str]:
+        """Return a credential of each kind; the claims are a token's."""
+        return {
+            CredentialKind.BASIC: self.basic(),
+            CredentialKind.JWT: self.bearer(**claims),
+            CredentialKind.BEARER_SECRET: f"Bearer {self.secret}",
+        }
 
 
 def make_key(

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.attacks import Attack, basic_attacks, header_attacks
+from tests.support.attacks import Attack, basic_attacks, bearer_secret_attacks, header_attacks
 from tests.support.token_attacks import token_attacks
 
 
@@ -12,7 +12,7 @@ def every_attack(key_id: str, secret: str) -> list[Attack]:
     """Return the attacks with a key; their order does not depend on the key."""
     return [
         attack
-        for attacks in (header_attacks, basic_attacks, token_attacks)
+        for attacks in (header_attacks, basic_attacks, bearer_secret_attacks, token_attacks)
         for attack in attacks(key_id, secret)
     ]
 

@@ -24,6 +24,14 @@ def test_every_kind_of_credential_is_listed_once() -> None:
     assert [one.kind for one in KINDS] == list(CredentialKind)
 
 
+def test_a_credential_of_each_kind_is_read_as_that_kind_and_names_its_key() -> None:
+    values = KEY.of_each_kind(scope="app")
+    read = {kind: parse_credential(value) for kind, value in values.items()}
+    assert {kind: (one.kind, one.key_id) for kind, one in read.items()} == {
+        kind: (kind, KEY.key_id) for kind in CredentialKind
+    }
+
+
 def test_basic_gives_the_key_id_and_the_secret_s_hash() -> None:
     assert parse_credential(KEY.basic()) == Basic(KEY.key_id, hash_secret(KEY.secret))
 

@@ -119,7 +119,7 @@ def test_a_scope_that_the_owner_may_claim_is_given(owner_type: OwnerType, scope:
     assert verified(key.bearer(scope=scope), key.record).scope is Scope(scope)
 
 
-@pytest.mark.parametrize("value", [APP_KEY.basic(), APP_KEY.bearer(scope="app")])
+@pytest.mark.parametrize("value", APP_KEY.of_each_kind(scope="app").values())
 def test_an_unknown_key_is_refused(value: str) -> None:
     assert reason_of(value, None) is Reason.UNKNOWN_KEY
 
@@ -129,7 +129,7 @@ def test_a_token_of_an_unknown_key_signed_with_the_stand_in_secret_is_refused() 
     assert reason_of(stand_in.bearer(scope="app"), None) is Reason.UNKNOWN_KEY
 
 
-@pytest.mark.parametrize("value", [APP_KEY.basic(), APP_KEY.bearer(scope="app")])
+@pytest.mark.parametrize("value", APP_KEY.of_each_kind(scope="app").values())
 def test_a_revoked_key_is_refused(value: str) -> None:
     revoked = KeyRecord(APP_KEY.key_id, OwnerType.APP, APP, b"", b"", revoked_at=NOW)
     assert reason_of(value, revoked) is Reason.REVOKED_KEY
@@ -161,10 +161,10 @@ def test_a_key_holds_until_the_second_before_its_expiry() -> None:
     assert verified(key.basic(), key.record).limits.expires_at == NOW + 1
 
 
-@pytest.mark.parametrize("scheme", ["basic", "bearer"])
-def test_a_key_ends_at_its_expiry(scheme: str) -> None:
+@pytest.mark.parametrize("kind", CredentialKind)
+def test_a_key_ends_at_its_expiry(kind: CredentialKind) -> None:
     key = make_key(expires_at=NOW)
-    value = {"basic": key.basic(), "bearer": key.bearer(scope="app")}[scheme]
+    value = key.of_each_kind(scope="app")[kind]
     assert reason_of(value, key.record) is Reason.EXPIRED_KEY
 
 
@@ -242,24 +242,26 @@ def test_any_other_address_is_refused(address: str | None, reason: Reason) -> No
     assert reason_of(key.basic(), key.record, Circumstances(NOW, address)) is reason
 
 
-OVERLAP = {"basic": APP_KEY.basic(), "bearer": APP_KEY.bearer(scope="app")}
+OVERLAP = APP_KEY.of_each_kind(scope="app")
 """The credentials that the rotation of `APP_KEY` makes previous ones."""
 
 
-@pytest.mark.parametrize("scheme", OVERLAP)
-def test_a_previous_secret_is_accepted_until_the_second_before_its_end(scheme: str) -> None:
-    principal = verified(OVERLAP[scheme], rotated(APP_KEY, NOW + 1).record)
+@pytest.mark.parametrize("kind", OVERLAP)
+def test_a_previous_secret_is_accepted_until_the_second_before_its_end(
+    kind: CredentialKind,
+) -> None:
+    principal = verified(OVERLAP[kind], rotated(APP_KEY, NOW + 1).record)
     assert (principal.secret, principal.limits.expires_at) == (ProvenSecret.PREVIOUS, NOW + 1)
 
 
-@pytest.mark.parametrize("scheme", OVERLAP)
+@pytest.mark.parametrize("kind", OVERLAP)
 @pytest.mark.parametrize("leeway_seconds", [0, 60])
 def test_a_previous_secret_is_refused_from_its_end_on_whatever_the_leeway(
-    scheme: str, leeway_seconds: int
+    kind: CredentialKind, leeway_seconds: int
 ) -> None:
     circumstances = Circumstances(NOW, None, leeway_seconds)
     record = rotated(APP_KEY, NOW).record
-    assert reason_of(OVERLAP[scheme], record, circumstances) is Reason.ROTATED_SECRET
+    assert reason_of(OVERLAP[kind], record, circumstances) is Reason.ROTATED_SECRET
 
 
 def test_the_leeway_that_widens_a_token_does_not_widen_the_overlap() -> None:
@@ -275,12 +277,12 @@ def test_a_previous_secret_is_accepted_to_the_last_fraction_of_its_last_second()
 
 
 @pytest.mark.parametrize("ends_at", [NOW - 60, NOW, NOW + 60])
-@pytest.mark.parametrize("scheme", OVERLAP)
+@pytest.mark.parametrize("kind", OVERLAP)
 def test_the_current_secret_is_accepted_during_the_overlap_and_after_it(
-    scheme: str, ends_at: int
+    kind: CredentialKind, ends_at: int
 ) -> None:
     key = rotated(APP_KEY, ends_at)
-    value = {"basic": key.basic(), "bearer": key.bearer(scope="app")}[scheme]
+    value = key.of_each_kind(scope="app")[kind]
     principal = verified(value, key.record)
     assert (principal.secret, principal.limits.expires_at) == (ProvenSecret.CURRENT, None)
 
@@ -303,8 +305,8 @@ def test_the_earliest_of_key_token_and_overlap_ends_the_proof_of_a_previous_secr
 
 def test_a_secret_replaced_by_two_rotations_is_wrong() -> None:
     record = rotated(rotated(APP_KEY, NOW + 60), NOW + 60).record
-    assert reason_of(OVERLAP["basic"], record) is Reason.WRONG_SECRET
-    assert reason_of(OVERLAP["bearer"], record) is Reason.WRONG_SIGNATURE
+    assert reason_of(OVERLAP[CredentialKind.BASIC], record) is Reason.WRONG_SECRET
+    assert reason_of(OVERLAP[CredentialKind.JWT], record) is Reason.WRONG_SIGNATURE
 
 
 @pytest.mark.parametrize("ends_at", [NOW, NOW + 60])
@@ -333,7 +335,7 @@ def test_the_previous_secret_is_opened_only_when_the_current_one_did_not_sign() 
     key = rotated(APP_KEY, NOW + 60)
     current, previous = key.record.secret_ciphertext, APP_KEY.record.secret_ciphertext
     assert opened_for(key.bearer(scope="app"), key.record) == [current]
-    assert opened_for(OVERLAP["bearer"], key.record) == [current, previous]
+    assert opened_for(OVERLAP[CredentialKind.JWT], key.record) == [current, previous]
 
 
 def test_a_wrong_signature_opens_one_secret_of_a_key_that_was_not_rotated() -> None:
@@ -342,18 +344,14 @@ def test_a_wrong_signature_opens_one_secret_of_a_key_that_was_not_rotated() -> N
 
 
 def test_basic_opens_no_previous_secret_either() -> None:
-    assert opened_for(OVERLAP["basic"], rotated(APP_KEY, NOW + 60).record) == []
+    assert opened_for(OVERLAP[CredentialKind.BASIC], rotated(APP_KEY, NOW + 60).record) == []
 
 
-@pytest.mark.parametrize(
-    ("scheme", "kind"), [("basic", CredentialKind.BASIC), ("bearer", CredentialKind.JWT)]
-)
-def test_a_principal_has_the_generation_of_the_secret_that_it_proved(
-    scheme: str, kind: CredentialKind
-) -> None:
+@pytest.mark.parametrize("kind", OVERLAP)
+def test_a_principal_has_the_generation_of_the_secret_that_it_proved(kind: CredentialKind) -> None:
     key = rotated(APP_KEY, NOW + 60)
-    credentials = {"basic": key.basic(), "bearer": key.bearer(scope="app")}
-    now, before = verified(credentials[scheme], key.record), verified(OVERLAP[scheme], key.record)
+    current = key.of_each_kind(scope="app")[kind]
+    now, before = verified(current, key.record), verified(OVERLAP[kind], key.record)
     assert (now.credential_kind, now.secret_generation) == (kind, 2)
     assert (before.credential_kind, before.secret_generation) == (kind, 1)
 
@@ -366,7 +364,7 @@ def test_the_previous_secret_is_opened_with_its_own_hash() -> None:
         return MemorySecretOpener().open(known).secret
 
     key = rotated(APP_KEY, NOW + 60)
-    verify(parse_credential(OVERLAP["bearer"]), key.record, open_secret, HERE)
+    verify(parse_credential(OVERLAP[CredentialKind.JWT]), key.record, open_secret, HERE)
     assert opened == [key.record, APP_KEY.record]
 
 
@@ -374,7 +372,7 @@ def test_a_previous_secret_that_cannot_be_opened_is_no_refusal() -> None:
     opener = MemorySecretOpener(failure=Reason.KMS_UNAVAILABLE, opens=1)
     with pytest.raises(Unavailable) as unavailable:
         verify(
-            parse_credential(OVERLAP["bearer"]),
+            parse_credential(OVERLAP[CredentialKind.JWT]),
             rotated(APP_KEY, NOW + 60).record,
             lambda known: opener.open(known).secret,
             HERE,
@@ -386,12 +384,12 @@ def disabled(record: KeyRecord) -> KeyRecord:
     return limited(record, disabled_at=NOW - 60)
 
 
-@pytest.mark.parametrize("scheme", OVERLAP)
-def test_a_disabled_key_is_refused_with_either_secret(scheme: str) -> None:
+@pytest.mark.parametrize("kind", OVERLAP)
+def test_a_disabled_key_is_refused_with_either_secret(kind: CredentialKind) -> None:
     key = rotated(APP_KEY, NOW + 60)
-    current = {"basic": key.basic(), "bearer": key.bearer(scope="app")}[scheme]
+    current = key.of_each_kind(scope="app")[kind]
     assert reason_of(current, disabled(key.record)) is Reason.DISABLED_KEY
-    assert reason_of(OVERLAP[scheme], disabled(key.record)) is Reason.DISABLED_KEY
+    assert reason_of(OVERLAP[kind], disabled(key.record)) is Reason.DISABLED_KEY
 
 
 def test_a_key_that_expired_while_it_was_disabled_is_told_to_be_disabled() -> None:
@@ -414,12 +412,9 @@ def test_a_secret_that_was_rotated_away_does_not_tell_that_the_key_is_disabled()
 SECRETS = {name: new_secret(APP_KEY.key_id) for name in ("current", "previous", "other")}
 OWNED = replace(APP_KEY.record, secret_hash=b"", secret_ciphertext=b"")
 CREDENTIALS = {
-    (scheme, name): credential
+    (kind, name): credential
     for name, secret in SECRETS.items()
-    for scheme, credential in (
-        ("basic", MadeKey(OWNED, secret).basic()),
-        ("bearer", MadeKey(OWNED, secret).bearer(scope="app")),
-    )
+    for kind, credential in MadeKey(OWNED, secret).of_each_kind(scope="app").items()
 }
 
 
