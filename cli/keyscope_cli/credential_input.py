@@ -21,9 +21,7 @@ AUTHORIZATION_VARIABLE: Final = "KEYSCOPE_AUTHORIZATION"
 
 _ALONE: Final = {kind.alone: kind.scheme for kind in KINDS if kind.alone}
 """Regular expressions of credentials stored without a scheme, and the scheme to send them with."""
-_SECRET: Final = re.compile(
-    "|".join([r"ks_\w{20,}", *_ALONE, r"\b(basic|bearer)\s+\S{16,}"]), re.IGNORECASE
-)
+_SECRET: Final = re.compile("|".join([*_ALONE, r"\b(basic|bearer)\s+\S{16,}"]), re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +79,9 @@ def held_key(file: Path | None, key_id: str | None) -> HeldKey | None:
 def authorization(file: Path | None) -> str | None:
     """Return the `Authorization` value from a file (`-` is standard input) or else the environment.
 
-    A file contains the value itself, a token alone, which is sent as Bearer, or a key as written by
-    `--secret-file`, which is sent with Basic. In an interactive terminal, there is a prompt as
-    well. Returns `None` if there is no value.
+    A file contains the value itself, a secret or a token alone, which is sent as Bearer, or a key
+    as written by `--secret-file`, which is sent with Basic. In an interactive terminal, there is a
+    prompt as well. Returns `None` if there is no value.
 
     Raises:
         Failure: the file cannot be read.

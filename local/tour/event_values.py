@@ -1,7 +1,7 @@
 """The values of the placeholders in sample events, from a seeded store.
 
 A committed event contains `{{basic app}}` instead of a credential and `{{app_id}}` instead of an
-id, so that no secret is committed and no id outlives its store. Basic and JWT placeholders are
+id, so that no secret is committed and no id outlives its store. Placeholders of credentials are
 named like the events' files: what the credential gives, or what is wrong with it.
 """
 
@@ -60,6 +60,11 @@ def basic(key: IssuedKey, secret: str | None = None) -> str:
     return "Basic " + b64encode(f"{key.key_id}:{secret or key.secret}".encode()).decode()
 
 
+def bearer_secret(secret: str) -> str:
+    """Return an `Authorization` value that holds a secret alone."""
+    return f"Bearer {secret}"
+
+
 def bearer(key: IssuedKey, claims: Mapping[str, object]) -> str:
     """Return an `Authorization` value with a token of these claims, valid for a working day."""
     lifetime = {"exp": int(time.time()) + TOKEN_LIFETIME_SECONDS}
@@ -109,6 +114,9 @@ VALUES: Final[Mapping[str, Callable[[SeededStore], str]]] = {
     "basic service_account": lambda store: basic(store.service_account_key),
     "basic wrong_secret": lambda store: basic(_with_another_secret(store.app_key)),
     "basic mistyped_secret": lambda store: basic(store.app_key, _mistyped(store.app_key.secret)),
+    "basic secret_of_another_key": lambda store: basic(store.app_key, store.account_key.secret),
+    "secret app": lambda store: bearer_secret(store.app_key.secret),
+    "secret mistyped": lambda store: bearer_secret(_mistyped(store.app_key.secret)),
     "basic unknown_key": lambda _: basic(_unknown_key()),
     "basic revoked_key": lambda store: basic(store.revoked_key),
     "basic expired_key": lambda store: basic(store.expired_key),

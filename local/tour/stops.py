@@ -24,9 +24,9 @@ _DONE, _MADE = "done", "created"
 class Stop:
     """One request of the tour and its expected result.
 
-    `credential` is a credential of the session, or `NAME Basic` or `NAME JWT` of a key that an
-    earlier stop received. `request` is a method and a path, whose placeholders are ids of the
-    session or of what earlier stops received. `gives` names what the response contains: an app, a
+    `credential` is a credential of the session, or `NAME Basic`, `NAME Bearer secret` or `NAME JWT`
+    of a key that an earlier stop received. `request` is a method and a path, whose placeholders are
+    ids of the session or of what earlier stops received. `gives` names what the response contains: an app, a
     key or a service account. Without `cache`, the response may come from the cache or not. The
     request is repeated for up to `patience_seconds` until its result is as expected.
     """
@@ -88,6 +88,8 @@ _WITH_WHAT_IS_THERE: Final = (
     _allowed("app Basic", "GET /v2/apps/{app}/users", "app", _MISS),
     _allowed("app Basic", "POST /v2/apps/{app}/conversations", "app", _HIT),
     _outside("app Basic", "DELETE /v2/apps/{app}"),
+    _allowed("app Bearer secret", "GET /v2/apps/{app}/users", "app", _MISS),
+    _outside("app Bearer secret", "DELETE /v2/apps/{app}"),
     _allowed("app JWT", "GET /v2/apps/{app}/conversations/c1", "app", _MISS),
     _outside("app JWT", "GET /v2/apps/{svcApp}/users"),
     _allowed("appUser JWT", "GET /v2/apps/{app}/users/{user}", "appUser", _MISS),
@@ -127,6 +129,7 @@ def _life_of_a_key(version: str) -> list[Stop]:
         Stop(account, f"POST {app}/keys", _CREATED, _MADE, _HIT, {name: "First"}, "newKey"),
         Stop(account, f"POST {app}/keys", _CREATED, _MADE, _HIT, {name: "Second"}, "spareKey"),
         _allowed("newKey Basic", used, "app", _MISS),
+        _allowed("newKey Bearer secret", used, "app", _MISS),
         _allowed("newKey JWT", used, "app", _MISS),
         _outside("newKey JWT", f"GET {app}/keys"),
         Stop(

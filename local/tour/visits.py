@@ -21,7 +21,7 @@ from keyscope.model.scopes import SCOPE_OF_BASIC
 from keyscope.model.secret import new_secret
 from local.gateway.request import CacheUse
 from local.gateway.server import CACHE_HEADER, REQUEST_ID_HEADER
-from local.tour.event_values import basic, bearer
+from local.tour.event_values import basic, bearer, bearer_secret
 from local.tour.seed import USER_ID, IssuedKey
 from local.tour.session import Session
 from local.tour.stops import OUTSIDE_SCOPE, Stop
@@ -60,6 +60,7 @@ def credentials_of(session: Session) -> dict[str, str | None]:
         "account Basic": basic(store.account_key),
         "account JWT": bearer(store.account_key, {"scope": "account"}),
         "app Basic": basic(store.app_key),
+        "app Bearer secret": bearer_secret(store.app_key.secret),
         "app JWT": bearer(store.app_key, {"scope": "app"}),
         "appUser JWT": f"Bearer {session.app_user_token}",
         "svc account Basic": basic(store.service_account_key),
@@ -113,6 +114,7 @@ class _Belongings:
         if "secret" in given:
             key = IssuedKey(given_id, given["secret"])
             self.credentials[f"{name} Basic"] = basic(key)
+            self.credentials[f"{name} Bearer secret"] = bearer_secret(key.secret)
             scope = SCOPE_OF_BASIC[owner_type_of_key(key.key_id)]
             self.credentials[f"{name} JWT"] = bearer(key, {"scope": scope.value})
 

@@ -17,7 +17,7 @@ from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
 SECRET: Final = re.compile(r"ks_\w{8}|eyJ[\w-]{8}|(?i:basic) [A-Za-z0-9+/]{16}")
-CREDENTIAL_PLACEHOLDER: Final = re.compile(r"\{\{(basic|jwt) ")
+CREDENTIAL_PLACEHOLDER: Final = re.compile(r"\{\{(basic|secret|jwt) ")
 
 Event = Mapping[str, object]
 

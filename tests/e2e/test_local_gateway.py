@@ -43,6 +43,7 @@ BOTH: Final = pytest.mark.parametrize("api", [REST, HTTP], ids=["REST", "HTTP"])
 ALLOWED: Final = (
     ("basic app", "GET", "/v2/apps/{app}/users"),
     ("basic app", "POST", "/v2/apps/{app}/conversations"),
+    ("secret app", "GET", "/v2/apps/{app}/users"),
     ("jwt app", "GET", "/v2/apps/{app}/conversations/c1/messages"),
     ("jwt app_user", "GET", "/v2/apps/{app}/users/{user}"),
     ("jwt app_user", "POST", "/v2/apps/{app}/users/{user}/clients"),
@@ -66,6 +67,7 @@ OUTSIDE: Final = (
     ("basic app", "GET", "/v2/apps/{svcApp}/users"),
     ("basic app", "DELETE", "/v2/apps/{app}"),
     ("basic app", "POST", "/v2/apps"),
+    ("secret app", "DELETE", "/v2/apps/{app}"),
     ("jwt app", "GET", "/v2/apps/{strangersApp}/users"),
     ("jwt app", "GET", "/v2/apps/{app}/keys"),
     ("jwt app_user", "GET", "/v2/apps/{app}/users/someone-else"),
@@ -79,7 +81,7 @@ OUTSIDE: Final = (
     ("jwt service_account", "GET", "/v2/apps/{app}/users"),
     ("jwt service_account", "GET", "/v2/apps/{strangersApp}/users"),
 )
-CREDENTIALS: Final = [name for name in VALUES if name.startswith(("basic", "jwt"))]
+CREDENTIALS: Final = [name for name in VALUES if name.startswith(("basic", "secret", "jwt"))]
 MALFORMED: Final = (
     "x",
     "Basic",
@@ -243,6 +245,7 @@ def context_of(name: str, store: SeededStore) -> dict[str, str]:
     """Return what a backend must be told, written out per credential."""
     key, owner, scope = {
         "basic app": (store.app_key, "app", "app"),
+        "secret app": (store.app_key, "app", "app"),
         "jwt app": (store.app_key, "app", "app"),
         "jwt app_user": (store.app_key, "app", "appUser"),
         "basic account": (store.account_key, "account", "account"),
@@ -257,7 +260,8 @@ def context_of(name: str, store: SeededStore) -> dict[str, str]:
         ("serviceAccount", "account"): {"serviceAccountId": store.service_account_id},
     }[owner, scope]
     members = {"keyId": key.key_id, "scope": scope, "ownerType": owner}
-    proof = {"credentialKind": name.split(maxsplit=1)[0], "secretGeneration": "1"}
+    kinds = {"basic": "basic", "secret": "bearerSecret", "jwt": "jwt"}
+    proof = {"credentialKind": kinds[name.split(maxsplit=1)[0]], "secretGeneration": "1"}
     return {**members, "accountId": store.account_id, **further, **proof}
 
 

@@ -208,7 +208,7 @@ def test_the_tour_makes_a_key_uses_it_and_ends_it(
         "account Basic POST /v2/apps 400 bad_request",
         "account Basic POST /v2/apps 201 created",
         "account Basic POST /v2/apps/{newApp}/keys 201 created",
-        *(f"newKey {kind} {used} 200 scope app" for kind in ("Basic", "JWT")),
+        *(f"newKey {kind} {used} 200 scope app" for kind in ("Basic", "Bearer secret", "JWT")),
         "account Basic POST /v2/apps/{newApp}/keys/{newKey}/rotate 200 new secret",
         *(f"rotated {kind} {used} 200 scope app" for kind in ("Basic", "JWT")),
         "account Basic DELETE /v2/apps/{newApp} 200 done",

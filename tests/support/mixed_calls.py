@@ -64,6 +64,8 @@ GOOD: Final[Mapping[str, tuple[str, str, Sequence[str], Sequence[str]]]] = {
 REFUSED: Final = (
     "basic wrong_secret",
     "basic mistyped_secret",
+    "basic secret_of_another_key",
+    "secret mistyped",
     "basic unknown_key",
     "basic revoked_key",
     "basic expired_key",

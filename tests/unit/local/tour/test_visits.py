@@ -71,7 +71,8 @@ def test_no_stop_needs_what_none_before_it_gives(route_sets: list[str], session:
         assert stop.credential in credentials
         if stop.gives is not None:
             ids.add(stop.gives)
-            credentials |= {f"{stop.gives} Basic", f"{stop.gives} JWT"}
+            kinds = ("Basic", "Bearer secret", "JWT")
+            credentials |= {f"{stop.gives} {kind}" for kind in kinds}
 
 
 @pytest.mark.parametrize("route_sets", ROUTE_SETS)
