@@ -24,11 +24,12 @@ _DONE, _MADE = "done", "created"
 class Stop:
     """One request of the tour and its expected result.
 
-    `credential` is a credential of the session, or `NAME Basic`, `NAME Bearer secret` or `NAME JWT`
-    of a key that an earlier stop received. `request` is a method and a path, whose placeholders are
-    ids of the session or of what earlier stops received. `gives` names what the response contains: an app, a
-    key or a service account. Without `cache`, the response may come from the cache or not. The
-    request is repeated for up to `patience_seconds` until its result is as expected.
+    `credential` is a credential of the session, or `NAME Basic`, `NAME Bearer secret` or `NAME
+    JWT` of a key that an earlier stop received. `request` is a method and a path, whose
+    placeholders are ids of the session or of what earlier stops received. `gives` names what
+    the response contains: an app, a key or a service account. Without `cache`, the response may
+    come from the cache or not. The request is repeated for up to `patience_seconds` until its
+    result is as expected.
     """
 
     credential: str
