@@ -441,7 +441,7 @@ def record_with(current: str, previous: str | None, ends_at: int) -> KeyRecord:
 )
 def test_only_the_current_secret_and_until_its_end_the_previous_one_prove_a_key(  # noqa: PLR0913 - all that decides
     *,
-    credential: tuple[str, str],
+    credential: tuple[CredentialKind, str],
     current: str,
     previous: str | None,
     ends_at: int,
