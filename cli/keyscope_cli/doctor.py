@@ -20,6 +20,7 @@ from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.findings import CheckVerdict, Finding, run_check
 from keyscope_cli.local_session import LocalSession
 from keyscope_cli.operation_checks import (
+    DEAD_LETTERS,
     alarm_findings,
     clock_findings,
     dead_letter_findings,
@@ -84,8 +85,9 @@ def _deployed(target: Target) -> Iterator[Finding]:
     yield from refusal_findings(outputs["RestApiUrl"])
     alarms = [one["PhysicalResourceId"] for one in resources if one["ResourceType"] == ALARM_TYPE]
     yield from run_check("alarms", lambda: alarm_findings(aws, alarms))
-    queue = ids["FlushDeadLetterQueue"]
-    yield from run_check("flushes given up", lambda: dead_letter_findings(aws, queue))
+    for queue, (check, advice) in DEAD_LETTERS.items():
+        look = partial(dead_letter_findings, aws, ids[queue], check, advice)
+        yield from run_check(check, look)
     yield from run_check("clock of this machine", lambda: clock_findings(aws))
 
 

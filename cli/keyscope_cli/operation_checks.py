@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Final
 
 import httpx
 
@@ -14,9 +15,25 @@ MAX_CLOCK_DIFFERENCE_SECONDS = 5
 """Tokens that this machine signs are refused if its clock is ahead, and expire early if it is
 behind."""
 TO_WATCH = (
-    "Put alarms on the metrics Failed and CacheFlushFailures, and on messages in"
-    " FlushDeadLetterQueue; docs/decision-log.md has them."
+    "Put alarms on the metrics Failed, CacheFlushFailures and ExpirySweepFailures, and on messages"
+    " in FlushDeadLetterQueue, KeyUseDeadLetterQueue and ExpirySweepDeadLetterQueue;"
+    " docs/decision-log.md has them."
 )
+DEAD_LETTERS: Final = {
+    "FlushDeadLetterQueue": (
+        "flushes given up",
+        "Flush the stages' authorizer caches by hand, then look at the cache flush's log.",
+    ),
+    "KeyUseDeadLetterQueue": (
+        "last uses not recorded",
+        "Look at the key use function's log, then follow the queue's page of the runbook.",
+    ),
+    "ExpirySweepDeadLetterQueue": (
+        "failed expiry sweeps",
+        "Look at the expiry sweep's log, then sweep by hand, as the runbook says.",
+    ),
+}
+"""The stack's dead-letter queues: the name of the check, and advice for when it finds messages."""
 
 
 def alarm_findings(aws: Aws, names: Sequence[str]) -> Iterator[Finding]:
@@ -36,19 +53,13 @@ def alarm_findings(aws: Aws, names: Sequence[str]) -> Iterator[Finding]:
     )
 
 
-def dead_letter_findings(aws: Aws, queue_url: str) -> Iterator[Finding]:
-    """Check for cache flushes in the dead-letter queue."""
+def dead_letter_findings(aws: Aws, queue_url: str, check: str, advice: str) -> Iterator[Finding]:
+    """Check for messages in a dead-letter queue."""
     name = "ApproximateNumberOfMessages"
     client = aws.client("sqs")
     found = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
     count = int(found["Attributes"][name])
-    yield judged(
-        "flushes given up",
-        str(count),
-        ok=not count,
-        otherwise=CheckVerdict.PROBLEM,
-        advice="Flush the stages' authorizer caches by hand, then look at the cache flush's log.",
-    )
+    yield judged(check, str(count), ok=not count, otherwise=CheckVerdict.PROBLEM, advice=advice)
 
 
 def clock_findings(aws: Aws) -> Iterator[Finding]:

@@ -271,6 +271,7 @@ _ATTRIBUTES: Final[Mapping[tuple[str, str], Callable[[str, Json, Resolver], str]
     ("AWS::DynamoDB::GlobalTable", "Ref"): _named(f"{_STACK}-{{name}}"),
     ("AWS::DynamoDB::Table", "Arn"): _named(f"arn:aws:dynamodb:{_ACCOUNT}:table/{_STACK}-{{name}}"),
     ("AWS::DynamoDB::Table", "Ref"): _named(f"{_STACK}-{{name}}"),
+    ("AWS::Events::Rule", "Arn"): _named(f"arn:aws:events:{_ACCOUNT}:rule/{_STACK}-{{name}}"),
     ("AWS::IAM::Role", "Arn"): _named(
         f"arn:aws:iam::{PSEUDO_PARAMETERS['AWS::AccountId']}:role/{_STACK}-{{name}}"
     ),

@@ -57,6 +57,8 @@ class Aws:
                 },
                 "RestApi": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "x"}},
                 "FlushDeadLetterQueue": {"Type": "AWS::SQS::Queue"},
+                "ExpirySweepDeadLetterQueue": {"Type": "AWS::SQS::Queue"},
+                "KeyUseDeadLetterQueue": {"Type": "AWS::SQS::Queue"},
             },
             "Outputs": {
                 "SecretsKeyArn": {"Value": {"Fn::GetAtt": ["SecretsKey", "Arn"]}},
@@ -189,8 +191,8 @@ def test_each_fault_is_a_problem_and_the_exit_status_tells(aws: Aws) -> None:
     )
     dynamodb.update_table(TableName=keys, DeletionProtectionEnabled=False)
     aws.client("kms").disable_key(KeyId=aws.ids["SecretsKey"])
-    queue = aws.ids["FlushDeadLetterQueue"]
-    aws.client("sqs").send_message(QueueUrl=queue, MessageBody="given up")
+    for queue in ("FlushDeadLetterQueue", "KeyUseDeadLetterQueue", "ExpirySweepDeadLetterQueue"):
+        aws.client("sqs").send_message(QueueUrl=aws.ids[queue], MessageBody="given up")
     aws.attach("arn:aws:lambda:us-east-1:123456789012:function:rest", "method.request.header.Host")
     done = aws.doctor()
     assert done.status == 1
@@ -200,6 +202,8 @@ def test_each_fault_is_a_problem_and_the_exit_status_tells(aws: Aws) -> None:
         "table of keys: deletion protection": "warning",
         "KMS key": "problem",
         "flushes given up": "problem",
+        "last uses not recorded": "problem",
+        "failed expiry sweeps": "problem",
         "REST API": "problem",
         "REST API: identity source": "problem",
     }.items() <= found.items()

@@ -60,7 +60,11 @@ def table_names(endpoint_url: str) -> set[str]:
 
 
 def expected_names(stack: Stack) -> set[str]:
-    return {physical_id_of(stack, name) for name in ("KeysTable", "DirectoryTable")}
+    return {
+        physical_id_of(stack, name)
+        for name, resource in stack.resources.items()
+        if str(resource["Type"]).startswith("AWS::DynamoDB::")
+    }
 
 
 def test_it_listens_on_the_loopback_address_only(aws: EmbeddedAws) -> None:

@@ -76,6 +76,7 @@ def _store(stack: Stack, moto: EmbeddedAws, dynamodb_url: str) -> Store:
         keys_table=physical_id_of(stack, "KeysTable"),
         directory_table=physical_id_of(stack, "DirectoryTable"),
         use_table=physical_id_of(stack, "UseTable"),
+        expiry_warnings_table=physical_id_of(stack, "ExpiryWarningsTable"),
         flush_queue_url=physical_id_of(stack, "FlushQueue"),
         environment={**moto.environment, DYNAMODB_ENDPOINT_VARIABLE: dynamodb_url},
     )

@@ -9,8 +9,9 @@ from typing import Any, Final, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from keyscope.aws.audit_trail import DETAIL_TYPE, EVENT_SOURCE, EventBus
+from keyscope.aws.audit_trail import DETAIL_TYPE, EventBus
 from keyscope.aws.clients import EventsClient
+from keyscope.aws.event_bus import EVENT_SOURCE, Bus
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 from keyscope.lifecycle.audit import Action, Actor, AuditEvent, Change
 from keyscope.lifecycle.directory import Owner
@@ -57,7 +58,7 @@ def events(number: int) -> list[AuditEvent]:
 
 
 def trail(client: object, bus_name: str, telemetry: Telemetry) -> EventBus:
-    return EventBus(cast("EventsClient", client), bus_name, telemetry)
+    return EventBus(Bus(cast("EventsClient", client), bus_name), telemetry)
 
 
 @pytest.fixture

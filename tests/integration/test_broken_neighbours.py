@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from keyscope.aws.audit_trail import EventBus
+from keyscope.aws.event_bus import Bus
 from keyscope.aws.flush_queue import FlushQueue, QueuedFlushes
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 from keyscope.errors import Unavailable
@@ -77,7 +78,7 @@ class World:
 
     def with_bus(self, fault: object) -> Provisioning:
         client = Failing(aws("events", self.store.kms_url), {"put_events": fault})
-        bus = EventBus(cast("EventsClient", client), "default", new_telemetry())
+        bus = EventBus(Bus(cast("EventsClient", client), "default"), new_telemetry())
         return replace(self.operations, audit_trail=bus)
 
 

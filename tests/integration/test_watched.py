@@ -121,6 +121,7 @@ def test_the_dimensions_of_aws_metrics_name_resources_of_the_stack(watched: Stac
         "keyscope-local",
         "keyscope-local-FlushDeadLetterQueue",
         "keyscope-local-KeyUseDeadLetterQueue",
+        "keyscope-local-ExpirySweepDeadLetterQueue",
     }
     foreign = [each for each in watched_metrics(watched) if each.namespace != NAMESPACE]
     assert {value for each in foreign for _, value in each.dimensions} - names == set()

@@ -4,19 +4,23 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from keyscope.entry import cache_flush, key_use, lifecycle
+from keyscope.entry import cache_flush, expiry_sweep, key_use, lifecycle
 from keyscope.entry.cache_flush import cache_flush_handler
+from keyscope.entry.expiry_sweep import expiry_sweep_handler
 from keyscope.entry.key_use import key_use_handler
 from keyscope.entry.management import management_handler
 from keyscope.entry.provisioning import provisioning_handler
 from keyscope.lifecycle import operations
+from keyscope.lifecycle.operations import KeyRequest
 from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import rest_request_event
@@ -166,6 +170,23 @@ def test_the_recording_of_uses_tells_nothing_of_a_line_that_it_cannot_read(
         handler = key_use_handler({"KEYSCOPE_USE_TABLE": "uses", "KEYSCOPE_LOG_LEVEL": "DEBUG"})
         told = outcome(handler, log_event(CANARY, json.dumps({"message": "use", "x": CANARY})))
     assert "unknown_format" in heard.text
+    assert found(forms_of(CANARY), told + heard.text) == []
+
+
+@WITH_ANY_ERROR
+@pytest.mark.parametrize("client", ["writing_dynamodb_client", "events_client"])
+def test_the_expiry_sweep_tells_nothing_of_what_a_client_raises(
+    client: str, error: Exception, aws: SeededAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiry_sweep, client, lambda: Raising(error))
+    expires_at = int(time.time()) + 1_000_000
+    request = KeyRequest(limits=KeyLimits(expires_at=expires_at))
+    key = aws.operations.create_key(OwnerType.APP, aws.keys.app_id, request).key
+    with listening("expiry_sweep") as heard:
+        handler = expiry_sweep_handler(verbose(aws), lambda: expires_at - 3_600)
+        told = outcome(handler, {})
+    aws.operations.revoke_key(aws.keys.app_id, key.key_id)
+    assert "expiry_warnings_not_sent" in told
     assert found(forms_of(CANARY), told + heard.text) == []
 
 

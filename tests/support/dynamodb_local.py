@@ -29,6 +29,7 @@ class Store:
     keys_table: str
     directory_table: str
     use_table: str
+    expiry_warnings_table: str
     flush_queue_url: str
     environment: Mapping[str, str]
 

@@ -14,6 +14,7 @@ from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.aws.flush_queue import FlushQueue
 from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from keyscope.entry.cache_flush import cache_flush_handler
+from keyscope.entry.expiry_sweep import expiry_sweep_handler
 from keyscope.entry.key_use import key_use_handler
 from keyscope.entry.management import management_handler
 from keyscope.entry.provisioning import provisioning_handler
@@ -40,6 +41,7 @@ LOGGERS: Final = (
     "management-audit",
     "cache_flush",
     "key_use",
+    "expiry_sweep",
 )
 NO_QUEUE: Final = Unavailable(Reason.FLUSH_QUEUE_UNAVAILABLE, "ThrottlingException")
 PAST, FUTURE = int(time.time()) - 60, int(time.time()) + 3_600
@@ -53,6 +55,7 @@ def emitted_lines(store: Store) -> list[Line]:
         nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
         with _environment({**store.environment, "AWS_ENDPOINT_URL_EVENTBRIDGE": nowhere}):
             _change(store)
+            _sweep(store)
         with _environment({**DUMMY_CREDENTIALS, "AWS_DEFAULT_REGION": REGION}):
             _flush(nowhere)
             _record_uses()
@@ -121,6 +124,15 @@ def _change(store: Store) -> None:
         app = caller.call("POST", "/v2/apps", {"displayName": "Shop"}).json["app"]
         caller.call("DELETE", f"/v2/apps/{app['id']}")
         provision({"operation": "revokeKey", "accountId": account_id, "keyId": key_id}, Context())
+
+
+def _sweep(store: Store) -> None:
+    settings = {
+        "KEYSCOPE_KEYS_TABLE": store.keys_table,
+        "KEYSCOPE_EXPIRY_WARNINGS_TABLE": store.expiry_warnings_table,
+    }
+    with functions_log_here(*LOGGERS):
+        expiry_sweep_handler(settings)({}, Context())
 
 
 def _flush(control_plane: str) -> None:

@@ -70,6 +70,7 @@ def test_the_layers_of_wheels_run_on_any_processor(layer: str, built: Path) -> N
         "ExplanationFunction",
         "CacheFlushFunction",
         "KeyUseFunction",
+        "ExpirySweepFunction",
         "EchoFunction",
         "HttpEchoFunction",
     ],
@@ -128,6 +129,7 @@ def path_of(*folders: Path) -> str:
         "ExplanationFunction",
         "CacheFlushFunction",
         "KeyUseFunction",
+        "ExpirySweepFunction",
     ],
 )
 def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(

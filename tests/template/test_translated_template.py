@@ -8,14 +8,16 @@ from typing import Any, Final, cast
 
 import pytest
 
-from keyscope.aws.audit_trail import EVENT_SOURCE
 from keyscope.aws.deadline import CALL_SECONDS, REQUEST_SECONDS
 from keyscope.aws.dynamodb.directory_items import KEY_ATTRIBUTES
+from keyscope.aws.dynamodb.key_expiry import SWEPT_ATTRIBUTES
 from keyscope.aws.dynamodb.key_items import LIMIT_ATTRIBUTES
+from keyscope.aws.event_bus import EVENT_SOURCE
 from keyscope.aws.stage_caches import HTTP_API_STAGE
 from keyscope.entry.settings import (
     read_authorizer_settings,
     read_cache_flush_settings,
+    read_expiry_sweep_settings,
     read_key_use_settings,
     read_provisioning_settings,
 )
@@ -46,6 +48,7 @@ FUNCTIONS: Final = (
     "ManagementFunction",
     "ExplanationFunction",
     "CacheFlushFunction",
+    "ExpirySweepFunction",
     "KeyUseFunction",
     "EchoFunction",
     "HttpEchoFunction",
@@ -59,6 +62,7 @@ ROLES: Final = {
     "ManagementFunction": ("ManagementRole", "management"),
     "ExplanationFunction": ("ExplanationRole", "explanation"),
     "CacheFlushFunction": ("CacheFlushRole", "cache_flush"),
+    "ExpirySweepFunction": ("ExpirySweepRole", "expiry_sweep"),
     "KeyUseFunction": ("KeyUseRole", "key_use"),
     "EchoFunction": ("EchoRole", "echo"),
     "HttpEchoFunction": ("EchoRole", "echo"),
@@ -412,7 +416,81 @@ def test_flushes_that_failed_for_good_are_kept_for_two_weeks(stack: Stack) -> No
     assert retention == 14 * 24 * 3_600
 
 
-@pytest.mark.parametrize("queue", ["FlushQueue", "FlushDeadLetterQueue", "KeyUseDeadLetterQueue"])
+def test_the_expiry_sweep_may_read_the_index_note_and_send_warnings_and_nothing_else(
+    stack: Stack,
+) -> None:
+    assert statements_of(stack, "ExpirySweepRole") == [
+        {
+            "Effect": "Allow",
+            "Action": "dynamodb:Scan",
+            "Resource": f"{table_arn('KeysTable')}/index/owner-index",
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["dynamodb:PutItem", "dynamodb:Scan"],
+            "Resource": table_arn("ExpiryWarningsTable"),
+            "Condition": WRITES_RETURN_NOTHING,
+        },
+        {
+            "Effect": "Allow",
+            "Action": "events:PutEvents",
+            "Resource": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default",
+            "Condition": {"ForAllValues:StringEquals": {"events:source": EVENT_SOURCE}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn("ExpirySweepDeadLetterQueue"),
+        },
+        write_logs("expiry_sweep"),
+    ]
+
+
+def test_the_expiry_sweep_gets_its_settings(stack: Stack) -> None:
+    settings = read_expiry_sweep_settings(environment_of(stack, "ExpirySweepFunction"))
+    assert settings.keys_table == physical_id_of(stack, "KeysTable")
+    assert settings.warnings_table == physical_id_of(stack, "ExpiryWarningsTable")
+
+
+def test_the_expiry_sweep_reads_what_the_index_projects(stack: Stack) -> None:
+    (index,) = cast("list[Json]", properties_of(stack, "KeysTable")["GlobalSecondaryIndexes"])
+    projected = cast("list[str]", cast("Json", index["Projection"])["NonKeyAttributes"])
+    assert {*SWEPT_ATTRIBUTES} - {"key_id", "owner_id"} - {*projected} == set()
+
+
+@pytest.mark.parametrize(("takes_changes", "state"), [("true", "ENABLED"), ("false", "DISABLED")])
+def test_the_expiry_sweep_runs_daily_where_changes_are_taken(
+    takes_changes: str, state: str
+) -> None:
+    stack = stack_of({"TakesChanges": takes_changes})
+    (rule,) = of_type(stack, "AWS::Events::Rule").values()
+    assert (rule["ScheduleExpression"], rule["State"]) == ("cron(23 4 * * ? *)", state)
+    function = properties_of(stack, "ExpirySweepFunction")
+    assert function.get("ReservedConcurrentExecutions") == (None if takes_changes == "true" else 0)
+
+
+def test_sweeps_that_failed_for_good_are_kept_for_two_weeks(stack: Stack) -> None:
+    function = properties_of(stack, "ExpirySweepFunction")
+    assert function["DeadLetterConfig"] == {"TargetArn": queue_arn("ExpirySweepDeadLetterQueue")}
+    retention = properties_of(stack, "ExpirySweepDeadLetterQueue")["MessageRetentionPeriod"]
+    assert retention == 14 * 24 * 3_600
+
+
+def test_the_warnings_table_is_on_demand_encrypted_and_forgets(stack: Stack) -> None:
+    table = properties_of(stack, "ExpiryWarningsTable")
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "forget_at", "Enabled": True}
+    assert table["SSESpecification"] == {
+        "SSEEnabled": True,
+        "SSEType": "KMS",
+        "KMSMasterKeyId": key_arn(stack),
+    }
+
+
+@pytest.mark.parametrize(
+    "queue",
+    ["ExpirySweepDeadLetterQueue", "FlushQueue", "FlushDeadLetterQueue", "KeyUseDeadLetterQueue"],
+)
 def test_a_queue_is_encrypted(queue: str, stack: Stack) -> None:
     assert properties_of(stack, queue)["SqsManagedSseEnabled"] is True
 

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     FLUSH_QUEUE_UNAVAILABLE = "flush_queue_unavailable"
     CACHE_NOT_FLUSHED = "cache_not_flushed"
     USE_TABLE_UNAVAILABLE = "use_table_unavailable"
+    EXPIRY_WARNINGS_NOT_SENT = "expiry_warnings_not_sent"
     TOO_MANY_CHANGES = "too_many_changes"
     DAMAGED_RECORD = "damaged_record"
     MALFORMED_EVENT = "malformed_event"

@@ -5,6 +5,7 @@ import pytest
 from keyscope.entry.settings import (
     read_authorizer_settings,
     read_cache_flush_settings,
+    read_expiry_sweep_settings,
     read_provisioning_settings,
 )
 from keyscope.errors import Misconfigured
@@ -106,6 +107,14 @@ def test_the_cache_flush_function_may_have_an_http_api(
     settings = read_cache_flush_settings({**required, **variables})
     assert settings.http_api_id == api_id
     assert (settings.log_level, settings.metrics_namespace) == ("INFO", "Keyscope")
+
+
+def test_the_expiry_sweep_needs_the_keys_and_a_table_for_its_notes() -> None:
+    with pytest.raises(Misconfigured) as misconfigured:
+        read_expiry_sweep_settings({})
+    assert str(misconfigured.value) == (
+        "KEYSCOPE_KEYS_TABLE is not set; KEYSCOPE_EXPIRY_WARNINGS_TABLE is not set"
+    )
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1000001", "many"])

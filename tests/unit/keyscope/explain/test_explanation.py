@@ -47,6 +47,7 @@ USERS: Final = f"/v2/apps/{APP}/users"
 OF_OTHER_FUNCTIONS: Final = {
     Reason.FLUSH_QUEUE_UNAVAILABLE,
     Reason.CACHE_NOT_FLUSHED,
+    Reason.EXPIRY_WARNINGS_NOT_SENT,
     Reason.MALFORMED_CONTEXT,
     Reason.TOO_MANY_CHANGES,
 }

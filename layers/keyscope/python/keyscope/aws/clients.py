@@ -83,6 +83,14 @@ class DynamoDbClient(ItemReader, Protocol):
         """Read several items."""
         ...
 
+    def scan(self, **kwargs: object) -> dict[str, Any]:
+        """Read the items of a table or an index."""
+        ...
+
+    def put_item(self, **kwargs: object) -> dict[str, Any]:
+        """Write one item."""
+        ...
+
     def transact_write_items(self, **kwargs: object) -> dict[str, Any]:
         """Write several items, all or none."""
         ...

@@ -11,6 +11,7 @@ from keyscope.aws.clients import (
 )
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
 from keyscope.aws.dynamodb.transactions import Database
+from keyscope.aws.event_bus import Bus
 from keyscope.aws.flush_queue import FlushQueue, QueuedFlushes
 from keyscope.aws.kms_secrets import SecretSealingBox
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
@@ -31,7 +32,7 @@ def provisioning(settings: ProvisioningSettings, function: str) -> Provisioning:
         ),
         sealer=SecretSealingBox(kms_client(), settings.kms_key_arn),
         policies=QueuedFlushes(queue, telemetry),
-        audit_trail=EventBus(events_client(), settings.event_bus, telemetry),
+        audit_trail=EventBus(Bus(events_client(), settings.event_bus), telemetry),
         clock=time.time,
         max_apps_per_creator=settings.max_apps_per_creator,
     )

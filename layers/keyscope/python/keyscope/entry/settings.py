@@ -80,6 +80,17 @@ class CacheFlushSettings:
     metrics_namespace: str
 
 
+@dataclass(frozen=True, slots=True)
+class ExpirySweepSettings:
+    """The settings of the expiry sweep function."""
+
+    keys_table: str
+    warnings_table: str
+    event_bus: str
+    log_level: str
+    metrics_namespace: str
+
+
 def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettings:
     """Read the settings of an authorizer.
 
@@ -156,11 +167,29 @@ def read_key_use_settings(environment: Mapping[str, str]) -> KeyUseSettings:
     """Read the settings of the key use function.
 
     Raises:
-        Misconfigured: naming every variable at fault and what it takes.
+        Misconfigured: with every invalid variable and its allowed values.
     """
     reader = _Reader(environment)
     settings = KeyUseSettings(
         use_table=reader.text("KEYSCOPE_USE_TABLE"),
+        log_level=reader.log_level(),
+        metrics_namespace=reader.metrics_namespace(),
+    )
+    reader.finish()
+    return settings
+
+
+def read_expiry_sweep_settings(environment: Mapping[str, str]) -> ExpirySweepSettings:
+    """Read the settings of the expiry sweep function.
+
+    Raises:
+        Misconfigured: with every invalid variable and its allowed values.
+    """
+    reader = _Reader(environment)
+    settings = ExpirySweepSettings(
+        keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
+        warnings_table=reader.text("KEYSCOPE_EXPIRY_WARNINGS_TABLE"),
+        event_bus=reader.text("KEYSCOPE_EVENT_BUS", "default"),
         log_level=reader.log_level(),
         metrics_namespace=reader.metrics_namespace(),
     )

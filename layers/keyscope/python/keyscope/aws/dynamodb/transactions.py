@@ -67,6 +67,16 @@ class Database:
         except (BotoCoreError, ClientError) as error:
             raise _unavailable(error) from None
 
+    def holds(self, operation: Callable[..., dict[str, Any]], **arguments: object) -> bool:
+        """Call a conditional write; return whether its condition held. Raises `Unavailable`."""
+        try:
+            operation(**arguments)
+        except (BotoCoreError, ClientError) as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return False
+            raise _unavailable(error) from None
+        return True
+
     def write(
         self,
         writes: Mapping[str, Write],
