@@ -30,6 +30,7 @@ _CURSOR: Final = {
     "description": "A cursor from a page of the same list. It begins with the id of the account or"
     " service account whose apps are listed.",
 }
+_SERVICE_ACCOUNT_ID: Final = {"type": "string", "pattern": f"^{SERVICE_ACCOUNT_ID_PATTERN}$"}
 _PAGE: Final = {
     "name": "page",
     "in": "query",
@@ -48,6 +49,12 @@ _PAGE: Final = {
         "not": {"required": ["after", "before"]},
     },
 }
+_CREATOR: Final = {
+    "name": "serviceAccountId",
+    "in": "query",
+    "description": "Only the apps that this service account created.",
+    "schema": _SERVICE_ACCOUNT_ID,
+}
 _FILTER: Final = {
     "name": "filter",
     "in": "query",
@@ -58,7 +65,7 @@ _FILTER: Final = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            "serviceAccountId": {"type": "string", "pattern": f"^{SERVICE_ACCOUNT_ID_PATTERN}$"}
+            "serviceAccountId": _SERVICE_ACCOUNT_ID,
         },
     },
 }
@@ -82,7 +89,7 @@ _OFFSET_QUERY: Final = [
 ]
 _QUERIES: Final = {
     "ListApps": [_PAGE, _FILTER],
-    "ListAppsV11": _OFFSET_QUERY,
+    "ListAppsV11": [*_OFFSET_QUERY, _CREATOR],
     "ListServiceAccounts": _OFFSET_QUERY,
 }
 _TOO_MANY_KEYS: Final = "`too_many_keys`"

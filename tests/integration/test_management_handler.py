@@ -244,6 +244,9 @@ def test_a_service_account_sees_its_own_apps_only(caller: Caller) -> None:
     assert [app["id"] for app in robot.call("GET", V2).json["apps"]] == [own]
     by_filter = caller.call("GET", V2, query={"filter[serviceAccountId]": owner_id}).json
     assert [app["id"] for app in by_filter["apps"]] == [own]
+    in_v11 = caller.call("GET", "/v1.1/apps", query={"serviceAccountId": owner_id}).json
+    assert [app["_id"] for app in in_v11["apps"]] == [own]
+    assert robot.call("GET", V2, query={"filter[serviceAccountId]": "0" * 15 + "1"}).status == 403
 
 
 @pytest.mark.parametrize("ended", ["revoked", "disabled_at", "expires_at"])

@@ -15,6 +15,7 @@ from keyscope.management_api.paging import (
     AppsQuery,
     links_of,
     meta_of,
+    read_apps_offset_query,
     read_apps_query,
     read_offset_query,
 )
@@ -263,6 +264,19 @@ def test_any_text_is_an_offset_and_a_limit_or_invalid(query: Query) -> None:
 )
 def test_v1_1_pages_by_offset_and_limit(query: Query, position: int, limit: int) -> None:
     assert read_offset_query(query) == (Offset(position), limit)
+
+
+@pytest.mark.parametrize("creator_id", [None, ACCOUNT + "0001"])
+def test_a_v1_1_list_of_apps_can_be_limited_to_a_service_account(creator_id: str | None) -> None:
+    query = {} if creator_id is None else {"serviceAccountId": creator_id}
+    assert read_apps_offset_query(query) == (Offset(0), 25, creator_id)
+
+
+@pytest.mark.parametrize("creator_id", ["", ACCOUNT, ACCOUNT + "0000", "x" * 16])
+def test_what_is_no_service_accounts_id_limits_no_v1_1_list(creator_id: str) -> None:
+    with pytest.raises(InvalidInput) as invalid:
+        read_apps_offset_query({"serviceAccountId": creator_id, "limit": "0"})
+    assert [fault.field for fault in invalid.value.faults] == ["limit", "serviceAccountId"]
 
 
 @pytest.mark.parametrize(

@@ -120,11 +120,16 @@ class Management:
             raise Forbidden from None
 
     def list_apps(self, position: Position, size: int, creator_id: str | None = None) -> Page:
-        """Return the principal's apps, or those that one service account created."""
+        """Return the principal's apps, or those that one service account created.
+
+        Raises:
+            Forbidden: also if that service account is another account's, or if the principal is
+                another service account.
+        """
         self._require_account()
         operations = self._operations()
         if creator_id is not None and not creator_id.startswith(self.own_prefix):
-            return Page((), has_more=False)
+            raise Forbidden
         return operations.list_apps(creator_id or self.own_prefix, position, size)
 
     def get_app(self, app_id: str) -> Owner:

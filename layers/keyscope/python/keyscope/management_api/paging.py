@@ -1,7 +1,8 @@
 """Which page of a list a request asks for.
 
 v2 accepts `page[size]`, `page[after]` or `page[before]`, and `filter[serviceAccountId]`. The
-Sunshine API's own clients send the same as JSON in `page` and `filter`. A cursor is the id of an
+Sunshine API's own clients send the same as JSON in `page` and `filter`. v1.1 accepts `limit`,
+`offset` and, for apps, `serviceAccountId`. A cursor is the id of an
 app that the caller has seen. It grants nothing, because a page contains only what the caller may
 list.
 """
@@ -46,7 +47,7 @@ def read_apps_query(query: Mapping[str, str], own: str) -> AppsQuery:
     reader = _Reader()
     reader.refuse_unknown([name for name in query if not _MEMBER.fullmatch(name)], *_KNOWN)
     page, criteria = reader.members(query, "page"), reader.members(query, "filter")
-    creator_id = reader.creator(criteria)
+    creator_id = reader.creator(criteria, "filter[serviceAccountId]")
     found = AppsQuery(
         position=reader.position(page, creator_id or own),
         size=reader.number(page.get("size", DEFAULT_SIZE), "page[size]", range(1, MAX_SIZE + 1)),
@@ -64,10 +65,22 @@ def read_offset_query(query: Mapping[str, str]) -> tuple[Offset, int]:
     """
     reader = _Reader()
     reader.refuse_unknown(query, "limit", "offset")
-    offset = reader.number(query.get("offset", "0"), "offset", range(MAX_OFFSET + 1))
-    limit = reader.number(query.get("limit", str(DEFAULT_SIZE)), "limit", range(1, MAX_SIZE + 1))
+    found = reader.offset_and_limit(query)
     reader.finish()
-    return Offset(offset), limit
+    return found
+
+
+def read_apps_offset_query(query: Mapping[str, str]) -> tuple[Offset, int, str | None]:
+    """Read the query of a v1.1 list of apps; the third value is its `serviceAccountId`.
+
+    Raises:
+        InvalidInput: with every fault in the query.
+    """
+    reader = _Reader()
+    reader.refuse_unknown(query, "limit", "offset", "serviceAccountId")
+    found = *reader.offset_and_limit(query), reader.creator(query, "serviceAccountId")
+    reader.finish()
+    return found
 
 
 def meta_of(page: Page, position: Position) -> Meta:
@@ -133,13 +146,18 @@ class _Reader:
             return After(self._cursor(page["after"], "page[after]", own))
         return After()
 
-    def creator(self, criteria: Mapping[str, object]) -> str | None:
+    def offset_and_limit(self, query: Mapping[str, str]) -> tuple[Offset, int]:
+        offset = self.number(query.get("offset", "0"), "offset", range(MAX_OFFSET + 1))
+        limit = self.number(query.get("limit", str(DEFAULT_SIZE)), "limit", range(1, MAX_SIZE + 1))
+        return Offset(offset), limit
+
+    def creator(self, criteria: Mapping[str, object], field: str) -> str | None:
         if "serviceAccountId" not in criteria:
             return None
         value = criteria["serviceAccountId"]
         if isinstance(value, str) and is_service_account_id(value):
             return value
-        self._fault("filter[serviceAccountId]", "must be the id of a service account")
+        self._fault(field, "must be the id of a service account")
         return None
 
     def number(self, value: object, field: str, allowed: range) -> int:

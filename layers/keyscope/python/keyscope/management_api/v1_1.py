@@ -3,7 +3,7 @@
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from keyscope.management_api.keys import KeyFormat, KeyRoutes
-from keyscope.management_api.paging import read_offset_query
+from keyscope.management_api.paging import read_apps_offset_query, read_offset_query
 from keyscope.management_api.request_bodies import (
     AppCreateBodyV11,
     AppUpdateBodyV11,
@@ -61,8 +61,8 @@ def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
         summary="List the apps of the account, or those that the calling service account created",
     )
     def list_apps() -> AppsAnswerV11:
-        position, limit = read_offset_query(context.query())
-        page = context.management().list_apps(position, limit)
+        position, limit, creator_id = read_apps_offset_query(context.query())
+        page = context.management().list_apps(position, limit, creator_id)
         return {
             "apps": [app_v11(app) for app in page.owners],
             "hasMore": page.has_more,
