@@ -74,11 +74,15 @@ def test_no_path_of_another_tenant_is_let_through(
     assert allows(policy_of(one), row.method, path) <= expected
 
 
-@pytest.mark.parametrize("row", ROWS_OF_OTHERS, ids=lambda row: f"{row.method} {row.path}")
-def test_an_app_user_reaches_no_user_whose_id_begins_with_its_own(row: Row) -> None:
+def test_an_app_user_reaches_no_user_whose_id_begins_with_its_own() -> None:
     one, other = (tenant("appUser", APP_ID, user_id) for user_id in ("jane", "jane2"))
-    path = row.filled(other.ids)
-    assert not (strangers(one, path) and allows(policy_of(one), row.method, path))
+    policy = policy_of(one)
+    reached = [
+        f"{row.method} {path}"
+        for row in ROWS_OF_OTHERS
+        if strangers(one, path := row.filled(other.ids)) and allows(policy, row.method, path)
+    ]
+    assert reached == []
 
 
 @given(st.data(), TENANTS)
