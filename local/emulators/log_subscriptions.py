@@ -1,8 +1,8 @@
-"""CloudWatch Logs' subscription filters: lines of one function's log go to another function.
+"""CloudWatch Logs' subscription filters: pass lines of one function's log to another function.
 
-The lines are gathered and given to the function as CloudWatch Logs gives them, but at once (AWS
-Lambda developer guide, "Using Lambda with CloudWatch Logs"). When the function fails, its batch is
-lost here.
+The lines are collected and passed in CloudWatch Logs' format, but without delay (AWS Lambda
+developer guide, "Using Lambda with CloudWatch Logs"). If the function fails, its batch is lost
+here.
 """
 
 import json
@@ -26,14 +26,14 @@ from local.template.stack import Stack, properties_of
 FILTER_TYPE: Final = "AWS::Logs::SubscriptionFilter"
 _SUPPORTED = {"DestinationArn", "FilterPattern", "LogGroupName"}
 _PATTERN = re.compile(r'\{ \$\.(\w+) = "(\w+)" \}')
-"""The one kind of pattern that is supported: a member of a JSON line with this text."""
+"""The only supported pattern: a member of a JSON line has this text."""
 
 _log = logging.getLogger("keyscope.local.log_subscriptions")
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A function that is given lines of a log group, those whose `member` is `text`."""
+    """A function that receives the lines of a log group whose `member` is `text`."""
 
     log_group: str
     sources: Sequence[LocalFunction]
@@ -44,17 +44,17 @@ class Subscription:
     _ids: Iterator[int] = field(default_factory=count, init=False)
 
     def tell(self, written: str) -> None:
-        """Keep the lines that fit, for the next batch."""
+        """Keep the matching lines for the next batch."""
         for line in written.splitlines():
             if self._fits(line):
                 self._lines.put(line)
 
     def stop(self) -> None:
-        """Let `deliver` end after the lines that it was told before."""
+        """Let `deliver` end after the lines that it received before."""
         self._lines.put(None)
 
     def deliver(self) -> None:
-        """Give the function one batch after the other, until it is stopped."""
+        """Pass one batch after the other to the function, until stopped."""
         stopped = False
         while not stopped:
             batch = [self._lines.get(), *self._waiting()]
@@ -103,7 +103,7 @@ def subscribed_logs(stack: Stack, functions: Mapping[str, LocalFunction]) -> Ite
     """Serve the stack's subscriptions while the context lasts; its end waits for the last batch.
 
     Raises:
-        TemplateError: a subscription filter contains what is not supported here.
+        TemplateError: a subscription filter uses something that is not supported here.
     """
     subscriptions = read_subscriptions(stack, functions)
     with ExitStack() as listening:
@@ -125,7 +125,7 @@ def read_subscriptions(
     """Read the stack's subscription filters. `functions` are those of the stack.
 
     Raises:
-        TemplateError: a filter contains what is not supported here.
+        TemplateError: a filter uses something that is not supported here.
     """
     return [
         _read_subscription(stack, functions, name, cast("Json", resource["Properties"]))

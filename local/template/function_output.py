@@ -1,7 +1,7 @@
-"""What a function of the stack writes to standard output, for those who listen to its log.
+"""The standard output of the stack's functions, for listeners to their logs.
 
-The functions run inside this process, several at a time, and share its standard output. So while
-one runs that somebody listens to, standard output passes what it writes on, besides writing it.
+The functions run inside this process, several at a time, and share its standard output. So while a
+function with listeners runs, standard output also passes what the function writes to them.
 """
 
 import sys
@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Final, TextIO, cast
 
 Listener = Callable[[str], None]
-"""Is told what a function wrote, in the pieces in which it wrote it."""
+"""Receives what a function wrote, piece by piece."""
 
 _turn: Final = Lock()
 _running: Final[ContextVar["FunctionOutput | None"]] = ContextVar("running", default=None)
@@ -27,7 +27,7 @@ class FunctionOutput:
 
     @contextmanager
     def told_to(self, listener: Listener) -> Iterator[None]:
-        """Tell a listener what the function writes while the context lasts."""
+        """Pass what the function writes to a listener while the context lasts."""
         self._listeners.append(listener)
         try:
             yield
@@ -36,7 +36,7 @@ class FunctionOutput:
 
     @contextmanager
     def passed_on(self) -> Iterator[None]:
-        """Tell the listeners what this thread writes while the context lasts."""
+        """Pass what this thread writes to the listeners while the context lasts."""
         if not self._listeners:
             yield
             return
@@ -48,13 +48,13 @@ class FunctionOutput:
             _running.reset(token)
 
     def tell(self, text: str) -> None:
-        """Tell the listeners what was written."""
+        """Pass a text to the listeners."""
         for listener in list(self._listeners):
             listener(text)
 
 
 class _SharedOutput:
-    """Standard output that also tells the function which runs in the writing thread."""
+    """Standard output that also passes text to the function that runs in the writing thread."""
 
     def __init__(self, output: TextIO) -> None:
         self.output = output
@@ -72,7 +72,7 @@ class _SharedOutput:
 
 @contextmanager
 def _shared_output() -> Iterator[None]:
-    """Put a shared output in the place of standard output, once for all functions that run."""
+    """Replace standard output with a shared one, once for all running functions."""
     with _turn:
         shared = _shared_or_new()
         shared.users += 1

@@ -1,6 +1,7 @@
-"""CloudFormation's YAML: short forms such as `!Ref`, and dates that are texts, as in SAM CLI.
+"""CloudFormation's YAML: short forms such as `!Ref`, and dates as texts, as in SAM CLI.
 
-SAM CLI's own reader gives the same result but parses in pure Python, which takes ten times as long.
+SAM CLI's own reader gives the same result, but it parses in pure Python and takes ten times as
+long.
 """
 
 from typing import Any, Final
@@ -13,7 +14,7 @@ _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 
 
 class _TemplateLoader(CSafeLoader):
-    """A safe loader with constructors of its own."""
+    """A safe loader with its own constructors."""
 
 
 _TemplateLoader.add_multi_constructor("!", intrinsics_multi_constructor)
@@ -21,7 +22,7 @@ _TemplateLoader.add_constructor(_TIMESTAMP, CSafeLoader.yaml_constructors[_TEXT]
 
 
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 - its shape is the caller's
-    """Parse a template, or a part of one.
+    """Parse a template, or part of one.
 
     Raises:
         yaml.YAMLError: the text is not YAML.

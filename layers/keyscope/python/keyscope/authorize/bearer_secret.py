@@ -1,4 +1,4 @@
-"""A key's secret alone, as a Bearer token (RFC 6750, section 2.1): it names its key itself."""
+"""A key's secret alone, as a Bearer token (RFC 6750, section 2.1): the secret names its key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from keyscope.model.secret import hash_secret, key_id_of_secret
 
 @dataclass(frozen=True, slots=True)
 class BearerSecret:
-    """The key id that a secret contains, and the SHA-256 of the secret, which is not kept."""
+    """The key id that a secret contains, and the SHA-256 of the secret, which is not stored."""
 
     kind: ClassVar[CredentialKind] = CredentialKind.BEARER_SECRET
     title: ClassVar[str] = "Bearer secret"

@@ -24,16 +24,16 @@ class BusEvent:
 
 @dataclass(frozen=True, slots=True)
 class Bus:
-    """The bus of this account and region that has a name."""
+    """A bus of this account and region, by its name."""
 
     client: EventsClient
     name: str
 
     def send(self, detail_type: str, events: Sequence[BusEvent], /) -> Sequence[str | None]:
-        """Send any number of events; return AWS's error code for each, `None` where accepted.
+        """Send any number of events; return AWS's error code for each, `None` for accepted ones.
 
-        It does not raise. An event that the answer does not mention counts as rejected, although
-        the bus may have accepted it.
+        Does not raise. An event that the response does not mention counts as rejected, although the
+        bus may have accepted it.
         """
         codes: list[str | None] = []
         for start in range(0, len(events), MAX_ENTRIES):

@@ -1,4 +1,4 @@
-"""Warnings that keys expire, as events on EventBridge."""
+"""Sends warnings about expiring keys as events on EventBridge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ DETAIL_TYPE = "Keyscope Key Expiring"
 
 @dataclass(frozen=True, slots=True)
 class ExpiryEvents:
-    """A bus that carries warnings."""
+    """A bus for warnings."""
 
     bus: Bus
 
     def send(self, warnings: Sequence[ExpiryWarning], /) -> Sequence[str | None]:
-        """Send warnings; return AWS's error code for each, `None` where accepted."""
+        """Send warnings; return AWS's error code for each, `None` for accepted ones."""
         return self.bus.send(DETAIL_TYPE, [BusEvent(each.at, each.detail()) for each in warnings])

@@ -1,4 +1,4 @@
-"""What CloudWatch Logs hands to a function that is subscribed to a log group.
+"""The events that CloudWatch Logs sends to a function subscribed to a log group.
 
 Source: "Using Lambda with CloudWatch Logs" in the AWS Lambda developer guide.
 """
@@ -18,12 +18,12 @@ _NOT_OF_CLOUDWATCH_LOGS = (
     *(EOFError, LookupError, OSError, RecursionError, TypeError, ValueError),
     zlib.error,
 )
-"""What reading an event raises that CloudWatch Logs did not send."""
+"""The errors raised when an event does not come from CloudWatch Logs."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:
-    """Lines of one log stream that a subscription's filter let through."""
+    """Lines of one log stream that match a subscription's filter."""
 
     log_group: str
     log_stream: str
@@ -31,10 +31,10 @@ class LogBatch:
 
 
 def read_log_batch(event: object) -> LogBatch:
-    """Read an event. The message by which CloudWatch Logs tests a subscription has no lines.
+    """Read an event. CloudWatch Logs tests a subscription with a message that has no lines.
 
     Raises:
-        Unavailable: `MALFORMED_EVENT`, for what CloudWatch Logs does not send.
+        Unavailable: `MALFORMED_EVENT`, for an event that CloudWatch Logs does not send.
     """
     try:
         return _batch_of(event)

@@ -1,4 +1,4 @@
-"""Settings -> the expiry sweep and its function's handler."""
+"""From settings to the expiry sweep and its function's handler."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -25,14 +25,14 @@ ExpirySweepHandler = Callable[[object, LambdaContext], None]
 def expiry_sweep_handler(
     environment: Mapping[str, str], clock: Callable[[], float] = time.time
 ) -> ExpirySweepHandler:
-    """Make the handler of the expiry sweep function from its environment.
+    """Build the handler of the expiry sweep function from its environment.
 
-    Each invocation is one sweep, whatever its event holds. When a warning could not be sent, the
-    handler sends the others and then raises, so that Lambda retries. `clock` gives seconds since
+    Each invocation is one sweep, whatever its event contains. If a warning cannot be sent, the
+    handler sends the others and then raises, so that Lambda retries. `clock` returns seconds since
     the epoch.
 
     Raises:
-        Misconfigured: when a setting is wrong; the function does not start.
+        Misconfigured: a setting is wrong; the function does not start.
     """
     settings = read_expiry_sweep_settings(environment)
     database = Database(writing_dynamodb_client())

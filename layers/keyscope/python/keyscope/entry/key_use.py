@@ -1,4 +1,4 @@
-"""Settings -> the handler of the function that records when keys are used."""
+"""From settings to the handler of the function that records when keys are used."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from keyscope.lifecycle.key_use import Recording, UseRecorder
 
 SERVICE = "key_use"
 MAX_NAMED_LINES = 20
-"""Unreadable lines that one log line names; it counts all of them."""
+"""The most unreadable lines that one log line names; it counts all of them."""
 
 KeyUseHandler = Callable[[object, LambdaContext], None]
 
@@ -24,10 +24,10 @@ KeyUseHandler = Callable[[object, LambdaContext], None]
 def key_use_handler(environment: Mapping[str, str]) -> KeyUseHandler:
     """Build the handler of the key use function from its environment.
 
-    The handler records what a batch of log lines says. It names and skips what it cannot read, so
-    that no line blocks another. When the table does not answer it raises: Lambda gives it the same
-    batch again, and in the end puts it into the dead-letter queue. It logs nothing of a batch that
-    went well, because batches are many and small.
+    The handler records the uses in a batch of log lines. It names and skips unreadable lines, so
+    that no line blocks another. If the table does not respond, the handler raises: Lambda retries
+    the batch, and finally puts it into the dead-letter queue. A successful batch is not logged,
+    because batches are many and small.
 
     Raises:
         Misconfigured: a setting is wrong; the function does not start.
@@ -47,7 +47,7 @@ def key_use_handler(environment: Mapping[str, str]) -> KeyUseHandler:
         try:
             batch = read_log_batch(event)
         except Unavailable as malformed:
-            # It would not become readable by being given again.
+            # A retry would not make it readable.
             skip({"reason": malformed.reason, "detail": malformed.detail, **invocation}, 1)
             return
         recorded = _recorded(recorder, batch)
@@ -65,7 +65,7 @@ def key_use_handler(environment: Mapping[str, str]) -> KeyUseHandler:
 
 
 def _recorded(recorder: UseRecorder, batch: LogBatch) -> Recording | Unavailable:
-    """Record a batch; return what came of it, or an error to raise that has no other behind it."""
+    """Record a batch; return the result, or a new error to raise, without a cause."""
     try:
         return recorder.record(batch.lines)
     except Unavailable as unavailable:

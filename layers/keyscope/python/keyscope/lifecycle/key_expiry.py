@@ -1,6 +1,6 @@
 """Warnings that a key is about to expire: which one is due, and how each is sent once.
 
-`docs/audit-events.md` documents the events; their JSON schema is beside it.
+`docs/audit-events.md` documents the events; their JSON schema is next to it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +21,8 @@ DAY_SECONDS: Final = 86_400
 WARNING_DAYS: Final = (1, 7, 30)
 """Days before a key expires, the most urgent first."""
 LOOKAHEAD_SECONDS: Final = 25 * 3_600
-"""How much earlier a sweep sends a warning: the next sweep starts a day later, give or take an
-hour, and would be too late."""
+"""How much earlier than due a sweep sends a warning: the next sweep, a day later give or take an
+hour, would be too late."""
 LONGEST_REMAINING_SECONDS: Final = max(WARNING_DAYS) * DAY_SECONDS + LOOKAHEAD_SECONDS
 """A key that remains valid for this long needs no warning yet."""
 
@@ -30,7 +30,7 @@ CLAIM_SECONDS: Final = 50
 """How long a warning stays claimed by the sweep that is about to send it.
 
 Lambda retries a failed sweep after a minute (Lambda developer guide, "How Lambda handles errors and
-retries with asynchronous invocation"). By then the retry can claim what the failed one left.
+retries with asynchronous invocation"). By then, the retry can claim what the failed sweep left.
 """
 _BATCH_SIZE: Final = 10
 
@@ -45,7 +45,7 @@ class OwnedKey:
 
 @dataclass(frozen=True, slots=True)
 class DamagedKey:
-    """A key whose record cannot be read; `detail` names the attribute at fault."""
+    """A key whose record cannot be read; `detail` names the invalid attribute."""
 
     key_id: str
     detail: str
@@ -69,7 +69,7 @@ class ExpiryWarning:
         return sha256(text.encode()).hexdigest()[:32]
 
     def detail(self) -> Json:
-        """Return the event as JSON, absent members left out."""
+        """Return the event as JSON, without members that have no value."""
         return present(
             {
                 "version": EVENT_VERSION,
@@ -88,8 +88,8 @@ class ExpiryWarning:
 def due_warning(owned: OwnedKey, now: int) -> ExpiryWarning | None:
     """Return the most urgent warning that is due for a key, or `None`.
 
-    Only keys that work get warnings. A key that was created for a week or less gets none for 7
-    days: whoever created it knows.
+    Only working keys get warnings. A key that was created for a week or less gets no 7-day warning,
+    because its creator knows.
     """
     key, expires_at = owned.key, owned.key.limits.expires_at
     if expires_at is None or key.state(now) is not KeyState.ACTIVE:
@@ -105,7 +105,7 @@ def due_warning(owned: OwnedKey, now: int) -> ExpiryWarning | None:
 
 
 class ExpiringKeys(Protocol):
-    """Where the keys are read from, without their secrets."""
+    """Reads keys without their secrets."""
 
     def expiring(self, now: int, latest: int, /) -> Iterator[Sequence[OwnedKey | DamagedKey]]:
         """Yield pages of the keys that expire after `now` and no later than `latest`.
@@ -117,29 +117,29 @@ class ExpiringKeys(Protocol):
 
 
 class WarningLog(Protocol):
-    """Where sweeps note which warnings they sent, so that none is sent twice.
+    """Records which warnings were sent, so that none is sent twice.
 
     Each method raises `Unavailable` (`KEY_STORE_UNAVAILABLE`).
     """
 
     def sent(self) -> AbstractSet[str]:
-        """Return the ids of the warnings that were sent to keys that may still exist."""
+        """Return the ids of the warnings sent about keys that may still exist."""
         ...
 
     def claim(self, warning: ExpiryWarning, now: int, until: int, /) -> bool:
-        """Claim a warning until a time; return whether no other sweep sent or claimed it."""
+        """Claim a warning until a time; return whether no other sweep has sent or claimed it."""
         ...
 
     def confirm(self, warning: ExpiryWarning, /) -> None:
-        """Note that a claimed warning was sent."""
+        """Record that a claimed warning was sent."""
         ...
 
 
 class WarningBus(Protocol):
-    """Where warnings are sent."""
+    """Sends warnings."""
 
     def send(self, warnings: Sequence[ExpiryWarning], /) -> Sequence[str | None]:
-        """Send warnings; return AWS's error code for each, `None` where accepted."""
+        """Send warnings; return AWS's error code for each, `None` for accepted ones."""
         ...
 
 
@@ -160,11 +160,11 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class ExpirySweep:
-    """Warns of all keys that are about to expire; `clock` gives seconds since the epoch.
+    """Warns of all keys that are about to expire; `clock` returns seconds since the epoch.
 
-    Every key that is near its end is judged in every sweep, so a sweep continues where a crashed
-    one stopped, and makes up for missed days. A sweep claims a warning, sends it and confirms it.
-    If it crashes in between, the next one sends it again, with the same id.
+    Every sweep checks every key that is about to expire, so it continues where a crashed sweep
+    stopped, and makes up for missed days. A sweep claims a warning, sends it and confirms it. If it
+    crashes in between, the next one sends the warning again, with the same id.
     """
 
     keys: ExpiringKeys
@@ -173,10 +173,10 @@ class ExpirySweep:
     clock: Callable[[], float]
 
     def run(self) -> Iterator[Sent | NotSent]:
-        """Send what is due and yield what came of it.
+        """Send the due warnings and yield the results.
 
         Raises:
-            Unavailable: `KEY_STORE_UNAVAILABLE`; what was yielded before is done.
+            Unavailable: `KEY_STORE_UNAVAILABLE`; the results yielded before are final.
         """
         now = int(self.clock())
         sent = self.log.sent()

@@ -17,14 +17,14 @@ from keyscope.model.ids import is_key_id
 from keyscope.model.key_use import USE_FORMAT, USE_MESSAGE
 
 WRITE_INTERVAL_SECONDS: Final = 120
-"""How much later than the recorded one a use must be to be recorded as well. Many containers write
-lines for one key; with their interval of 300 s a figure is true to 420 s, and lines have 180 s more
-to arrive."""
+"""How much later than the recorded use another one must be to be recorded, in seconds. Many
+containers write lines for one key. With their interval of 300 s, a recorded time is accurate to 420
+s, and lines have 180 s more to arrive."""
 MAX_CLOCK_DIFFERENCE_SECONDS: Final = 300
-"""How far ahead of this function's clock a use may be. One that lay further ahead would hide the
-uses until then."""
+"""How far ahead of this function's clock a use may be, in seconds. A later one would hide the uses
+until then."""
 REMEMBERED_SECONDS: Final = 400 * 86_400
-"""How long a last use is remembered; as long as IAM remembers that of its access keys."""
+"""How long a last use is stored, in seconds; as long as IAM stores that of its access keys."""
 MAX_REMEMBERED_KEYS: Final = 10_000
 
 
@@ -48,10 +48,10 @@ class UseFault(StrEnum):
 
 
 class MalformedUse(KeyscopeError):  # noqa: N818 - a state
-    """A line says nothing of a key's use."""
+    """A line does not record a key's use."""
 
     def __init__(self, fault: UseFault) -> None:
-        """Carry what is wrong, and nothing of the line."""
+        """Store what is wrong, and nothing of the line."""
         super().__init__(fault.value)
         self.fault = fault
 
@@ -60,7 +60,7 @@ def read_use(line: str, now: float) -> KeyUse:
     """Read a line of the authorizers' log. `now` is in seconds since the epoch.
 
     Raises:
-        MalformedUse: it is no line of `model.key_use`, or the use lies in the future.
+        MalformedUse: it is not a line of `model.key_use`, or the use is in the future.
     """
     try:
         members: object = json.loads(line)
@@ -83,7 +83,7 @@ def read_use(line: str, now: float) -> KeyUse:
 
 
 class UseWriter(Protocol):
-    """Where last uses are recorded."""
+    """Records last uses."""
 
     def record(self, use: KeyUse, /) -> bool:
         """Record a use unless a later one is recorded; return whether it was recorded.
@@ -95,7 +95,7 @@ class UseWriter(Protocol):
 
 
 class UseReader(Protocol):
-    """Where recorded uses are read."""
+    """Reads recorded uses."""
 
     def last_uses(self, key_ids: Sequence[str], /) -> Mapping[str, int]:
         """Return the recorded uses of these keys, in seconds since the epoch.
@@ -108,7 +108,7 @@ class UseReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line of a log group; CloudWatch Logs gives each an id."""
+    """A line of a log group, with the id that CloudWatch Logs gives it."""
 
     line_id: str
     text: str
@@ -116,7 +116,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What came of a batch of lines: writes, and the ids of what could not be read, with why."""
+    """The result of a batch of lines: writes, and the ids of unreadable lines, with the reasons."""
 
     written: int
     malformed: Sequence[tuple[str, UseFault]]
@@ -124,10 +124,10 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class UseRecorder:
-    """Records the uses in batches of lines. `clock` gives seconds since the epoch.
+    """Records the uses in batches of lines. `clock` returns seconds since the epoch.
 
-    It remembers what it recorded of up to `max_keys` keys, so that the lines of many containers for
-    one key take few writes.
+    It caches what it recorded of up to `max_keys` keys, so that the lines of many containers for
+    one key cause few writes.
     """
 
     store: UseWriter
@@ -139,7 +139,7 @@ class UseRecorder:
         """Record the latest use of each key; name the lines that cannot be read, and skip them.
 
         Raises:
-            Unavailable: a use could not be recorded. The batch may be given again, and again whole.
+            Unavailable: a use could not be recorded. The caller may retry the whole batch.
         """
         latest: dict[str, int] = {}
         malformed: list[tuple[str, UseFault]] = []
@@ -181,10 +181,10 @@ LastUse = int | Unused
 
 @dataclass(frozen=True, slots=True)
 class LastUses:
-    """When keys were last used, as far as it can be told.
+    """When keys were last used, as far as Keyscope knows.
 
-    `sees_all` tells whether every use of the keys is recorded where `store` reads: it is not where
-    other stacks use the same keys. `report` is told when the store cannot be read.
+    `sees_all` is whether `store` contains every use of the keys; it does not if other stacks use
+    the same keys. `report` receives the error if the store cannot be read.
     """
 
     store: UseReader
@@ -194,8 +194,8 @@ class LastUses:
     def of(self, keys: Sequence[Key], now: float) -> Mapping[str, LastUse]:
         """Return the last use of each key, by its id. `now` is in seconds since the epoch.
 
-        It does not raise when the store cannot be read: a list without last uses is better than no
-        list. A key is only said to be never used if a use would still be remembered.
+        Does not raise if the store cannot be read: a list without last uses is better than no list.
+        A key counts as never used only if a use would still be stored.
         """
         if not keys:
             return {}

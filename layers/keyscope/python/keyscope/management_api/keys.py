@@ -19,7 +19,7 @@ _Handler = TypeVar("_Handler", bound=Callable[..., _Answer])
 class KeyFormat(NamedTuple):
     """How a version of the API reads and shows keys.
 
-    `operation_suffix` ends the ids of its operations, and `tag_suffix` its tags.
+    The ids of its operations end with `operation_suffix`, and its tags with `tag_suffix`.
     """
 
     create_body: type[KeyCreateBody]
@@ -32,10 +32,10 @@ class KeyFormat(NamedTuple):
 
 
 class KeyRoutes(NamedTuple):
-    """Where the keys of one kind of owner are: below `owners`, the path of the owners.
+    """The path of the keys of one kind of owner, below `owners`, the path of the owners.
 
-    `owner_id` is the placeholder for an owner's id. `name` is part of the operations' ids, and
-    `listed` says what a list contains.
+    `owner_id` is the placeholder of an owner's id. `name` is part of the operation ids, and
+    `listed` describes the content of a list.
     """
 
     format: KeyFormat
@@ -132,7 +132,7 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
 
 
 def _annotated(types: Mapping[str, object]) -> Callable[[_Handler], _Handler]:
-    """Replace some of a handler's annotations: Powertools validates and documents by them."""
+    """Replace some of a handler's annotations, from which Powertools validates and documents."""
 
     def annotate(handler: _Handler) -> _Handler:
         handler.__annotations__.update(types)

@@ -1,19 +1,19 @@
-"""JSON by RFC 8259 alone, without what Python's parser accepts beyond it."""
+"""JSON as in RFC 8259, without Python's extensions."""
 
 import json
 from typing import Never
 
 
 class RepeatedMemberError(Exception):
-    """An object has two members of one name. The error holds nothing of the text."""
+    """An object contains a member twice. The error contains nothing of the text."""
 
 
 def read_strict_json(text: str) -> object:
-    """Read a JSON text: no NaN, no infinities, no member twice, and no nesting without end.
+    """Read a JSON text; reject NaN, infinities, repeated members and excessive nesting.
 
     Raises:
-        RepeatedMemberError: an object has two members of one name.
-        ValueError: the text is not JSON, or is nested too deep. The error may hold the text.
+        RepeatedMemberError: an object contains a member twice.
+        ValueError: the text is not JSON, or is nested too deep. The error may contain the text.
     """
     try:
         return _DECODER.decode(text)
@@ -23,14 +23,14 @@ def read_strict_json(text: str) -> object:
 
 def _unique_members(members: list[tuple[str, object]]) -> dict[str, object]:
     read = dict(members)
-    # Readers differ in which of two they take (RFC 8259, section 4).
+    # Parsers differ in which of the two they use (RFC 8259, section 4).
     if len(read) != len(members):
         raise RepeatedMemberError
     return read
 
 
 def _refuse_constant(_name: str) -> Never:
-    # NaN and the infinities are Python's extension (RFC 8259, section 6).
+    # NaN and the infinities are Python extensions (RFC 8259, section 6).
     raise ValueError
 
 

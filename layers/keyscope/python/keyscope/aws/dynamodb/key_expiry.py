@@ -1,4 +1,4 @@
-"""The keys as the expiry sweep reads them, and ExpiryWarningsTable, where it notes what it sent."""
+"""The keys as the expiry sweep reads them, and ExpiryWarningsTable, its record of warnings."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -23,15 +23,15 @@ SWEPT_ATTRIBUTES: Final = (
     "revoked_at",
     "generation",
 )
-"""What a sweep reads of a key; the index has all of it, and no secret."""
+"""The attributes that a sweep reads of a key. The index contains all of them, and no secret."""
 
 _KEPT_AFTER_EXPIRY_SECONDS: Final = 86_400
-"""Once a key has expired, no sweep looks for its warnings."""
+"""After this time, no sweep looks for the warnings of an expired key."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedKeys:
-    """The keys of KeysTable as its index has them, milliseconds behind the table."""
+    """The keys of KeysTable in its index, which lags milliseconds behind the table."""
 
     database: Database
     keys_table: str
@@ -44,7 +44,7 @@ class IndexedKeys:
                 "TableName": self.keys_table,
                 "IndexName": OWNER_INDEX,
                 "ProjectionExpression": ", ".join(SWEPT_ATTRIBUTES),
-                # The time at which a revoked key's record is deleted is no expiry.
+                # A revoked key's `expires_at` only says when DynamoDB deletes the record.
                 "FilterExpression": (
                     "expires_at > :now AND expires_at <= :latest"
                     " AND attribute_not_exists(revoked_at)"
@@ -63,8 +63,9 @@ class IndexedKeys:
 class WarningsTable:
     """ExpiryWarningsTable: an item for each warning, until a day after its key's expiry.
 
-    While it has `claimed_until`, a sweep is about to send the warning; without, it was sent.
-    `sweep_id` names this sweep, so that it recognizes its own claim when DynamoDB's answer is lost.
+    An item with `claimed_until` is a warning that a sweep is about to send; one without was sent.
+    `sweep_id` identifies this sweep, so that it recognizes its own claim if DynamoDB's response is
+    lost.
     """
 
     database: Database
@@ -85,7 +86,7 @@ class WarningsTable:
         return {AttributeReader(item).text("warning_id") for page in pages for item in page}
 
     def claim(self, warning: ExpiryWarning, now: int, until: int, /) -> bool:
-        """Claim a warning; return whether no other sweep sent or claimed it."""
+        """Claim a warning; return whether no other sweep has sent or claimed it."""
         return self.database.holds(
             self.database.client.put_item,
             TableName=self.table,
@@ -101,7 +102,7 @@ class WarningsTable:
         )
 
     def confirm(self, warning: ExpiryWarning, /) -> None:
-        """Note that a claimed warning was sent."""
+        """Record that a claimed warning was sent."""
         self.database.call(self.database.client.put_item, TableName=self.table, Item=_item(warning))
 
 
@@ -112,7 +113,7 @@ def _item(warning: ExpiryWarning) -> Item:
 
 def _owned_key(item: Item) -> OwnedKey | DamagedKey:
     reader = AttributeReader(item)
-    # The index has strings for its own key attributes, or it does not have the item.
+    # The index contains an item only if its own key attributes are strings.
     key_id, owner_id = reader.text("key_id"), reader.text("owner_id")
     if not is_key_id(key_id) or not is_owner_id(owner_type_of_key(key_id), owner_id):
         return DamagedKey(key_id, "attribute owner_id")

@@ -16,7 +16,7 @@ from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.key_use import REMEMBERED_SECONDS, KeyUse
 
 MAX_BATCH: Final = 100
-"""Items that one call reads (DynamoDB API reference, BatchGetItem)."""
+"""The most items in one call (DynamoDB API reference, BatchGetItem)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class UseTable:
         except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
             raise Unavailable(Reason.USE_TABLE_UNAVAILABLE, error_code(error)) from None
         if response.get("UnprocessedKeys"):
-            # A use that was not read must not be taken for none.
+            # An unread use must not be taken for no use.
             raise Unavailable(Reason.USE_TABLE_UNAVAILABLE, "UnprocessedKeys")
         return items
 
