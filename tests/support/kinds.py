@@ -25,6 +25,7 @@ KINDS: Final = {
     "example_tools": "runs an example's own tool, such as CDK or Terraform",
     "flushes": "waits for flushes of API Gateway's cache, with a stack for each test",
     "generated": "sends thousands of generated requests",
+    "installed": "reads every file of every installed package",
     "load": "keeps the processor busy for seconds, on purpose",
     "processes": "starts a program for nearly every test",
     "races": "runs a change against every other change",
