@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +18,7 @@ from keyscope.errors import Reason, Refused
 from keyscope.model.principal import CredentialKind
 from tests.support.attacks import Attack, encoded
 from tests.support.builders import NOW, basic, http_event, make_key, rest_request_event
-from tests.support.every_attack import EVERY_POSITION, POSITIONS_OF_ONE_HEADER, every_attack
+from tests.support.every_attack import every_attack
 from tests.support.legal_credentials import legal_values
 from tests.support.logs import functions_log_here
 from tests.support.profile import EXAMPLES
@@ -52,36 +53,30 @@ def served() -> Iterator[Served]:
 
 
 def reason_of(handler: AuthorizerHandler, event: object, captured: Captured) -> str:
-    """Return the reason of a refusal; an allow and a failure fail the test."""
+    """Return the reason of a refusal; a failure fails the test."""
     captured.readouterr()
-    with functions_log_here("hostile_rest", "hostile_http"), pytest.raises(Unauthorized):
-        handler(event, Context())
+    with functions_log_here("hostile_rest", "hostile_http"), suppress(Unauthorized):
+        return f"allowed: {handler(event, Context())['principalId']}"
     lines = [json.loads(line) for line in captured.readouterr().out.splitlines()]
     reasons: list[str] = [line["reason"] for line in lines if line.get("message") == "decision"]
     return reasons[0]
 
 
-@pytest.mark.parametrize("position", EVERY_POSITION)
-def test_a_rest_request_authorizer_refuses_it(
-    position: int, served: Served, capsys: Captured
-) -> None:
-    attack = served.attacks[position]
-    assert reason_of(served.rest, attack.rest_request(), capsys) == attack.reason
+# All attacks are tried in one test, since a test for each would take pytest longer than they do.
+def test_a_rest_request_authorizer_refuses_it(served: Served, capsys: Captured) -> None:
+    told = {it.name: reason_of(served.rest, it.rest_request(), capsys) for it in served.attacks}
+    assert told == {it.name: it.reason for it in served.attacks}
 
 
-@pytest.mark.parametrize("position", EVERY_POSITION)
-def test_an_http_api_refuses_it(position: int, served: Served, capsys: Captured) -> None:
-    attack = served.attacks[position]
-    expected = attack.http_reason or attack.reason
-    assert reason_of(served.http, attack.http(), capsys) == expected
+def test_an_http_api_refuses_it(served: Served, capsys: Captured) -> None:
+    told = {it.name: reason_of(served.http, it.http(), capsys) for it in served.attacks}
+    assert told == {it.name: it.http_reason or it.reason for it in served.attacks}
 
 
-@pytest.mark.parametrize("position", POSITIONS_OF_ONE_HEADER)
-def test_a_rest_token_authorizer_refuses_it(
-    position: int, served: Served, capsys: Captured
-) -> None:
-    attack = served.attacks[position]
-    assert reason_of(served.rest, attack.rest_token(), capsys) == attack.reason
+def test_a_rest_token_authorizer_refuses_it(served: Served, capsys: Captured) -> None:
+    attacks = [it for it in served.attacks if len(it.fields) == 1]
+    told = {it.name: reason_of(served.rest, it.rest_token(), capsys) for it in attacks}
+    assert told == {it.name: it.reason for it in attacks}
 
 
 def test_each_attack_has_a_name_of_its_own_and_a_source() -> None:

@@ -151,13 +151,11 @@ BETWEEN: Final = (
 """What a backend may take for one slash."""
 
 
-@pytest.mark.parametrize("between", BETWEEN)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_route_that_no_key_opens_stays_closed_whatever_stands_for_a_slash(
-    kind: str, between: str
-) -> None:
+def test_a_route_that_no_key_opens_stays_closed_whatever_stands_for_a_slash(kind: str) -> None:
     head, last = NEVER.replace("{appId}", APP_ID).rsplit("/", 1)
-    assert not allows(policy_of(tenant(kind, APP_ID, "jane")), "GET", f"{head}{between}{last}")
+    policy = policy_of(tenant(kind, APP_ID, "jane"))
+    assert [it for it in BETWEEN if allows(policy, "GET", f"{head}{it}{last}")] == []
 
 
 @given(st.data(), FOUR)

@@ -14,7 +14,7 @@ from keyscope.authorize.pipeline import Authorizer
 from keyscope.entry import authorizer
 from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from tests.support.builders import basic, make_key, rest_request_event, token
-from tests.support.every_attack import POSITIONS_OF_ONE_HEADER, every_attack
+from tests.support.every_attack import every_attack
 from tests.support.leaks import (
     CANARY,
     ERRORS,
@@ -128,12 +128,17 @@ def test_no_authorizer_tells_what_writing_the_log_raises(
     assert found(forms_of(CANARY), told + heard.text) == []
 
 
-@pytest.mark.parametrize("position", POSITIONS_OF_ONE_HEADER)
-def test_a_refusal_holds_nothing_of_the_credential(position: int) -> None:
-    attack = every_attack(make_key().key_id, CANARY)[position]
-    told = ""
+def test_a_refusal_holds_nothing_of_the_credential() -> None:
+    attacks = every_attack(make_key().key_id, CANARY)
+    values = {attack.name: attack.fields[0][1] for attack in attacks if len(attack.fields) == 1}
+    leaked = [name for name, it in values.items() if found(forms_of(CANARY, it), told_of(it))]
+    assert leaked == []
+
+
+def told_of(value: str) -> str:
+    """Return all that the refusal of a value tells, or nothing where the value is read."""
     try:
-        parse_credential(attack.fields[0][1])
+        parse_credential(value)
     except Exception as error:  # noqa: BLE001 - whatever it is
-        told = told_by(error)
-    assert found(forms_of(CANARY, attack.fields[0][1]), told) == []
+        return told_by(error)
+    return ""
