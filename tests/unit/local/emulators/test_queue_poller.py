@@ -12,7 +12,13 @@ import pytest
 
 from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
 from local.emulators.listening_program import free_ports
-from local.emulators.queue_poller import polled_queues, read_event_sources
+from local.emulators.queue_poller import (
+    LONGEST_PAUSE_SECONDS,
+    PAUSE_SECONDS,
+    next_pause,
+    polled_queues,
+    read_event_sources,
+)
 from local.emulators.queues import empty_queues
 from local.emulators.tables import local_client
 from local.template.function_loader import LocalFunction
@@ -298,3 +304,14 @@ def test_a_source_that_is_no_queue_of_the_stack_is_refused(polled: Polled, tmp_p
 def test_a_function_that_is_not_of_the_stack_is_refused(polled: Polled) -> None:
     with pytest.raises(TemplateError, match="keyscope-local-Worker is no function of the stack"):
         read_event_sources(polled.stack, {})
+
+
+def test_an_empty_queue_is_read_ever_less_often() -> None:
+    pauses = [PAUSE_SECONDS]
+    for _ in range(4):
+        pauses.append(next_pause(pauses[-1], was_empty=True))
+    assert pauses == [0.2, 0.4, 0.8, 1.0, 1.0]
+
+
+def test_a_queue_in_use_is_read_without_delay() -> None:
+    assert next_pause(LONGEST_PAUSE_SECONDS, was_empty=False) == PAUSE_SECONDS
