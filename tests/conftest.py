@@ -2,12 +2,16 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
+from tests.support.described_aws import DESCRIBED_AWS
 from tests.support.kinds import KINDS, NOT_SLOW, is_slow_file, mark_slow, register
 from tests.support.profile import UNIT_EXAMPLES
 
@@ -39,6 +43,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("left out; `make test-rest` runs them")
         for name, why in KINDS.items():
             terminalreporter.write_line(f"{name}: {why}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _aws_is_described_once() -> Iterator[None]:
+    with patch.object(JSONFileLoader, "load_file", DESCRIBED_AWS):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest.mock import patch
 
-from botocore.loaders import JSONFileLoader
-
 from keyscope_cli.main import main
-from tests.support.described_aws import DESCRIBED_AWS
 from tests.support.in_process import Ended, run_here
 from tests.support.local_run import serving
 
@@ -61,7 +58,6 @@ def keyscope(*arguments: str, text: str = "", **variables: str) -> Ended:
         chdir(ROOT),
         patch.dict(os.environ, own, clear=True),
         patch.object(sys, "argv", ["keyscope", *arguments]),
-        patch.object(JSONFileLoader, "load_file", DESCRIBED_AWS),
     ):
         return run_here(_status_of_main, text)
 
