@@ -77,11 +77,15 @@ def test_other_text_is_shown_as_it_is(text: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_a_person_escapes(way: str, *, terminal: bool) -> None:
     for text, expected in HOSTILE.values():
-        found = written(lambda output, text=text: WAYS[way](output, text), terminal=terminal)
-        # The terminal's own styles and the program's own line ends.
-        plain = re.sub(r"\x1b\[[0-9;]*m", "", found)
-        assert expected in plain
-        assert not [it for it in plain if it != "\n" and unicodedata.category(it) in {"Cc", "Cf"}]
+        told = written_in_plain(way, text, terminal=terminal)
+        assert expected in told
+        assert not [it for it in told if it != "\n" and unicodedata.category(it) in {"Cc", "Cf"}]
+
+
+def written_in_plain(way: str, text: str, *, terminal: bool) -> str:
+    """Return what is written, but for the styles that are the terminal's own."""
+    found = written(lambda output: WAYS[way](output, text), terminal=terminal)
+    return re.sub(r"\x1b\[[0-9;]*m", "", found)
 
 
 @pytest.mark.parametrize("command", [["{}"], ["app", "list", "--{}"], ["explain", "x", "{}"]])
