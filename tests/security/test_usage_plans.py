@@ -6,6 +6,7 @@ and "Usage plans and API keys for REST APIs" in the Amazon API Gateway developer
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from keyscope.authorize.answer import Answer, answer
 from keyscope.authorize.decision import Decision
 from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.authorize.pipeline import authorize
-from keyscope.aws.dynamodb.key_items import Item, record_of_item
+from keyscope.aws.dynamodb.key_items import record_of_item
 from keyscope.aws.telemetry import Telemetry
 from keyscope.errors import Unavailable
 from keyscope.lifecycle.directory import Key, KeyNotFound, Owner
@@ -42,6 +43,7 @@ from tests.support.builders import (
     rotated,
 )
 from tests.support.directories import Operations
+from tests.support.items import item_of_record
 from tests.support.management import proxy_event
 from tests.support.profile import EXAMPLES
 from tests.support.stacks import stack_of
@@ -205,17 +207,7 @@ def test_neither_log_nor_metrics_nor_repr_hold_the_plans_key(
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(value=st.text(max_size=140) | st.from_regex(r"[0-9A-Za-z]{18,130}", fullmatch=True))
 def test_what_api_gateway_would_not_take_is_damage_and_never_an_answer(value: str) -> None:
-    record = GOLD_KEY.record
-    item: Item = {
-        "key_id": {"S": record.key_id},
-        "format": {"N": "1"},
-        "owner_type": {"S": "account"},
-        "owner_id": {"S": record.owner_id},
-        "secret_hash": {"B": record.secret_hash},
-        "generation": {"N": "1"},
-        "secret_ciphertext": {"B": record.secret_ciphertext},
-        "usage_identifier_key": {"S": value},
-    }
+    item = item_of_record(replace(GOLD_KEY.record, usage_identifier_key=value))
     try:
         found = record_of_item(item).usage_identifier_key
     except Unavailable as unavailable:
@@ -240,7 +232,7 @@ def test_another_plan_is_told_to_auditors_and_has_policies_flushed(
     to: str | None, operations: Operations
 ) -> None:
     operations.provisioning().set_usage_identifier_key(KEY_ID, to)
-    assert operations.directory.keys[APP][KEY_ID].usage_identifier_key == to
+    assert operations.directory.keys[KEY_ID].key.usage_identifier_key == to
     assert (operations.flushes.promised, operations.flushes.asked) == (1, 1)
     (event,) = operations.trail.events
     assert GOLD not in json.dumps(event.detail())
@@ -256,7 +248,7 @@ def test_another_plan_is_told_to_auditors_and_has_policies_flushed(
 )
 def test_a_key_stays_in_its_plan(change: Callable[[Any], object], operations: Operations) -> None:
     change(operations.provisioning())
-    assert operations.directory.keys[APP][KEY_ID].usage_identifier_key == GOLD
+    assert operations.directory.keys[KEY_ID].key.usage_identifier_key == GOLD
 
 
 def test_an_unknown_key_is_put_in_no_plan(operations: Operations) -> None:

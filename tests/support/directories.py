@@ -1,39 +1,68 @@
 """A directory in memory, for tests of what stands above it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import assert_never
 
 from keyscope.lifecycle.audit import AuditEvent
 from keyscope.lifecycle.caller import Caller, Iam, JudgedKey
 from keyscope.lifecycle.directory import (
+    MAX_KEYS_PER_OWNER,
+    REVOKED_RECORD_SECONDS,
+    After,
+    Before,
+    ChangedMeanwhile,
     FoundKey,
+    IdTaken,
     Key,
     KeyNotFound,
+    KeyState,
+    NameTaken,
     NewSecret,
+    Offset,
     Owner,
     OwnerNotFound,
+    OwnsApps,
     Page,
     Position,
+    TooManyApps,
+    TooManyKeys,
+    judge,
 )
 from keyscope.lifecycle.operations import Provisioning
 from keyscope.model.ids import OwnerType, account_id_of, creator_of_app
-from keyscope.model.key_record import KeyRecord
+from keyscope.model.key_record import KeyRecord, PreviousSecret
+from tests.support.builders import make_key
+from tests.support.stores import MemoryKeyStore
 
 MAX_APPS = 1_000
 
 
+@dataclass(frozen=True)
+class StoredKey:
+    """A key of an owner, and its record as authorizers read it.
+
+    `revision` counts changes; a key without `has_place` does not count among its owner's ten.
+    """
+
+    owner_id: str
+    key: Key
+    record: KeyRecord
+    revision: int = 0
+    has_place: bool = True
+
+
 @dataclass
 class MemoryDirectory:
-    """Owners and their keys; `asked` names the calls that were made, `listed` what was listed.
+    """A `Directory` for one thread, held to the same contract as the tables.
 
-    `app_limits` are the limits that new apps were created under.
-
-    It holds no limits and no names: the table's own tests do.
+    Authorizers read `records`. `asked` names the calls that were made, `listed` what was listed,
+    `app_limits` the limits that new apps were created under.
     """
 
     owners: dict[str, Owner] = field(default_factory=dict)
-    keys: dict[str, dict[str, Key]] = field(default_factory=dict)
+    keys: dict[str, StoredKey] = field(default_factory=dict)
+    records: MemoryKeyStore = field(default_factory=MemoryKeyStore)
     asked: list[str] = field(default_factory=list)
     listed: list[tuple[OwnerType, str, Position, int]] = field(default_factory=list)
     app_limits: list[int] = field(default_factory=list)
@@ -41,25 +70,50 @@ class MemoryDirectory:
     def hold(self, owner: Owner, *keys: Key) -> None:
         """Hold an owner with its keys from the start."""
         self.owners[owner.owner_id] = owner
-        self.keys[owner.owner_id] = {key.key_id: key for key in keys}
+        for key in keys:
+            record = make_key(owner.owner_type, owner_id=owner.owner_id).record
+            ends_at = key.previous_ends_at
+            previous = None if ends_at is None else PreviousSecret(b"h" * 32, b"sealed", ends_at)
+            record = replace(record, key_id=key.key_id, previous=previous)
+            self._put(StoredKey(owner.owner_id, key, _changed(record, key, None)))
+
+    def change_key(self, key_id: str, change: Callable[[Key], Key]) -> None:
+        """Change a key as another caller does who may change anything."""
+        seen = self.keys[key_id]
+        self._put(_next(seen, change(seen.key), seen.record))
+
+    def clear_away(self, key_id: str) -> None:
+        """Delete a key's record, as DynamoDB does once it has expired."""
+        del self.keys[key_id], self.records.records[key_id]
 
     def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         self.asked.append("add_account")
-        del record, caller
-        self.hold(account, key)
+        self._check(caller)
+        if account.owner_id in self.owners or key.key_id in self.keys:
+            raise IdTaken
+        self.owners[account.owner_id] = account
+        self._put(StoredKey(account.owner_id, key, record))
 
     def add_service_account(self, service_account: Owner, caller: Caller, /) -> None:
         self.asked.append("add_service_account")
-        check_time(caller)
+        self._check(caller)
         self._owner(account_id_of(service_account.owner_id))
-        self.hold(service_account)
+        if service_account.owner_id in self.owners:
+            raise IdTaken
+        self._check_name(service_account)
+        self.owners[service_account.owner_id] = service_account
 
     def add_app(self, app: Owner, max_apps: int, caller: Caller, /) -> None:
         self.asked.append("add_app")
-        check_time(caller)
         self.app_limits.append(max_apps)
-        self._owner(creator_of_app(app.owner_id))
-        self.hold(app)
+        self._check(caller)
+        creator_id = creator_of_app(app.owner_id)
+        self._owner(creator_id)
+        if self._number_of_apps(creator_id) >= max_apps:
+            raise TooManyApps(max_apps)
+        if app.owner_id in self.owners:
+            raise IdTaken
+        self.owners[app.owner_id] = app
 
     def get_owner(self, owner_id: str, /) -> Owner:
         self.asked.append("get_owner")
@@ -75,54 +129,86 @@ class MemoryDirectory:
             for owner_id, owner in sorted(self.owners.items())
             if owner.owner_type is owner_type and owner_id.startswith(creator_id)
         ]
-        return Page(found[:size], has_more=len(found) > size)
+        match position:
+            case After(owner_id):
+                rest = [owner for owner in found if owner_id is None or owner.owner_id > owner_id]
+            case Before(owner_id):
+                rest = [owner for owner in found if owner.owner_id < owner_id]
+                return Page(rest[max(0, len(rest) - size) :], has_more=len(rest) > size)
+            case Offset(skipped):
+                rest = found[skipped:]
+            case _:
+                assert_never(position)
+        return Page(rest[:size], has_more=len(rest) > size)
 
     def update_owner(
         self, owner_id: str, change: Callable[[Owner], Owner], caller: Caller, /
     ) -> tuple[Owner, Owner]:
         self.asked.append("update_owner")
-        check_time(caller)
-        before = self._owner(owner_id)
-        self.owners[owner_id] = change(before)
-        return before, self.owners[owner_id]
+        while True:
+            before = self._owner(owner_id)
+            after = change(before)
+            if after == before:
+                return before, after
+            self._check(caller)
+            # `change` may have changed the owner itself, as another caller does.
+            if self.owners.get(owner_id) is before:
+                self._check_name(after)
+                self.owners[owner_id] = after
+                return before, after
 
     def delete_owner(
         self, owner_id: str, now: int, caller: Caller, /
     ) -> tuple[Owner, Sequence[Key]]:
         self.asked.append("delete_owner")
-        check_time(caller)
-        del now
-        owner = self._owner(owner_id)
+        self._deletable(owner_id)
+        self._check(caller)
+        # What another caller did during the check counts.
+        owner, live = self._deletable(owner_id)
+        for stored in live:
+            self._put(_ended(stored, now))
         del self.owners[owner_id]
-        return owner, list(self.keys.pop(owner_id).values())
+        return owner, [stored.key for stored in live]
 
     def add_key(self, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         self.asked.append("add_key")
-        check_time(caller)
+        self._check(caller)
         self._owner(record.owner_id)
-        self.keys[record.owner_id][key.key_id] = key
+        live = self._live(record.owner_id)
+        if len(live) >= MAX_KEYS_PER_OWNER:
+            expired = [it for it in live if it.key.state(key.created_at) is KeyState.EXPIRED]
+            if not expired:
+                raise TooManyKeys
+            for stored in expired:
+                self._put(replace(stored, has_place=False))
+        if key.key_id in self.keys:
+            raise IdTaken
+        self._put(StoredKey(record.owner_id, key, record))
 
     def get_key(self, owner_id: str, key_id: str, /) -> Key:
         self.asked.append("get_key")
         self._owner(owner_id)
-        return self._key(owner_id, key_id)
+        stored = self._unrevoked(owner_id, key_id)
+        if not stored.has_place:
+            raise KeyNotFound
+        return stored.key
 
     def find_key(self, key_id: str, /) -> FoundKey:
         self.asked.append("find_key")
-        for owner_id, keys in self.keys.items():
-            if key_id in keys and keys[key_id].revoked_at is None:
-                return FoundKey(owner_id, keys[key_id], 0)
-        raise KeyNotFound
+        stored = self.keys.get(key_id)
+        if stored is None or stored.key.revoked_at is not None:
+            raise KeyNotFound
+        return FoundKey(stored.owner_id, stored.key, stored.revision)
 
     def list_keys(self, owner_id: str, /) -> Sequence[Key]:
         self.asked.append("list_keys")
         self._owner(owner_id)
-        return list(self.keys[owner_id].values())
+        return [stored.key for stored in self._live(owner_id)]
 
     def list_former_keys(self, owner_id: str, /) -> Sequence[Key]:
         self.asked.append("list_former_keys")
         self._owner(owner_id)
-        return []
+        return [stored.key for stored in self._stored(owner_id) if not stored.has_place]
 
     def update_key(
         self,
@@ -134,40 +220,131 @@ class MemoryDirectory:
         /,
     ) -> tuple[Key, Key]:
         self.asked.append("update_key")
-        check_time(caller)
-        del secret
-        before = self._key(owner_id, key_id)
-        self.keys[owner_id][key_id] = change(before)
-        return before, self.keys[owner_id][key_id]
+        while True:
+            seen = self._unrevoked(owner_id, key_id)
+            after = change(seen.key)
+            if after == seen.key and secret is None:
+                return seen.key, after
+            self._check(caller)
+            now = self.keys.get(key_id)
+            if now is None or not now.has_place:
+                raise KeyNotFound
+            if now.revision == seen.revision:
+                self._put(_next(seen, after, _changed(seen.record, after, secret)))
+                return seen.key, after
+            if secret is not None:
+                raise ChangedMeanwhile
 
     def revoke_key(self, owner_id: str, key_id: str, now: int, caller: Caller, /) -> Key:
         self.asked.append("revoke_key")
-        check_time(caller)
-        before = self._key(owner_id, key_id)
-        self.keys[owner_id][key_id] = replace(before, revoked_at=now)
-        return before
+        while True:
+            stored = self.keys.get(key_id)
+            if stored is None or stored.owner_id != owner_id:
+                raise KeyNotFound
+            if stored.key.revoked_at is not None:
+                return stored.key
+            self._check(caller)
+            if owner_id not in self.owners:
+                raise KeyNotFound
+            if self.keys.get(key_id) is stored:
+                self._put(_ended(stored, now))
+                return stored.key
+
+    def _check(self, caller: Caller) -> None:
+        """Refuse a caller whose key is no longer good, as every directory does before it writes."""
+        match caller:
+            case Iam():
+                pass
+            case JudgedKey():
+                caller.check_time()
+                stored = self.keys.get(caller.proven.key_id)
+                if stored is None or stored.revision != caller.revision:
+                    judge(self.find_key, caller.proven, caller.clock)
+            case _:
+                assert_never(caller)
+
+    def _check_name(self, owner: Owner) -> None:
+        if owner.owner_type is OwnerType.SERVICE_ACCOUNT and any(
+            other.owner_type is OwnerType.SERVICE_ACCOUNT
+            and other.owner_id != owner.owner_id
+            and account_id_of(other.owner_id) == account_id_of(owner.owner_id)
+            and other.display_name == owner.display_name
+            for other in self.owners.values()
+        ):
+            raise NameTaken
+
+    def _number_of_apps(self, creator_id: str) -> int:
+        return sum(
+            owner.owner_type is OwnerType.APP and creator_of_app(owner_id) == creator_id
+            for owner_id, owner in self.owners.items()
+        )
 
     def _owner(self, owner_id: str) -> Owner:
         if owner_id not in self.owners:
             raise OwnerNotFound
         return self.owners[owner_id]
 
-    def _key(self, owner_id: str, key_id: str) -> Key:
-        key = self.keys.get(owner_id, {}).get(key_id)
-        if key is None or key.revoked_at is not None:
+    def _deletable(self, owner_id: str) -> tuple[Owner, list[StoredKey]]:
+        owner = self._owner(owner_id)
+        if self._number_of_apps(owner_id):
+            raise OwnsApps
+        return owner, self._live(owner_id)
+
+    def _unrevoked(self, owner_id: str, key_id: str) -> StoredKey:
+        stored = self.keys.get(key_id)
+        if stored is None or stored.owner_id != owner_id or stored.key.revoked_at is not None:
             raise KeyNotFound
-        return key
+        return stored
+
+    def _live(self, owner_id: str) -> list[StoredKey]:
+        return [stored for stored in self._stored(owner_id) if stored.has_place]
+
+    def _stored(self, owner_id: str) -> list[StoredKey]:
+        """Return an owner's keys, the oldest first."""
+        found = [stored for stored in self.keys.values() if stored.owner_id == owner_id]
+        return sorted(found, key=lambda stored: (stored.key.created_at, stored.key.key_id))
+
+    def _put(self, stored: StoredKey) -> None:
+        self.keys[stored.key.key_id] = stored
+        self.records.hold(stored.record)
 
 
-def check_time(caller: Caller) -> None:
-    """Refuse a caller whose key is over by now, as every directory does before it writes."""
-    match caller:
-        case Iam():
-            pass
-        case JudgedKey():
-            caller.check_time()
-        case _:
-            assert_never(caller)
+def _next(seen: StoredKey, key: Key, record: KeyRecord) -> StoredKey:
+    return replace(seen, key=key, record=record, revision=seen.revision + 1)
+
+
+def _changed(record: KeyRecord, after: Key, secret: NewSecret | None) -> KeyRecord:
+    """Return the record of a key after a change."""
+    previous = record.previous
+    if after.previous_ends_at is None:
+        previous = None
+    elif secret is not None:
+        previous = PreviousSecret(
+            record.secret_hash, record.secret_ciphertext, after.previous_ends_at
+        )
+    now = record if secret is None else replace(record, **asdict(secret))
+    return replace(
+        now,
+        limits=after.limits,
+        previous=previous,
+        secret_generation=after.secret_generation,
+        usage_identifier_key=after.usage_identifier_key,
+    )
+
+
+def _ended(stored: StoredKey, now: int) -> StoredKey:
+    """Return a key revoked, without a place; its record is cleared away later."""
+    key, record = stored.key, stored.record
+    revoked = replace(
+        key,
+        limits=key.limits._replace(expires_at=None),
+        revoked_at=now,
+        previous_ends_at=None,
+        usage_identifier_key=None,
+    )
+    limits = record.limits._replace(expires_at=now + REVOKED_RECORD_SECONDS)
+    ended = _next(stored, revoked, replace(record, limits=limits, revoked_at=now))
+    return replace(ended, has_place=False)
 
 
 class PlainSealer:

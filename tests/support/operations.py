@@ -88,6 +88,12 @@ def damage_key(store: Store, key_id: str) -> None:
     _put_key(store, record_key(key_id))
 
 
+def clear_away(store: Store, key_id: str) -> None:
+    """Delete a key's record, as DynamoDB does once it has expired."""
+    delete = {"TableName": store.keys_table, "Key": record_key(key_id)}
+    dynamodb_of(store).transact_write_items(TransactItems=[{"Delete": delete}])
+
+
 def _put_key(store: Store, item: Mapping[str, object]) -> None:
     put = {"TableName": store.keys_table, "Item": item}
     dynamodb_of(store).transact_write_items(TransactItems=[{"Put": put}])

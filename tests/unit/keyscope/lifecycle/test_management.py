@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyscope.errors import Forbidden, InvalidInput
+from keyscope.lifecycle.caller import Iam
 from keyscope.lifecycle.directory import (
     After,
     Key,
@@ -110,25 +111,19 @@ Operation = Callable[[Management, str], object]
 DISABLED_AT: Final = frozenset({"disabled_at"})
 
 
-def key_id_of(owner_type: OwnerType) -> str:
-    return KEY_ID_PREFIXES[owner_type] + "0" * 24
-
-
-def caller_key_id_of(owner_type: OwnerType) -> str:
-    return KEY_ID_PREFIXES[owner_type] + "1" * 24
-
-
 def key_operations(owner_type: OwnerType) -> dict[str, Operation]:
-    key_id = key_id_of(owner_type)
+    def key_id_of(owner_id: str) -> str:
+        return KEY_ID_PREFIXES[owner_type] + owner_id
+
     change = KeyChange(chosen=DISABLED_AT, limits=KeyLimits(disabled_at=NOW))
     return {
         "create_key": lambda it, owner: it.create_key(owner_type, owner, KeyRequest("new")),
         "list_keys": lambda it, owner: it.list_keys(owner_type, owner),
-        "get_key": lambda it, owner: it.get_key(owner_type, owner, key_id),
-        "update_key": lambda it, owner: it.update_key(owner_type, owner, key_id, change),
-        "rotate_key": lambda it, owner: it.rotate_key(owner_type, owner, key_id, 60),
-        "end_overlap": lambda it, owner: it.end_overlap(owner_type, owner, key_id),
-        "delete_key": lambda it, owner: it.delete_key(owner_type, owner, key_id),
+        "get_key": lambda it, owner: it.get_key(owner_type, owner, key_id_of(owner)),
+        "update_key": lambda it, owner: it.update_key(owner_type, owner, key_id_of(owner), change),
+        "rotate_key": lambda it, owner: it.rotate_key(owner_type, owner, key_id_of(owner), 60),
+        "end_overlap": lambda it, owner: it.end_overlap(owner_type, owner, key_id_of(owner)),
+        "delete_key": lambda it, owner: it.delete_key(owner_type, owner, key_id_of(owner)),
     }
 
 
@@ -191,22 +186,24 @@ def operations() -> Operations:
 
 def new_operations() -> Operations:
     made = Operations(SteppedClock(NOW))
-    for account_id, *service_accounts in (
-        (ACCOUNT, SERVICE_ACCOUNT, PEER),
-        (OTHER_ACCOUNT, OTHER_SERVICE_ACCOUNT),
-    ):
-        key = Key(PRINCIPALS["user account"].key_id, NOW)
-        made.directory.hold(Owner(OwnerType.ACCOUNT, account_id, "account", NOW), key)
-        for owner_id in service_accounts:
-            hold(made, OwnerType.SERVICE_ACCOUNT, owner_id)
-    for app_id in (APP, APP_OF_SERVICE_ACCOUNT, APP_OF_PEER, OTHER_APP, APP_OF_OTHERS):
-        hold(made, OwnerType.APP, app_id)
+    owners = [
+        *((OwnerType.ACCOUNT, owner_id) for owner_id in (ACCOUNT, OTHER_ACCOUNT)),
+        *(
+            (OwnerType.SERVICE_ACCOUNT, owner_id)
+            for owner_id in (SERVICE_ACCOUNT, PEER, OTHER_SERVICE_ACCOUNT)
+        ),
+        *(
+            (OwnerType.APP, owner_id)
+            for owner_id in (APP, APP_OF_SERVICE_ACCOUNT, APP_OF_PEER, OTHER_APP, APP_OF_OTHERS)
+        ),
+    ]
+    callers = {principal.owner_id: principal.key_id for principal in PRINCIPALS.values()}
+    for owner_type, owner_id in owners:
+        # A service account's name is its own.
+        owner = Owner(owner_type, owner_id, f"name of {owner_id}", NOW)
+        key_ids = {KEY_ID_PREFIXES[owner_type] + owner_id, *filter(None, [callers.get(owner_id)])}
+        made.directory.hold(owner, *(Key(key_id, NOW) for key_id in key_ids))
     return made
-
-
-def hold(operations: Operations, owner_type: OwnerType, owner_id: str) -> None:
-    keys = [Key(key_id, NOW) for key_id in (key_id_of(owner_type), caller_key_id_of(owner_type))]
-    operations.directory.hold(Owner(owner_type, owner_id, "name", NOW), *keys)
 
 
 def management(operations: Operations, kind: str = "user account") -> Management:
@@ -214,10 +211,7 @@ def management(operations: Operations, kind: str = "user account") -> Management
 
 
 def change_own_key(own: Management, operations: Operations, **members: object) -> None:
-    key_id = own.principal.key_id
-    for keys in operations.directory.keys.values():
-        if key_id in keys:
-            keys[key_id] = limited(keys[key_id], **members)
+    operations.directory.change_key(own.principal.key_id, lambda key: limited(key, **members))
 
 
 def verdict_of(call: Callable[[], object]) -> str:
@@ -372,7 +366,7 @@ def test_service_accounts_are_those_of_the_account(operations: Operations) -> No
     "name", ["get_key", "update_key", "rotate_key", "end_overlap", "delete_key"]
 )
 def test_an_unknown_key_is_told_and_has_nothing_flushed(name: str, operations: Operations) -> None:
-    operations.directory.keys[APP].clear()
+    operations.directory.clear_away(KEY_ID_PREFIXES[OwnerType.APP] + APP)
     with pytest.raises(KeyNotFound):
         MANAGED_APP_OPERATIONS[name](management(operations), APP)
     assert operations.flushes.promised == 0
@@ -383,8 +377,7 @@ def test_a_new_key_is_in_the_usage_plan_of_the_callers_key(
     owner: tuple[OwnerType, str], operations: Operations
 ) -> None:
     own = management(operations)
-    own_keys = operations.directory.keys[ACCOUNT]
-    own_keys[own.principal.key_id] = Key(own.principal.key_id, NOW, usage_identifier_key="g" * 20)
+    change_own_key(own, operations, usage_identifier_key="g" * 20)
     assert own.create_key(*owner, KeyRequest()).key.usage_identifier_key == "g" * 20
 
 
@@ -396,8 +389,7 @@ def test_a_callers_key_without_a_usage_plan_makes_keys_without_one(operations: O
 @pytest.mark.parametrize("kind", ["user account", "service account"])
 def test_a_key_that_was_revoked_meanwhile_makes_no_other(kind: str, operations: Operations) -> None:
     own = management(operations, kind)
-    for key_ids in operations.directory.keys.values():
-        key_ids.pop(own.principal.key_id, None)
+    operations.directory.clear_away(own.principal.key_id)
     with pytest.raises(Forbidden):
         own.create_key(OwnerType.APP, APP_OF_SERVICE_ACCOUNT, KeyRequest())
     assert "add_key" not in operations.directory.asked
@@ -445,7 +437,7 @@ def test_a_key_that_is_still_active_makes_another(
 
 @pytest.mark.parametrize("name", MANAGED_APP_OPERATIONS)
 def test_an_app_that_is_gone_is_told_by_every_operation(name: str, operations: Operations) -> None:
-    del operations.directory.owners[APP], operations.directory.keys[APP]
+    operations.directory.delete_owner(APP, NOW, Iam())
     with pytest.raises(OwnerNotFound):
         MANAGED_APP_OPERATIONS[name](management(operations), APP)
 
@@ -627,5 +619,5 @@ def test_a_key_that_is_disabled_again_has_nothing_changed(operations: Operations
     own = management(operations)
     change = KeyChange(chosen=DISABLED_AT, limits=KeyLimits(disabled_at=NOW))
     for _ in range(2):
-        own.update_key(OwnerType.APP, APP, KEY_ID, change)
+        own.update_key(OwnerType.APP, APP, KEY_ID_PREFIXES[OwnerType.APP] + APP, change)
     assert (operations.flushes.asked, len(operations.trail.events)) == (1, 1)

@@ -1,28 +1,40 @@
-"""The operations where the store does not decide: ids that are taken, and what is flushed."""
+"""The operations where the store does not decide: ids, rotations, and what is flushed."""
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 import pytest
 
 from keyscope.errors import Unavailable
-from keyscope.lifecycle.caller import Caller
-from keyscope.lifecycle.directory import Directory, IdTaken, Key, OverlapRunning, Owner, OwnsApps
-from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.lifecycle.caller import Caller, ProvenKey
+from keyscope.lifecycle.directory import (
+    Directory,
+    IdTaken,
+    Key,
+    OverlapRunning,
+    Owner,
+    OwnerNotFound,
+    OwnsApps,
+    judge,
+)
+from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
-from keyscope.model.key_record import KeyRecord
+from keyscope.model.key_record import KeyRecord, PreviousSecret
+from keyscope.model.secret import hash_secret
 from local.tour.seed import NoAuditTrail, NoCachedPolicies
 from tests.support.builders import (
+    ACCOUNT,
     APP,
     APP_OF_SERVICE_ACCOUNT,
     NOW,
+    OTHER_ACCOUNT,
     SERVICE_ACCOUNT,
     limited,
 )
-from tests.support.directories import Operations
+from tests.support.directories import Operations, PlainSealer
 from tests.support.stores import SteppedClock
 
 
@@ -38,14 +50,6 @@ class CrowdedDirectory:
         self.tried += 1
         if self.tried <= self.taken:
             raise IdTaken
-
-
-class PlainSealer:
-    """Seals nothing."""
-
-    def seal(self, key_id: str, secret: str, /) -> bytes:
-        del key_id
-        return secret.encode()
 
 
 def operations_over(directory: CrowdedDirectory) -> Provisioning:
@@ -76,8 +80,13 @@ OTHER_KEY_ID: Final = "app_" + "1" * 24
 
 
 @pytest.fixture
-def operations() -> Operations:
-    made = Operations(SteppedClock(NOW))
+def clock() -> SteppedClock:
+    return SteppedClock(NOW)
+
+
+@pytest.fixture
+def operations(clock: SteppedClock) -> Operations:
+    made = Operations(clock)
     plain = Key(
         KEY_ID,
         NOW,
@@ -165,3 +174,151 @@ def test_a_service_account_without_apps_goes_and_has_policies_flushed(
     operations.flushes.promised = operations.flushes.asked = 0
     operations.provisioning().delete_owner(SERVICE_ACCOUNT)
     assert (operations.flushes.promised, operations.flushes.asked) == (1, 1)
+
+
+OVERLAP: Final = 60
+
+
+@pytest.fixture
+def created(operations: Operations) -> CreatedKey:
+    return operations.provisioning().create_key(OwnerType.APP, APP, KeyRequest("key"))
+
+
+def record_of(operations: Operations, created: CreatedKey) -> KeyRecord:
+    record = operations.directory.records.get(created.key.key_id).record
+    assert record is not None
+    return record
+
+
+def test_each_rotation_gives_the_secret_the_next_generation(
+    operations: Operations, created: CreatedKey
+) -> None:
+    generations = [record_of(operations, created).secret_generation]
+    for overlap in (OVERLAP, 0, 0):
+        operations.provisioning().rotate_key(APP, created.key.key_id, overlap)
+        generations.append(record_of(operations, created).secret_generation)
+    assert generations == [1, 2, 3, 4]
+
+
+def test_a_rotated_key_has_a_new_secret_and_keeps_the_old_one_for_the_overlap(
+    operations: Operations, created: CreatedKey
+) -> None:
+    rotated = operations.provisioning().rotate_key(APP, created.key.key_id, OVERLAP)
+    record = record_of(operations, created)
+    assert record.secret_hash == hash_secret(rotated.secret)
+    assert record.previous == PreviousSecret(
+        hash_secret(created.secret), created.secret.encode(), NOW + OVERLAP
+    )
+    assert rotated.key == replace(
+        created.key, rotated_at=NOW, previous_ends_at=NOW + OVERLAP, secret_generation=2
+    )
+
+
+def test_while_an_overlap_runs_another_one_is_refused_and_changes_nothing(
+    operations: Operations, created: CreatedKey, clock: SteppedClock
+) -> None:
+    operations.provisioning().rotate_key(APP, created.key.key_id, OVERLAP)
+    before = record_of(operations, created)
+    clock.now += OVERLAP - 1
+    with pytest.raises(OverlapRunning):
+        operations.provisioning().rotate_key(APP, created.key.key_id, OVERLAP)
+    assert record_of(operations, created) == before
+    clock.now += 1
+    again = operations.provisioning().rotate_key(APP, created.key.key_id, OVERLAP)
+    assert again.key.previous_ends_at == NOW + 2 * OVERLAP
+
+
+def test_a_leaked_secret_is_replaced_at_once_also_while_an_overlap_runs(
+    operations: Operations, created: CreatedKey
+) -> None:
+    operations.provisioning().rotate_key(APP, created.key.key_id, OVERLAP)
+    replaced = operations.provisioning().rotate_key(APP, created.key.key_id, 0)
+    record = record_of(operations, created)
+    assert (record.secret_hash, record.previous) == (hash_secret(replaced.secret), None)
+
+
+def test_an_overlap_can_be_ended_at_once(operations: Operations, created: CreatedKey) -> None:
+    rotated = operations.provisioning().rotate_key(APP, created.key.key_id, OVERLAP)
+    ended = operations.provisioning().end_overlap(APP, created.key.key_id)
+    assert ended.previous_ends_at is None
+    record = record_of(operations, created)
+    assert (record.secret_hash, record.previous) == (hash_secret(rotated.secret), None)
+
+
+@pytest.mark.parametrize("owner_id", [ACCOUNT, OTHER_ACCOUNT])
+def test_an_account_is_neither_changed_nor_deleted(owner_id: str, operations: Operations) -> None:
+    account = Owner(OwnerType.ACCOUNT, ACCOUNT, "Acme", NOW)
+    operations.directory.hold(account)
+    with pytest.raises(OwnerNotFound):
+        operations.provisioning().update_owner(owner_id, lambda it: replace(it, display_name=""))
+    with pytest.raises(OwnerNotFound):
+        operations.provisioning().delete_owner(owner_id)
+    assert operations.provisioning().get_owner(ACCOUNT) == account
+
+
+def interrupted(operations: Operations, happens: Callable[[], object]) -> Provisioning:
+    """Return the operations on behalf of a key; something happens once, right before the write."""
+    key = Key("act_" + "0" * 24, NOW)
+    operations.directory.hold(Owner(OwnerType.ACCOUNT, ACCOUNT, "Acme", NOW), key)
+    proven = ProvenKey(key.key_id, 1, None)
+    interruptions = [happens]
+
+    def clock() -> float:
+        if interruptions:
+            interruptions.pop()()
+        return NOW
+
+    # Whether the caller's key is good by then is asked right before the write.
+    _, judged = judge(operations.directory.find_key, proven, lambda: NOW)
+    return replace(operations.provisioning(), caller=replace(judged, clock=clock))
+
+
+def test_of_two_who_revoke_a_key_at_once_one_is_audited(
+    operations: Operations, created: CreatedKey
+) -> None:
+    own = (APP, created.key.key_id)
+    operations.trail.events.clear()
+    second = interrupted(operations, lambda: operations.provisioning().revoke_key(*own))
+    second.revoke_key(*own)
+    assert len(operations.trail.events) == 1
+
+
+@dataclass
+class WatchedFlushes:
+    """Cached policies that note what is asked of them, and whether the key was disabled then."""
+
+    is_disabled: Callable[[], bool]
+    asked: list[tuple[str, bool]] = field(default_factory=list)
+
+    def flush_in_any_case(self) -> None:
+        self.asked.append(("promise", self.is_disabled()))
+
+    def flush(self) -> None:
+        self.asked.append(("flush", self.is_disabled()))
+
+
+@pytest.mark.parametrize(
+    ("at_first", "meanwhile", "is_flushed"),
+    [
+        pytest.param(NOW - 1, None, True, id="another enables it"),
+        pytest.param(None, NOW - 1, True, id="another disables it, too"),
+        pytest.param(None, None, True, id="another leaves it enabled"),
+        pytest.param(NOW - 1, NOW - 2, False, id="another disables it anew"),
+    ],
+)
+def test_whether_policies_are_flushed_is_told_by_the_key_that_the_change_is_made_to(
+    at_first: int | None, meanwhile: int | None, operations: Operations, *, is_flushed: bool
+) -> None:
+    def disable(key: Key) -> Key:
+        return limited(key, display_name="new", disabled_at=key.limits.disabled_at or NOW)
+
+    def interrupt() -> None:
+        changing(expires_at=NOW + 9, disabled_at=meanwhile)(operations.provisioning())
+
+    changing(disabled_at=at_first)(operations.provisioning())
+    policies = WatchedFlushes(
+        lambda: operations.directory.keys[KEY_ID].key.limits.disabled_at is not None
+    )
+    racing = replace(interrupted(operations, interrupt), policies=policies)
+    racing.update_key(APP, KEY_ID, disable)
+    assert policies.asked == ([("promise", False), ("flush", True)] if is_flushed else [])
