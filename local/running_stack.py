@@ -106,7 +106,7 @@ def polled_stack(loaded: LoadedStack) -> Iterator[None]:
 
 @contextmanager
 def subscribed_stack(loaded: LoadedStack) -> Iterator[None]:
-    """Give functions the lines of other functions' logs that they are subscribed to.
+    """Pass lines of functions' logs to the functions that are subscribed to them.
 
     Raises:
         TemplateError: a subscription filter contains what is not supported here.

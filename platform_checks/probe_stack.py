@@ -177,4 +177,4 @@ def _why(cloudformation: CloudFormationClient, name: str) -> str:
         for event in events
         if event["ResourceStatus"] in _FAILED
     ]
-    return reasons[-1] if reasons else "CloudFormation tells no reason; look into its console"
+    return reasons[-1] if reasons else "CloudFormation gives no reason; see its console"

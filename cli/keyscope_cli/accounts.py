@@ -118,5 +118,5 @@ def _provision(target: Target, request: Mapping[str, object]) -> Mapping[str, An
         titles = "; ".join(
             f"{one['field']} {one['title']} [{one['code']}]" for one in answer["errors"]
         )
-        raise Failure(ExitStatus.NOT_DONE, f"Not done: {titles}")
+        raise Failure(ExitStatus.NOT_DONE, f"Request rejected: {titles}")
     return answer

@@ -181,10 +181,10 @@ def _sentence(result: RequestResult) -> str:
         case RequestResult.PASSES:
             return "The request passes."
         case RequestResult.UNAUTHORIZED:
-            return "The request is answered with 401: the credential proves nobody."
+            return "API Gateway returns 401: the credential is not valid."
         case RequestResult.FORBIDDEN:
-            return "The request is answered with 403: the principal's scope does not reach it."
+            return "API Gateway returns 403: the policy does not allow the request."
         case RequestResult.FAILED:
-            return "The request is answered with 500: the authorizer cannot tell."
+            return "API Gateway returns 500: the authorizer could not decide."
         case _:
             assert_never(result)

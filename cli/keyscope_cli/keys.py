@@ -99,15 +99,15 @@ class KeyCommands:
     ) -> None:
         """Rename a key, or change its expiry or its networks."""
         if (expires_at and never_expires) or (allow and allow_anywhere):
-            raise Failure(ExitStatus.USAGE, "A limit is both set and taken away; give one.")
+            raise Failure(ExitStatus.USAGE, "A limit is both set and removed; use one option.")
         body: dict[str, object] = {self.name_member: name} if name else {}
         if expires_at or never_expires:
             body["expiresAt"] = expires_at
         if allow or allow_anywhere:
             body["allowedCidrs"] = allow or None
         if not body:
-            advice = "Give --name, --expires-at, --never-expires, --allow or --allow-anywhere."
-            raise Failure(ExitStatus.USAGE, "It is not said what to change.", advice)
+            advice = "Use --name, --expires-at, --never-expires, --allow or --allow-anywhere."
+            raise Failure(ExitStatus.USAGE, "Nothing to update.", advice)
         self._show(options, "PATCH", self._path(owner_id, key), body)
 
     def delete(self, options: ManagementOptions, owner_id: OwnerId, key: KeyId) -> None:

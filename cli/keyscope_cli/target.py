@@ -125,8 +125,8 @@ def local_target(file: Path | None) -> Target:
 
 
 def _not_named() -> Failure:
-    advice = "Give --stack NAME (or set KEYSCOPE_STACK), or --local while `make run` runs."
-    return Failure(ExitStatus.USAGE, "It is not said which Keyscope is meant.", advice)
+    advice = "Use --stack NAME (or set KEYSCOPE_STACK), or --local while `make run` runs."
+    return Failure(ExitStatus.USAGE, "No stack selected.", advice)
 
 
 def output_of(outputs: Mapping[str, str], name: str) -> str:

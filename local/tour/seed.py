@@ -36,7 +36,7 @@ class IssuedKey:
 
     @classmethod
     def new(cls, owner_type: OwnerType) -> "IssuedKey":
-        """Make a key that no store contains."""
+        """Create a key that no store contains."""
         key_id = new_key_id(owner_type)
         return cls(key_id, new_secret(key_id))
 

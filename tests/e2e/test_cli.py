@@ -151,7 +151,7 @@ def test_a_long_list_is_read_to_its_end(run: LocalRun, account: Path) -> None:
         (("app", "show", "nonsense!"), 2, "is no id"),
         (("app", "create", ""), 4, "displayName"),
         (("app", "show", "0" * 24), 3, "does not reach"),
-        (("key", "update", "0" * 24, "app_" + "0" * 24), 2, "not said what to change"),
+        (("key", "update", "0" * 24, "app_" + "0" * 24), 2, "Nothing to update"),
         (("app", "list", "--credential-file", "/nowhere"), 2, "cannot be read"),
         (("app", "list", "--key-id", "x"), 2, "is no key id"),
         (("app", "list", "--key-id", "act_" + "0" * 24), 2, "KEYSCOPE_SECRET"),

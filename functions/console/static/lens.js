@@ -12,9 +12,9 @@ const KINDS = [
 ];
 const ANSWERS = {
   passes: ["allowed", "The request passes."],
-  401: ["refused", "The request is refused with 401: the credential proves nobody."],
-  403: ["refused", "The request is refused with 403: the credential is good, but does not reach this."],
-  500: ["failed", "The request fails with 500: the authorizer cannot tell now."],
+  401: ["refused", "API Gateway returns 401: the credential is not valid."],
+  403: ["refused", "API Gateway returns 403: the policy does not allow the request."],
+  500: ["failed", "API Gateway returns 500: the authorizer could not decide."],
 };
 const VERDICTS = { passed: "passed", failed: "failed", not_reached: "not reached" };
 

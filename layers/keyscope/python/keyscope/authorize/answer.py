@@ -15,7 +15,7 @@ class Answer(TypedDict):
     usageIdentifierKey: NotRequired[str]
 
 
-class Unauthorized(Exception):  # noqa: N818 - the name is what API Gateway is told
+class Unauthorized(Exception):  # noqa: N818 - the message for API Gateway
     """Makes API Gateway return 401, which requires exactly this message."""
 
     def __init__(self) -> None:

@@ -97,7 +97,7 @@ class DynamoDbClient(ItemReader, Protocol):
 
 
 class UseTableClient(Protocol):
-    """What is used of DynamoDB to record and read the use of keys."""
+    """The DynamoDB operations that record and read the use of keys."""
 
     def update_item(self, **kwargs: object) -> dict[str, Any]:
         """Change or create one item."""
@@ -232,7 +232,7 @@ def writing_dynamodb_client() -> DynamoDbClient:
 
 
 def use_table_client() -> UseTableClient:
-    """Make a DynamoDB client for the use of keys, which gives up as soon as an authorizer's."""
+    """Create a DynamoDB client for the use of keys, with an authorizer's timeouts."""
     return cast("UseTableClient", _json_client("dynamodb", _CONFIG))
 
 

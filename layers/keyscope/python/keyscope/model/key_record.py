@@ -33,8 +33,8 @@ class KeyRecord:
     - `secret_ciphertext` is the secret encrypted by KMS with the key id as encryption context.
       Tokens need it.
     - `previous` is the secret that the last rotation replaced. It stays after its end, so that its
-      use can be told from a wrong secret. For the same reason a revoked key's record is kept for a
-      while, without any secret: it can be told from a key that never existed.
+      use is not mistaken for a wrong secret. For the same reason a revoked key's record is kept for
+      a while, without any secret: the key is not mistaken for one that never existed.
     - `secret_generation` is the generation of `secret_hash`: a key's first secret is 1, and each
       rotation adds one.
     - `usage_identifier_key` is the value of the API Gateway key whose usage plan throttles this
