@@ -15,6 +15,7 @@ from keyscope.aws.dynamodb.key_expiry import IndexedKeys, WarningsTable
 from keyscope.aws.dynamodb.transactions import Database
 from keyscope.aws.event_bus import EVENT_SOURCE
 from keyscope.aws.expiry_events import DETAIL_TYPE
+from keyscope.entry import expiry_sweep
 from keyscope.entry.expiry_sweep import ExpirySweepHandler, expiry_sweep_handler
 from keyscope.errors import Unavailable
 from keyscope.lifecycle.directory import Key
@@ -94,6 +95,8 @@ def world(
     for name, value in moto_store.environment.items():
         monkeypatch.setenv(name, value)
     client = cast("Any", local_client("events", moto.endpoint_url))
+    # One that waits longer: on a busy machine the function's own sends an event a second time.
+    monkeypatch.setattr(expiry_sweep, "events_client", lambda: client)
     queues = cast("Any", local_client("sqs", moto.endpoint_url))
     name = f"warnings-{secrets.token_hex(4)}"
     client.create_event_bus(Name=name)
