@@ -60,6 +60,7 @@ def decided_by(record: KeyRecord) -> dict[str, object]:
         "owner_id": record.owner_id,
         "expires_at": record.limits.expires_at,
         "allowed_cidrs": record.limits.allowed_cidrs,
+        "permissions": record.limits.permissions or (),
         "revoked_at": record.revoked_at,
         "disabled_at": record.limits.disabled_at,
         "secret_generation": record.secret_generation,
@@ -96,7 +97,12 @@ def app_id(operations: Provisioning) -> str:
 def fullest(operations: Provisioning, app_id: str) -> CreatedKey:
     """A key whose record has every optional attribute of a live key."""
     request = KeyRequest(
-        "Server", limits=KeyLimits(expires_at=NOW + 900, allowed_cidrs=("192.0.2.0/24",))
+        "Server",
+        limits=KeyLimits(
+            expires_at=NOW + 900,
+            allowed_cidrs=("192.0.2.0/24",),
+            permissions=("read", "users:read"),
+        ),
     )
     created = operations.create_key(APP, app_id, request)
     key_id = created.key.key_id

@@ -82,6 +82,14 @@ def test_no_path_that_is_not_denied_is_read_as_a_route_that_no_key_opens(
     assert left_over(read_as_holding(word, decodings), kind, also=spelled) is None
 
 
+def test_the_few_patterns_of_a_closed_route_deny_all_that_the_many_deny() -> None:
+    for word in ("cookie", "attachments", "tokens", "o_O~"):
+        many, few = (spellings_of(["head"], [word], few=few) for few in (False, True))
+        wide = [pattern.strip("*") for pattern in (one.removeprefix("/head") for one in few)]
+        assert len(few) <= len(many)
+        assert [one for one in many if not any(part in one for part in wide)] == []
+
+
 @cache
 def climbs() -> Dfa:
     return matching(ALPHABET, ["*/..*"])

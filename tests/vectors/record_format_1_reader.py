@@ -37,6 +37,7 @@ def read_format_1(item: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
         "owner_id": owner_id,
         "expires_at": _optional_number(item, "expires_at"),
         "allowed_cidrs": _texts(item, "allowed_cidrs"),
+        "permissions": _texts(item, "permission_names"),
         "revoked_at": revoked_at,
         "disabled_at": _optional_number(item, "disabled_at"),
         "secret_generation": _number(item, "generation"),

@@ -59,6 +59,9 @@ class Reason(StrEnum):
     SOURCE_ADDRESS_NOT_ALLOWED = "source_address_not_allowed"
     SCOPE_NOT_OF_OWNER = "scope_not_of_owner"
     WEBSOCKET_NOT_OF_SCOPE = "websocket_not_of_scope"
+    WEBSOCKET_NOT_OF_PERMISSIONS = "websocket_not_of_permissions"
+    PERMISSION_NOT_OF_KEY = "permission_not_of_key"
+    UNKNOWN_PERMISSION = "unknown_permission"
 
     KEY_STORE_UNAVAILABLE = "key_store_unavailable"
     KMS_UNAVAILABLE = "kms_unavailable"

@@ -221,3 +221,16 @@ def test_the_claims_that_pyjwt_would_judge_are_left_alone() -> None:
 
 def test_a_user_id_has_the_form_that_clients_put_into_paths() -> None:
     assert percent_encoded("a@b+c:d-e") == "a%40b%2Bc%3Ad-e"
+
+
+def test_a_token_may_claim_permissions() -> None:
+    text = signed(scope="app", permissions=["read", "users:write", "read"])
+    assert read_jwt(text).claims.permissions == ("read", "users:write")
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [None, "read", [], ["read"] * 17, ["read", 1], ["read write"], [["read"]], {"read": True}],
+)
+def test_permissions_of_another_shape_are_refused(claimed: object) -> None:
+    assert reason_of(signed(scope="app", permissions=claimed)) is Reason.MALFORMED_CLAIM

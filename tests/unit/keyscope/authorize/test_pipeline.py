@@ -406,3 +406,37 @@ def test_a_decision_does_not_print_the_credential() -> None:
     decision = decided(KEY.basic())
     assert KEY.secret not in repr(decision)
     assert KEY.basic().split()[1] not in repr(decision)
+
+
+def test_the_context_names_the_permissions_of_a_limited_key_alone() -> None:
+    narrow = limited(KEY.record, permissions=("read", "users:write"))
+    by = authorizer(MemoryKeyStore({KEY.key_id: narrow}))
+    assert answer(decided(KEY.basic(), by))["context"]["permissions"] == "read users:write"
+    one = KEY.bearer(scope="app", permissions=["read"])
+    assert answer(decided(one, by))["context"]["permissions"] == "read"
+    assert "permissions" not in answer(decided(KEY.basic()))["context"]
+
+
+def test_a_key_whose_permissions_the_map_does_not_know_is_denied_the_whole_api() -> None:
+    narrow = limited(KEY.record, permissions=("gone",))
+    decision = decided(KEY.basic(), authorizer(MemoryKeyStore({KEY.key_id: narrow})))
+    assert decision.policy is not None
+    assert decision.policy["Statement"] == [
+        {
+            "Effect": "Deny",
+            "Action": "execute-api:Invoke",
+            "Resource": ["arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/*"],
+        }
+    ]
+
+
+def test_a_token_is_refused_by_the_record_as_it_is_now_and_not_as_it_was_cached() -> None:
+    store = MemoryKeyStore({KEY.key_id: limited(KEY.record, permissions=("read",))})
+    clock = SteppedClock(NOW)
+    cache = KeyCache(store, clock, fresh_seconds=30, stale_seconds=0, max_entries=9)
+    by = replace(authorizer(), keys=cache, clock=clock)
+    claimed = KEY.bearer(scope="app", permissions=["users:read"])
+    assert decided(claimed, by).reason is Reason.PERMISSION_NOT_OF_KEY
+    store.records[KEY.key_id] = KEY.record
+    clock.now += 2
+    assert decided(claimed, by).outcome is Outcome.ALLOWED

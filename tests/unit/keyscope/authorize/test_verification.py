@@ -473,3 +473,59 @@ def test_a_key_record_does_not_print_its_secret() -> None:
     shown = repr(APP_KEY.record)
     assert APP_KEY.secret not in shown
     assert repr(APP_KEY.record.secret_hash) not in shown
+
+
+KNOWN = Circumstances(NOW, None, permissions=("read", "users:read", "users:write"))
+
+
+def with_permissions(*names: str) -> MadeKey:
+    return replace(APP_KEY, record=limited(APP_KEY.record, permissions=names or None))
+
+
+def test_a_key_without_permissions_is_not_limited() -> None:
+    for value in (APP_KEY.basic(), APP_KEY.bearer(scope="app")):
+        assert verified(value, APP_KEY.record, KNOWN).limits.permissions is None
+
+
+def test_a_limited_key_gives_its_permissions() -> None:
+    key = with_permissions("read", "users:write")
+    for value in (key.basic(), key.bearer(scope="app")):
+        permissions = verified(value, key.record, KNOWN).limits.permissions
+        assert permissions == ("read", "users:write")
+
+
+def test_a_permission_that_the_map_no_longer_knows_gives_nothing() -> None:
+    key = with_permissions("gone", "read")
+    assert verified(key.basic(), key.record, KNOWN).limits.permissions == ("read",)
+    key = with_permissions("gone")
+    assert verified(key.basic(), key.record, KNOWN).limits.permissions == ()
+
+
+@pytest.mark.parametrize("held", [(), ("read", "users:write")])
+def test_a_token_may_claim_fewer_permissions_than_its_key_has(held: tuple[str, ...]) -> None:
+    key = with_permissions(*held)
+    value = key.bearer(scope="app", permissions=["read"])
+    assert verified(value, key.record, KNOWN).limits.permissions == ("read",)
+
+
+@pytest.mark.parametrize(
+    ("held", "claimed", "reason"),
+    [
+        (("read",), ["read", "users:read"], Reason.PERMISSION_NOT_OF_KEY),
+        (("read",), ["gone"], Reason.PERMISSION_NOT_OF_KEY),
+        (("read", "gone"), ["gone"], Reason.UNKNOWN_PERMISSION),
+        ((), ["read", "gone"], Reason.UNKNOWN_PERMISSION),
+    ],
+)
+def test_a_token_that_claims_more_than_its_key_has_is_refused(
+    held: tuple[str, ...], claimed: list[str], reason: Reason
+) -> None:
+    key = with_permissions(*held)
+    assert reason_of(key.bearer(scope="app", permissions=claimed), key.record, KNOWN) is reason
+
+
+def test_what_a_token_claims_is_told_only_to_those_who_can_sign_it() -> None:
+    key = with_permissions("read")
+    stranger = replace(key, secret=new_secret())
+    value = stranger.bearer(scope="app", permissions=["users:read"])
+    assert reason_of(value, key.record, KNOWN) is Reason.WRONG_SIGNATURE

@@ -261,3 +261,19 @@ def test_a_made_up_context_fits_together_or_fails_closed(context: dict[str, str]
     else:
         assert principal.context() == context
         assert account_id_of(principal.owner_id) == context["accountId"]
+
+
+def test_the_permissions_of_a_limited_key_are_read() -> None:
+    principal = principal_of_context({**APP_CONTEXT, "permissions": "read users:write"})
+    assert principal.limits.permissions == ("read", "users:write")
+    assert principal_of_context(principal.context()) == principal
+    assert principal_of_context(APP_CONTEXT).limits.permissions is None
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", "read ", "read,write", "read  write", 7, None, ["read"]]
+)
+def test_permissions_of_another_shape_are_no_context(value: object) -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        principal_of_context({**APP_CONTEXT, "permissions": value})
+    assert unavailable.value.detail == "permissions"

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from keyscope.authorize.verification import LIMIT_REASONS, check_limits
 from keyscope.aws.dynamodb.key_items import (
@@ -23,6 +24,7 @@ from keyscope.model.key_limits import (
     NO_LIMITS,
     KeyLimits,
     check_number_of_cidrs,
+    is_permission,
     read_cidr,
     read_expires_at,
     read_limits,
@@ -34,12 +36,16 @@ from tests.support.readers import if_taken
 
 Members = dict[object, object]
 FULL: Final = KeyLimits(
-    expires_at=4_000_000_000, allowed_cidrs=("192.0.2.0/24", "::/0"), disabled_at=NOW
+    expires_at=4_000_000_000,
+    allowed_cidrs=("192.0.2.0/24", "::/0"),
+    disabled_at=NOW,
+    permissions=("read", "users:write"),
 )
 """A value for every limit."""
 REQUEST: Final[Members] = {
     "expiresAt": "2096-10-02T07:06:40Z",
     "allowedCidrs": ["192.0.2.0/24", "::/0", "::/0"],
+    "permissions": ["read", "users:write", "read"],
 }
 """A value for every limit of a new key, as `FULL` has them."""
 CHANGE: Final[Members] = {**REQUEST, "disabled": True}
@@ -117,7 +123,11 @@ def test_a_key_that_is_disabled_again_keeps_its_time() -> None:
     assert FULL.changed(frozenset({"disabled_at"}), again) == FULL
 
 
-@pytest.mark.parametrize("name", KeyLimits._fields)
+CHECKED_BY_POLICY: Final = {"permissions"}
+"""Limits that narrow the policy and refuse nobody."""
+
+
+@pytest.mark.parametrize("name", sorted({*KeyLimits._fields} - CHECKED_BY_POLICY))
 def test_every_limit_refuses_by_itself_and_its_change_can_lift_the_refusal(name: str) -> None:
     limits = NO_LIMITS._replace(**{name: getattr(FULL, name)})
     with pytest.raises(Refused) as refused:
@@ -146,6 +156,43 @@ def test_a_list_of_another_length_is_reported_and_not_read(cidrs: object) -> Non
     faults, limits = faults_and_limits({"allowedCidrs": cidrs})
     assert faults == [("allowedCidrs", "must be a list of 1 to 8 CIDRs")]
     assert limits == NO_LIMITS
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["read", [], ["read"] * 17, {}, {"read": True}, ["read", 7], ["read", ""], ["re ad"], [None]],
+)
+def test_permissions_of_another_shape_are_reported_and_not_read(names: object) -> None:
+    faults, limits = faults_and_limits({"permissions": names})
+    assert [member for member, _ in faults] == ["permissions"]
+    assert limits == NO_LIMITS
+    with pytest.raises(ValidationError):
+        NewLimits.model_validate({"permissions": names})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("read", True),
+        ("conversations:read", True),
+        ("a.B_c-9", True),
+        ("a" * 40, True),
+        ("a" * 41, False),
+        ("", False),
+        ("9", False),
+        (":read", False),
+        ("read,write", False),
+        ("read\n", False),
+        ("r\u00e9ad", False),
+        ("*", False),
+        (7, False),
+        (None, False),
+    ],
+)
+def test_a_permission_is_named_by_a_letter_and_letters_digits_and_marks(
+    name: object, *, expected: bool
+) -> None:
+    assert is_permission(name) is expected
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal, NamedTuple, NoReturn
 
 from keyscope.errors import Misconfigured
 from keyscope.model.ids import ACCOUNT_ID_LENGTH, ID_LENGTHS, IdName
+from keyscope.model.key_limits import MAX_PERMISSION_LENGTH, is_permission
 from keyscope.model.scopes import SCOPES, Scope
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -34,6 +35,9 @@ Grantee = Scope | OtherGrantee
 
 GRANTEES: Final[tuple[Grantee, ...]] = (*Scope, *OtherGrantee)
 _GRANTEES = {grantee.value: grantee for grantee in GRANTEES}
+_GRANTED: Final[tuple[Grantee, ...]] = tuple(
+    grantee for grantee in GRANTEES if grantee is not OtherGrantee.NEVER
+)
 
 OPEN_ENDED: Final[Mapping[Grantee, frozenset[IdName]]] = {
     **{scope: row.open_ended for scope, row in SCOPES.items()},
@@ -67,8 +71,15 @@ _NOT_SPANNED: Mapping[Grantee, frozenset[str]] = {
 _LENGTHS = {name.placeholder: ID_LENGTHS.get(name) for name in IdName}
 """The length of the id that each placeholder represents, in characters; `None` for any text."""
 _APP, _USER = IdName.APP.placeholder, IdName.USER.placeholder
+_ANY_PLACEHOLDER = _placeholders(IdName)
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]+")
 _LIKE_AN_ID = re.compile(f"[0-9a-f]{{{ACCOUNT_ID_LENGTH}}}")
+_KEY = r""""([^"]+)"|'([^']+)'|([\w-]+)"""
+WEBSOCKET = "websocket"
+"""The list of scopes that may open a WebSocket connection; as a rule of a permission, the right to
+do so."""
+PERMISSIONS = "permissions"
+"""The table of a route set that names permissions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +104,86 @@ class Rule:
         depth, others = len(self.segments), len(other.segments)
         return (self.tail != "" or depth >= others) and (other.tail != "" or depth <= others)
 
+    def narrowed_to(self, other: "Rule") -> "Rule | None":
+        """Return what both rules allow, or `None` if that is nothing.
 
-@dataclass(frozen=True, slots=True)
-class AccessMap:
-    """The rules of the selected route sets, by grantee."""
+        Of two paths that overlap, one always contains the other: a star is only at the end.
+        """
+        depth = min(len(self.segments), len(other.segments))
+        if self.segments[:depth] != other.segments[:depth]:
+            return None
+        narrower = self if other.contains(self) else other if self.contains(other) else None
+        if narrower is None:
+            return None
+        methods = tuple([method for method in self.methods if method in other.methods])
+        return Rule(methods, narrower.segments, narrower.tail) if methods else None
+
+    def contains(self, other: "Rule") -> bool:
+        """Return whether the path contains all paths of the other rule."""
+        depth, others = len(self.segments), len(other.segments)
+        if other.segments[:depth] != self.segments:
+            return False
+        match self.tail:
+            case "":
+                return depth == others and not other.tail
+            case "/*":
+                return depth < others or other.tail == "/*"
+            case "*":
+                return True
+
+
+class Permission(NamedTuple):
+    """What keys that are limited to one permission may do, by grantee.
+
+    Every rule lies within the grantee's own rules. If an open-ended placeholder is not the last
+    part of a path, it represents whole ids.
+    """
 
     rules: Mapping[Grantee, tuple[Rule, ...]]
     websocket_scopes: frozenset[Scope]
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """The text of a rule, and its place in the file."""
+class AccessMap:
+    """The rules of the selected route sets, by grantee, and their permissions, by name."""
 
-    route_set: str
-    grantee: Grantee
+    rules: Mapping[Grantee, tuple[Rule, ...]]
+    websocket_scopes: frozenset[Scope]
+    permissions: Mapping[str, Permission]
+
+
+class _Line(NamedTuple):
+    """The text of a rule, and its place in the file: a table, and a key of the table."""
+
+    source: str
+    table: tuple[str, ...]
+    key: str
     text: str
-    number: int
+
+    @property
+    def route_set(self) -> str:
+        return self.table[0]
+
+    @property
+    def grantee(self) -> Grantee:
+        return _GRANTEES[self.key]
+
+    @property
+    def number(self) -> int:
+        """The number of the line in the file, which is only needed to reject a map."""
+        quoted = re.compile(f"[\"']{re.escape(self.text)}[\"']")
+        table: tuple[str, ...] = ()
+        key, elsewhere = "", 1
+        for number, line in enumerate(self.source.split("\n"), 1):
+            if found := re.match(r"\s*\[([^\[\]]+)\]", line):
+                table = tuple("".join(names) for names in re.findall(_KEY, found[1]))
+            elif found := re.match(rf"\s*(?:{_KEY})\s*=", line):
+                key = "".join(filter(None, found.groups()))
+            if quoted.search(line):
+                if (table, key) == (self.table, self.key):
+                    return number
+                elsewhere = number
+        return elsewhere
 
     def refuse(self, reason: str) -> NoReturn:
         """Reject the map because of this line."""
@@ -136,34 +210,41 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
         _refuse_user_ids_of_others(line, rule, rules.values())
         _refuse_closed_routes_that_stay_open(line, rule, rules)
     websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
+    by_set = {name: _by_grantee(rules, [name]) for name in document}
+    permissions = {
+        name: _permissions(
+            source, (name, PERMISSIONS), table.get(PERMISSIONS, {}), by_set[name], websocket[name]
+        )
+        for name, table in document.items()
+    }
     for name in route_sets:
         if name not in document:
             known = ", ".join(document)
             message = f"access map: there is no route set {name!r}; it holds {known}"
             raise Misconfigured(message)
     return AccessMap(
-        rules={
-            grantee: tuple(
-                rule
-                for line, rule in rules.items()
-                if line.grantee is grantee and line.route_set in route_sets
-            )
-            for grantee in GRANTEES
-        },
+        rules=_by_grantee(rules, route_sets),
         websocket_scopes=frozenset().union(*(websocket[name] for name in route_sets)),
+        permissions=_merged([permissions[name] for name in route_sets]),
     )
 
 
+def _by_grantee(
+    rules: Mapping[_Line, Rule], route_sets: Collection[str]
+) -> dict[Grantee, tuple[Rule, ...]]:
+    found: dict[Grantee, list[Rule]] = {grantee: [] for grantee in GRANTEES}
+    for line, rule in rules.items():
+        if line.route_set in route_sets:
+            found[line.grantee].append(rule)
+    return {grantee: tuple(each) for grantee, each in found.items()}
+
+
 def _lines(source: str, document: Mapping[str, object]) -> Iterator[_Line]:
-    """Yield each rule with its line: tomllib gives the order, the source text the position."""
-    position = 0
+    """Yield each rule of each list, with its place."""
     for route_set, table in document.items():
         for grantee, texts in _rule_lists(route_set, table):
             for text in texts:
-                quoted = re.compile(f"[\"']{re.escape(text)}[\"']")
-                if found := quoted.search(source, position):
-                    position = found.end()
-                yield _Line(route_set, grantee, text, source.count("\n", 0, position) + 1)
+                yield _Line(source, (route_set,), grantee, text)
 
 
 def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Grantee, list[str]]]:
@@ -171,27 +252,114 @@ def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Grantee, list[s
         message = f'access map: {route_set!r} is not a table; a route set looks like ["v2"]'
         raise Misconfigured(message)
     for name, value in table.items():
-        if name == "websocket":
+        if name in (WEBSOCKET, PERMISSIONS):
             continue
         if name not in _GRANTEES:
             message = f"access map: [{route_set}] holds {name!r}, which is none of {_names()}"
             raise Misconfigured(message)
-        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-            message = f"access map: [{route_set}] {name} must be a list of strings"
-            raise Misconfigured(message)
-        yield _GRANTEES[name], value
+        yield _GRANTEES[name], _texts(f"[{route_set}] {name}", value)
     for scope in Scope:
         if not table.get(scope):
             message = f"access map: [{route_set}] has no rules for the scope {scope}"
             raise Misconfigured(message)
 
 
+def _texts(where: str, value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        message = f"access map: {where} must be a list of strings"
+        raise Misconfigured(message)
+    return value
+
+
 def _names() -> str:
-    return ", ".join(("websocket", *GRANTEES))
+    return ", ".join((WEBSOCKET, PERMISSIONS, *GRANTEES))
+
+
+def _permissions(
+    source: str,
+    table: tuple[str, ...],
+    named: object,
+    own: Mapping[Grantee, Sequence[Rule]],
+    websocket: frozenset[Scope],
+) -> dict[str, Permission]:
+    """Read the permissions of one route set, whose rules and WebSocket scopes they narrow."""
+    where = f"[{'.'.join(table)}]"
+    if not isinstance(named, dict):
+        message = f"access map: {where} is not a table"
+        raise Misconfigured(message)
+    permissions: dict[str, Permission] = {}
+    for name, value in named.items():
+        if not is_permission(name):
+            message = (
+                f"access map: {where} holds {name!r}, which is no name of a permission; use a"
+                f" letter and then letters, digits and : . _ -, {MAX_PERMISSION_LENGTH} in all"
+            )
+            raise Misconfigured(message)
+        texts = _texts(f"{where} {name}", value)
+        if not texts:
+            message = f"access map: {where} {name} has no rules"
+            raise Misconfigured(message)
+        lines = [_Line(source, table, name, text) for text in texts]
+        opens = any(text == WEBSOCKET for text in texts)
+        if opens and not websocket:
+            lines[texts.index(WEBSOCKET)].refuse("no scope of this set opens a WebSocket")
+        narrowed = [_narrowed(line, own) for line in lines if line.text != WEBSOCKET]
+        permissions[name] = Permission(
+            rules={grantee: _joined(narrowed, grantee) for grantee in _GRANTED},
+            websocket_scopes=websocket if opens else frozenset(),
+        )
+    return permissions
+
+
+def _narrowed(
+    line: _Line, own: Mapping[Grantee, Sequence[Rule]]
+) -> Mapping[Grantee, tuple[Rule, ...]]:
+    """Return what each grantee's own rules and a rule of a permission both allow."""
+    permitted = _read_permitted(line)
+    narrowed = {
+        grantee: tuple(
+            rule
+            for each in own[grantee]
+            if (rule := each.narrowed_to(permitted)) and _is_bound(rule, grantee)
+        )
+        for grantee in _GRANTED
+    }
+    if not any(narrowed.values()):
+        line.refuse("no scope of this set reaches it")
+    return narrowed
+
+
+def _is_bound(rule: Rule, grantee: Grantee) -> bool:
+    """Return whether a policy of the grantee can contain the path.
+
+    A star in place of another placeholder would match slashes, too.
+    """
+    return all(
+        segment in _PLACEHOLDERS[grantee] for segment in rule.segments if segment.startswith("{")
+    )
+
+
+def _joined(
+    parts: Iterable[Mapping[Grantee, tuple[Rule, ...]]], grantee: Grantee
+) -> tuple[Rule, ...]:
+    return tuple(dict.fromkeys(rule for part in parts for rule in part[grantee]))
+
+
+def _merged(sets: Sequence[Mapping[str, Permission]]) -> dict[str, Permission]:
+    """Join the permissions of several route sets that have the same name."""
+    names = dict.fromkeys(name for permissions in sets for name in permissions)
+    merged = {}
+    for name in names:
+        found = [permissions[name] for permissions in sets if name in permissions]
+        merged[name] = Permission(
+            rules={g: _joined([each.rules for each in found], g) for g in _GRANTED},
+            websocket_scopes=frozenset().union(*(each.websocket_scopes for each in found)),
+        )
+    return merged
 
 
 def _websocket_scopes(route_set: str, table: object) -> frozenset[Scope]:
-    names = table.get("websocket", []) if isinstance(table, dict) else []
+    names = table.get(WEBSOCKET, []) if isinstance(table, dict) else []
     if not isinstance(names, list) or not {*names} <= {*Scope}:
         message = f"access map: [{route_set}] websocket must be a list of {', '.join(Scope)}"
         raise Misconfigured(message)
@@ -199,35 +367,64 @@ def _websocket_scopes(route_set: str, table: object) -> frozenset[Scope]:
 
 
 def _read_rule(line: _Line) -> Rule:
+    methods, path = _methods_and_path(line)
+    segments, subtree = _segments(path)
+    for segment in segments:
+        if segment not in _PLACEHOLDERS[line.grantee]:
+            _check_literal(line, segment, line.grantee, _PLACEHOLDERS[line.grantee])
+    _refuse_repeated_placeholders(line, segments)
+    open_ended = _ends_open(line, segments, subtree=subtree)
+    tail: Literal["", "/*", "*"] = "*" if open_ended else "/*" if subtree else ""
+    return Rule(methods, tuple(segments), tail)
+
+
+def _read_permitted(line: _Line) -> Rule:
+    """Read a rule of a permission, which only ever narrows the rules of a scope.
+
+    `METHODS *` narrows nothing but the methods. A segment of question marks represents an id of
+    that many characters that no principal has.
+    """
+    methods, path = _methods_and_path(line, anything="*")
+    if path == "*":
+        return Rule(methods, (), "/*")
+    segments, subtree = _segments(path)
+    for segment in segments:
+        if segment not in _ANY_PLACEHOLDER and set(segment) != {"?"}:
+            _check_literal(line, segment, "a permission", _ANY_PLACEHOLDER)
+    _refuse_repeated_placeholders(line, segments)
+    return Rule(methods, tuple(segments), "/*" if subtree else "")
+
+
+def _methods_and_path(line: _Line, anything: str = "") -> tuple[tuple[str, ...], str]:
     methods_text, space, path = line.text.partition(" ")
     methods = tuple(methods_text.split(","))
-    if not space or not path.startswith("/"):
+    if not space or not (path.startswith("/") or (anything and path == anything)):
         line.refuse("a rule is METHODS PATH, such as 'GET,POST /v2/apps'")
     for method in methods:
         if method not in METHODS:
             line.refuse(f"{method!r} is no method; name one by one: {', '.join(METHODS)}")
     if len(set(methods)) != len(methods):
         line.refuse("a method stands twice")
+    return methods, path
+
+
+def _segments(path: str) -> tuple[list[str], bool]:
+    """Return the segments of a path, and whether it ends with a star for all below them."""
     segments = path[1:].split("/")
     subtree = segments[-1] == "*"
-    if subtree:
-        del segments[-1]
-    for segment in segments:
-        _check_segment(line, segment)
+    return (segments[:-1] if subtree else segments), subtree
+
+
+def _refuse_repeated_placeholders(line: _Line, segments: Sequence[str]) -> None:
     placeholders = [segment for segment in segments if segment.startswith("{")]
     if len(set(placeholders)) != len(placeholders):
         line.refuse("a placeholder stands twice")
-    open_ended = _ends_open(line, segments, subtree=subtree)
-    tail: Literal["", "/*", "*"] = "*" if open_ended else "/*" if subtree else ""
-    return Rule(methods, tuple(segments), tail)
 
 
-def _check_segment(line: _Line, segment: str) -> None:
-    if segment in _PLACEHOLDERS[line.grantee]:
-        return
+def _check_literal(line: _Line, segment: str, whose: str, placeholders: Iterable[str]) -> None:
     if segment.startswith("{"):
-        known = ", ".join(sorted(_PLACEHOLDERS[line.grantee]))
-        line.refuse(f"{segment} is no placeholder of {line.grantee}; it has {known}")
+        known = ", ".join(sorted(placeholders))
+        line.refuse(f"{segment} is no placeholder of {whose}; it has {known}")
     if "*" in segment or "?" in segment:
         line.refuse("a star stands only at the very end, as /*, and a question mark nowhere")
     if segment in {"", "."} or segment.startswith("..") or _LITERAL.fullmatch(segment) is None:

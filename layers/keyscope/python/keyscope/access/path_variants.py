@@ -23,6 +23,7 @@ CLIMBING_ENCODED = (
     (*_BASE, *_SLASHES, *_NESTED, "*%252%*", "*%255%*", "*%25%30*", "*%25%32*", "*%25%35*"),
     (*_BASE, *_SLASHES, *_NESTED, "*%25?%*", "*%25%3*"),
     (*_BASE, *_SLASHES, "*%25*"),
+    (*_BASE, "*%*..*", "*%25*"),
 )
 """For REST APIs, whose policies see the path as sent: it contains no control characters, and a
 percent sign in a name is sent as `%25`. Each tuple is sufficient. The narrowest comes first; the
@@ -33,20 +34,22 @@ CLIMBING_DECODED = (*_BASE, "*%*..*", "*%25*", "*\t*", "*\n*", "*\r*")
 twice, and there may be control characters."""
 
 
-def spellings_of(head: Sequence[str], rest: Sequence[str]) -> list[str]:
+def spellings_of(head: Sequence[str], rest: Sequence[str], *, few: bool = False) -> list[str]:
     """Return patterns for every spelling of a path below an allowed subtree.
 
     The segments of `head` match literally, because no other spelling of them is allowed anyway.
     `rest` are literal segments, of which the longest is enough: a path that a backend reads as this
     one contains that segment as it is, or encodes one of its characters. These patterns, or those
-    against climbing, deny both.
+    against climbing, deny both. With `few`, about half as many patterns also deny paths that encode
+    other characters with the same first digit, such as `{` beside the letters from p to z.
     """
     word = max(rest, key=len)
     octets = sorted({f"{ord(character):02x}" for character in word})
     digits = sorted({octet[0] for octet in octets})
+    forms = [form for octet in octets for form in dict.fromkeys((octet, octet.upper()))]
     parts = [
         word,
-        *(f"%{form}" for octet in octets for form in dict.fromkeys((octet, octet.upper()))),
+        *(f"%{form}" for form in (digits if few else forms)),
         *(f"%25{digit}" for digit in digits),
         *(f"%3{digit}" for digit in digits),
     ]

@@ -6,15 +6,24 @@ necessary, because it only refuses.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NamedTuple, NotRequired, TypedDict
 
-from keyscope.access.access_map import OPEN_ENDED, AccessMap, Grantee, OtherGrantee, Rule
+from keyscope.access.access_map import OPEN_ENDED, AccessMap, Grantee, OtherGrantee
+from keyscope.access.grants import (
+    Grant,
+    Permitted,
+    grants_of,
+    longest_sets,
+    open_part,
+    permitted_grant,
+    permitted_of,
+)
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH, ApiStage, longest_api_stage
-from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED, spellings_of
+from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED
 from keyscope.errors import Misconfigured, Reason, Refused, Unavailable
 from keyscope.model.ids import (
     ID_LENGTHS,
@@ -41,7 +50,8 @@ CACHE_MARGIN_SECONDS = 60
 """How long after the authorizer's clock reading that time may start. API Gateway waits up to 30 s
 for an answer; another 30 s allow for clock skew."""
 _USER_ACCOUNT = OtherGrantee.USER_ACCOUNT
-_GET_AND_PUT = frozenset({"GET", "PUT"})
+_BESIDE_PATH = len(longest_api_stage(0).arn) + len('/"", ')
+"""Characters of a resource in a policy beside its method, path and stage."""
 
 
 Condition = dict[str, dict[str, str | list[str]]]
@@ -64,37 +74,48 @@ class PolicyDocument(TypedDict):
     Statement: list[Statement]
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What one kind of principal may reach: `METHOD/path` patterns with named placeholders."""
+class Fit(NamedTuple):
+    """How policies are rendered so that each of them fits its budget.
 
-    allow: tuple[str, ...]
-    deny: tuple[str, ...]
+    `longest_stage_arn` is the longest stage ARN, in characters, for which that is proven. REST APIs
+    deny the patterns in `climbing`. With `lower_hex`, clients that write escapes in lower case also
+    reach their user. `largest_bytes` is the size of the largest policy at the requested stage
+    length.
+    """
+
+    longest_stage_arn: int
+    climbing: tuple[str, ...] = CLIMBING_ENCODED[0]
+    lower_hex: bool = True
+    largest_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Policies:
     """The access map, prepared for rendering.
 
-    `longest_stage_arn` is the longest stage ARN, in characters, with which every policy is known to
-    fit its budget. With `conditions`, policies contain the limits on time and source address. REST
-    APIs deny the patterns in `climbing`. With `lower_hex`, clients that write escapes in lower case
-    also reach their user. `largest_bytes` is the size of the largest policy at the requested stage
-    length.
+    `permissions` are the names that the map knows, each with the scopes that open a WebSocket with
+    it. With `conditions`, policies contain the limits on time and source address. `fit` is for keys
+    without permissions and `limited_fit` for the others.
     """
 
     grants: Mapping[Grantee, Grant]
+    permitted: Mapping[Grantee, Permitted]
     websocket_scopes: frozenset[Scope]
-    longest_stage_arn: int
+    permissions: Mapping[str, frozenset[Scope]]
+    fit: Fit
+    limited_fit: Fit
     conditions: bool = True
-    climbing: tuple[str, ...] = CLIMBING_ENCODED[0]
-    lower_hex: bool = True
-    largest_bytes: int = 0
+
+    @property
+    def largest_bytes(self) -> int:
+        """The size of the largest policy at the requested stage length, in bytes."""
+        return max(self.fit.largest_bytes, self.limited_fit.largest_bytes)
 
     def longest_stage_name(self, region: str) -> int:
         """Return the length of the longest stage name that a region may have, in characters."""
         shortest = longest_api_stage(0, region)
-        return min(MAX_STAGE_LENGTH, self.longest_stage_arn - len(shortest.arn))
+        longest = min(self.fit.longest_stage_arn, self.limited_fit.longest_stage_arn)
+        return min(MAX_STAGE_LENGTH, longest - len(shortest.arn))
 
 
 def prepare_policies(
@@ -107,31 +128,30 @@ def prepare_policies(
     """Prepare an access map for rendering, and prove that its policies fit their budget.
 
     The proof covers both kinds of API in a region, for stage names of `max_stage_length` characters
-    and for as many more as fit. If the policies do not fit, REST APIs no longer accept user ids in
-    lower-case escapes, and then names with a percent sign.
+    and for as many more as fit, and every set of permissions. If the policies do not fit, REST APIs
+    no longer accept user ids in lower-case escapes, and then names with a percent sign. Permissions
+    change nothing for keys that have none.
 
     Raises:
         Misconfigured: when a policy could exceed `MAX_POLICY_BYTES` or a resource
             `MAX_RESOURCE_LENGTH` with the longest ids and the longest stage ARN.
     """
     stage = longest_api_stage(max_stage_length, region)
+    first = Fit(len(stage.arn))
     policies = Policies(
-        grants={
-            **{scope: _grant(access_map, scope) for scope in Scope},
-            _USER_ACCOUNT: _grant(access_map, Scope.ACCOUNT, _USER_ACCOUNT),
-        },
+        grants=grants_of(access_map),
+        permitted=permitted_of(access_map),
         websocket_scopes=access_map.websocket_scopes,
-        longest_stage_arn=len(stage.arn),
+        permissions={name: each.websocket_scopes for name, each in access_map.permissions.items()},
+        fit=first,
+        limited_fit=first,
         conditions=conditions,
     )
-    choices = [
+    return replace(
         policies,
-        *(replace(policies, lower_hex=False, climbing=denied) for denied in CLIMBING_ENCODED),
-    ]
-    for choice in choices[:-1]:
-        with suppress(Misconfigured):
-            return _proven(choice, stage)
-    return _proven(choices[-1], stage)
+        fit=_fit([(principal, 0) for principal in _longest_principals()], policies, stage),
+        limited_fit=_fit(list(_longest_limited_principals(policies)), policies, stage),
+    )
 
 
 def policy_document(
@@ -141,22 +161,30 @@ def policy_document(
 
     It depends only on the credential and the API, never on the requested method or path: API
     Gateway applies the cached policy to every later request. `now` is in seconds since the epoch.
+    A limited key that reaches nothing gets a Deny of the whole API.
 
     Raises:
         Unavailable: `STAGE_NAME_TOO_LONG`, when the policy might exceed its budget.
     """
-    if len(stage.arn) > policies.longest_stage_arn:
+    permissions, grantee = principal.limits.permissions, _grantee(principal)
+    if permissions is None:
+        grant, fit = policies.grants[grantee], policies.fit
+    else:
+        grant, fit = permitted_grant(policies.permitted[grantee], permissions), policies.limited_fit
+    if len(stage.arn) > fit.longest_stage_arn:
         raise Unavailable(Reason.STAGE_NAME_TOO_LONG, "raise KEYSCOPE_MAX_STAGE_LENGTH")
-    grant = policies.grants[_grantee(principal)]
+    if not grant.allow:
+        everything = _statement("Deny", [stage.any_path("*")])
+        return {"Version": "2012-10-17", "Statement": [everything]}
     allowed = [
         stage.resource(pattern.format_map(ids))
-        for ids in _with_forms_of_user_id(principal, stage, policies)
+        for ids in _with_forms_of_user_id(principal, stage, fit)
         for pattern in grant.allow
     ]
     condition = _condition(principal, stage, policies, now)
     allow = _statement("Allow", list(dict.fromkeys(allowed)), condition)
     denied = _ids_of_any(principal)
-    climbing = CLIMBING_DECODED if stage.decodes_path else policies.climbing
+    climbing = CLIMBING_DECODED if stage.decodes_path else fit.climbing
     closed = [
         *(stage.any_path(pattern) for pattern in climbing),
         *(stage.resource(pattern.format_map(denied)) for pattern in grant.deny),
@@ -173,10 +201,16 @@ def websocket_policy_document(
     `$connect` is the only route that API Gateway authorizes on a WebSocket API.
 
     Raises:
-        Refused: `WEBSOCKET_NOT_OF_SCOPE`, when the access map does not list the scope.
+        Refused: `WEBSOCKET_NOT_OF_SCOPE`, when the access map does not list the scope, and
+            `WEBSOCKET_NOT_OF_PERMISSIONS`, when no permission of a limited key lists `websocket`.
     """
     if principal.scope not in policies.websocket_scopes:
         raise Refused(Reason.WEBSOCKET_NOT_OF_SCOPE)
+    permissions = principal.limits.permissions
+    if permissions is not None and not any(
+        principal.scope in policies.permissions.get(name, ()) for name in permissions
+    ):
+        raise Refused(Reason.WEBSOCKET_NOT_OF_PERMISSIONS)
     condition = _condition(principal, stage, policies, now)
     allow = _statement("Allow", [stage.resource("$connect")], condition)
     return {"Version": "2012-10-17", "Statement": [allow]}
@@ -192,12 +226,13 @@ def policy_sizes(
 ) -> dict[Grantee, int]:
     """Return the size of the longest policy of each kind of principal, in bytes."""
     stages = _both_kinds(longest_api_stage(max_stage_length, region))
-    return {
-        _grantee(principal): max(
-            size_in_bytes(policy_document(principal, stage, policies, now=0)) for stage in stages
-        )
-        for principal in _longest_principals()
-    }
+    limited = (principal for principal, _ in _longest_limited_principals(policies))
+    principals = (*_longest_principals(), *limited)
+    sizes: dict[Grantee, int] = {}
+    for principal, stage in product(principals, stages):
+        size = size_in_bytes(policy_document(principal, stage, policies, now=0))
+        sizes[_grantee(principal)] = max(size, sizes.get(_grantee(principal), 0))
+    return sizes
 
 
 def _statement(
@@ -213,50 +248,6 @@ def _statement(
     return statement
 
 
-def _grant(access_map: AccessMap, *grantees: Grantee) -> Grant:
-    rules = [rule for grantee in grantees for rule in access_map.rules[grantee]]
-    methods: dict[str, set[str]] = {}
-    for rule in rules:
-        methods.setdefault(rule.path, set()).update(rule.methods)
-    allow = (
-        f"{_merged(method, methods[rule.path])}{rule.path}"
-        for rule in rules
-        for method in rule.methods
-    )
-    deny = (
-        f"{method}{pattern}"
-        for never in access_map.rules[OtherGrantee.NEVER]
-        for method in never.methods
-        if (covering := [rule for rule in rules if _covers(rule, method, never)])
-        for pattern in _patterns_of(never, min(len(rule.segments) for rule in covering))
-    )
-    return Grant(*(tuple(dict.fromkeys(patterns)) for patterns in (allow, deny)))
-
-
-def _merged(method: str, methods: set[str]) -> str:
-    """Return the pattern for a method: of API Gateway's seven, `??T` matches only GET and PUT.
-
-    Source: `ANY` covers exactly these seven (API Gateway, "Set up an HTTP method").
-    """
-    return "??T" if method in _GET_AND_PUT and methods >= _GET_AND_PUT else method
-
-
-def _patterns_of(never: Rule, bound: int) -> list[str]:
-    """Return the patterns of a route that no key reaches, below its first `bound` segments."""
-    rest = never.segments[bound:]
-    if rest:
-        return spellings_of(never.segments[:bound], rest)
-    # All that begins with the path: what follows may be some spelling of a slash.
-    return ["/" + "/".join(never.segments) + ("?*" if never.tail else "*")]
-
-
-def _covers(rule: Rule, method: str, never: Rule) -> bool:
-    """Return whether a rule allows part of what `never` excludes."""
-    common = min(len(rule.segments), len(never.segments))
-    same = rule.segments[:common] == never.segments[:common]
-    return method in rule.methods and rule.can_be_as_long_as(never) and same
-
-
 def _grantee(principal: Principal) -> Grantee:
     is_user_account = principal.owner_type is OwnerType.ACCOUNT
     return _USER_ACCOUNT if is_user_account else principal.scope
@@ -266,21 +257,24 @@ def _ids_in_paths(principal: Principal) -> dict[str, str]:
     """Return the ids to fill into paths.
 
     An open-ended id is a prefix, which a star follows: the ids below an owner begin with the
-    owner's.
+    owner's. Where a limited key's path continues, question marks complete the id.
     """
-    begun = {name.value: principal.owner_id for name in OPEN_ENDED[_grantee(principal)]}
+    opened, owner_id = OPEN_ENDED[_grantee(principal)], principal.owner_id
+    begun = {name.value: owner_id for name in opened}
+    if principal.limits.permissions is not None:
+        begun |= {open_part(name): "?" * (ID_LENGTHS[name] - len(owner_id)) for name in opened}
     return {**begun, **principal.ids}
 
 
 def _with_forms_of_user_id(
-    principal: Principal, stage: ApiStage, policies: Policies
+    principal: Principal, stage: ApiStage, fit: Fit
 ) -> Iterator[dict[str, str]]:
     """Yield the ids to fill into paths, once for each form of the user id."""
     ids = _ids_in_paths(principal)
     if principal.user_id is None:
         yield ids
         return
-    for form in _forms_of(principal.user_id, stage, policies):
+    for form in _forms_of(principal.user_id, stage, fit):
         yield {**ids, IdName.USER: form}
 
 
@@ -291,13 +285,13 @@ def _ids_of_any(principal: Principal) -> dict[str, str]:
     return ids | {name.value: ids[name].ljust(ID_LENGTHS[name], "?") for name in opened}
 
 
-def _forms_of(user_id: str, stage: ApiStage, policies: Policies) -> tuple[str, ...]:
+def _forms_of(user_id: str, stage: ApiStage, fit: Fit) -> tuple[str, ...]:
     """Return the forms of a user id that can appear in the path that a policy sees."""
     if stage.decodes_path:
         return (user_id,)
     encoded = percent_encoded(user_id)
     forms = (user_id, encoded, percent_encoded(user_id, lower_hex=True))
-    return tuple(dict.fromkeys(forms if policies.lower_hex else forms[:2]))
+    return tuple(dict.fromkeys(forms if fit.lower_hex else forms[:2]))
 
 
 def _condition(principal: Principal, stage: ApiStage, policies: Policies, now: float) -> Condition:
@@ -338,37 +332,91 @@ def _longest_principals() -> Iterator[Principal]:
             )
 
 
+def _longest_limited_principals(policies: Policies) -> Iterator[tuple[Principal, int]]:
+    """Yield principals with limited keys, of which one has the longest policy of its kind.
+
+    Each comes with the most resources that a policy of its kind contains, or 0 where all of those
+    policies are there.
+    """
+    for principal in _longest_principals():
+        permitted = policies.permitted[_grantee(principal)]
+        grants = {names: permitted_grant(permitted, names) for names in longest_sets(permitted)}
+        limited = {
+            names: replace(principal, limits=principal.limits._replace(permissions=names))
+            for names in grants
+        }
+        if principal.user_id is not None:
+            # Which is the longest depends on the forms of the user id.
+            yield from ((each, 0) for each in limited.values())
+            continue
+        most = max(len(grant.allow) + len(grant.deny) for grant in grants.values())
+        longest = max(grants, key=lambda names: _length(grants[names], limited[names]))
+        yield limited[longest], most
+
+
+def _length(grant: Grant, principal: Principal) -> int:
+    """Return how many characters the resources of a grant take, apart from their stage."""
+    ids = _ids_in_paths(principal)
+    opened = _ids_of_any(principal)
+    allowed = sum(len(pattern.format_map(ids)) for pattern in grant.allow)
+    denied = sum(len(pattern.format_map(opened)) for pattern in grant.deny)
+    return allowed + denied + _BESIDE_PATH * (len(grant.allow) + len(grant.deny))
+
+
 def _both_kinds(stage: ApiStage) -> tuple[ApiStage, ApiStage]:
     # A private API is a REST API with a longer condition key.
     return replace(stage, is_private=True), replace(stage, decodes_path=True)
 
 
-def _proven(policies: Policies, stage: ApiStage) -> Policies:
-    """Return the policies with their largest size and the longest stage ARN that fits them all.
+def _fit(principals: Sequence[tuple[Principal, int]], policies: Policies, stage: ApiStage) -> Fit:
+    """Return the first way to render the principals' policies in which all of them fit.
+
+    Each principal comes with the fewest resources to count for it.
+
+    Raises:
+        Misconfigured: when there is none.
+    """
+    widest = policies.fit
+    choices = [
+        widest,
+        *(widest._replace(lower_hex=False, climbing=denied) for denied in CLIMBING_ENCODED),
+    ]
+    for choice in choices[:-1]:
+        with suppress(Misconfigured):
+            return _proven(choice, principals, policies, stage)
+    return _proven(choices[-1], principals, policies, stage)
+
+
+def _proven(
+    fit: Fit, principals: Iterable[tuple[Principal, int]], policies: Policies, stage: ApiStage
+) -> Fit:
+    """Return the fit with its largest policy and the longest stage ARN with which all policies fit.
 
     Raises:
         Misconfigured: when a policy does not fit on this stage.
     """
-    sizes, room = [], MAX_STAGE_LENGTH
-    for principal, each in product(_longest_principals(), _both_kinds(stage)):
+    policies = replace(policies, fit=fit, limited_fit=fit)
+    sizes, room = [0], MAX_STAGE_LENGTH
+    for (principal, fewest), each in product(principals, _both_kinds(stage)):
         document = policy_document(principal, each, policies, now=0)
         sizes.append(_checked_size(principal, document))
-        allowed = document["Statement"][0]["Resource"]
-        # Only allowed resources name the stage.
-        longest = max(map(len, allowed))
-        room = min(
-            room,
-            (MAX_POLICY_BYTES - sizes[-1]) // len(allowed),
-            MAX_RESOURCE_LENGTH - longest,
-        )
-    return replace(policies, largest_bytes=max(sizes), longest_stage_arn=len(stage.arn) + room)
+        resources = (r for statement in document["Statement"] for r in statement["Resource"])
+        if lengths := [len(r) for r in resources if r.startswith(f"{stage.arn}/")]:
+            spare = (MAX_POLICY_BYTES - sizes[-1]) // max(len(lengths), fewest)
+            room = min(room, spare, MAX_RESOURCE_LENGTH - max(lengths))
+    return fit._replace(largest_bytes=max(sizes), longest_stage_arn=len(stage.arn) + room)
+
+
+def _kind(principal: Principal) -> str:
+    limited = "" if principal.limits.permissions is None else " with limited keys"
+    return f"{_grantee(principal)}{limited}"
 
 
 def _checked_size(principal: Principal, document: PolicyDocument) -> int:
     size = size_in_bytes(document)
     if size > MAX_POLICY_BYTES:
         message = (
-            f"access map: the policy of {_grantee(principal)} can take {size} bytes, more than"
+            f"access map: the policy of {_kind(principal)} can take {size} bytes, more than"
             f" {MAX_POLICY_BYTES}; merge rules into subtrees, select fewer route sets or lower"
             " KEYSCOPE_MAX_STAGE_LENGTH"
         )

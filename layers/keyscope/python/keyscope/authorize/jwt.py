@@ -14,6 +14,7 @@ from jwt.algorithms import HMACAlgorithm
 
 from keyscope.errors import Reason, Refused
 from keyscope.model.ids import IdName, is_key_id, is_safe_user_id
+from keyscope.model.key_limits import read_permissions
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import CredentialKind, Scheme
 from keyscope.model.scopes import SCOPES, Scope
@@ -47,6 +48,7 @@ class Claims(NamedTuple):
     user_id: str | None
     expires_at: int | None
     not_before: int | None
+    permissions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def read_jwt(text: str) -> Jwt:
         user_id=_user_id(members, name_of_user_id) if IdName.USER in SCOPES[scope].claims else None,
         expires_at=_numeric_date(members, "exp"),
         not_before=_numeric_date(members, "nbf"),
+        permissions=_permissions(members),
     )
     return Jwt(text, key_id, claims)
 
@@ -153,6 +156,15 @@ def _user_id(claims: dict[str, object], name: str) -> str:
     if not is_safe_user_id(claimed):
         raise Refused(Reason.UNSAFE_USER_ID)
     return claimed
+
+
+def _permissions(claims: dict[str, object]) -> tuple[str, ...] | None:
+    if "permissions" not in claims:
+        return None
+    try:
+        return read_permissions(claims["permissions"])
+    except ValueError:
+        raise Refused(Reason.MALFORMED_CLAIM) from None
 
 
 def _numeric_date(claims: dict[str, object], name: str) -> int | None:

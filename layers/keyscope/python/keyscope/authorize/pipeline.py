@@ -27,6 +27,7 @@ _RECHECKED = LIMIT_REASONS | {
     Reason.WRONG_SECRET,
     Reason.WRONG_SIGNATURE,
     Reason.REVOKED_KEY,
+    Reason.PERMISSION_NOT_OF_KEY,
 }
 """Refusals that a key created, rotated or given other limits since the read would not get.
 
@@ -88,7 +89,12 @@ class _Steps:
         credential = parse_credential(request.authorization)
         self._credential_kind = credential.kind
         self._key_id = credential.key_id
-        circumstances = Circumstances(now, request.source_address, authorizer.leeway_seconds)
+        circumstances = Circumstances(
+            now,
+            request.source_address,
+            authorizer.leeway_seconds,
+            authorizer.policies.permissions.keys(),
+        )
         principal = self._prove(credential, circumstances)
         if request.has_usage_plans:
             self._usage_identifier_key = principal.usage_identifier_key

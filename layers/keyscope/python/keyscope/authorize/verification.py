@@ -1,6 +1,6 @@
 """From an unproven credential and a key record to a principal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import ip_network
@@ -31,12 +31,14 @@ class Circumstances:
     """The circumstances of a request.
 
     `now` is in seconds since the epoch; `source_address` is `None` if the event does not contain it
-    (TOKEN events); `leeway_seconds` extends a token's `exp` and `nbf`.
+    (TOKEN events); `leeway_seconds` extends a token's `exp` and `nbf`; `permissions` are those that
+    the access map knows.
     """
 
     now: float
     source_address: str | None
     leeway_seconds: int = 0
+    permissions: Collection[str] = ()
 
 
 class _Possession(NamedTuple):
@@ -62,6 +64,7 @@ def verify(
     4. The source address is one that the key allows.
     5. The token is valid at this time (RFC 7519, sections 4.1.4 and 4.1.5).
     6. The key's owner may claim the scope.
+    7. The key and the access map have the permissions that the token claims.
 
     The first step requires the secret, so the later steps reveal nothing to a stranger.
 
@@ -75,11 +78,13 @@ def verify(
     claims = credential.claims
     if claims is None:
         scope = SCOPE_OF_BASIC[known.owner_type]
-        return _principal(possession, credential.kind, scope, None, None)
+        principal = _principal(possession, credential.kind, scope, None, None)
+        return _limited(principal, None, circumstances.permissions)
     token_ends = _verify_token_times(claims, circumstances)
     if claims.scope not in SCOPES_BY_OWNER[known.owner_type]:
         raise Refused(Reason.SCOPE_NOT_OF_OWNER)
-    return _principal(possession, credential.kind, claims.scope, claims.user_id, token_ends)
+    principal = _principal(possession, credential.kind, claims.scope, claims.user_id, token_ends)
+    return _limited(principal, claims.permissions, circumstances.permissions)
 
 
 def _verify_possession(
@@ -177,6 +182,26 @@ def _verify_token_times(claims: Claims, circumstances: Circumstances) -> int | N
     if circumstances.now >= claims.expires_at + leeway:
         raise Refused(Reason.EXPIRED_TOKEN)
     return claims.expires_at + leeway
+
+
+def _limited(
+    principal: Principal, claimed: tuple[str, ...] | None, known: Collection[str]
+) -> Principal:
+    """Return the principal with its effective permissions: those that the token claims, if any.
+
+    A permission of the key that the access map does not know gives nothing.
+    """
+    held = principal.limits.permissions
+    if held is None and claimed is None:
+        return principal
+    if claimed is None:
+        claimed = tuple(name for name in held or () if name in known)
+    for name in claimed:
+        if held is not None and name not in held:
+            raise Refused(Reason.PERMISSION_NOT_OF_KEY)
+        if name not in known:
+            raise Refused(Reason.UNKNOWN_PERMISSION)
+    return replace(principal, limits=principal.limits._replace(permissions=claimed))
 
 
 def _principal(

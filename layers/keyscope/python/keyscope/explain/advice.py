@@ -102,6 +102,17 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.WEBSOCKET_NOT_OF_SCOPE: (
         "Have the caller use another scope, or add this one to websocket in the access map."
     ),
+    Reason.WEBSOCKET_NOT_OF_PERMISSIONS: (
+        "Give the key a permission that lists websocket in the access map, if it is to open"
+        " WebSockets."
+    ),
+    Reason.PERMISSION_NOT_OF_KEY: (
+        "Have the caller claim fewer permissions, or give the key the ones that it lacks."
+    ),
+    Reason.UNKNOWN_PERMISSION: (
+        "Have the caller claim permissions that the access map names: `keyscope access check` lists"
+        " them."
+    ),
     Reason.KEY_STORE_UNAVAILABLE: (
         "Look at DynamoDB's status and at the function's permission to read the keys' table."
     ),

@@ -123,13 +123,27 @@ def _scope(known: Known) -> str:
     return f"Claims {claims.scope}; a key of this {_owner_type(known.record)} gives {given}"
 
 
+def _permissions(known: Known) -> str:
+    if known.record is None:
+        return ""
+    held = known.record.limits.permissions
+    shown = "The key has no permissions, and reaches all of its scope"
+    if held is not None:
+        shown = f"The key is limited to {', '.join(held)}"
+    claims = None if known.credential is None else known.credential.claims
+    if claims is None or claims.permissions is None:
+        return shown
+    return f"{shown}; the token claims {', '.join(claims.permissions)}"
+
+
 def _policy(known: Known) -> str:
     principal = known.decision.principal
     if principal is None:
         return ""
-    ends = principal.limits.expires_at
+    ends, permissions = principal.limits.expires_at, principal.limits.permissions
+    limited = "" if permissions is None else f", limited to {', '.join(permissions)}"
     until = "" if ends is None else f"; it ends at {shown_time(ends)}"
-    return f"For {principal.name}, scope {principal.scope}{until}"
+    return f"For {principal.name}, scope {principal.scope}{limited}{until}"
 
 
 def _owner_type(record: KeyRecord) -> str:
@@ -150,6 +164,7 @@ DETAILS: Final[Mapping[Step, Callable[[Known], str]]] = {
     Step.SOURCE_ADDRESS: _source_address,
     Step.TOKEN_TIMES: _token_times,
     Step.SCOPE: _scope,
+    Step.PERMISSIONS: _permissions,
     Step.POLICY: _policy,
     Step.ACCESS: _nothing,
 }

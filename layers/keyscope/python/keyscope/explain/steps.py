@@ -20,6 +20,7 @@ class Step(StrEnum):
     SOURCE_ADDRESS = "source_address_allowed"
     TOKEN_TIMES = "token_times_hold"  # noqa: S105 - the name of a step
     SCOPE = "scope_of_owner"
+    PERMISSIONS = "permissions_of_key"
     POLICY = "policy_built"
     ACCESS = "access_allowed"
 
@@ -36,6 +37,7 @@ TITLES: Final[Mapping[Step, str]] = {
     Step.SOURCE_ADDRESS: "The source address is allowed",
     Step.TOKEN_TIMES: "The token's time has come and not passed",
     Step.SCOPE: "The key's owner may claim the scope",
+    Step.PERMISSIONS: "The key has the permissions that the token claims",
     Step.POLICY: "A policy is made for the principal",
     Step.ACCESS: "The policy allows the method and path",
 }
@@ -80,7 +82,10 @@ STEP_OF_REASON: Final[Mapping[Reason, Step]] = {
     Reason.TOKEN_NOT_YET_VALID: Step.TOKEN_TIMES,
     Reason.SCOPE_NOT_OF_OWNER: Step.SCOPE,
     Reason.STAGE_NAME_TOO_LONG: Step.POLICY,
+    Reason.PERMISSION_NOT_OF_KEY: Step.PERMISSIONS,
+    Reason.UNKNOWN_PERMISSION: Step.PERMISSIONS,
     Reason.WEBSOCKET_NOT_OF_SCOPE: Step.POLICY,
+    Reason.WEBSOCKET_NOT_OF_PERMISSIONS: Step.POLICY,
 }
 """The step at which each reason stops the pipeline, except for the two that several steps share."""
 

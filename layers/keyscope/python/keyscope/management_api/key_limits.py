@@ -9,10 +9,13 @@ from typing_extensions import TypedDict
 from keyscope.management_api.body import Body, drop_default
 from keyscope.model.key_limits import (
     MAX_ALLOWED_CIDRS,
+    MAX_PERMISSIONS,
+    PERMISSION_PATTERN,
     KeyLimits,
     check_number_of_cidrs,
     read_cidr,
     read_expires_at,
+    read_permissions,
 )
 from keyscope.model.source_address import CIDR_PATTERN
 from keyscope.model.times import DATE_TIME_PATTERN
@@ -68,6 +71,20 @@ AllowedCidrs = Annotated[
         }
     ),
 ]
+Permissions = Annotated[
+    tuple[str, ...],
+    BeforeValidator(read_permissions),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string", "pattern": f"^{PERMISSION_PATTERN}$"},
+            "minItems": 1,
+            "maxItems": MAX_PERMISSIONS,
+            "description": "The permissions that the key is limited to; without it, the key reaches"
+            " all of its scope.",
+        }
+    ),
+]
 
 
 class NewLimits(Body):
@@ -75,10 +92,12 @@ class NewLimits(Body):
 
     expires_at: ExpiresAt | None = None
     allowed_cidrs: AllowedCidrs | None = None
+    permissions: Permissions | None = None
 
     def limits(self) -> KeyLimits:
         """Return the limits; a null is the same as an absent member."""
-        return KeyLimits(self.expires_at, tuple(self.allowed_cidrs or ()))
+        cidrs = tuple(self.allowed_cidrs or ())
+        return KeyLimits(self.expires_at, cidrs, permissions=self.permissions)
 
 
 class ChangedLimits(NewLimits):
@@ -102,3 +121,4 @@ class ShownLimits(TypedDict):
     expiresAt: NotRequired[str]
     allowedCidrs: NotRequired[list[str]]
     disabledAt: NotRequired[str]
+    permissions: NotRequired[list[str]]

@@ -17,6 +17,7 @@ from keyscope.model.ids import (
     is_owner_id,
     owner_type_of_key,
 )
+from keyscope.model.key_limits import KeyLimits, read_permissions
 from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import SCOPES, SCOPES_BY_OWNER, Scope
 
@@ -55,6 +56,7 @@ def principal_of_context(context: object) -> Principal:
         owner_type=owner_type,
         owner_id=owner_id,
         user_id=members.get(IdName.USER),
+        limits=KeyLimits(permissions=_permissions(members)),
         credential_kind=kind,
         secret_generation=int(generation),
     )
@@ -65,6 +67,16 @@ def _text(members: Mapping[object, object], name: str) -> str:
     if not isinstance(value, str):
         raise Unavailable(Reason.MALFORMED_CONTEXT, name)
     return value
+
+
+def _permissions(members: Mapping[object, object]) -> tuple[str, ...] | None:
+    if "permissions" not in members:
+        return None
+    names = _text(members, "permissions").split(" ")
+    try:
+        return read_permissions(names)
+    except ValueError:
+        raise Unavailable(Reason.MALFORMED_CONTEXT, "permissions") from None
 
 
 def _owner_id(members: Mapping[object, object], owner_type: OwnerType) -> str:

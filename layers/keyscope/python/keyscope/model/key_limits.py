@@ -4,6 +4,7 @@
 caches a policy. `aws.dynamodb.key_items` stores it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
@@ -12,8 +13,15 @@ from keyscope.model.times import read_rfc3339, rfc3339_or_none
 
 MAX_ALLOWED_CIDRS: Final = 8
 """The largest number of CIDRs that a key may have, because a policy contains them."""
+MAX_PERMISSIONS: Final = 16
+"""Permissions of one key."""
+MAX_PERMISSION_LENGTH: Final = 40
+"""Characters of a permission's name."""
+PERMISSION_PATTERN: Final = rf"[A-Za-z][A-Za-z0-9:._-]{{0,{MAX_PERMISSION_LENGTH - 1}}}"
+"""Names of permissions, as a regular expression of both Python and JSON Schema."""
+_PERMISSION: Final = re.compile(PERMISSION_PATTERN)
 
-LIMIT_MEMBERS: Final = frozenset({"expiresAt", "allowedCidrs"})
+LIMIT_MEMBERS: Final = frozenset({"expiresAt", "allowedCidrs", "permissions"})
 """The JSON members that limit a new key."""
 
 _T = TypeVar("_T")
@@ -23,13 +31,15 @@ class KeyLimits(NamedTuple):
     """What narrows a key. Times are seconds since the epoch.
 
     Without `expires_at`, a key does not expire. Without `allowed_cidrs`, it works from any address.
-    With `disabled_at`, it is refused until it is enabled.
+    With `disabled_at`, it is refused until it is enabled. With `permissions`, it reaches only that
+    part of its scope.
     """
 
     # A named tuple, because a data class costs a cold start five times as much.
     expires_at: int | None = None
     allowed_cidrs: tuple[str, ...] = ()
     disabled_at: int | None = None
+    permissions: tuple[str, ...] | None = None
 
     def changed(self, chosen: frozenset[str], values: "KeyLimits") -> "KeyLimits":
         """Return the limits with the chosen fields taken from `values`.
@@ -43,6 +53,11 @@ class KeyLimits(NamedTuple):
 
 
 NO_LIMITS: Final = KeyLimits()
+
+
+def is_permission(name: object) -> bool:
+    """Return whether a value has the format of a permission's name."""
+    return isinstance(name, str) and _PERMISSION.fullmatch(name) is not None
 
 
 def read_limits(
@@ -71,7 +86,9 @@ def read_limits(
         for position, cidr in enumerate(listed or ())
     ]
     known = (network for network in networks if network is not None)
-    return KeyLimits(expires_at, tuple(dict.fromkeys(known)))
+    names = members.get("permissions")
+    permissions = None if names is None else read(read_permissions, names, "permissions")
+    return KeyLimits(expires_at, tuple(dict.fromkeys(known)), permissions=permissions)
 
 
 def shown_limits(limits: KeyLimits) -> dict[str, object]:
@@ -80,6 +97,7 @@ def shown_limits(limits: KeyLimits) -> dict[str, object]:
         "expiresAt": rfc3339_or_none(limits.expires_at),
         "allowedCidrs": list(limits.allowed_cidrs) or None,
         "disabledAt": rfc3339_or_none(limits.disabled_at),
+        "permissions": None if limits.permissions is None else list(limits.permissions),
     }
 
 
@@ -118,6 +136,22 @@ def check_number_of_cidrs(number: int) -> None:
     if not 1 <= number <= MAX_ALLOWED_CIDRS:
         message = f"must be a list of 1 to {MAX_ALLOWED_CIDRS} CIDRs"
         raise ValueError(message)
+
+
+def read_permissions(value: object) -> tuple[str, ...]:
+    """Read the permissions that a key is limited to, without repetition.
+
+    Raises:
+        ValueError: with a text that follows the member's name in a sentence.
+    """
+    names = value if isinstance(value, list) else []
+    if not 1 <= len(names) <= MAX_PERMISSIONS or not all(map(is_permission, names)):
+        message = (
+            f"must be a list of 1 to {MAX_PERMISSIONS} names of permissions; leave it out for a key"
+            " that reaches all of its scope"
+        )
+        raise ValueError(message)
+    return tuple(dict.fromkeys(names))
 
 
 def _read_list_of_cidrs(value: object) -> list[object]:

@@ -35,10 +35,12 @@ class Principal:
     """A proven caller, and for how long and from where the proof is valid.
 
     `limits` are the key's, except that `expires_at` is the earliest of the key's expiry, the
-    token's `exp` and, for a previous secret, the end of the overlap. `secret_generation` is the
-    generation of the proven secret: a key's first secret is 1, and each rotation adds one. The
-    management API uses it to judge the caller again. `secret` shows the operator who still uses a
-    previous secret. `usage_identifier_key` is only for API Gateway, which throttles by it.
+    token's `exp` and, for a previous secret, the end of the overlap, and that `permissions` are the
+    effective ones: the token's if it claims some, and only those that the access map knows.
+    `secret_generation` is the generation of the proven secret: a key's first secret is 1, and each
+    rotation adds one. The management API uses it to judge the caller again. `secret` shows the
+    operator who still uses a previous secret. `usage_identifier_key` is only for API Gateway, which
+    throttles by it.
     """
 
     scope: Scope
@@ -80,6 +82,7 @@ class Principal:
 
     def context(self) -> dict[str, str]:
         """Return the backend's context: strings only, without members that do not apply."""
+        permissions = self.limits.permissions
         return {
             "keyId": self.key_id,
             "scope": self.scope.value,
@@ -87,4 +90,5 @@ class Principal:
             **self.ids,
             "credentialKind": self.credential_kind.value,
             "secretGeneration": str(self.secret_generation),
+            **({} if permissions is None else {"permissions": " ".join(permissions)}),
         }

@@ -136,6 +136,32 @@ def test_a_usage_identifier_key_of_another_shape_is_damage(value: Mapping[str, o
     assert unavailable.value.detail == "attribute usage_identifier_key"
 
 
+def test_a_key_may_be_limited_to_permissions() -> None:
+    stored = {"L": [{"S": "read"}, {"S": "users:write"}]}
+    record = record_of_item({**ITEM, "permission_names": stored})
+    assert record.limits.permissions == ("read", "users:write")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"L": []}, id="none"),
+        pytest.param({"L": [{"S": f"p{n}"} for n in range(17)]}, id="too many"),
+        pytest.param({"L": [{"S": "re ad"}]}, id="no name"),
+        pytest.param({"L": [{"S": ""}]}, id="an empty name"),
+        pytest.param({"L": [{"S": "read"}, {"N": "1"}]}, id="a number among them"),
+        pytest.param({"S": "read"}, id="a string"),
+        pytest.param({"SS": ["read"]}, id="a set"),
+        pytest.param({"NULL": True}, id="null"),
+    ],
+)
+def test_permissions_of_another_shape_are_damage(value: Mapping[str, object]) -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        record_of_item({**ITEM, "permission_names": value})
+    assert unavailable.value.reason is Reason.DAMAGED_RECORD
+    assert unavailable.value.detail == "attribute permission_names"
+
+
 def test_a_revoked_record_is_in_no_usage_plan_whatever_the_item_holds() -> None:
     rest: Item = {"revoked_at": {"N": "7"}, "usage_identifier_key": {"S": "short"}}
     assert record_of_item({**ITEM, **rest}).usage_identifier_key is None

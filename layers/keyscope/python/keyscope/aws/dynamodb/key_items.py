@@ -3,6 +3,7 @@
 Without boto3's serializer, because boto3 costs a cold start more than it saves.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from typing import Any, NoReturn
@@ -14,14 +15,19 @@ from keyscope.model.ids import (
     is_usage_identifier_key,
     owner_type_of_key,
 )
-from keyscope.model.key_limits import MAX_ALLOWED_CIDRS, KeyLimits
+from keyscope.model.key_limits import (
+    MAX_ALLOWED_CIDRS,
+    MAX_PERMISSIONS,
+    KeyLimits,
+    is_permission,
+)
 from keyscope.model.key_record import RECORD_FORMAT, KeyRecord, PreviousSecret
 
 Item = Mapping[str, Mapping[str, Any]]
 
 _SHA256_LENGTH = 32
-LIMIT_ATTRIBUTES = ("expires_at", "allowed_cidrs", "disabled_at")
-"""The attributes that `limits_of` reads."""
+LIMIT_ATTRIBUTES = ("expires_at", "allowed_cidrs", "disabled_at", "permission_names")
+"""The attributes that `limits_of` reads. DynamoDB reserves the word `permissions`."""
 _PREVIOUS_SECRET = ("previous_secret_hash", "previous_secret_ciphertext", "previous_ends_at")
 
 
@@ -129,16 +135,20 @@ def limits_of(reader: AttributeReader) -> KeyLimits:
         expires_at=reader.optional_number("expires_at"),
         allowed_cidrs=reader.texts("allowed_cidrs"),
         disabled_at=reader.optional_number("disabled_at"),
+        # Interned: most keys have the same few names, and a container caches thousands of keys.
+        permissions=tuple(map(sys.intern, reader.texts("permission_names"))) or None,
     )
 
 
 def attributes_of_limits(limits: KeyLimits) -> dict[str, Mapping[str, Any] | None]:
     """Return the attributes that store a key's limits, `None` for absent ones."""
     cidrs = [{"S": cidr} for cidr in limits.allowed_cidrs]
+    permissions = limits.permissions
     return {
         "expires_at": stored_number(limits.expires_at),
         "allowed_cidrs": {"L": cidrs} if cidrs else None,
         "disabled_at": stored_number(limits.disabled_at),
+        "permission_names": {"L": [{"S": name} for name in permissions]} if permissions else None,
     }
 
 
@@ -151,6 +161,9 @@ def _sound(limits: KeyLimits) -> KeyLimits:
     # More would not fit the policy, whose budget is proven for that many.
     if len(limits.allowed_cidrs) > MAX_ALLOWED_CIDRS:
         _damaged("allowed_cidrs")
+    permissions = limits.permissions or ()
+    if len(permissions) > MAX_PERMISSIONS or not all(map(is_permission, permissions)):
+        _damaged("permission_names")
     try:
         for cidr in limits.allowed_cidrs:
             ip_network(cidr)
