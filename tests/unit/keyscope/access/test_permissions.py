@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from keyscope.access.access_map import Permission, Rule, read_access_map
+from keyscope.access.access_map import OtherGrantee, Permission, Rule, read_access_map
 from keyscope.access.grants import MAX_CONTAINING_PERMISSIONS
 from keyscope.access.method_arn import ApiStage
 from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED
@@ -91,7 +91,7 @@ def test_a_permission_narrows_each_scope_to_what_both_allow() -> None:
                 ),
                 Scope.APP: (Rule(("GET",), users, "/*"),),
                 Scope.ACCOUNT: (Rule(("GET",), users, "/*"),),
-                "userAccount": (),
+                OtherGrantee.USER_ACCOUNT: (),
             },
             websocket_scopes=frozenset(),
         )

@@ -526,6 +526,6 @@ def test_a_token_that_claims_more_than_its_key_has_is_refused(
 
 def test_what_a_token_claims_is_told_only_to_those_who_can_sign_it() -> None:
     key = with_permissions("read")
-    stranger = replace(key, secret=new_secret())
+    stranger = replace(key, secret=new_secret(key.key_id))
     value = stranger.bearer(scope="app", permissions=["users:read"])
     assert reason_of(value, key.record, KNOWN) is Reason.WRONG_SIGNATURE
