@@ -10,6 +10,7 @@ from keyscope.aws.dynamodb.transactions import Database
 from keyscope.aws.kms_secrets import SecretSealingBox
 from keyscope.entry.settings import DEFAULT_MAX_APPS_PER_CREATOR
 from keyscope.lifecycle.audit import AuditEvent
+from keyscope.lifecycle.key_use import LastUses
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_limits import KeyLimits
@@ -79,6 +80,15 @@ class NoAuditTrail:
         """Do nothing."""
 
 
+class NoUses:
+    """For operations whose answers nobody sees."""
+
+    def last_uses(self, key_ids: Sequence[str], /) -> Mapping[str, int]:
+        """Return no use."""
+        del key_ids
+        return {}
+
+
 def local_provisioning(environment: Mapping[str, str]) -> Provisioning:
     """Build the operations on a local store.
 
@@ -96,6 +106,7 @@ def local_provisioning(environment: Mapping[str, str]) -> Provisioning:
         sealer=SecretSealingBox(cast("KmsClient", kms), environment["KEYSCOPE_KMS_KEY_ARN"]),
         policies=NoCachedPolicies(),
         audit_trail=NoAuditTrail(),
+        uses=LastUses(NoUses(), sees_all=False, report=lambda _: None),
         clock=time.time,
         max_apps_per_creator=DEFAULT_MAX_APPS_PER_CREATOR,
     )

@@ -37,6 +37,8 @@ def variables_of(store: Store) -> dict[str, str]:
         "KEYSCOPE_KEYS_TABLE": store.keys_table,
         "KEYSCOPE_DIRECTORY_TABLE": store.directory_table,
         "KEYSCOPE_KMS_KEY_ARN": store.kms_key_arn,
+        "KEYSCOPE_USE_TABLE": store.use_table,
+        "KEYSCOPE_SEES_ALL_USE": "true",
         "KEYSCOPE_FLUSH_QUEUE_URL": store.flush_queue_url,
     }
 

@@ -29,9 +29,11 @@ from keyscope.lifecycle.directory import (
     TooManyKeys,
     judge,
 )
+from keyscope.lifecycle.key_use import LastUses
 from keyscope.lifecycle.operations import Provisioning
 from keyscope.model.ids import OwnerType, account_id_of, creator_of_app
 from keyscope.model.key_record import KeyRecord, PreviousSecret
+from local.tour.seed import NoUses
 from tests.support.builders import make_key
 from tests.support.stores import MemoryKeyStore
 
@@ -390,5 +392,11 @@ class Operations:
 
     def provisioning(self) -> Provisioning:
         return Provisioning(
-            self.directory, PlainSealer(), self.flushes, self.trail, self.clock, MAX_APPS
+            self.directory,
+            PlainSealer(),
+            self.flushes,
+            self.trail,
+            LastUses(NoUses(), sees_all=True, report=lambda _: None),
+            self.clock,
+            MAX_APPS,
         )

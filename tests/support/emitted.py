@@ -113,6 +113,8 @@ def _change(store: Store) -> None:
         "KEYSCOPE_KEYS_TABLE": store.keys_table,
         "KEYSCOPE_DIRECTORY_TABLE": store.directory_table,
         "KEYSCOPE_KMS_KEY_ARN": store.kms_key_arn,
+        "KEYSCOPE_USE_TABLE": store.use_table,
+        "KEYSCOPE_SEES_ALL_USE": "true",
         "KEYSCOPE_FLUSH_QUEUE_URL": store.flush_queue_url,
     }
     provision, manage = provisioning_handler(settings), management_handler(settings)

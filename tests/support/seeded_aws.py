@@ -40,6 +40,7 @@ def seeded_aws() -> Iterator[SeededAws]:
             "KEYSCOPE_KEYS_TABLE": physical_id_of(stack, "KeysTable"),
             "KEYSCOPE_DIRECTORY_TABLE": physical_id_of(stack, "DirectoryTable"),
             "KEYSCOPE_EXPIRY_WARNINGS_TABLE": physical_id_of(stack, "ExpiryWarningsTable"),
+            "KEYSCOPE_USE_TABLE": physical_id_of(stack, "UseTable"),
             "KEYSCOPE_FLUSH_QUEUE_URL": physical_id_of(stack, "FlushQueue"),
             "KEYSCOPE_KMS_KEY_ARN": aws.kms_key_arn,
         }

@@ -195,6 +195,11 @@ def test_what_changes_keys_may_keep_the_directory_seal_secrets_tell_of_it_and_no
         },
         {
             "Effect": "Allow",
+            "Action": "dynamodb:BatchGetItem",
+            "Resource": table_arn("UseTable"),
+        },
+        {
+            "Effect": "Allow",
             "Action": "dynamodb:Query",
             "Resource": f"{table_arn('KeysTable')}/index/owner-index",
         },
@@ -556,6 +561,26 @@ def test_last_uses_are_in_a_small_table_of_this_region(parameters: Mapping[str, 
         "KeySchema": [{"AttributeName": "key_id", "KeyType": "HASH"}],
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
     }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sees_all"),
+    [
+        ({}, True),
+        ({"MultiRegion": "true"}, True),
+        ({"MultiRegion": "true", "ReplicaRegion": "eu-west-1"}, False),
+        ({"ExistingKeysTable": "restored"}, False),
+    ],
+    ids=str,
+)
+def test_only_a_stack_that_alone_uses_its_keys_sees_all_their_use(
+    parameters: Mapping[str, str], *, sees_all: bool
+) -> None:
+    stack = stack_of(parameters)
+    for function in ("ProvisioningFunction", "ManagementFunction"):
+        settings = read_provisioning_settings(environment_of(stack, function))
+        assert settings.sees_all_use is sees_all
+        assert settings.use_table == stack.physical_ids["UseTable"]
 
 
 def test_the_key_use_function_takes_its_settings(stack: Stack) -> None:

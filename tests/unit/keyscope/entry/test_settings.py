@@ -81,12 +81,13 @@ def test_every_fault_is_told_at_once() -> None:
     assert str(misconfigured.value).count(";") == 3
 
 
-def test_the_provisioning_function_needs_both_tables_the_kms_key_and_the_queue() -> None:
+def test_the_provisioning_function_needs_its_tables_the_kms_key_and_the_queue() -> None:
     with pytest.raises(Misconfigured) as misconfigured:
         read_provisioning_settings({})
     assert str(misconfigured.value) == (
         "KEYSCOPE_KEYS_TABLE is not set; KEYSCOPE_DIRECTORY_TABLE is not set;"
-        " KEYSCOPE_KMS_KEY_ARN is not set; KEYSCOPE_FLUSH_QUEUE_URL is not set"
+        " KEYSCOPE_KMS_KEY_ARN is not set; KEYSCOPE_USE_TABLE is not set;"
+        " KEYSCOPE_FLUSH_QUEUE_URL is not set"
     )
 
 

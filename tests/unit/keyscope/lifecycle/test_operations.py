@@ -19,12 +19,13 @@ from keyscope.lifecycle.directory import (
     OwnsApps,
     judge,
 )
+from keyscope.lifecycle.key_use import LastUses
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord, PreviousSecret
 from keyscope.model.secret import hash_secret
-from local.tour.seed import NoAuditTrail, NoCachedPolicies
+from local.tour.seed import NoAuditTrail, NoCachedPolicies, NoUses
 from tests.support.builders import (
     ACCOUNT,
     APP,
@@ -58,6 +59,7 @@ def operations_over(directory: CrowdedDirectory) -> Provisioning:
         sealer=PlainSealer(),
         policies=NoCachedPolicies(),
         audit_trail=NoAuditTrail(),
+        uses=LastUses(NoUses(), sees_all=True, report=lambda _: None),
         clock=lambda: NOW,
         max_apps_per_creator=1,
     )

@@ -39,6 +39,11 @@ class LifecycleTelemetry:
         self._logger.error("flush not asked for", extra=members)
         self._count("FlushRequestFailures")
 
+    def uses_unread(self, unavailable: Unavailable) -> None:
+        """Log that the last uses of keys could not be read, so that an answer is without them."""
+        members = {"reason": unavailable.reason, "detail": unavailable.detail}
+        self._logger.error("last uses not read", extra=members)
+
     def _count(self, name: str) -> None:
         self._metrics.add_dimensions(component=COMPONENT)
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)

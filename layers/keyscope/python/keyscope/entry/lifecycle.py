@@ -7,15 +7,18 @@ from keyscope.aws.clients import (
     events_client,
     kms_client,
     sqs_client,
+    use_table_client,
     writing_dynamodb_client,
 )
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
 from keyscope.aws.dynamodb.transactions import Database
+from keyscope.aws.dynamodb.use_table import UseTable
 from keyscope.aws.event_bus import Bus
 from keyscope.aws.flush_queue import FlushQueue, QueuedFlushes
 from keyscope.aws.kms_secrets import SecretSealingBox
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 from keyscope.entry.settings import ProvisioningSettings
+from keyscope.lifecycle.key_use import LastUses
 from keyscope.lifecycle.operations import Provisioning
 
 
@@ -33,6 +36,11 @@ def provisioning(settings: ProvisioningSettings, function: str) -> Provisioning:
         sealer=SecretSealingBox(kms_client(), settings.kms_key_arn),
         policies=QueuedFlushes(queue, telemetry),
         audit_trail=EventBus(Bus(events_client(), settings.event_bus), telemetry),
+        uses=LastUses(
+            UseTable(use_table_client(), settings.use_table),
+            sees_all=settings.sees_all_use,
+            report=telemetry.uses_unread,
+        ),
         clock=time.time,
         max_apps_per_creator=settings.max_apps_per_creator,
     )

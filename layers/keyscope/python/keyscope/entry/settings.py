@@ -52,6 +52,8 @@ class ProvisioningSettings:
     keys_table: str
     directory_table: str
     kms_key_arn: str
+    use_table: str
+    sees_all_use: bool
     flush_queue_url: str
     key_cache_seconds: int
     max_apps_per_creator: int
@@ -132,6 +134,10 @@ def read_provisioning_settings(environment: Mapping[str, str]) -> ProvisioningSe
         keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
         directory_table=reader.text("KEYSCOPE_DIRECTORY_TABLE"),
         kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
+        use_table=reader.text("KEYSCOPE_USE_TABLE"),
+        sees_all_use=reader.choice(
+            "KEYSCOPE_SEES_ALL_USE", "false", {"true": True, "false": False}
+        ),
         flush_queue_url=reader.text("KEYSCOPE_FLUSH_QUEUE_URL"),
         key_cache_seconds=reader.key_cache_seconds(),
         max_apps_per_creator=reader.whole_number(

@@ -7,9 +7,10 @@ with a text that completes a sentence after the member's name.
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Final, assert_never
 
 from keyscope.lifecycle.directory import Key
+from keyscope.lifecycle.key_use import LastUse, Unused
 from keyscope.model.ids import is_usage_identifier_key
 from keyscope.model.key_limits import shown_limits
 from keyscope.model.times import rfc3339, rfc3339_or_none
@@ -88,6 +89,19 @@ def shown_key(key: Key, now: float) -> Json:
             "revokedAt": rfc3339_or_none(key.revoked_at),
         }
     )
+
+
+def shown_last_use(last_use: LastUse) -> Json:
+    """Return what to show of a key's last use: the time, null for never, nothing if unknown."""
+    match last_use:
+        case int():
+            return {"lastUsedAt": rfc3339(last_use)}
+        case Unused.NEVER:
+            return {"lastUsedAt": None}
+        case Unused.UNKNOWN:
+            return {}
+        case _:
+            assert_never(last_use)
 
 
 def shown_usage(key: Key) -> Json:

@@ -7,7 +7,7 @@ right after the write. All callers pay for a flush, so a change that does not af
 requests none.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -37,6 +37,7 @@ from keyscope.lifecycle.directory import (
     Position,
     judge,
 )
+from keyscope.lifecycle.key_use import LastUse, LastUses
 from keyscope.model.ids import (
     OwnerType,
     is_account_id,
@@ -117,6 +118,7 @@ class Provisioning:
     sealer: SecretSealer
     policies: CachedPolicies
     audit_trail: AuditTrail
+    uses: LastUses
     clock: Callable[[], float]
     max_apps_per_creator: int
     actor: Actor = field(default_factory=Actor)
@@ -125,6 +127,10 @@ class Provisioning:
     def acting_for(self, actor: Actor) -> "Provisioning":
         """Return the same operations for another actor."""
         return replace(self, actor=actor)
+
+    def last_uses(self, keys: Sequence[Key]) -> Mapping[str, LastUse]:
+        """Return when each key was last used, by its id."""
+        return self.uses.of(keys, self.clock())
 
     def on_behalf_of(self, proven: ProvenKey) -> tuple["Provisioning", Key]:
         """Judge a caller's key; return the operations on its behalf, and the key as it is now.

@@ -19,8 +19,10 @@ from keyscope.lifecycle.key_fields import (
     read_display_name,
     read_usage_identifier_key,
     shown_key,
+    shown_last_use,
     shown_usage,
 )
+from keyscope.lifecycle.key_use import LastUse, Unused
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import (
     KEY_ID_PREFIXES,
@@ -123,13 +125,15 @@ def carry_out(operation: Operation, provisioning: Provisioning, now: float) -> J
             case ListKeys(account_id):
                 live = provisioning.list_keys(account_id)
                 keys = sorted([*live, *provisioning.list_former_keys(account_id)], key=_age)
-                return {"keys": [_shown(key, now) for key in keys]}
+                last_uses = provisioning.last_uses(keys)
+                return {"keys": [_shown(key, now, last_uses[key.key_id]) for key in keys]}
             case RevokeKey(account_id, key_id):
                 provisioning.revoke_key(account_id, key_id)
                 return {}
             case SetUsageIdentifierKey(key_id, usage_identifier_key):
                 changed = provisioning.set_usage_identifier_key(key_id, usage_identifier_key)
-                return {"key": _shown(changed, now)}
+                last_uses = provisioning.last_uses([changed])
+                return {"key": _shown(changed, now, last_uses[key_id])}
             case _:
                 assert_never(operation)
     except OwnerNotFound:
@@ -156,14 +160,15 @@ def _age(key: Key) -> tuple[int, str]:
 
 
 def _shown_once(created: CreatedKey, now: float) -> Json:
-    return {**_shown(created.key, now), "secret": created.secret}
+    return {**_shown(created.key, now, Unused.NEVER), "secret": created.secret}
 
 
-def _shown(key: Key, now: float) -> Json:
+def _shown(key: Key, now: float, last_use: LastUse) -> Json:
     return {
         "id": key.key_id,
         **present({"displayName": key.display_name}),
         **shown_key(key, now),
+        **shown_last_use(last_use),
         **shown_usage(key),
     }
 

@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from keyscope.lifecycle.directory import Key
+from keyscope.lifecycle.key_use import LastUse, Unused
 from keyscope.management_api.request_bodies import KeyCreateBody, KeyUpdateBody, RotateBody
 from keyscope.management_api.request_context import KeyId, RequestContext
 from keyscope.management_api.responses import Nothing
@@ -26,7 +27,7 @@ class KeyFormat(NamedTuple):
     update_body: type[KeyUpdateBody]
     answer: type[object]
     list_answer: type[object]
-    show: Callable[[Key, float, str | None], _Answer]
+    show: Callable[[Key, float, LastUse, str | None], _Answer]
     operation_suffix: str = ""
     tag_suffix: str = ""
 
@@ -56,7 +57,8 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
     one = {**owner, "return": format_.answer}
 
     def shown(key: Key, secret: str | None = None) -> _Answer:
-        return {"key": format_.show(key, context.now(), secret)}
+        last_use = context.last_uses([key])[key.key_id]
+        return {"key": format_.show(key, context.now(), last_use, secret)}
 
     @api.post(
         path,
@@ -68,7 +70,7 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
     @_annotated({**one, "body": format_.create_body})
     def create_key(owner_id: str, body: KeyCreateBody) -> _Answer:
         created = context.management().create_key(owner_type, owner_id, body.request())
-        return shown(created.key, created.secret)
+        return {"key": format_.show(created.key, context.now(), Unused.NEVER, created.secret)}
 
     @api.get(
         path,
@@ -79,7 +81,8 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
     @_annotated({**owner, "return": format_.list_answer})
     def list_keys(owner_id: str) -> _Answer:
         keys = context.management().list_keys(owner_type, owner_id)
-        return {"keys": [format_.show(key, context.now(), None) for key in keys]}
+        last_uses, now = context.last_uses(keys), context.now()
+        return {"keys": [format_.show(key, now, last_uses[key.key_id], None) for key in keys]}
 
     @api.get(key_path, operation_id=f"Get{name}Key{suffix}", tags=tags, summary="Get a key")
     @_annotated(one)

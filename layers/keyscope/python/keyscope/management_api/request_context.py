@@ -1,6 +1,6 @@
 """What routes need to know about a request: the caller, the source address, and the query."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -8,6 +8,8 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from keyscope.lifecycle.audit import Actor
+from keyscope.lifecycle.directory import Key
+from keyscope.lifecycle.key_use import LastUse
 from keyscope.lifecycle.management import Management
 from keyscope.lifecycle.operations import Provisioning
 from keyscope.management_api.requests import member
@@ -35,6 +37,10 @@ class RequestContext:
         principal = caller_of(self.api)
         actor = _actor(principal, member(self._event(), "requestContext"))
         return Management(self.provisioning().acting_for(actor), principal, actor.source_address)
+
+    def last_uses(self, keys: Sequence[Key]) -> Mapping[str, LastUse]:
+        """Return when each key was last used, by its id."""
+        return self.provisioning().last_uses(keys)
 
     def now(self) -> float:
         """Return the time in seconds since the epoch."""

@@ -5,7 +5,8 @@ from typing import Any, NotRequired, cast
 from typing_extensions import TypedDict
 
 from keyscope.lifecycle.directory import Key, Owner
-from keyscope.lifecycle.key_fields import present, shown_key
+from keyscope.lifecycle.key_fields import present, shown_key, shown_last_use
+from keyscope.lifecycle.key_use import LastUse
 from keyscope.management_api.key_limits import ShownLimits
 
 
@@ -26,8 +27,12 @@ class KeyState(TypedDict):
 
 
 class KeyFacts(KeyState, ShownLimits):
-    """A key without its name. `previousSecretEndsAt` is present during an overlap."""
+    """A key without its name. `previousSecretEndsAt` is present during an overlap.
 
+    `lastUsedAt` is null if the key was never used, and absent if that is not known.
+    """
+
+    lastUsedAt: NotRequired[str | None]
     rotatedAt: NotRequired[str]
     previousSecretEndsAt: NotRequired[str]
 
@@ -184,16 +189,17 @@ def service_account(owner: Owner) -> ServiceAccount:
     return {"_id": owner.owner_id, "name": owner.display_name}
 
 
-def key_v2(key: Key, now: float, secret: str | None = None) -> ApiKey:
+def key_v2(key: Key, now: float, last_use: LastUse, secret: str | None = None) -> ApiKey:
     """Return a key in the v2 shape, with its secret if it was just created or rotated."""
-    return cast("ApiKey", _key(key, now, secret, "id", "displayName"))
+    named = present({"id": key.key_id, "displayName": key.display_name, "secret": secret})
+    return cast("ApiKey", named | _facts(key, now, last_use))
 
 
-def key_v11(key: Key, now: float, secret: str | None = None) -> ApiKeyV11:
+def key_v11(key: Key, now: float, last_use: LastUse, secret: str | None = None) -> ApiKeyV11:
     """Return a key in the v1.1 shape, with its secret if it was just created or rotated."""
-    return cast("ApiKeyV11", _key(key, now, secret, "_id", "name"))
+    named = present({"_id": key.key_id, "name": key.display_name, "secret": secret})
+    return cast("ApiKeyV11", named | _facts(key, now, last_use))
 
 
-def _key(key: Key, now: float, secret: str | None, id_name: str, label: str) -> dict[str, object]:
-    named = present({id_name: key.key_id, label: key.display_name, "secret": secret})
-    return named | shown_key(key, now)
+def _facts(key: Key, now: float, last_use: LastUse) -> dict[str, object]:
+    return shown_key(key, now) | shown_last_use(last_use)

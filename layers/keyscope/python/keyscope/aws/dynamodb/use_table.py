@@ -14,6 +14,7 @@ from keyscope.aws.clients import UseTableClient, error_code
 from keyscope.aws.dynamodb.key_items import AttributeReader, Item
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.key_use import REMEMBERED_SECONDS, KeyUse
+from keyscope.model.times import LAST_SECOND
 
 MAX_BATCH: Final = 100
 """The most items in one call (DynamoDB API reference, BatchGetItem)."""
@@ -60,7 +61,7 @@ class UseTable:
             key_ids[start : start + MAX_BATCH] for start in range(0, len(key_ids), MAX_BATCH)
         )
         readers = [AttributeReader(item) for batch in batches for item in self._read(batch)]
-        return {reader.text("key_id"): reader.number("last_used_at") for reader in readers}
+        return {reader.text("key_id"): _time_of(reader) for reader in readers}
 
     def _read(self, key_ids: Sequence[str]) -> Sequence[Item]:
         try:
@@ -74,6 +75,13 @@ class UseTable:
             # An unread use must not be taken for no use.
             raise Unavailable(Reason.USE_TABLE_UNAVAILABLE, "UnprocessedKeys")
         return items
+
+
+def _time_of(reader: AttributeReader) -> int:
+    used_at = reader.number("last_used_at")
+    if not 0 <= used_at <= LAST_SECOND:
+        raise Unavailable(Reason.DAMAGED_RECORD, "attribute last_used_at")
+    return used_at
 
 
 def _key(key_id: str) -> Mapping[str, Mapping[str, Any]]:
