@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from keyscope.aws.clients import UseTableClient
+from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.dynamodb.use_table import MAX_BATCH, UseTable
 from keyscope.entry.key_use import KeyUseHandler, key_use_handler
 from keyscope.errors import Reason, Unavailable
@@ -25,12 +25,12 @@ GROUP: Final = "/aws/lambda/keyscope-local/rest_authorizer"
 
 
 @pytest.fixture
-def client(moto_store: Store) -> UseTableClient:
-    return cast("UseTableClient", local_client("dynamodb", moto_store.dynamodb_url))
+def client(moto_store: Store) -> DynamoDbClient:
+    return cast("DynamoDbClient", local_client("dynamodb", moto_store.dynamodb_url))
 
 
 @pytest.fixture
-def table(client: UseTableClient, moto_store: Store) -> UseTable:
+def table(client: DynamoDbClient, moto_store: Store) -> UseTable:
     return UseTable(client, moto_store.use_table)
 
 
@@ -106,6 +106,10 @@ class BrokenClient:
         return self._outcome
 
 
+def broken_table(outcome: Exception | dict[str, Any]) -> UseTable:
+    return UseTable(cast("DynamoDbClient", BrokenClient(outcome)), "uses")
+
+
 @pytest.mark.parametrize(
     ("outcome", "detail"),
     [
@@ -115,12 +119,16 @@ class BrokenClient:
     ],
 )
 def test_a_table_that_does_not_answer_is_an_outage(outcome: Exception, detail: str) -> None:
-    table = UseTable(BrokenClient(outcome), "uses")
+    table = broken_table(outcome)
     for call in (lambda: table.record(KeyUse("app_1", NOW)), lambda: table.last_uses(["app_1"])):
         with pytest.raises(Unavailable) as unavailable:
             call()
         assert unavailable.value.reason is Reason.USE_TABLE_UNAVAILABLE
         assert unavailable.value.detail == detail
+
+
+def one_item(last_used_at: dict[str, str]) -> dict[str, Any]:
+    return {"Responses": {"uses": [{"key_id": {"S": "app_1"}, "last_used_at": last_used_at}]}}
 
 
 @pytest.mark.parametrize(
@@ -132,17 +140,16 @@ def test_a_table_that_does_not_answer_is_an_outage(outcome: Exception, detail: s
             Reason.USE_TABLE_UNAVAILABLE,
         ),
         ({"Responses": {"uses": [{"key_id": {"S": "app_1"}}]}}, Reason.DAMAGED_RECORD),
-        (
-            {"Responses": {"uses": [{"key_id": {"S": "app_1"}, "last_used_at": {"S": "x"}}]}},
-            Reason.DAMAGED_RECORD,
-        ),
+        (one_item({"S": "x"}), Reason.DAMAGED_RECORD),
+        (one_item({"N": "-1"}), Reason.DAMAGED_RECORD),
+        (one_item({"N": "253402300800"}), Reason.DAMAGED_RECORD),
     ],
 )
 def test_a_key_that_was_not_read_is_not_taken_for_an_unused_one(
     answer: dict[str, Any], reason: Reason
 ) -> None:
     with pytest.raises(Unavailable) as unavailable:
-        UseTable(BrokenClient(answer), "uses").last_uses(["app_1"])
+        broken_table(answer).last_uses(["app_1"])
     assert unavailable.value.reason is reason
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import replace
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 from unittest.mock import ANY
 
 import pytest
 
 from keyscope.entry.management import ManagementHandler, management_handler
 from keyscope.errors import Misconfigured
+from keyscope.lifecycle.key_use import KeyUse
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
@@ -34,6 +35,7 @@ from tests.support.management import (
     key_of,
     service_account_of,
 )
+from tests.support.operations import uses_of
 
 Captured = pytest.CaptureFixture[str]
 Lines = list[dict[str, Any]]
@@ -52,12 +54,12 @@ def variables_of(store: Store) -> dict[str, str]:
     }
 
 
-def handler_over(store: Store, **endpoints: str) -> ManagementHandler:
+def handler_over(store: Store, **variables: str) -> ManagementHandler:
     """Make the handler; its clients take their endpoints from the environment, once."""
     with pytest.MonkeyPatch.context() as patched:
-        for name, value in {**store.environment, **endpoints}.items():
+        for name, value in {**store.environment, **variables}.items():
             patched.setenv(name, value)
-        return management_handler(variables_of(store))
+        return management_handler({**variables_of(store), **variables})
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,63 @@ def caller(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
     account, created = provisioning.create_account("Acme", KeyRequest())
     key_id = created.key.key_id
     return Caller(handler, Principal(Scope.ACCOUNT, key_id, OwnerType.ACCOUNT, account.owner_id))
+
+
+PAST: Final = 1_700_000_000
+PAST_TEXT: Final = "2023-11-14T22:13:20Z"
+
+
+def test_every_answer_about_a_key_shows_when_it_was_last_used(
+    caller: Caller, moto_store: Store
+) -> None:
+    path = f"{V2}/{app_of(caller)}/keys"
+    keys = [caller.call("POST", path, {}).json["key"] for _ in range(2)]
+    uses_of(moto_store).record(KeyUse(keys[0]["id"], PAST))
+    used, unused = (f"{path}/{key['id']}" for key in keys)
+    listed = caller.call("GET", path).json["keys"]
+    assert {key["id"]: key["lastUsedAt"] for key in listed} == {
+        keys[0]["id"]: PAST_TEXT,
+        keys[1]["id"]: None,
+    }
+    v1_1 = used.replace("/v2/", "/v1.1/")
+    answers = [
+        *(caller.call("GET", each) for each in (used, v1_1)),
+        caller.call("PATCH", used, {"disabled": True}),
+        caller.call("POST", f"{used}/rotate", {}),
+        caller.call("DELETE", f"{used}/overlap"),
+    ]
+    assert {answer.json["key"]["lastUsedAt"] for answer in answers} == {PAST_TEXT}
+    assert caller.call("GET", unused).json["key"]["lastUsedAt"] is None
+
+
+def test_where_other_stacks_use_the_same_keys_a_key_without_a_use_shows_none(
+    moto_store: Store, provisioning: Provisioning
+) -> None:
+    account, created = provisioning.create_account("Acme", KeyRequest())
+    principal = Principal(Scope.ACCOUNT, created.key.key_id, OwnerType.ACCOUNT, account.owner_id)
+    caller = Caller(handler_over(moto_store, KEYSCOPE_SEES_ALL_USE="false"), principal)
+    path = f"{V2}/{app_of(caller)}/keys"
+    key_id = caller.call("POST", path, {}).json["key"]["id"]
+    assert "lastUsedAt" not in caller.call("GET", path).json["keys"][0]
+    uses_of(moto_store).record(KeyUse(key_id, PAST))
+    assert caller.call("GET", path).json["keys"][0]["lastUsedAt"] == PAST_TEXT
+
+
+def test_a_table_of_uses_that_does_not_answer_breaks_no_list(
+    moto_store: Store, provisioning: Provisioning, log: Callable[[], Lines]
+) -> None:
+    account, created = provisioning.create_account("Acme", KeyRequest())
+    principal = Principal(Scope.ACCOUNT, created.key.key_id, OwnerType.ACCOUNT, account.owner_id)
+    caller = Caller(handler_over(moto_store, KEYSCOPE_USE_TABLE="gone"), principal)
+    path = f"{V2}/{app_of(caller)}/keys"
+    key_id = caller.call("POST", path, {}).json["key"]["id"]
+    log()
+    listed = caller.call("GET", path)
+    assert (listed.status, [key["id"] for key in listed.json["keys"]]) == (200, [key_id])
+    assert "lastUsedAt" not in listed.json["keys"][0]
+    (unread,) = (line for line in log() if line["message"] == "last uses not read")
+    assert (unread["level"], unread["reason"]) == ("ERROR", "use_table_unavailable")
+    assert unread["detail"] == "ResourceNotFoundException"
 
 
 @pytest.fixture
@@ -140,6 +199,7 @@ def test_an_app_key_lives(caller: Caller) -> None:
         "createdAt": ANY,
         "expiresAt": "2099-01-01T00:00:00Z",
         "allowedCidrs": ["2001:db8::/32"],
+        "lastUsedAt": None,
     }
     one = f"{path}/{key['id']}"
     got, listed = caller.call("GET", one), caller.call("GET", path)
@@ -154,6 +214,7 @@ def test_an_app_key_lives(caller: Caller) -> None:
             "state": "disabled",
             "createdAt": ANY,
             "disabledAt": ANY,
+            "lastUsedAt": None,
         },
     )
     rotated = caller.call("POST", f"{one}/rotate", {"overlapSeconds": 60})
@@ -187,7 +248,7 @@ def test_an_app_and_its_keys_live_in_v1_1(caller: Caller) -> None:
     key = caller.call("POST", f"{one}/keys", {"name": "Server"})
     assert (key.status, key.json["key"].keys()) == (
         201,
-        {"_id", "name", "state", "createdAt", "secret"},
+        {"_id", "name", "state", "createdAt", "lastUsedAt", "secret"},
     )
     key_id = key.json["key"]["_id"]
     shown = {name: value for name, value in key.json["key"].items() if name != "secret"}

@@ -9,9 +9,11 @@ import pytest
 
 from keyscope.entry.provisioning import ProvisioningHandler, provisioning_handler
 from keyscope.errors import Misconfigured, Unavailable
+from keyscope.lifecycle.key_use import KeyUse
 from keyscope.model.secret import key_id_of_secret
 from local.emulators.listening_program import free_ports
 from tests.support.dynamodb_local import Store
+from tests.support.operations import uses_of
 
 Json = Mapping[str, object]
 Key = dict[str, object]
@@ -77,7 +79,19 @@ def test_an_account_comes_with_its_first_key(handler: ProvisioningHandler) -> No
         "state": "active",
         "expiresAt": "2099-01-31T11:00:00Z",
         "allowedCidrs": ["192.0.2.0/24", "2001:db8::/32"],
+        "lastUsedAt": None,
     }
+
+
+def test_the_list_shows_when_each_key_was_last_used(
+    handler: ProvisioningHandler, store: Store
+) -> None:
+    account_id, first = create_account(handler)
+    answer = handler({"operation": "createKey", "accountId": account_id}, Context())
+    second = cast("Key", answer["key"])
+    uses_of(store).record(KeyUse(str(first["id"]), 1_700_000_000))
+    shown = {str(key["id"]): key["lastUsedAt"] for key in list_keys(handler, account_id)}
+    assert shown == {first["id"]: "2023-11-14T22:13:20Z", second["id"]: None}
 
 
 def test_a_further_key_is_created(handler: ProvisioningHandler) -> None:

@@ -153,7 +153,7 @@ def test_the_cache_flush_tells_nothing_of_what_a_client_raises(
 def test_the_recording_of_uses_tells_nothing_of_what_a_client_raises(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_use, "use_table_client", lambda: Raising(error))
+    monkeypatch.setattr(key_use, "dynamodb_client", lambda: Raising(error))
     used = {"message": "use", "format": 1, "key_id": new_key_id(OwnerType.APP), "used_at": 1}
     with listening("key_use") as heard:
         handler = key_use_handler({"KEYSCOPE_USE_TABLE": "uses", "KEYSCOPE_LOG_LEVEL": "DEBUG"})
@@ -165,7 +165,7 @@ def test_the_recording_of_uses_tells_nothing_of_what_a_client_raises(
 def test_the_recording_of_uses_tells_nothing_of_a_line_that_it_cannot_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(key_use, "use_table_client", lambda: None)
+    monkeypatch.setattr(key_use, "dynamodb_client", lambda: None)
     with listening("key_use") as heard:
         handler = key_use_handler({"KEYSCOPE_USE_TABLE": "uses", "KEYSCOPE_LOG_LEVEL": "DEBUG"})
         told = outcome(handler, log_event(CANARY, json.dumps({"message": "use", "x": CANARY})))

@@ -10,6 +10,7 @@ from keyscope.aws.dynamodb.directory_table import DirectoryTable
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.dynamodb.key_writes import record_key
 from keyscope.aws.dynamodb.transactions import Database
+from keyscope.aws.dynamodb.use_table import UseTable
 from keyscope.lifecycle.operations import Provisioning
 from keyscope.model.key_record import KeyRecord
 from local.emulators.tables import local_client
@@ -69,6 +70,11 @@ def dynamodb_of(store: Store) -> DynamoDbClient:
 @cache
 def _dynamodb_at(url: str) -> DynamoDbClient:
     return cast("DynamoDbClient", local_client("dynamodb", url))
+
+
+def uses_of(store: Store) -> UseTable:
+    """Return the table of last uses."""
+    return UseTable(dynamodb_of(store), store.use_table)
 
 
 def record_of(store: Store, key_id: str) -> KeyRecord:

@@ -6,6 +6,7 @@ from keyscope.entry.settings import (
     read_authorizer_settings,
     read_cache_flush_settings,
     read_expiry_sweep_settings,
+    read_key_use_settings,
     read_provisioning_settings,
 )
 from keyscope.errors import Misconfigured
@@ -91,6 +92,23 @@ def test_the_provisioning_function_needs_its_tables_the_kms_key_and_the_queue() 
     )
 
 
+def test_the_key_use_function_needs_its_table() -> None:
+    with pytest.raises(Misconfigured, match=r"^KEYSCOPE_USE_TABLE is not set$"):
+        read_key_use_settings({})
+
+
+def test_what_does_not_say_that_it_sees_all_use_does_not() -> None:
+    required = {
+        f"KEYSCOPE_{name}": "x"
+        for name in (
+            *("KEYS_TABLE", "DIRECTORY_TABLE", "KMS_KEY_ARN", "USE_TABLE", "FLUSH_QUEUE_URL"),
+        )
+    }
+    assert not read_provisioning_settings(required).sees_all_use
+    sees_all = {**required, "KEYSCOPE_SEES_ALL_USE": "true"}
+    assert read_provisioning_settings(sees_all).sees_all_use
+
+
 def test_the_cache_flush_function_needs_the_rest_api_and_its_stage() -> None:
     with pytest.raises(Misconfigured) as misconfigured:
         read_cache_flush_settings({"KEYSCOPE_LOG_LEVEL": "x"})
@@ -122,7 +140,9 @@ def test_the_expiry_sweep_needs_the_keys_and_a_table_for_its_notes() -> None:
 def test_the_limit_of_apps_is_a_number_from_one_to_a_million(value: str) -> None:
     required = {
         f"KEYSCOPE_{name}": "x"
-        for name in ("KEYS_TABLE", "DIRECTORY_TABLE", "KMS_KEY_ARN", "FLUSH_QUEUE_URL")
+        for name in (
+            *("KEYS_TABLE", "DIRECTORY_TABLE", "KMS_KEY_ARN", "USE_TABLE", "FLUSH_QUEUE_URL"),
+        )
     }
     assert read_provisioning_settings(required).max_apps_per_creator == 1_000
     with pytest.raises(Misconfigured, match=r"KEYSCOPE_MAX_APPS_PER_CREATOR is .*1 to 1000000"):

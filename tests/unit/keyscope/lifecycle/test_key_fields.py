@@ -14,7 +14,9 @@ from keyscope.lifecycle.key_fields import (
     present,
     read_display_name,
     shown_key,
+    shown_last_use,
 )
+from keyscope.lifecycle.key_use import LastUse, Unused
 from keyscope.model.key_limits import KeyLimits
 from tests.support.builders import NOW
 from tests.support.readers import if_taken
@@ -143,3 +145,18 @@ def test_what_has_no_value_is_left_out_and_what_is_false_is_not() -> None:
 def test_the_documented_pattern_says_which_display_names_are_taken(name: str) -> None:
     documented = re.fullmatch(DISPLAY_NAME_PATTERN, name) is not None and len(name) <= 100
     assert documented == (if_taken(read_display_name, name) is not None)
+
+
+@pytest.mark.parametrize(
+    ("last_use", "shown"),
+    [
+        (NOW, {"lastUsedAt": "2027-01-15T08:00:00Z"}),
+        (0, {"lastUsedAt": "1970-01-01T00:00:00Z"}),
+        (Unused.NEVER, {"lastUsedAt": None}),
+        (Unused.UNKNOWN, {}),
+    ],
+)
+def test_a_last_use_is_a_time_null_for_never_or_not_shown(
+    last_use: LastUse, shown: dict[str, str | None]
+) -> None:
+    assert shown_last_use(last_use) == shown

@@ -91,20 +91,12 @@ class DynamoDbClient(ItemReader, Protocol):
         """Write one item."""
         ...
 
-    def transact_write_items(self, **kwargs: object) -> dict[str, Any]:
-        """Write several items, all or none."""
-        ...
-
-
-class UseTableClient(Protocol):
-    """The DynamoDB operations that record and read the use of keys."""
-
     def update_item(self, **kwargs: object) -> dict[str, Any]:
         """Change or create one item."""
         ...
 
-    def batch_get_item(self, **kwargs: object) -> dict[str, Any]:
-        """Read several items."""
+    def transact_write_items(self, **kwargs: object) -> dict[str, Any]:
+        """Write several items, all or none."""
         ...
 
 
@@ -229,11 +221,6 @@ def dynamodb_client() -> DynamoDbClient:
 def writing_dynamodb_client() -> DynamoDbClient:
     """Create a DynamoDB client with longer timeouts."""
     return cast("DynamoDbClient", _json_client("dynamodb", _WRITER_CONFIG))
-
-
-def use_table_client() -> UseTableClient:
-    """Create a DynamoDB client for the use of keys, with an authorizer's timeouts."""
-    return cast("UseTableClient", _json_client("dynamodb", _CONFIG))
 
 
 def kms_client() -> KmsClient:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from keyscope.aws.clients import use_table_client
+from keyscope.aws.clients import dynamodb_client
 from keyscope.aws.dynamodb.use_table import UseTable
 from keyscope.aws.log_subscription import LogBatch, read_log_batch
 from keyscope.entry.authorizer import LambdaContext
@@ -33,7 +33,7 @@ def key_use_handler(environment: Mapping[str, str]) -> KeyUseHandler:
         Misconfigured: a setting is wrong; the function does not start.
     """
     settings = read_key_use_settings(environment)
-    recorder = UseRecorder(UseTable(use_table_client(), settings.use_table), time.time)
+    recorder = UseRecorder(UseTable(dynamodb_client(), settings.use_table), time.time)
     logger = Logger(service=SERVICE, level=settings.log_level, location=None)
     metrics = EphemeralMetrics(service=SERVICE, namespace=settings.metrics_namespace)
 

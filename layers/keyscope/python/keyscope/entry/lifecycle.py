@@ -4,10 +4,10 @@ import time
 
 from keyscope.aws.audit_trail import EventBus
 from keyscope.aws.clients import (
+    dynamodb_client,
     events_client,
     kms_client,
     sqs_client,
-    use_table_client,
     writing_dynamodb_client,
 )
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
@@ -37,7 +37,7 @@ def provisioning(settings: ProvisioningSettings, function: str) -> Provisioning:
         policies=QueuedFlushes(queue, telemetry),
         audit_trail=EventBus(Bus(events_client(), settings.event_bus), telemetry),
         uses=LastUses(
-            UseTable(use_table_client(), settings.use_table),
+            UseTable(dynamodb_client(), settings.use_table),
             sees_all=settings.sees_all_use,
             report=telemetry.uses_unread,
         ),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 from keyscope.errors import Misconfigured
@@ -62,9 +62,11 @@ class ProvisioningSettings:
     metrics_namespace: str
 
 
-@dataclass(frozen=True, slots=True)
-class KeyUseSettings:
-    """The settings of the key use function."""
+class KeyUseSettings(NamedTuple):
+    """The settings of the key use function.
+
+    The authorizers import this module, and a data class would cost them five times as much.
+    """
 
     use_table: str
     log_level: str

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from keyscope.aws.clients import UseTableClient, error_code
+from keyscope.aws.clients import DynamoDbClient, error_code
 from keyscope.aws.dynamodb.key_items import AttributeReader, Item
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.key_use import REMEMBERED_SECONDS, KeyUse
@@ -24,7 +24,7 @@ MAX_BATCH: Final = 100
 class UseTable:
     """The table as a `UseWriter` and a `UseReader`."""
 
-    client: UseTableClient
+    client: DynamoDbClient
     table: str
 
     def record(self, use: KeyUse, /) -> bool:
