@@ -11,7 +11,7 @@ from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.options import ManagementOptions, SecretFile, with_options
 from keyscope_cli.secret_output import place_of_secret
 
-KEY_COLUMNS = ("id", "name", "state", "created", "expires", "allowed from")
+KEY_COLUMNS = ("id", "name", "state", "created", "last used", "expires", "allowed from")
 OwnerId = Annotated[str, typer.Argument(help="The id of the key's owner.")]
 KeyId = Annotated[str, typer.Argument(help="The key's id.")]
 KeyName = Annotated[str, typer.Argument(help="What the key is called.")]
@@ -188,6 +188,8 @@ def key_row(key: Mapping[str, Any]) -> tuple[str, ...]:
         key.get("displayName", ""),
         key["state"],
         key["createdAt"],
+        # Null if the key was never used, absent if that is not known.
+        (key["lastUsedAt"] or "Never") if "lastUsedAt" in key else "",
         key.get("expiresAt", ""),
         ", ".join(key.get("allowedCidrs", [])),
     )

@@ -81,7 +81,7 @@ class NoAuditTrail:
 
 
 class NoUses:
-    """For operations whose answers nobody sees."""
+    """For operations whose results are not shown."""
 
     def last_uses(self, key_ids: Sequence[str], /) -> Mapping[str, int]:
         """Return no use."""

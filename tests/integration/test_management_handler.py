@@ -87,8 +87,8 @@ PAST_TEXT: Final = "2023-11-14T22:13:20Z"
 def test_every_answer_about_a_key_shows_when_it_was_last_used(
     caller: Caller, moto_store: Store
 ) -> None:
-    path = f"{V2}/{app_of(caller)}/keys"
-    keys = [caller.call("POST", path, {}).json["key"] for _ in range(2)]
+    app_id = app_of(caller)
+    path, keys = f"{V2}/{app_id}/keys", [key_of(caller, app_id) for _ in range(2)]
     uses_of(moto_store).record(KeyUse(keys[0]["id"], PAST))
     used, unused = (f"{path}/{key['id']}" for key in keys)
     listed = caller.call("GET", path).json["keys"]
@@ -113,8 +113,8 @@ def test_where_other_stacks_use_the_same_keys_a_key_without_a_use_shows_none(
     account, created = provisioning.create_account("Acme", KeyRequest())
     principal = Principal(Scope.ACCOUNT, created.key.key_id, OwnerType.ACCOUNT, account.owner_id)
     caller = Caller(handler_over(moto_store, KEYSCOPE_SEES_ALL_USE="false"), principal)
-    path = f"{V2}/{app_of(caller)}/keys"
-    key_id = caller.call("POST", path, {}).json["key"]["id"]
+    app_id = app_of(caller)
+    path, key_id = f"{V2}/{app_id}/keys", key_of(caller, app_id)["id"]
     assert "lastUsedAt" not in caller.call("GET", path).json["keys"][0]
     uses_of(moto_store).record(KeyUse(key_id, PAST))
     assert caller.call("GET", path).json["keys"][0]["lastUsedAt"] == PAST_TEXT
@@ -126,8 +126,8 @@ def test_a_table_of_uses_that_does_not_answer_breaks_no_list(
     account, created = provisioning.create_account("Acme", KeyRequest())
     principal = Principal(Scope.ACCOUNT, created.key.key_id, OwnerType.ACCOUNT, account.owner_id)
     caller = Caller(handler_over(moto_store, KEYSCOPE_USE_TABLE="gone"), principal)
-    path = f"{V2}/{app_of(caller)}/keys"
-    key_id = caller.call("POST", path, {}).json["key"]["id"]
+    app_id = app_of(caller)
+    path, key_id = f"{V2}/{app_id}/keys", key_of(caller, app_id)["id"]
     log()
     listed = caller.call("GET", path)
     assert (listed.status, [key["id"] for key in listed.json["keys"]]) == (200, [key_id])

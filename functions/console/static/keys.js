@@ -144,6 +144,9 @@ export function keysSection(keys, example) {
 function facts(key, whenOver) {
   const rows = [
     ["Created", moment(key.createdAt)],
+    // Null if the key was never used, absent if that is not known.
+    key.lastUsedAt === undefined
+      ? null : ["Last used", key.lastUsedAt ? moment(key.lastUsedAt) : "Never"],
     ["Expires", key.expiresAt ? moment(key.expiresAt) : "never"],
     ["Works from", key.allowedCidrs ? key.allowedCidrs.join(", ") : "anywhere"],
     key.disabledAt ? ["Disabled", moment(key.disabledAt)] : null,
