@@ -28,6 +28,7 @@ from tests.support.operations import (
     operations_over,
     over_client,
     owner_item,
+    owner_items,
     record_of,
     usable_keys,
 )
@@ -140,18 +141,12 @@ def world_of(operations: Provisioning) -> World:
 
 def everything(store: Store, world: World) -> dict[str, object]:
     """Return all that a write could have changed, but the caller's own record."""
-    query = {
-        "TableName": store.directory_table,
-        "KeyConditionExpression": "account_id = :account",
-        "ExpressionAttributeValues": {":account": {"S": world.account_id}},
-        "ConsistentRead": True,
-    }
     # An account's own item changes when its key is deleted.
     owners = [
         {name: value for name, value in item.items() if name != "key_ids"}
         if item["entity"]["S"] == "account"
         else item
-        for item in dynamodb_of(store).query(**query)["Items"]
+        for item in owner_items(store, world.account_id)
     ]
     return {
         "owners": owners,

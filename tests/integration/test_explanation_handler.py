@@ -15,12 +15,12 @@ from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
-from local.emulators.tables import local_client
 from local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.builders import basic, limited, token
 from tests.support.dynamodb_local import Store
 from tests.support.logs import functions_log_here
 from tests.support.management import Caller, ProxyResponse
+from tests.support.operations import damage_key
 
 EXPLAIN: Final = "/v2/explain"
 
@@ -169,8 +169,7 @@ def test_a_damaged_record_is_explained_as_if_it_were_not_there(
     caller: Caller, moto_store: Store
 ) -> None:
     key_id = new_key_id(OwnerType.APP)
-    client = cast("Any", local_client("dynamodb", moto_store.environment["AWS_ENDPOINT_URL"]))
-    client.put_item(TableName=moto_store.keys_table, Item={"key_id": {"S": key_id}})
+    damage_key(moto_store, key_id)
     unknown_id = new_key_id(OwnerType.APP)
     unknown = told_of(caller, unknown_id, new_secret(unknown_id))
     assert told_of(caller, key_id, new_secret(key_id)) == unknown

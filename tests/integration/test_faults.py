@@ -28,6 +28,7 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
 from tests.support.builders import NOW, limited
 from tests.support.dynamodb_local import Store
+from tests.support.items import app_count_of
 from tests.support.operations import (
     dynamodb_of,
     key_item,
@@ -86,7 +87,7 @@ class World:
     def app_count(self) -> int:
         item = owner_item(self.store, self.account_id, f"serviceaccount#{self.robot_id}")
         assert item is not None
-        return int(item.get("app_count", {"N": "0"})["N"])
+        return app_count_of(item)
 
     def seen(self) -> object:
         """Return all that can be read of the account."""

@@ -31,12 +31,15 @@ from keyscope.model.key_limits import KeyLimits
 from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW, limited
 from tests.support.dynamodb_local import Store
+from tests.support.items import app_count_of
 from tests.support.operations import (
     InterruptedClient,
     dynamodb_of,
     key_item,
+    key_items,
     operations_over,
     over_client,
+    owner_items,
     record_of,
 )
 
@@ -167,9 +170,9 @@ def first_world(operations: Provisioning) -> World:
 
 @pytest.fixture(scope="module")
 def first_items(first_world: World, store: Store) -> Items:
-    keys = keys_of(store, first_world.app_id)
+    keys = key_items(store, first_world.app_id)
     records = [key_item(store, key["key_id"]["S"]) for key in keys]
-    directory = partition(store, first_world.account_id)
+    directory = owner_items(store, first_world.account_id)
     return [(store.directory_table, item) for item in directory] + [
         (store.keys_table, item) for item in records
     ]
@@ -202,27 +205,6 @@ def new_world(store: Store, first_world: World, first_items: Items) -> Callable[
     return make
 
 
-def partition(store: Store, account_id: str) -> list[Mapping[str, Any]]:
-    query = {
-        "TableName": store.directory_table,
-        "KeyConditionExpression": "account_id = :account",
-        "ExpressionAttributeValues": {":account": {"S": account_id}},
-    }
-    items: list[Mapping[str, Any]] = dynamodb_of(store).query(**query)["Items"]
-    return items
-
-
-def keys_of(store: Store, owner_id: str) -> list[Mapping[str, Any]]:
-    query = {
-        "TableName": store.keys_table,
-        "IndexName": "owner-index",
-        "KeyConditionExpression": "owner_id = :owner",
-        "ExpressionAttributeValues": {":owner": {"S": owner_id}},
-    }
-    items: list[Mapping[str, Any]] = dynamodb_of(store).query(**query)["Items"]
-    return items
-
-
 def usable(key: Mapping[str, Any]) -> bool:
     expired = "expires_at" in key and int(key["expires_at"]["N"]) <= NOW
     return "revoked_at" not in key and not expired
@@ -230,7 +212,7 @@ def usable(key: Mapping[str, Any]) -> bool:
 
 def contradictions(store: Store, world: World) -> list[str]:
     """Return what contradicts what in the account's items, whoever wrote them."""
-    items = {item["entity"]["S"]: item for item in partition(store, world.account_id)}
+    items = {item["entity"]["S"]: item for item in owner_items(store, world.account_id)}
     if parts := [entity for entity, item in items.items() if "owner_id" not in item]:
         return [f"{entity} is no whole item" for entity in parts]
     return [
@@ -250,7 +232,7 @@ def of_kind(items: Directory, kind: str) -> Directory:
 def wrong_names(items: Directory) -> Iterator[str]:
     robots, names = of_kind(items, "serviceaccount"), of_kind(items, "serviceaccountname")
     shown = {robot_id: item["display_name"]["S"] for robot_id, item in robots.items()}
-    kept = {robot_id: item["entity"]["S"].partition("#")[2] for robot_id, item in names.items()}
+    kept = {robot_id: item["entity"]["S"].owner_items("#")[2] for robot_id, item in names.items()}
     if shown != kept:
         yield f"{shown} are shown, and {kept} kept for them alone"
 
@@ -258,9 +240,7 @@ def wrong_names(items: Directory) -> Iterator[str]:
 def wrong_app_counts(items: Directory) -> Iterator[str]:
     apps = Counter(map(creator_of_app, of_kind(items, "app")))
     creators = [items["account"], *of_kind(items, "serviceaccount").values()]
-    counted = {
-        item["owner_id"]["S"]: int(item.get("app_count", {"N": "0"})["N"]) for item in creators
-    }
+    counted = {item["owner_id"]["S"]: app_count_of(item) for item in creators}
     there = {creator_id: apps.get(creator_id, 0) for creator_id in {*counted, *apps}}
     if counted != there:
         yield f"{counted} apps are counted, and {there} are there"
@@ -270,7 +250,7 @@ def wrong_places(store: Store, owner: Mapping[str, Any] | None, owner_id: str) -
     held = {*(owner or {}).get("key_ids", {}).get("SS", [])}
     if len(held) > MAX_KEYS_PER_OWNER:
         yield f"{owner_id} has {len(held)} keys"
-    alive = {key["key_id"]["S"] for key in keys_of(store, owner_id) if usable(key)}
+    alive = {key["key_id"]["S"] for key in key_items(store, owner_id) if usable(key)}
     if not alive <= held:
         yield f"{alive - held} live without a place of {owner_id}"
 

@@ -24,6 +24,7 @@ from tests.support.operations import (
     key_item,
     over_client,
     record_of,
+    remove_attribute,
 )
 from tests.support.stores import SteppedClock
 
@@ -124,19 +125,10 @@ def test_a_key_that_is_revoked_while_keys_are_listed_is_not_listed(
     assert over_client(operations, store, client).list_keys(app_id) == []
 
 
-def lose_revision(store: Store, key_id: str) -> None:
-    update = {
-        "TableName": store.keys_table,
-        "Key": {"key_id": {"S": key_id}},
-        "UpdateExpression": "REMOVE revision",
-    }
-    dynamodb_of(store).transact_write_items(TransactItems=[{"Update": update}])
-
-
 def test_a_damaged_key_is_not_changed(
     operations: Provisioning, app_id: str, created: CreatedKey, store: Store
 ) -> None:
-    lose_revision(store, created.key.key_id)
+    remove_attribute(store, created.key.key_id, "revision")
     with pytest.raises(Unavailable, match="damaged_record: attribute revision"):
         operations.update_key(app_id, created.key.key_id, change)
     with pytest.raises(Unavailable, match="damaged_record: attribute revision"):
@@ -146,7 +138,7 @@ def test_a_damaged_key_is_not_changed(
 def test_a_damaged_key_can_be_revoked(
     operations: Provisioning, app_id: str, created: CreatedKey, store: Store
 ) -> None:
-    lose_revision(store, created.key.key_id)
+    remove_attribute(store, created.key.key_id, "revision")
     operations.revoke_key(app_id, created.key.key_id)
     assert record_of(store, created.key.key_id).revoked_at == NOW
 
@@ -154,7 +146,7 @@ def test_a_damaged_key_can_be_revoked(
 def test_a_damaged_key_goes_with_its_app(
     operations: Provisioning, app_id: str, created: CreatedKey, store: Store
 ) -> None:
-    lose_revision(store, created.key.key_id)
+    remove_attribute(store, created.key.key_id, "revision")
     operations.delete_owner(app_id)
     assert record_of(store, created.key.key_id).revoked_at == NOW
 

@@ -16,6 +16,7 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
+from tests.support.items import app_count_of
 from tests.support.operations import (
     operations_over,
     over_client,
@@ -85,7 +86,7 @@ def test_an_app_is_created_and_counted_once(
     assert operations.list_apps(robot, After(), 10).owners == [app]
     item = owner_item(store, account_id, f"serviceaccount#{robot}")
     assert item is not None
-    assert item["app_count"] == {"N": "1"}
+    assert app_count_of(item) == 1
 
 
 def test_a_service_account_does_not_find_its_own_name_taken(

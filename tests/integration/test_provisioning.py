@@ -26,7 +26,7 @@ from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
 from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW, make_key
 from tests.support.dynamodb_local import Store
-from tests.support.operations import dynamodb_of, operations_over
+from tests.support.operations import dynamodb_of, key_item, operations_over
 from tests.support.stores import SteppedClock
 
 NO_REQUEST = KeyRequest()
@@ -68,10 +68,7 @@ def test_an_account_is_created_with_a_key_that_an_authorizer_can_read(
 
 def test_no_stored_attribute_holds_the_secret(provisioning: Provisioning, store: Store) -> None:
     _, created = provisioning.create_account("Acme", NO_REQUEST)
-    item = dynamodb_of(store).get_item(
-        TableName=store.keys_table, Key={"key_id": {"S": created.key.key_id}}
-    )
-    assert created.secret not in str(item)
+    assert created.secret not in str(key_item(store, created.key.key_id))
 
 
 def test_a_service_account_and_its_app_nest_in_the_account(provisioning: Provisioning) -> None:

@@ -22,6 +22,7 @@ from keyscope.model.key_limits import KeyLimits
 from keyscope.model.secret import hash_secret
 from tests.support.builders import limited
 from tests.support.dynamodb_local import Store
+from tests.support.items import app_count_of
 from tests.support.operations import operations_over, owner_item, record_of, usable_keys
 
 pytestmark = pytest.mark.races
@@ -181,9 +182,7 @@ def test_no_app_outlives_the_service_account_that_creates_it(
         race(create, delete, create)
         apps = operations.list_apps(robot, After(), 100).owners
         item = owner_item(store, account_id, f"serviceaccount#{robot}")
-        assert (len(apps) if item is None else int(item.get("app_count", {"N": "0"})["N"])) == len(
-            apps
-        )
+        assert (len(apps) if item is None else app_count_of(item)) == len(apps)
         assert item is not None or not apps
 
 

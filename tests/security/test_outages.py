@@ -13,6 +13,7 @@ import pytest
 from keyscope.authorize.decision import Outcome
 from keyscope.authorize.key_cache import RETRY_SECONDS
 from keyscope.aws.clients import writing_dynamodb_client
+from keyscope.aws.dynamodb.key_writes import record_key
 from keyscope.aws.dynamodb.transactions import Database
 from keyscope.entry import authorizer
 from keyscope.errors import Unavailable
@@ -135,7 +136,7 @@ def test_an_answer_that_is_none_does_not_say_that_a_write_was_done(
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     database = Database(writing_dynamodb_client())
-    put = {"Put": {"TableName": "keys", "Item": {"key_id": {"S": GOOD.key_id}}}}
+    put = {"Put": {"TableName": "keys", "Item": record_key(GOOD.key_id)}}
     assert database.write({"key": put}, database.patience()) == set()
     aws.dynamodb.fault = answering(raw_reply(body))
     with pytest.raises(Unavailable) as unavailable:

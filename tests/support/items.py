@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keyscope.aws.dynamodb.directory_items import item_of_key
+from keyscope.aws.dynamodb.key_items import AttributeReader
 from keyscope.lifecycle.directory import Key
 from keyscope.model.key_record import KeyRecord
 
@@ -32,6 +33,11 @@ def item_of_record(record: KeyRecord) -> Item:
     if record.revoked_at is not None:
         item["revoked_at"] = {"N": str(record.revoked_at)}
     return item
+
+
+def app_count_of(owner_item: Mapping[str, Any]) -> int:
+    """Return how many apps a stored owner says that it created."""
+    return AttributeReader(owner_item).optional_number("app_count") or 0
 
 
 def on_the_wire(item: Item) -> dict[str, object]:

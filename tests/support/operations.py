@@ -9,6 +9,7 @@ from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.dynamodb.key_writes import record_key
+from keyscope.aws.dynamodb.keys import OWNER_INDEX
 from keyscope.aws.dynamodb.transactions import Database
 from keyscope.aws.dynamodb.use_table import UseTable
 from keyscope.lifecycle.operations import Provisioning
@@ -100,6 +101,16 @@ def clear_away(store: Store, key_id: str) -> None:
     dynamodb_of(store).transact_write_items(TransactItems=[{"Delete": delete}])
 
 
+def remove_attribute(store: Store, key_id: str, name: str) -> None:
+    """Remove an attribute of a key's record."""
+    update = {
+        "TableName": store.keys_table,
+        "Key": record_key(key_id),
+        "UpdateExpression": f"REMOVE {name}",
+    }
+    dynamodb_of(store).transact_write_items(TransactItems=[{"Update": update}])
+
+
 def _put_key(store: Store, item: Mapping[str, object]) -> None:
     put = {"TableName": store.keys_table, "Item": item}
     dynamodb_of(store).transact_write_items(TransactItems=[{"Put": put}])
@@ -107,15 +118,32 @@ def _put_key(store: Store, item: Mapping[str, object]) -> None:
 
 def usable_keys(store: Store, owner_id: str) -> set[str]:
     """Return the ids of an owner's keys whose records still hold a secret, by reading them all."""
+    key_ids = [str(item["key_id"]["S"]) for item in key_items(store, owner_id)]
+    return {key_id for key_id in key_ids if record_of(store, key_id).secret_hash}
+
+
+def key_items(store: Store, owner_id: str) -> list[Mapping[str, Any]]:
+    """Return an owner's items of KeysTable as its index has them."""
     query = {
         "TableName": store.keys_table,
-        "IndexName": "owner-index",
+        "IndexName": OWNER_INDEX,
         "KeyConditionExpression": "owner_id = :owner",
         "ExpressionAttributeValues": {":owner": {"S": owner_id}},
     }
-    items = dynamodb_of(store).query(**query)["Items"]
-    key_ids = [str(item["key_id"]["S"]) for item in items]
-    return {key_id for key_id in key_ids if record_of(store, key_id).secret_hash}
+    items: list[Mapping[str, Any]] = dynamodb_of(store).query(**query)["Items"]
+    return items
+
+
+def owner_items(store: Store, account_id: str) -> list[Mapping[str, Any]]:
+    """Return an account's items of DirectoryTable as they are stored."""
+    query = {
+        "TableName": store.directory_table,
+        "KeyConditionExpression": "account_id = :account",
+        "ExpressionAttributeValues": {":account": {"S": account_id}},
+        "ConsistentRead": True,
+    }
+    items: list[Mapping[str, Any]] = dynamodb_of(store).query(**query)["Items"]
+    return items
 
 
 def owner_item(store: Store, account_id: str, entity: str) -> Mapping[str, Any] | None:
@@ -132,7 +160,7 @@ def owner_item(store: Store, account_id: str, entity: str) -> Mapping[str, Any] 
 def key_item(store: Store, key_id: str) -> Mapping[str, Any]:
     """Return an item of KeysTable as it is stored."""
     response = dynamodb_of(store).get_item(
-        TableName=store.keys_table, Key={"key_id": {"S": key_id}}, ConsistentRead=True
+        TableName=store.keys_table, Key=record_key(key_id), ConsistentRead=True
     )
     item: Mapping[str, Any] = response["Item"]
     return item

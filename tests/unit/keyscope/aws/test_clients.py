@@ -5,6 +5,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 
 from keyscope.aws.clients import dynamodb_client, kms_client
+from keyscope.aws.dynamodb.key_writes import record_key
 
 
 class Sent(Exception):  # noqa: N818 - a state
@@ -33,7 +34,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_calls_for_key_records_are_made_in_one_name() -> None:
-    key = {"key_id": {"S": "app_1"}}
+    key = record_key("app_1")
     agent = user_agent_of(dynamodb_client(), lambda c: c.get_item(TableName="keys", Key=key))
     assert agent == b"keyscope"
 
