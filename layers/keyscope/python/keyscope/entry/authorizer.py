@@ -71,11 +71,10 @@ def authorizer_handler(
         settings.key_cache_entries,
     )
     if snapshot.is_taken(environment):
-        kms = make_kms()
+        # No request's deadline bounds these calls.
+        table, kms = KeyTable(dynamodb, settings.keys_table), make_kms()
         snapshot.before_snapshot(
-            lambda: snapshot.prepare(
-                dynamodb, settings.keys_table, kms, settings.kms_key_arn, telemetry
-            )
+            lambda: snapshot.prepare(table, dynamodb.close, kms, settings.kms_key_arn, telemetry)
         )
 
     def handler(event: object, context: LambdaContext) -> Answer:

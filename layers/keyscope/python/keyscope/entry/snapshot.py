@@ -8,10 +8,10 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from keyscope.aws.clients import DynamoDbClient, KmsClient, error_code
-from keyscope.aws.dynamodb.key_table import KeyTable
+from keyscope.aws.clients import KmsClient, error_code
 from keyscope.aws.telemetry import Telemetry
 from keyscope.errors import Unavailable
+from keyscope.model.key_record import KeyStore
 
 NO_KEY = "snapshot"
 """A key id that no key can have."""
@@ -38,17 +38,18 @@ def before_snapshot(prepare: Callable[[], None]) -> None:
 
 
 def prepare(
-    dynamodb: DynamoDbClient,
-    keys_table: str,
+    keys: KeyStore,
+    disconnect_keys: Callable[[], None],
     kms: KmsClient,
     kms_key_arn: str,
     telemetry: Telemetry,
 ) -> None:
     """Call DynamoDB and KMS once and discard the responses, so that a restored container is ready.
 
-    The snapshot contains no connection, record or secret. A failed call is only logged.
+    `disconnect_keys` closes the connections of the key store. The snapshot contains no connection,
+    record or secret. A failed call is only logged.
     """
-    code = _code_of(lambda: KeyTable(dynamodb, keys_table).get(NO_KEY))
+    code = _code_of(lambda: keys.get(NO_KEY))
     if code is not None:
         telemetry.unprepared("dynamodb", code)
     context = {"keyId": NO_KEY}
@@ -57,7 +58,7 @@ def prepare(
     )
     if code not in (None, _EXPECTED_CODE):
         telemetry.unprepared("kms", str(code))
-    dynamodb.close()
+    disconnect_keys()
     kms.close()
     gc.collect()
     gc.freeze()
