@@ -53,8 +53,8 @@ def test_the_paths_that_every_policy_denies_are_shown(lens: Console) -> None:
 
 def test_a_strangers_key_is_as_unknown_as_one_that_is_not_there(lens: Console) -> None:
     lens.page.get_by_role("link", name="Policy lens").click()
-    secret = lens.account.secret
-    lens.look_through_lens(basic("act_" + "0" * 24, secret), "GET", "/v2/apps")
+    unknown = "act_" + "0" * 24
+    lens.look_through_lens(basic(unknown, new_secret(unknown)), "GET", "/v2/apps")
     expect(lens.page.locator(".steps li.failed code")).to_have_text("unknown_key")
 
 
