@@ -9,7 +9,14 @@ import typer
 
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.keys import KEY_COLUMNS, AllowedCidrs, ExpiresAt, key_row
+from keyscope_cli.keys import (
+    KEY_COLUMNS,
+    AllowedCidrs,
+    ExpiresAt,
+    PermissionNames,
+    key_row,
+    limit_members,
+)
 from keyscope_cli.options import SecretFile, TargetOptions, with_options
 from keyscope_cli.secret_output import place_of_secret
 from keyscope_cli.target import Target
@@ -33,10 +40,11 @@ def create(
     key_name: Annotated[str | None, typer.Option(help="What its first key is called.")] = None,
     expires_at: ExpiresAt = None,
     allow: AllowedCidrs = None,
+    permission: PermissionNames = None,
     secret_file: SecretFile = None,
 ) -> None:
     """Create an account with its first key."""
-    key = _key_fields(key_name, expires_at, allow)
+    key = _key_fields(key_name, expires_at, allow, permission)
     request = {"operation": "createAccount", "displayName": name, **({"key": key} if key else {})}
     _make(options, request, secret_file)
 
@@ -60,10 +68,11 @@ def create_key(
     name: KeyName = None,
     expires_at: ExpiresAt = None,
     allow: AllowedCidrs = None,
+    permission: PermissionNames = None,
     secret_file: SecretFile = None,
 ) -> None:
     """Create a key of an account."""
-    members = _key_fields(name, expires_at, allow)
+    members = _key_fields(name, expires_at, allow, permission)
     request = {"operation": "createKey", "accountId": account_id, **members}
     _make(options, request, secret_file)
 
@@ -92,10 +101,13 @@ def _make(options: TargetOptions, request: dict[str, Any], secret_file: Path | N
 
 
 def _key_fields(
-    name: str | None, expires_at: str | None, allowed_cidrs: list[str] | None
+    name: str | None,
+    expires_at: str | None,
+    allowed_cidrs: list[str] | None,
+    permissions: list[str] | None,
 ) -> dict[str, object]:
-    members = {"displayName": name, "expiresAt": expires_at, "allowedCidrs": allowed_cidrs or None}
-    return {member: value for member, value in members.items() if value is not None}
+    limits = limit_members(expires_at, allowed_cidrs, permissions)
+    return limits if name is None else {"displayName": name, **limits}
 
 
 def _provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any]:

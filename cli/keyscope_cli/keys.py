@@ -11,7 +11,10 @@ from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.options import ManagementOptions, SecretFile, with_options
 from keyscope_cli.secret_output import place_of_secret
 
-KEY_COLUMNS = ("id", "name", "state", "created", "last used", "expires", "allowed from")
+KEY_COLUMNS = (
+    *("id", "name", "state", "created", "last used", "expires"),
+    *("allowed from", "permissions"),
+)
 OwnerId = Annotated[str, typer.Argument(help="The id of the key's owner.")]
 KeyId = Annotated[str, typer.Argument(help="The key's id.")]
 KeyName = Annotated[str, typer.Argument(help="What the key is called.")]
@@ -21,6 +24,14 @@ ExpiresAt = Annotated[
 AllowedCidrs = Annotated[
     list[str] | None,
     typer.Option("--allow", help="A network that the key works from (repeatable); else anywhere."),
+]
+PermissionNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--permission",
+        help="A permission of the access map, such as read (repeatable); without any, the key"
+        " reaches everything in its scope.",
+    ),
 ]
 Overlap = Annotated[
     int,
@@ -51,12 +62,12 @@ class KeyCommands:
         name: KeyName,
         expires_at: ExpiresAt = None,
         allow: AllowedCidrs = None,
+        permission: PermissionNames = None,
         secret_file: SecretFile = None,
     ) -> None:
         """Create a key; its secret is shown once."""
-        body = {self.name_member: name, "expiresAt": expires_at, "allowedCidrs": allow or None}
-        given = {member: value for member, value in body.items() if value is not None}
-        self._make(options, self._path(owner_id), given, secret_file)
+        body = {self.name_member: name, **limit_members(expires_at, allow, permission)}
+        self._make(options, self._path(owner_id), body, secret_file)
 
     def rotate(
         self,
@@ -96,17 +107,27 @@ class KeyCommands:
         allow_anywhere: Annotated[
             bool, typer.Option("--allow-anywhere", help="Take the networks away.")
         ] = False,
+        permission: PermissionNames = None,
+        all_permissions: Annotated[
+            bool, typer.Option("--all-permissions", help="Take the limit to permissions away.")
+        ] = False,
     ) -> None:
-        """Rename a key, or change its expiry or its networks."""
-        if (expires_at and never_expires) or (allow and allow_anywhere):
+        """Rename a key, or change its expiry, networks or permissions."""
+        set_limits = limit_members(expires_at, allow, permission)
+        removed = {
+            member: None
+            for member, is_removed in (
+                ("expiresAt", never_expires),
+                ("allowedCidrs", allow_anywhere),
+                ("permissions", all_permissions),
+            )
+            if is_removed
+        }
+        if set_limits.keys() & removed.keys():
             raise Failure(ExitStatus.USAGE, "A limit is both set and removed; use one option.")
-        body: dict[str, object] = {self.name_member: name} if name else {}
-        if expires_at or never_expires:
-            body["expiresAt"] = expires_at
-        if allow or allow_anywhere:
-            body["allowedCidrs"] = allow or None
+        body = {**({self.name_member: name} if name else {}), **set_limits, **removed}
         if not body:
-            advice = "Use --name, --expires-at, --never-expires, --allow or --allow-anywhere."
+            advice = "`keyscope key update --help` lists what can be changed."
             raise Failure(ExitStatus.USAGE, "Nothing to update.", advice)
         self._show(options, "PATCH", self._path(owner_id, key), body)
 
@@ -175,6 +196,18 @@ def segment(text: str) -> str:
     return text
 
 
+def limit_members(
+    expires_at: str | None, allowed_cidrs: list[str] | None, permissions: list[str] | None
+) -> dict[str, object]:
+    """Return the members of a request that set a key's limits, those that are given."""
+    members = {
+        "expiresAt": expires_at,
+        "allowedCidrs": allowed_cidrs or None,
+        "permissions": permissions or None,
+    }
+    return {member: value for member, value in members.items() if value is not None}
+
+
 def shown_key(key: Mapping[str, Any]) -> dict[str, Any]:
     """Return a key in the v2 shape, from either shape."""
     renamed = {"_id": "id", "name": "displayName"}
@@ -192,6 +225,7 @@ def key_row(key: Mapping[str, Any]) -> tuple[str, ...]:
         (key["lastUsedAt"] or "Never") if "lastUsedAt" in key else "",
         key.get("expiresAt", ""),
         ", ".join(key.get("allowedCidrs", [])),
+        ", ".join(key.get("permissions", [])),
     )
 
 

@@ -71,8 +71,10 @@ def test_a_secret_file_goes_when_no_key_was_made(run: LocalRun, tmp_path: Path) 
 
 
 def test_the_keys_of_an_account_are_created_listed_and_revoked(run: LocalRun) -> None:
-    made = run.keyscope("account", "create", "Keys", "--allow", "192.0.2.0/24", "--json").json
+    limits = ("--allow", "192.0.2.0/24", "--permission", "read")
+    made = run.keyscope("account", "create", "Keys", *limits, "--json").json
     account_id, first = made["account"]["id"], made["key"]["id"]
+    assert made["key"]["permissions"] == ["read"]
     second = run.keyscope("account", "keys", "create", account_id, "--name", "Two", "--json").json
     assert run.keyscope("account", "keys", "revoke", account_id, first).status == 0
     listed = run.keyscope("account", "keys", "list", account_id, "--json").json["keys"]
@@ -116,10 +118,13 @@ def test_the_life_of_an_app_key(run: LocalRun, account: Path) -> None:
     assert managed(run, account, "key", "disable", *key).json["key"]["state"] == "disabled"
     assert managed(run, account, "key", "enable", *key).json["key"]["state"] == "active"
     limits = ("--name", "New", "--allow", "192.0.2.0/24", "--expires-at", "2030-01-31T12:00:00Z")
-    updated = managed(run, account, "key", "update", *key, *limits).json["key"]
+    permissions = ("--permission", "read", "--permission", "users:write")
+    updated = managed(run, account, "key", "update", *key, *limits, *permissions).json["key"]
     assert (updated["displayName"], updated["allowedCidrs"]) == ("New", ["192.0.2.0/24"])
-    freed = managed(run, account, "key", "update", *key, "--never-expires", "--allow-anywhere")
-    assert not {"expiresAt", "allowedCidrs"} & freed.json["key"].keys()
+    assert updated["permissions"] == ["read", "users:write"]
+    gone = ("--never-expires", "--allow-anywhere", "--all-permissions")
+    freed = managed(run, account, "key", "update", *key, *gone)
+    assert not {"expiresAt", "allowedCidrs", "permissions"} & freed.json["key"].keys()
     managed(run, account, "key", "delete", *key)
     assert managed(run, account, "key", "list", app_id).json == {"keys": []}
 
