@@ -149,6 +149,7 @@ function facts(key, whenOver) {
       ? null : ["Last used", key.lastUsedAt ? moment(key.lastUsedAt) : "Never"],
     ["Expires", key.expiresAt ? moment(key.expiresAt) : "never"],
     ["Works from", key.allowedCidrs ? key.allowedCidrs.join(", ") : "anywhere"],
+    ["Permissions", key.permissions ? key.permissions.join(", ") : "everything in its scope"],
     key.disabledAt ? ["Disabled", moment(key.disabledAt)] : null,
     key.rotatedAt ? ["Rotated", moment(key.rotatedAt)] : null,
     key.previousSecretEndsAt
@@ -172,15 +173,19 @@ function limitFields(key) {
       }, (key.allowedCidrs ?? []).join("\n")),
       element("p", { id: "cidrs-hint", class: "hint" },
         "Up to eight networks such as 192.0.2.0/24, one a line. Empty: anywhere.")),
+    field("Permissions", "permissions", { value: (key.permissions ?? []).join(" "), spellcheck: "false" },
+      "Up to 16 names such as read or users:write, separated by spaces. Empty: everything in its scope."),
   ];
 }
 
 function limitsOf(values) {
-  const cidrs = values.allowedCidrs.split(/[\s,]+/).filter(Boolean);
+  const [cidrs, permissions] = [values.allowedCidrs, values.permissions]
+    .map((text) => text.split(/[\s,]+/).filter(Boolean));
   return {
     displayName: values.displayName.trim() || null,
     expiresAt: fromLocal(values.expiresAt),
     allowedCidrs: cidrs.length ? cidrs : null,
+    permissions: permissions.length ? permissions : null,
   };
 }
 
@@ -194,6 +199,7 @@ function changed(key, limits) {
     displayName: key.displayName ?? null,
     expiresAt: fromLocal(toLocal(key.expiresAt)),
     allowedCidrs: key.allowedCidrs ?? null,
+    permissions: key.permissions ?? null,
   };
   // A limit that is emptied is taken away; a name is not.
   return Object.fromEntries(Object.entries(limits).filter(([name, value]) =>
