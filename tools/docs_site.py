@@ -23,7 +23,7 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
         *("runbook/README.md", "runbook/*.md"),
         *("upgrade.md", "regions.md", "cost.md", "canary.md", "platform-facts.md"),
     ),
-    "Security": ("security.md",),
+    "Security": ("security.md", "secret-scanning.md"),
     "Performance": ("performance.md",),
     "Decisions": ("decisions/*.md",),
 }

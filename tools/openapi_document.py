@@ -168,7 +168,11 @@ def openapi_document() -> Json:
     components = document["components"]
     components["securitySchemes"] = {
         "basic": {"type": "http", "scheme": "basic", "description": "Key id and secret."},
-        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key's secret, or a JWT signed with it.",
+        },
     }
     for name in _POWERTOOLS_OWN:
         components["schemas"].pop(name, None)

@@ -33,7 +33,7 @@ class Basic:
         self, held: KeyRecord | None, _open_secret: Callable[[KeyRecord], str]
     ) -> bool:
         """Return whether the record has this hash. Without a record, compare anyway."""
-        return holds_hash(held, self.secret_hash)
+        return compare_digest(self.secret_hash, _NO_HASH if held is None else held.secret_hash)
 
 
 def read_basic(encoded: str) -> Basic:
@@ -52,11 +52,6 @@ def read_basic(encoded: str) -> Basic:
     if key_id_of_secret(secret) != key_id:
         raise Refused(Reason.SECRET_OF_ANOTHER_KEY)
     return Basic(key_id, hash_secret(secret))
-
-
-def holds_hash(held: KeyRecord | None, secret_hash: bytes) -> bool:
-    """Return whether a record has a hash, in the same time for every hash and without a record."""
-    return compare_digest(secret_hash, _NO_HASH if held is None else held.secret_hash)
 
 
 def _text_of_base64(encoded: str) -> str | None:

