@@ -10,7 +10,7 @@ from keyscope.model.secret import hash_secret, key_id_of_secret
 class BearerSecret(Basic):
     """The key id that a secret contains, and the secret's SHA-256. Proven in the same way as Basic.
 
-    A subclass costs a cold start a tenth of what another data class would.
+    A subclass costs a cold start 3 million instructions less than another data class would.
     """
 
     __slots__ = ()
