@@ -55,26 +55,38 @@ class Iam:
 class ProvenKey:
     """The key that an authorizer proved, the generation of its secret, and the caller's address.
 
-    `source_address` is `None` if the event does not contain it.
+    `source_address` is `None` if the event does not contain it. `permissions` are those that the
+    authorizer found; `None` if the key and its token were not limited.
     """
 
     key_id: str
     secret_generation: int
     source_address: str | None
+    permissions: tuple[str, ...] | None = None
 
     @staticmethod
     def of(principal: Principal, source_address: str | None) -> "ProvenKey":
         """Return the key that proved a principal, with the caller's address."""
-        return ProvenKey(principal.key_id, principal.secret_generation, source_address)
+        return ProvenKey(
+            principal.key_id,
+            principal.secret_generation,
+            source_address,
+            principal.limits.permissions,
+        )
 
     def judge(self, standing: Standing, now: float) -> None:
         """Check that the credential is valid at a time, in seconds since the epoch.
 
         Raises:
-            Forbidden: the key is revoked, its secret was replaced and is not in an overlap, or its
-                limits do not allow its use at that time and from the source address.
+            Forbidden: the key is revoked, its secret was replaced and is not in an overlap, its
+                limits do not allow its use at that time and from the source address, or it has lost
+                a permission since.
         """
         if standing.revoked_at is not None or not standing.accepts(self.secret_generation, now):
+            raise Forbidden
+        held = standing.limits.permissions
+        if held is not None and (self.permissions is None or not {*self.permissions} <= {*held}):
+            # The cached policy is wider than the key is now.
             raise Forbidden
         try:
             check_limits(standing.limits, now, self.source_address)

@@ -19,6 +19,7 @@ from keyscope.lifecycle.directory import (
     Position,
 )
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
+from keyscope.lifecycle.own_limits import check_limits_within, check_permissions, inherited
 from keyscope.model.ids import OwnerType, is_app_id, is_service_account_id
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.principal import Principal
@@ -75,6 +76,11 @@ class KeyChange:
     chosen: frozenset[str] = frozenset()
     limits: KeyLimits = NO_LIMITS
 
+    def may_widen(self) -> bool:
+        """Return whether the change can do more than rename or disable the key."""
+        disables = self.limits.disabled_at is not None
+        return bool(self.chosen - ({"disabled_at"} if disables else frozenset()))
+
     def apply(self, key: Key) -> Key:
         """Return the changed key."""
         return replace(
@@ -90,7 +96,8 @@ class Management:
 
     Each raises `Forbidden` if the principal's scope does not allow it, `OwnerNotFound` if the app
     or service account does not exist or is not the principal's, and whatever `Provisioning` raises.
-    Each also raises `Forbidden` if the principal's credential is not valid at that moment. A change
+    What creates or changes a key raises `ExceedsOwnLimits` if that key is or becomes wider than the
+    caller's. Each also raises `Forbidden` if the principal's credential is not valid at that moment. A change
     raises it if the credential is not valid at the moment of the write.
     """
 
@@ -183,7 +190,9 @@ class Management:
         """Create a key for an app or a service account, in the usage plan of the caller's key."""
         self._require_managed(owner_type, owner_id)
         operations, own = self._judged()
-        planned = replace(request, usage_identifier_key=own.usage_identifier_key)
+        limits = inherited(request.limits, self._own_limits(own))
+        check_limits_within(limits, self._own_limits(own))
+        planned = replace(request, limits=limits, usage_identifier_key=own.usage_identifier_key)
         return operations.create_key(owner_type, owner_id, planned)
 
     def list_keys(self, owner_type: OwnerType, owner_id: str) -> Sequence[Key]:
@@ -201,25 +210,43 @@ class Management:
     ) -> Key:
         """Change the name or the limits of a key."""
         self._require_managed(owner_type, owner_id)
-        return self._operations().update_key(owner_id, key_id, change.apply)
+        operations, key = self._judged()
+        own = self._own_limits(key)
+
+        def apply(before: Key) -> Key:
+            after = change.apply(before)
+            check_permissions(before.limits, own)
+            if change.may_widen():
+                check_limits_within(after.limits, own)
+            return after
+
+        return operations.update_key(owner_id, key_id, apply)
 
     def rotate_key(
         self, owner_type: OwnerType, owner_id: str, key_id: str, overlap_seconds: int
     ) -> CreatedKey:
         """Give a key a new secret; the old one is accepted during the overlap."""
         self._require_managed(owner_type, owner_id)
-        return self._operations().rotate_key(owner_id, key_id, overlap_seconds)
+        operations, key = self._judged()
+        own = self._own_limits(key)
+        return operations.rotate_key(
+            owner_id, key_id, overlap_seconds, lambda key: check_limits_within(key.limits, own)
+        )
 
     def end_overlap(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
         """Stop accepting a key's previous secret at once."""
         self._require_managed(owner_type, owner_id)
-        return self._operations().end_overlap(owner_id, key_id)
+        operations, own = self._judged()
+        key = operations.get_key(owner_id, key_id)
+        check_permissions(key.limits, self._own_limits(own))
+        return operations.end_overlap(owner_id, key_id)
 
     def delete_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> None:
         """Revoke a key at once."""
         self._require_managed(owner_type, owner_id)
-        operations = self._operations()
-        operations.get_key(owner_id, key_id)
+        operations, own = self._judged()
+        key = operations.get_key(owner_id, key_id)
+        check_permissions(key.limits, self._own_limits(own))
         operations.revoke_key(owner_id, key_id)
 
     def _operations(self) -> Provisioning:
@@ -229,6 +256,10 @@ class Management:
 
     def _judged(self) -> tuple[Provisioning, Key]:
         return self.provisioning.on_behalf_of(ProvenKey.of(self.principal, self.source_address))
+
+    def _own_limits(self, own: Key) -> KeyLimits:
+        """Return the limits of the caller's key, as narrow as its token is."""
+        return own.limits._replace(permissions=self.principal.limits.permissions)
 
     def _require_account(self) -> None:
         if self.principal.scope is not Scope.ACCOUNT:

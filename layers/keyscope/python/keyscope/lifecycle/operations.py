@@ -292,10 +292,17 @@ class Provisioning:
             # The owner was deleted in the meantime, and its keys with it.
             raise KeyNotFound from None
 
-    def rotate_key(self, owner_id: str, key_id: str, overlap_seconds: int) -> CreatedKey:
+    def rotate_key(
+        self,
+        owner_id: str,
+        key_id: str,
+        overlap_seconds: int,
+        check: Callable[[Key], None] = lambda _key: None,
+    ) -> CreatedKey:
         """Give a key a new secret; the old one is accepted for an overlap of 0 seconds or more.
 
-        Only an overlap of 0 may end an overlap that is still running.
+        Only an overlap of 0 may end an overlap that is still running. `check` may refuse the key as
+        it is at that moment.
 
         Raises `OwnerNotFound`, `KeyNotFound`, `OverlapRunning`, `ChangedMeanwhile`.
         """
@@ -304,6 +311,7 @@ class Provisioning:
         sealed = NewSecret(hash_secret(secret), self.sealer.seal(key_id, secret))
 
         def rotate(key: Key) -> Key:
+            check(key)
             now = self._now()
             if overlap_seconds and key.has_overlap(now):
                 raise OverlapRunning

@@ -31,6 +31,7 @@ from keyscope.lifecycle.directory import (
     TooManyApps,
     TooManyKeys,
 )
+from keyscope.lifecycle.own_limits import ExceedsOwnLimits
 
 V11_PREFIX = "/v1.1/"
 
@@ -106,6 +107,13 @@ def error_response_of(error: KeyscopeError, path: str) -> ErrorResponse:
     match error:
         case InvalidInput():
             return ErrorResponse(HTTPStatus.BAD_REQUEST, error.faults)
+        case ExceedsOwnLimits():
+            fault = Fault(
+                "exceeds_own_limits",
+                error.member,
+                "must be within the limits of the key that you use. Narrow it, or use another key",
+            )
+            return ErrorResponse(HTTPStatus.FORBIDDEN, (fault,))
         case NotFound():
             return error_response(HTTPStatus.NOT_FOUND, *_code_and_title(error, path))
         case TooManyApps():
