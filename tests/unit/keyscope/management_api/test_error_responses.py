@@ -28,6 +28,7 @@ from keyscope.lifecycle.directory import (
     TooManyApps,
     TooManyKeys,
 )
+from keyscope.lifecycle.own_limits import Exceeded, ExceedsOwnLimits
 from keyscope.management_api.error_responses import (
     INTERNAL,
     METHOD_NOT_ALLOWED,
@@ -47,6 +48,8 @@ SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
     ("error", "path", "status", "code"),
     [
         (Forbidden(), V2, 403, "forbidden"),
+        (ExceedsOwnLimits(Exceeded.PERMISSIONS), V2, 403, "exceeds_own_limits"),
+        (ExceedsOwnLimits(Exceeded.EXPIRES_AT), V1_1, 403, "exceeds_own_limits"),
         (OwnerNotFound(), V2, 404, "app_not_found"),
         (OwnerNotFound(), V1_1, 404, "app_not_found"),
         (OwnerNotFound(), SERVICE_ACCOUNTS, 404, "not_found"),

@@ -96,9 +96,9 @@ class Management:
 
     Each raises `Forbidden` if the principal's scope does not allow it, `OwnerNotFound` if the app
     or service account does not exist or is not the principal's, and whatever `Provisioning` raises.
-    What creates or changes a key raises `ExceedsOwnLimits` if that key is or becomes wider than the
-    caller's. Each also raises `Forbidden` if the principal's credential is not valid at that moment. A change
-    raises it if the credential is not valid at the moment of the write.
+    Each also raises `Forbidden` if the principal's credential is not valid at that moment. A change
+    raises it if the credential is not valid at the moment of the write, and `ExceedsOwnLimits` if a
+    key is, or would be, wider than the principal's.
     """
 
     provisioning: Provisioning
