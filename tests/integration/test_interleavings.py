@@ -232,7 +232,7 @@ def of_kind(items: Directory, kind: str) -> Directory:
 def wrong_names(items: Directory) -> Iterator[str]:
     robots, names = of_kind(items, "serviceaccount"), of_kind(items, "serviceaccountname")
     shown = {robot_id: item["display_name"]["S"] for robot_id, item in robots.items()}
-    kept = {robot_id: item["entity"]["S"].owner_items("#")[2] for robot_id, item in names.items()}
+    kept = {robot_id: item["entity"]["S"].partition("#")[2] for robot_id, item in names.items()}
     if shown != kept:
         yield f"{shown} are shown, and {kept} kept for them alone"
 
