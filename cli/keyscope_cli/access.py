@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import keyscope.access
-from keyscope.access.access_map import GRANTEES, AccessMap, read_access_map
+from keyscope.access.access_map import GRANTEES, WEBSOCKET, AccessMap, read_access_map
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 from keyscope.access.policy import MAX_POLICY_BYTES, policy_sizes, prepare_policies
 from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
@@ -54,6 +54,15 @@ def check(
                     {"scope": scope, "methods": methods.split(","), "path": path}
                     for scope, methods, path in _rows(access_map)
                 ],
+                "permissions": [
+                    {
+                        "name": name,
+                        "scope": scope,
+                        "methods": methods.split(",") if methods else [],
+                        "path": path,
+                    }
+                    for name, scope, methods, path in _permission_rows(access_map)
+                ],
                 "websocket": sorted(access_map.websocket_scopes),
                 "policyBytes": {grantee.value: size for grantee, size in sizes.items()},
                 "maxPolicyBytes": MAX_POLICY_BYTES,
@@ -63,6 +72,9 @@ def check(
         return
     output.table(("scope", "methods", "path"), _rows(access_map))
     output.line()
+    if access_map.permissions:
+        output.table(("permission", "scope", "methods", "path"), _permission_rows(access_map))
+        output.line()
     output.line(f"WebSocket: {', '.join(sorted(access_map.websocket_scopes)) or 'no scope'}")
     output.line()
     sized = [
@@ -79,6 +91,22 @@ def _rows(access_map: AccessMap) -> list[tuple[str, str, str]]:
         (grantee.value, ",".join(rule.methods), rule.path)
         for grantee in GRANTEES
         for rule in access_map.rules[grantee]
+    ]
+
+
+def _permission_rows(access_map: AccessMap) -> list[tuple[str, str, str, str]]:
+    """Return what each permission allows each scope; without methods, to open a WebSocket."""
+    return [
+        (name, *row)
+        for name, permission in access_map.permissions.items()
+        for row in (
+            *(
+                (grantee.value, ",".join(rule.methods), rule.path)
+                for grantee, rules in permission.rules.items()
+                for rule in rules
+            ),
+            *((scope.value, "", WEBSOCKET) for scope in sorted(permission.websocket_scopes)),
+        )
     ]
 
 

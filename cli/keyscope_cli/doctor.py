@@ -6,7 +6,9 @@ from typing import Any
 
 import typer
 
+from keyscope.access.access_map import read_access_map
 from keyscope.entry.settings import AuthorizerSettings
+from keyscope.errors import Misconfigured
 from keyscope_cli.authorizer_checks import (
     attachment_findings,
     cache_finding,
@@ -28,7 +30,7 @@ from keyscope_cli.operation_checks import (
 )
 from keyscope_cli.options import TargetOptions, with_options
 from keyscope_cli.output import Output
-from keyscope_cli.store_checks import sealing_key_findings, table_findings
+from keyscope_cli.store_checks import permission_finding, sealing_key_findings, table_findings
 from keyscope_cli.target import Target, output_of
 
 ALARM_TYPE = "AWS::CloudWatch::Alarm"
@@ -69,6 +71,7 @@ def _deployed(target: Target) -> Iterator[Finding]:
         "HTTP authorizer", lambda: function_findings(aws, "HTTP authorizer", http_arn)
     )
     settings = _settings_of(target)
+    yield from _permissions(target, outputs, settings)
     yield from run_check(
         "REST API",
         lambda: attachment_findings(
@@ -98,6 +101,7 @@ def _local(target: Target, session: LocalSession) -> Iterator[Finding]:
     arn = variables["KEYSCOPE_KMS_KEY_ARN"]
     yield from run_check("KMS key", lambda: sealing_key_findings(target.aws, arn, deployed=False))
     yield settings_finding("authorizer", variables)
+    yield from _permissions(target, target.outputs(), _settings_of(target))
     ttl_seconds = int(session.stack["parameters"]["AuthorizerCacheSeconds"])
     yield cache_finding("REST API: caches", ttl_seconds, target.authorizer_settings())
     yield from refusal_findings(target.management_url())
@@ -111,6 +115,22 @@ def _tables(target: Target, outputs: Mapping[str, str], *, deployed: bool) -> It
             table_findings, target.aws, check, name, has_keys=has_keys, deployed=deployed
         )
         yield from run_check(check, look)
+
+
+def _permissions(
+    target: Target, outputs: Mapping[str, str], settings: AuthorizerSettings | None
+) -> Iterator[Finding]:
+    try:
+        known = read_access_map(settings.access_map, settings.route_sets) if settings else None
+    except Misconfigured:
+        known = None
+    if known is None:
+        # The check of the settings reports it.
+        return
+    table, names = output_of(outputs, "KeysTableName"), known.permissions
+    yield from run_check(
+        "permissions of keys", lambda: iter([permission_finding(target.aws, table, names)])
+    )
 
 
 def _resources_of(target: Target) -> Sequence[Mapping[str, Any]]:

@@ -1,12 +1,14 @@
 """`doctor` on storage: the tables, and the key that encrypts secrets."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from keyscope.aws.dynamodb.key_items import AttributeReader
 from keyscope.aws.dynamodb.keys import OWNER_INDEX
 from keyscope_cli.aws import Aws
 from keyscope_cli.findings import CheckVerdict, Finding, judged
 
 TTL_ATTRIBUTE = "expires_at"
+MAX_NAMED_KEYS = 10
 
 
 def table_findings(
@@ -71,6 +73,38 @@ def _index_finding(indexes: list[dict[str, object]]) -> Finding:
         ok=status == "ACTIVE",
         otherwise=CheckVerdict.PROBLEM,
         advice="Deploy the template again; without it no keys are listed.",
+    )
+
+
+def permission_finding(aws: Aws, keys_table: str, known: Collection[str]) -> Finding:
+    """Check whether the access map knows the permissions of each key that is not revoked."""
+    pages = (
+        aws.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(
+            TableName=keys_table,
+            IndexName=OWNER_INDEX,
+            ProjectionExpression="key_id, permission_names",
+            FilterExpression="attribute_exists(permission_names)"
+            " AND attribute_not_exists(revoked_at)",
+        )
+    )
+    limited, unknown = 0, []
+    for reader in (AttributeReader(item) for page in pages for item in page["Items"]):
+        limited += 1
+        if names := [name for name in reader.texts("permission_names") if name not in known]:
+            unknown.append(f"{reader.text('key_id')} ({', '.join(names)})")
+    if not unknown:
+        found = f"The access map knows those of all {limited:,} limited keys"
+        return Finding("permissions of keys", CheckVerdict.OK, found)
+    others = len(unknown) - MAX_NAMED_KEYS
+    shown = ", ".join(unknown[:MAX_NAMED_KEYS]) + (f" and {others:,} others" if others > 0 else "")
+    return Finding(
+        "permissions of keys",
+        CheckVerdict.WARNING,
+        f"The access map does not know: {shown}",
+        "Name these permissions in the access map, or give the keys others with `keyscope key"
+        " update`. Until then they give the keys nothing.",
     )
 
 

@@ -32,7 +32,10 @@ INDEXED: Final = {
         {
             "IndexName": "owner-index",
             "KeySchema": [{"AttributeName": "owner_id", "KeyType": "HASH"}],
-            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["owner_type"]},
+            "Projection": {
+                "ProjectionType": "INCLUDE",
+                "NonKeyAttributes": ["owner_type", "permission_names", "revoked_at"],
+            },
         }
     ],
 }
@@ -207,6 +210,25 @@ def test_each_fault_is_a_problem_and_the_exit_status_tells(aws: Aws) -> None:
         "REST API": "problem",
         "REST API: identity source": "problem",
     }.items() <= found.items()
+
+
+def test_a_limited_key_is_named_when_the_access_map_no_longer_knows_its_permission(
+    aws: Aws,
+) -> None:
+    check = "permissions of keys"
+    sound = {one["check"]: one["found"] for one in aws.doctor().json["findings"]}
+    assert sound[check] == "The access map knows those of all 0 limited keys"
+    for key_id, names, ended in (
+        ("app_known", ["read"], {}),
+        ("app_unknown", ["read", "tickets:read"], {}),
+        ("app_revoked", ["tickets:read"], {"revoked_at": {"N": "1"}}),
+    ):
+        permissions = {"permission_names": {"L": [{"S": name} for name in names]}}
+        item = {"key_id": {"S": key_id}, "owner_id": {"S": "owner"}, **permissions, **ended}
+        aws.client("dynamodb").put_item(TableName=aws.ids["KeysTable"], Item=item)
+    found = {one["check"]: one for one in aws.doctor().json["findings"]}[check]
+    assert found["verdict"] == "warning"
+    assert found["found"] == "The access map does not know: app_unknown (tickets:read)"
 
 
 def test_a_table_that_is_gone_and_an_api_without_authorizer_are_problems(aws: Aws) -> None:

@@ -70,6 +70,14 @@ def test_the_packaged_map_is_listed_with_the_size_of_its_policies() -> None:
     done = keyscope("access", "check", "--routes", "v2,v1.1", "--json")
     assert done.status == 0
     assert {"scope": "account", "methods": ["POST"], "path": "/v2/explain"} in done.json["rules"]
+    assert {
+        "name": "conversations:read",
+        "scope": "account",
+        "methods": ["GET"],
+        "path": "/v2/apps/{appId}/conversations",
+    } in done.json["permissions"]
+    opened = {one["scope"] for one in done.json["permissions"] if one["path"] == "websocket"}
+    assert opened == set(done.json["websocket"])
     assert set(done.json["policyBytes"]) == {"appUser", "app", "account", "userAccount"}
     assert max(done.json["policyBytes"].values()) <= done.json["maxPolicyBytes"]
 
@@ -77,6 +85,7 @@ def test_the_packaged_map_is_listed_with_the_size_of_its_policies() -> None:
 def test_a_map_is_shown_as_a_table() -> None:
     lines = keyscope("access", "check").out.splitlines()
     assert lines[0].split() == ["scope", "methods", "path"]
+    assert ["permission", "scope", "methods", "path"] in [line.split() for line in lines]
     assert lines[-7].split() == ["longest", "policy", "of", "bytes", "of", "used"]
     assert f"{MAX_POLICY_BYTES:,}" in lines[-3]
 
