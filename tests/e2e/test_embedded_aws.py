@@ -33,6 +33,10 @@ class _Tables(Protocol):
 
     def scan(self, **request: object) -> object: ...
 
+    def get_item(self, **request: object) -> Mapping[str, object]: ...
+
+    def transact_write_items(self, **request: object) -> object: ...
+
 
 class _Queues(Protocol):
     def get_queue_attributes(self, **request: object) -> Mapping[str, Mapping[str, str]]: ...
@@ -194,3 +198,25 @@ def test_what_was_read_is_not_kept(stack: Stack, aws: EmbeddedAws) -> None:
     for _ in range(10):
         tables.scan(TableName=name)
     assert items_in_memory() == before
+
+
+def test_a_transaction_that_fails_changes_nothing(stack: Stack, aws: EmbeddedAws) -> None:
+    tables = cast("_Tables", local_client("dynamodb", aws.endpoint_url))
+    name = physical_id_of(stack, "KeysTable")
+    key = {"key_id": {"S": "app_kept"}}
+    item = {**key, "calls": {"N": "1"}, "limits": {"M": {"hosts": {"L": [{"S": "a"}]}}}}
+    tables.put_item(TableName=name, Item=item)
+    change = {
+        "TableName": name,
+        "Key": key,
+        "UpdateExpression": "SET calls = :two, limits.hosts[0] = :b REMOVE owner_id",
+        "ExpressionAttributeValues": {":two": {"N": "2"}, ":b": {"S": "b"}},
+    }
+    missing = {
+        "TableName": name,
+        "Key": {"key_id": {"S": "app_missing"}},
+        "ConditionExpression": "attribute_exists(key_id)",
+    }
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        tables.transact_write_items(TransactItems=[{"Update": change}, {"ConditionCheck": missing}])
+    assert tables.get_item(TableName=name, Key=key)["Item"] == item
