@@ -15,8 +15,8 @@ _UNCHANGING: Final = (str, bytes, bool, type(None))
 
 def make_copies_cheap() -> None:
     """Let `copy.deepcopy` copy items and attributes directly, from now on in this process."""
-    Item.__deepcopy__ = _copy_of_item
-    DynamoType.__deepcopy__ = _copy_of_attribute
+    Item.__deepcopy__ = _copy_of_item  # type: ignore[assignment,method-assign]
+    DynamoType.__deepcopy__ = _copy_of_attribute  # type: ignore[assignment,method-assign]
 
 
 def _copy_of_item(item: Item, memo: dict[int, object]) -> Item:
