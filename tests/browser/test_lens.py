@@ -70,11 +70,16 @@ def test_a_token_is_read_in_the_page_before_anything_is_sent(lens: Console) -> N
     assert [request for request in lens.requests if token in sent_by(request)] == []
 
 
-def test_a_secret_is_not_shown_in_the_reading(lens: Console) -> None:
+@pytest.mark.parametrize("kind", ["Basic", "Bearer secret"])
+def test_a_secret_is_not_shown_in_the_reading(kind: str, lens: Console) -> None:
+    secret = lens.account.secret
+    values = {"Basic": basic(lens.account.key_id, secret), "Bearer secret": f"Bearer {secret}"}
     lens.page.get_by_role("link", name="Policy lens").click()
-    lens.page.get_by_label("Credential").fill(basic(lens.account.key_id, lens.account.secret))
+    lens.page.get_by_label("Credential").fill(values[kind])
     read = lens.page.get_by_role("region", name="What it says")
     expect(read).to_contain_text("has the right form")
+    expect(read).to_contain_text(kind)
+    expect(read).to_contain_text(lens.account.key_id)
     assert lens.account.secret not in read.inner_text()
 
 
@@ -86,6 +91,7 @@ def test_a_secret_is_not_shown_in_the_reading(lens: Console) -> None:
         ("Basic a2V5", "no colon"),
         (basic(APP_KEY_ID, SECRET), "that of another key, act_"),
         (basic(KEY_ID, SECRET[:-1]), "and 49 more characters"),
+        (f"Bearer {SECRET[:-1]}", "and 49 more characters"),
         ("Bearer abc", "not a JWT"),
     ],
 )
