@@ -141,8 +141,6 @@ def test_a_rule_that_reaches_what_never_takes_away_is_refused_unless_a_policy_de
         ("[", "not TOML"),
         ('main = "x"', "'main' is not a table"),
         (GOOD.replace("app =", "apps ="), "holds 'apps', which is none of websocket, perm"),
-        (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', "[]"), "no rules for the scope acc"),
-        (GOOD.replace("app =", "never ="), "has no rules for the scope app"),
         (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', "[1]"), "must be a list of strings"),
         (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', '"x"'), "must be a list of strings"),
         (GOOD.replace('["appUser"]', '["everyone"]'), "websocket must be a list of appUser"),

@@ -59,6 +59,14 @@ def resources(principal: Principal, policies: Policies, effect: str = "Allow") -
     ]
 
 
+@pytest.mark.parametrize("principal", [APP_USER, OF_APP, OF_SERVICE_ACCOUNT])
+def test_a_scope_without_rules_reaches_nothing(principal: Principal) -> None:
+    rules = [line for line in SMALL_MAP.splitlines() if f"{principal.scope} =" not in line]
+    policies = prepare_policies(read_access_map("\n".join(rules), ["main"]), 128)
+    (statement,) = policy_document(principal, STAGE, policies, NOW)["Statement"]
+    assert (statement["Effect"], statement["Resource"]) == ("Deny", [STAGE.any_path("*")])
+
+
 def test_an_app_user_reaches_its_own_subtree() -> None:
     assert resources(APP_USER, SMALL) == [f"GET/tenants/{ACCOUNT}/apps/{APP}/users/jane/*"]
 

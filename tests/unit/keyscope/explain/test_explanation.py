@@ -15,8 +15,8 @@ from keyscope.access.policy import prepare_policies
 from keyscope.authorize.decision import Decision
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.errors import Reason
-from keyscope.explain.advice import ADVICE
 from keyscope.explain.explanation import Explanation, RequestResult, StepVerdict, explain
+from keyscope.explain.reasons import REASONS
 from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope.explain.step_details import DETAILS
 from keyscope.explain.steps import STEPS, TITLES, Step
@@ -47,6 +47,7 @@ USERS: Final = f"/v2/apps/{APP}/users"
 OF_OTHER_FUNCTIONS: Final = {
     Reason.FLUSH_QUEUE_UNAVAILABLE,
     Reason.CACHE_NOT_FLUSHED,
+    Reason.USE_TABLE_UNAVAILABLE,
     Reason.EXPIRY_WARNINGS_NOT_SENT,
     Reason.MALFORMED_CONTEXT,
     Reason.TOO_MANY_CHANGES,
@@ -198,7 +199,7 @@ def test_every_step_has_an_entry(table: Mapping[Step, object]) -> None:
 
 
 def test_every_reason_of_an_authorizer_has_advice() -> None:
-    assert set(ADVICE) == set(Reason) - OF_OTHER_FUNCTIONS
+    assert set(REASONS) == set(Reason) - OF_OTHER_FUNCTIONS
 
 
 @pytest.mark.parametrize("reason", sorted(set(Reason) - OF_OTHER_FUNCTIONS))
@@ -209,7 +210,7 @@ def test_every_reason_stops_at_a_step_with_its_advice(reason: Reason) -> None:
     by = replace(authorizer(KEY), keys=Failing({}, reason))
     explanation = explain(rest_request_event(KEY.basic()), reader_of({}), by)
     (step,) = [one for one in explanation.steps if one.verdict is StepVerdict.FAILED]
-    assert (step.reason, step.advice) == (reason, ADVICE[reason])
+    assert (step.reason, step.advice) == (reason, REASONS[reason].advice)
 
 
 @pytest.mark.parametrize(

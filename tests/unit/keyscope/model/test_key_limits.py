@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from keyscope.authorize.verification import LIMIT_REASONS, check_limits
 from keyscope.aws.dynamodb.key_items import (
     LIMIT_ATTRIBUTES,
     AttributeReader,
@@ -21,8 +20,10 @@ from keyscope.errors import Refused
 from keyscope.management_api.key_limits import ChangedLimits, NewLimits, ShownLimits
 from keyscope.model.key_limits import (
     LIMIT_MEMBERS,
+    LIMIT_REASONS,
     NO_LIMITS,
     KeyLimits,
+    check_limits,
     check_number_of_cidrs,
     is_permission,
     read_cidr,

@@ -258,10 +258,6 @@ def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Grantee, list[s
             message = f"access map: [{route_set}] holds {name!r}, which is none of {_names()}"
             raise Misconfigured(message)
         yield _GRANTEES[name], _texts(f"[{route_set}] {name}", value)
-    for scope in Scope:
-        if not table.get(scope):
-            message = f"access map: [{route_set}] has no rules for the scope {scope}"
-            raise Misconfigured(message)
 
 
 def _texts(where: str, value: object) -> list[str]:

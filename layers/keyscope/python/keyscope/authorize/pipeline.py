@@ -12,8 +12,9 @@ from keyscope.access.policy import (
 from keyscope.authorize.credential import Credential, parse_credential
 from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import AuthorizerRequest
-from keyscope.authorize.verification import LIMIT_REASONS, Circumstances, verify
+from keyscope.authorize.verification import Circumstances, verify
 from keyscope.errors import Reason, Refused, Unavailable, type_and_place
+from keyscope.model.key_limits import LIMIT_REASONS
 from keyscope.model.key_record import KeyRecord, KeyStore, Lookup, RecordSource, SecretOpener
 from keyscope.model.principal import CredentialKind, Principal
 

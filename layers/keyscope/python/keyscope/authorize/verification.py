@@ -2,28 +2,15 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from ipaddress import ip_network
 from typing import NamedTuple
 
 from keyscope.authorize.credential import Credential
 from keyscope.authorize.jwt import Claims
 from keyscope.errors import Reason, Refused
-from keyscope.model.key_limits import KeyLimits
+from keyscope.model.key_limits import check_limits
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
 from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Scope
-from keyscope.model.source_address import Network, read_source_address
-
-LIMIT_REASONS = frozenset(
-    {
-        Reason.DISABLED_KEY,
-        Reason.EXPIRED_KEY,
-        Reason.SOURCE_ADDRESS_UNKNOWN,
-        Reason.SOURCE_ADDRESS_NOT_ALLOWED,
-    }
-)
-"""The refusals of `check_limits`, which the key would not get with other limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,36 +127,6 @@ def _before_rotation(record: KeyRecord) -> KeyRecord | None:
         secret_generation=record.secret_generation - 1,
         previous=None,
     )
-
-
-def check_limits(limits: KeyLimits, now: float, source_address: str | None) -> None:
-    """Check that a key's limits allow its use at a time and from an address.
-
-    `now` is in seconds since the epoch; `source_address` is `None` if the event does not contain
-    it.
-
-    Raises:
-        Refused: with the reason code of the first limit that forbids it.
-    """
-    if limits.disabled_at is not None:
-        raise Refused(Reason.DISABLED_KEY)
-    if limits.expires_at is not None and now >= limits.expires_at:
-        raise Refused(Reason.EXPIRED_KEY)
-    if limits.allowed_cidrs:
-        _check_source_address(limits.allowed_cidrs, source_address)
-
-
-def _check_source_address(allowed_cidrs: tuple[str, ...], source_address: str | None) -> None:
-    address = None if source_address is None else read_source_address(source_address)
-    if address is None:
-        raise Refused(Reason.SOURCE_ADDRESS_UNKNOWN)
-    if not any(address in _network(cidr) for cidr in allowed_cidrs):
-        raise Refused(Reason.SOURCE_ADDRESS_NOT_ALLOWED)
-
-
-@lru_cache(maxsize=1_024)
-def _network(cidr: str) -> Network:
-    return ip_network(cidr)
 
 
 def _verify_token_times(claims: Claims, circumstances: Circumstances) -> int | None:

@@ -23,10 +23,10 @@ from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import AuthorizerRequest
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.errors import Reason, Refused
-from keyscope.explain.advice import ADVICE
+from keyscope.explain.reasons import REASONS, stopping_step
 from keyscope.explain.request import AskedMethod, ReadEvent
 from keyscope.explain.step_details import Known, detail_of
-from keyscope.explain.steps import STEPS, TITLES, Step, stopping_step
+from keyscope.explain.steps import STEPS, TITLES, Step
 from keyscope.model.key_record import KeyRecord, KeyStore, Lookup
 
 ACTION = "execute-api:Invoke"
@@ -223,7 +223,7 @@ def _failed(step: Step, decision: Decision, known: Known) -> ExplainedStep:
         StepVerdict.FAILED,
         decision.reason,
         detail=decision.detail or detail_of(step, known),
-        advice=ADVICE[decision.reason] if decision.reason is not None else "",
+        advice="" if decision.reason is None else REASONS[decision.reason].advice,
     )
 
 

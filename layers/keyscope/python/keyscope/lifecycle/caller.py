@@ -8,9 +8,8 @@ again, and each of its writes succeeds only if the record is still the one that 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keyscope.authorize.verification import check_limits
 from keyscope.errors import Forbidden, Refused
-from keyscope.model.key_limits import KeyLimits
+from keyscope.model.key_limits import KeyLimits, check_limits
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import Principal
 

@@ -1,14 +1,17 @@
-"""What narrows a key, and its JSON form in requests and answers.
+"""What narrows a key: its JSON form in requests and answers, and the check that it allows a use.
 
-`authorize.verification` checks a limit, or `access.policy` if the limit must hold while API Gateway
-caches a policy. `aws.dynamodb.key_items` stores it.
+`access.policy` checks a limit that must hold while API Gateway caches a policy.
+`aws.dynamodb.key_items` stores limits.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from ipaddress import ip_network
 from typing import Final, NamedTuple, TypeVar
 
-from keyscope.model.source_address import read_network
+from keyscope.errors import Reason, Refused
+from keyscope.model.source_address import Network, read_network, read_source_address
 from keyscope.model.times import read_rfc3339, rfc3339_or_none
 
 MAX_ALLOWED_CIDRS: Final = 8
@@ -23,6 +26,16 @@ _PERMISSION: Final = re.compile(PERMISSION_PATTERN)
 
 LIMIT_MEMBERS: Final = frozenset({"expiresAt", "allowedCidrs", "permissions"})
 """The JSON members that limit a new key."""
+
+LIMIT_REASONS = frozenset(
+    {
+        Reason.DISABLED_KEY,
+        Reason.EXPIRED_KEY,
+        Reason.SOURCE_ADDRESS_UNKNOWN,
+        Reason.SOURCE_ADDRESS_NOT_ALLOWED,
+    }
+)
+"""The refusals of `check_limits`, which the key would not get with other limits."""
 
 _T = TypeVar("_T")
 
@@ -58,6 +71,36 @@ NO_LIMITS: Final = KeyLimits()
 def is_permission(name: object) -> bool:
     """Return whether a value has the format of a permission's name."""
     return isinstance(name, str) and _PERMISSION.fullmatch(name) is not None
+
+
+def check_limits(limits: KeyLimits, now: float, source_address: str | None) -> None:
+    """Check that a key's limits allow its use at a time and from an address.
+
+    `now` is in seconds since the epoch; `source_address` is `None` if the event does not contain
+    it.
+
+    Raises:
+        Refused: with the reason code of the first limit that forbids it.
+    """
+    if limits.disabled_at is not None:
+        raise Refused(Reason.DISABLED_KEY)
+    if limits.expires_at is not None and now >= limits.expires_at:
+        raise Refused(Reason.EXPIRED_KEY)
+    if limits.allowed_cidrs:
+        _check_source_address(limits.allowed_cidrs, source_address)
+
+
+def _check_source_address(allowed_cidrs: tuple[str, ...], source_address: str | None) -> None:
+    address = None if source_address is None else read_source_address(source_address)
+    if address is None:
+        raise Refused(Reason.SOURCE_ADDRESS_UNKNOWN)
+    if not any(address in _network(cidr) for cidr in allowed_cidrs):
+        raise Refused(Reason.SOURCE_ADDRESS_NOT_ALLOWED)
+
+
+@lru_cache(maxsize=1_024)
+def _network(cidr: str) -> Network:
+    return ip_network(cidr)
 
 
 def read_limits(
