@@ -25,6 +25,7 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Security": ("security.md", "secret-scanning.md"),
     "Performance": ("performance.md",),
+    "Change": ("how-to-change-it.md",),
     "Decisions": ("decisions/*.md",),
 }
 """The pages in reading order. A pattern stands for all pages that no earlier entry names; an entry

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from keyscope.access.access_map import OtherGrantee, Permission, Rule, read_access_map
+from keyscope.access.access_map import Rule, read_access_map
 from keyscope.access.grants import MAX_CONTAINING_PERMISSIONS
 from keyscope.access.method_arn import ApiStage
 from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED
@@ -81,21 +81,16 @@ def refusal_of(source: str, *route_sets: str) -> str:
 
 def test_a_permission_narrows_each_scope_to_what_both_allow() -> None:
     read = read_access_map(with_permissions('"users" = ["GET /apps/{appId}/users/*"]'), ["main"])
-    users = ("apps", "{appId}", "users")
-    assert read.permissions == {
-        "users": Permission(
-            rules={
-                Scope.APP_USER: (
-                    Rule(("GET",), (*users, "{userId}"), ""),
-                    Rule(("GET",), (*users, "{userId}"), "/*"),
-                ),
-                Scope.APP: (Rule(("GET",), users, "/*"),),
-                Scope.ACCOUNT: (Rule(("GET",), users, "/*"),),
-                OtherGrantee.USER_ACCOUNT: (),
-            },
-            websocket_scopes=frozenset(),
-        )
+    users, permission = ("apps", "{appId}", "users"), read.permissions["users"]
+    assert {grantee: rules for grantee, rules in permission.rules.items() if rules} == {
+        Scope.APP_USER: (
+            Rule(("GET",), (*users, "{userId}"), ""),
+            Rule(("GET",), (*users, "{userId}"), "/*"),
+        ),
+        Scope.APP: (Rule(("GET",), users, "/*"),),
+        Scope.ACCOUNT: (Rule(("GET",), users, "/*"),),
     }
+    assert permission.websocket_scopes == frozenset()
 
 
 def test_a_star_alone_stands_for_all_that_the_set_gives_a_scope() -> None:

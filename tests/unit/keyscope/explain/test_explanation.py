@@ -21,6 +21,7 @@ from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope.explain.step_details import DETAILS
 from keyscope.explain.steps import STEPS, TITLES, Step
 from keyscope.model.ids import OwnerType
+from keyscope.model.scopes import SCOPES_BY_OWNER
 from keyscope.model.secret import new_secret
 from tests.support.builders import (
     ACCOUNT,
@@ -318,9 +319,8 @@ def test_a_tokens_claims_and_times_are_told() -> None:
     assert detail_of(Step.TOKEN_TIMES, explanation) == (
         "Valid from 2027-01-15T08:00:00Z, until 2027-01-15T08:00:09Z; it is 2027-01-15T08:00:00Z"
     )
-    assert detail_of(Step.SCOPE, explanation) == (
-        "Claims appUser; a key of this app gives app, appUser"
-    )
+    given = ", ".join(sorted(SCOPES_BY_OWNER[OwnerType.APP]))
+    assert detail_of(Step.SCOPE, explanation) == f"Claims appUser; a key of this app gives {given}"
 
 
 def test_an_expiry_beyond_the_calendar_is_told_all_the_same() -> None:
