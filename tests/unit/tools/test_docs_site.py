@@ -33,6 +33,14 @@ def test_a_page_that_is_not_there_is_left_out(tmp_path: Path) -> None:
     assert pages_in_order(tmp_path)["Model"] == ["model.md"]
 
 
+def test_each_decision_has_a_number_of_its_own_which_its_title_repeats() -> None:
+    files = sorted((DOCS / "decisions").glob("*.md"))
+    numbers = [int(file.name[:4]) for file in files]
+    assert numbers == list(range(1, len(files) + 1))
+    titles = [file.read_text("utf-8").partition(".")[0] for file in files]
+    assert titles == [f"# {number}" for number in numbers]
+
+
 @pytest.mark.parametrize(
     ("folder", "markdown", "shown"),
     [
