@@ -19,7 +19,7 @@ def test_every_page_has_its_place() -> None:
 def test_the_sections_stand_in_the_order_of_reading() -> None:
     assert list(ORDER) == [
         *("Start", "Model", "Attach", "Configure", "Operate"),
-        *("Security", "Performance", "Decisions"),
+        *("Security", "Performance", "Change", "Decisions"),
     ]
 
 
@@ -36,7 +36,7 @@ def test_a_page_that_is_not_there_is_left_out(tmp_path: Path) -> None:
 def test_each_decision_has_a_number_of_its_own_which_its_title_repeats() -> None:
     files = sorted((DOCS / "decisions").glob("*.md"))
     numbers = [int(file.name[:4]) for file in files]
-    assert numbers == list(range(1, len(files) + 1))
+    assert len(numbers) == len(set(numbers))
     titles = [file.read_text("utf-8").partition(".")[0] for file in files]
     assert titles == [f"# {number}" for number in numbers]
 
