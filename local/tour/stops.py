@@ -13,6 +13,9 @@ RECHECKED_WITHIN_SECONDS: Final = 10
 """How long a new secret may take to work. An authorizer's container that has just read the key
 refuses the new secret for a second, and a slow machine takes longer."""
 
+RECORDED_WITHIN_SECONDS: Final = 10
+"""How long a last use may take to be recorded, on a slow machine."""
+
 _OK, _CREATED = HTTPStatus.OK, HTTPStatus.CREATED
 _BAD_REQUEST, _UNAUTHORIZED = HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
 _FORBIDDEN, _NOT_FOUND, _CONFLICT = HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT
@@ -133,6 +136,14 @@ def _life_of_a_key(version: str) -> list[Stop]:
         _allowed("newKey Bearer secret", used, "app", _MISS),
         _allowed("newKey JWT", used, "app", _MISS),
         _outside("newKey JWT", f"GET {app}/keys"),
+        Stop(
+            account,
+            f"GET {app}/keys",
+            _OK,
+            "keys: 2, last use of 1",
+            _HIT,
+            patience_seconds=RECORDED_WITHIN_SECONDS,
+        ),
         Stop(
             account,
             f"POST {app}/{key}/rotate",

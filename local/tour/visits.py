@@ -31,7 +31,10 @@ _EITHER: Final = "*"
 _ABOUT_EITHER: Final = (
     f"{_EITHER} Hit or miss: what changes a key flushes the cache a second later."
 )
-_ABOUT_PATIENCE: Final = "A new secret is asked with until it is taken, which may be a second."
+_ABOUT_PATIENCE: Final = (
+    "The tour repeats the first request with a new secret, and the list with a last use, until the\n"
+    "answer is as expected: both may take a second."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,8 @@ def _reason_of_success(answer: Mapping[str, Any]) -> str:
             names = sorted(app.get("displayName") or app["name"] for app in apps)
             return f"apps: {', '.join(names)}"
         case {"keys": keys}:
-            return f"keys: {len(keys)}"
+            used = sum(key.get("lastUsedAt") is not None for key in keys)
+            return f"keys: {len(keys)}" + (f", last use of {used}" if used else "")
         case {"key": {"secret": _}}:
             return "new secret"
         case _:

@@ -569,6 +569,25 @@ def test_a_network_limit_holds_while_its_policy_is_cached(api: int, running: Run
     ]
 
 
+@BOTH
+def test_a_list_of_keys_shows_the_last_use_of_the_key_that_was_used_and_of_no_other(
+    api: int, running: Running
+) -> None:
+    used, refused = running.store.app_key, running.store.cidr_key
+    assert running.get("/v2/apps/{app}/users", basic(refused), api).status_code == 401
+    assert running.get("/v2/apps/{app}/users", basic(used), api).status_code == 200
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (last_uses := listed_last_uses(running))[used.key_id] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert last_uses[refused.key_id] is None
+
+
+def listed_last_uses(running: Running) -> dict[str, str | None]:
+    listed = running.get("/v2/apps/{app}/keys", basic(running.store.account_key)).json()
+    return {key["id"]: key["lastUsedAt"] for key in listed["keys"]}
+
+
 def test_without_caching_the_authorizer_decides_every_request(aws: EmbeddedAws) -> None:
     uncached = stack_of({**PARAMETERS, "AuthorizerCacheSeconds": "0"})
     with run(uncached, aws) as running:

@@ -119,6 +119,16 @@ def test_a_patient_stop_is_sent_until_it_is_answered_as_it_must_be(
     assert seen.as_expected
 
 
+def test_a_list_of_keys_is_told_by_their_number_and_how_many_have_a_last_use(
+    urls: list[str], served: Served, session: Session, tmp_path: Path
+) -> None:
+    lists = [[], [{"lastUsedAt": None}, {}], [{"lastUsedAt": "2026-11-28T12:00:00Z"}, {}]]
+    answers = iter([{"statusCode": 200, "body": json.dumps({"keys": keys})} for keys in lists])
+    served.backend.respond = lambda _: next(answers)
+    visits = visit([STOP] * len(lists), session, urls, tmp_path)
+    assert [one.reason for one in visits] == ["keys: 0", "keys: 2", "keys: 2, last use of 1"]
+
+
 def test_an_error_is_told_by_its_code_or_else_by_its_status(
     urls: list[str], served: Served, session: Session, tmp_path: Path
 ) -> None:
