@@ -32,8 +32,8 @@ _ABOUT_EITHER: Final = (
     f"{_EITHER} Hit or miss: what changes a key flushes the cache a second later."
 )
 _ABOUT_PATIENCE: Final = (
-    "The tour repeats the first request with a new secret, and the list with a last use, until the\n"
-    "answer is as expected: both may take a second."
+    "The tour repeats the first request with a new secret, and the list with a last use, until\n"
+    "the answer is as expected: both may take a second."
 )
 
 
