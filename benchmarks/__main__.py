@@ -1,7 +1,7 @@
 """Measure, print the tables, write results.json and results.svg below `.local/bench`.
 
 python -m benchmarks           everything, under ten minutes on two cores
-ONLY=cold,hot,growth           some parts; the others stay as they were measured last
+ONLY=cold,hot,growth,use       some parts; the others stay as they were measured last
 QUICK=1                        just enough to see that it works; into quick.json
 """
 
@@ -21,12 +21,13 @@ from benchmarks.contenders import LAMBDA_PYTHON, Contenders, make_contenders
 from benchmarks.effort import FULL, QUICK, Effort
 from benchmarks.growth import measure_growth
 from benchmarks.hot_path import measure_hot_path
+from benchmarks.key_use import measure_key_use
 from benchmarks.plot import plot
 from benchmarks.report import plain
 from benchmarks.results import FOLDER, ROOT, Section, joined, read_results, write_results
 from benchmarks.scenario import make_scenario, write_scenario
 
-PARTS: Final = ("cold", "hot", "growth")
+PARTS: Final = ("cold", "hot", "growth", "use")
 PACKAGES: Final = ("botocore", "boto3", "aws-lambda-powertools", "pyjwt", "awslambdaric")
 
 
@@ -81,6 +82,8 @@ def _measure(part: str, run: Run, measured: Mapping[str, Section]) -> Section:
             return measure_cold_start(*given)
         case "hot":
             return measure_hot_path(*given)
+        case "use":
+            return measure_key_use(run.effort.use_lines, run.effort.simulated_requests)
         case _:
             return measure_growth(*given, measured.get("hot"))
 

@@ -16,6 +16,7 @@ class Effort:
     calls: int
     largest_count: int
     simulated_requests: int
+    use_lines: int
     instructions: bool
 
 
@@ -28,6 +29,7 @@ FULL: Final = Effort(
     calls=300,
     largest_count=1_000_000,
     simulated_requests=400_000,
+    use_lines=1_000_000,
     instructions=True,
 )
 QUICK: Final = Effort(
@@ -39,5 +41,6 @@ QUICK: Final = Effort(
     calls=20,
     largest_count=1_000,
     simulated_requests=5_000,
+    use_lines=2_000,
     instructions=False,
 )

@@ -49,7 +49,7 @@ _VARIATIONS: Final = ((300, 30), (300, 0), (3_600, 30), (0, 30), (0, 300), (0, 0
 
 def measure_months(simulated_requests: int, times: HandlerTimes) -> Section:
     """Simulate each volume with the default settings, and one volume with others."""
-    settings = _settings()
+    settings = settings_of_template()
     volumes = {
         requests: size
         for requests, size in VOLUMES.items()
@@ -206,6 +206,7 @@ def _variation_table(varied: Mapping[tuple[int, int], _Month]) -> Table:
     )
 
 
-def _settings() -> AuthorizerSettings:
+def settings_of_template() -> AuthorizerSettings:
+    """Return the authorizers' settings, with the template's defaults."""
     variables = environment_of(load_stack(ROOT / "template.yaml"), FUNCTION)
     return read_authorizer_settings({**os.environ, **variables, "KEYSCOPE_KMS_KEY_ARN": "measured"})

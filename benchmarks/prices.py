@@ -27,6 +27,9 @@ SNAPSTART_RESTORE_GB: Final = 0.0001397998
 DYNAMODB_READ: Final = 0.125 / MILLION
 """On demand, one read request unit: a strongly consistent read of at most 4 KB.
 https://aws.amazon.com/dynamodb/pricing/on-demand/"""
+DYNAMODB_WRITE: Final = 0.625 / MILLION
+"""On demand, one write request unit: a write of at most 1 KB, also one whose condition fails.
+https://aws.amazon.com/dynamodb/pricing/on-demand/"""
 KMS_REQUEST: Final = 0.03 / 10_000
 """https://aws.amazon.com/kms/pricing/"""
 KMS_KEY: Final = 1.0

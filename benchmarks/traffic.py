@@ -11,6 +11,7 @@ evicts nothing. All but the last make the caches look worse than they are.
 import random
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
@@ -28,6 +29,7 @@ from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.entry.settings import AuthorizerSettings
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
+from keyscope.model.key_use import FirstUses
 from keyscope.model.secret import hash_secret, new_secret
 from local.gateway.result_cache import ResultCache
 from local.tour.event_values import basic
@@ -44,6 +46,10 @@ REFUSED_SHARE: Final = 0.005
 IDLE_SECONDS: Final = 600
 LIFE_SECONDS: Final = 7_200
 METHOD_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/GET/v2/apps"
+
+
+OnUse = Callable[[str, float], object]
+"""Is called with the id of a key and the time, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class Counts:
     starts: int = 0
     table_reads: int = 0
     kms_calls: int = 0
+    use_lines: int = 0
     decisions: Counter[tuple[object, ...]] = field(default_factory=Counter)
     examples: dict[tuple[object, ...], Decision] = field(default_factory=dict)
 
@@ -98,6 +105,7 @@ class _Aws:
 @dataclass(slots=True)
 class _Container:
     authorizer: Authorizer
+    first_uses: FirstUses
     ends_at: float
     used_at: float
 
@@ -119,6 +127,7 @@ class Simulation:
         self._random = random.Random(seed)  # noqa: S311 - a repeatable draw, no secret
         self._clock = _Clock()
         self._counts = Counts()
+        self._on_use: OnUse = lambda _, __: None
         self._aws = _Aws(self._counts)
         self._policies = _policies(settings)
         self._api_cache: ResultCache[bool] = ResultCache(self._clock, max_entries=10_000_000)
@@ -126,9 +135,17 @@ class Simulation:
         weights = (1 / rank**ZIPF_EXPONENT for rank in range(1, traffic.keys + 1))
         self._cumulative = list(accumulate(weights))
 
-    def run(self, seconds: float) -> Counts:
-        """Let traffic come for a time; the caches stay as they are between runs."""
-        self._counts = self._aws.counts = Counts()
+    def now(self) -> float:
+        """Return the simulated time, in seconds since the epoch."""
+        return self._clock.now
+
+    def run(self, seconds: float, on_use: OnUse = lambda _, __: None) -> Counts:
+        """Let traffic come for a time; the caches stay as they are between runs.
+
+        `on_use` is called for each line about the use of a key, with its id and the time.
+        """
+        self._counts, self._on_use = Counts(), on_use
+        self._aws.counts = self._counts
         ends_at = self._clock.now + seconds
         draw = self._random
         while (now := self._clock.now + draw.expovariate(self._traffic.per_second)) < ends_at:
@@ -147,7 +164,8 @@ class Simulation:
 
     def _ask(self, authorization: str) -> bool:
         event = {"type": "TOKEN", "methodArn": METHOD_ARN, "authorizationToken": authorization}
-        decision = authorize(event, read_rest_event, self._container().authorizer)
+        container = self._container()
+        decision = authorize(event, read_rest_event, container.authorizer)
         self._counts.invocations += 1
         kind = (
             *(decision.outcome, decision.reason, decision.credential_kind),
@@ -155,7 +173,12 @@ class Simulation:
         )
         self._counts.decisions[kind] += 1
         self._counts.examples.setdefault(kind, decision)
-        return decision.outcome is Outcome.ALLOWED
+        if decision.outcome is not Outcome.ALLOWED or decision.key_id is None:
+            return False
+        if container.first_uses.note(decision.key_id, self._clock.now):
+            self._counts.use_lines += 1
+            self._on_use(decision.key_id, self._clock.now)
+        return True
 
     def _container(self) -> _Container:
         place = self._random.randrange(len(self._containers))
@@ -187,6 +210,7 @@ class Simulation:
                 clock=self._clock,
                 timer=self._clock,
             ),
+            first_uses=FirstUses(settings.key_cache_entries),
             ends_at=ends_at,
             used_at=self._clock.now,
         )

@@ -42,3 +42,10 @@ def test_a_container_that_was_idle_for_long_starts_anew() -> None:
     rare = Traffic(per_second=1 / 3_600, keys=3, containers=1)
     counts = Simulation(rare, SETTINGS, 0).run(360_000)
     assert counts.starts > counts.requests * 0.7
+
+
+def test_each_key_has_one_line_about_its_use_in_five_minutes_of_a_container() -> None:
+    noted: list[tuple[str, float]] = []
+    counts = simulation(SETTINGS, 0).run(100, lambda key_id, now: noted.append((key_id, now)))
+    assert counts.use_lines == len(noted) == ONE_CONTAINER.keys
+    assert len({key_id for key_id, _ in noted}) == ONE_CONTAINER.keys
