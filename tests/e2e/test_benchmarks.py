@@ -42,7 +42,7 @@ def results(printed: str) -> dict[str, Section]:
 
 
 def test_every_part_is_measured(results: dict[str, Section]) -> None:
-    assert set(results) == {"cold", "hot", "growth"}
+    assert set(results) == {"cold", "hot", "growth", "use"}
 
 
 def test_every_table_is_printed(printed: str, results: dict[str, Section]) -> None:
