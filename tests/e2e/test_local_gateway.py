@@ -102,7 +102,10 @@ def error_body(code: str, title: str) -> Mapping[str, object]:
 
 
 UNAUTHORIZED: Final = error_body("unauthorized", "Authorization is required")
-FORBIDDEN: Final = error_body("forbidden", "The credential does not reach this resource")
+FORBIDDEN: Final = {
+    **error_body("forbidden", "The credential does not reach this resource"),
+    "permissions": "",
+}
 INTERNAL_ERROR: Final = error_body("internal_error", "The request could not be authorized now")
 
 

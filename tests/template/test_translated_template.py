@@ -876,9 +876,12 @@ def test_a_gateway_response_has_the_error_bodies_of_both_versions_and_cors(
     headers = cast("Json", response["responseParameters"])
     assert str(response["statusCode"]) == status
     title = body["errors"][0]["title"]
+    # Why a policy denies what the key's scope reaches.
+    limits = {"permissions": "$context.authorizer.permissions"} if kind == "ACCESS_DENIED" else {}
     assert body == {
         "errors": [{"code": code, "title": title}],
         "error": {"code": code, "description": title},
+        **limits,
     }
     assert (
         headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'https://app.example.com'"
