@@ -2,6 +2,7 @@
 
 const SEGMENT = /^(?!\.$|\.\.)[A-Za-z0-9._~@+:-]+$/;
 const MEMBERS = { account: [], app: ["appId"], appUser: ["appId", "userId"] };
+const OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override"];
 const NESTED = { appId: /^[0-9a-f]{24}$/, serviceAccountId: /^[0-9a-f]{16}$/ };
 
 /** Answer 403, and do nothing else. */
@@ -16,6 +17,8 @@ export function authorized(event, ...paths) {
   const needed = ["keyId", "accountId", ...MEMBERS[context.scope]];
   if (!needed.every((name) => context[name])) throw new NotAuthorized();
   if ("connectionId" in request) return { ...context };
+  const sent = Object.keys({ ...event.headers, ...event.multiValueHeaders });
+  if (sent.some((name) => OVERRIDES.includes(name.toLowerCase()))) throw new NotAuthorized();
   const segments = (event.rawPath || event.path || "").slice(1).split("/").map(decoded);
   const templates = paths.map((path) => path.slice(1).split("/"));
   const isId = (name) => name.startsWith("{");

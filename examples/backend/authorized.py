@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 _SEGMENT = re.compile(r"(?!\.$|\.\.)[A-Za-z0-9._~@+:-]+")
 _MEMBERS = {"account": (), "app": ("appId",), "appUser": ("appId", "userId")}
+_OVERRIDES = {"x-http-method-override", "x-http-method", "x-method-override"}
 _NESTED = {"appId": "[0-9a-f]{24}", "serviceAccountId": "[0-9a-f]{16}"}
 
 
@@ -24,10 +25,13 @@ def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:
     context = request.get("authorizer") or {}
     context = context.get("lambda") or context  # An HTTP API puts it one level deeper.
     needed = ("keyId", "accountId", *_MEMBERS.get(str(context.get("scope")), ("scope",)))
+    headers = {**(event.get("headers") or {}), **(event.get("multiValueHeaders") or {})}
     if not all(context.get(name) for name in needed) or context["scope"] not in _MEMBERS:
         raise NotAuthorized
     if "connectionId" in request:
         return {**context}
+    if not _OVERRIDES.isdisjoint(map(str.lower, headers)):
+        raise NotAuthorized
     asked = event.get("rawPath") or event.get("path") or ""
     segments = [unquote(part) for part in asked[1:].split("/")]
     patterns = (re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)) for path in paths)

@@ -22,6 +22,7 @@ from tests.examples.test_backend import (
     MEMBER,
     NEIGHBOUR,
     ODD_SEGMENTS,
+    OVERRIDES,
     WEBSOCKET,
     event,
     event_of,
@@ -48,6 +49,7 @@ ROWS: Final = [
         for path in (MEMBER, "/ping")
         for each in CUT_CONTEXTS.values()
     ),
+    *({**event("http", MEMBER, principal("app")), "headers": {name: "PUT"}} for name in OVERRIDES),
     *(
         event(kind, path, principal(caller))
         for kind in KINDS
