@@ -94,6 +94,10 @@ def test_a_secret_is_not_shown_in_the_reading(kind: str, lens: Console) -> None:
         (f"Bearer {SECRET[:-1]}", "and 49 more characters"),
         ("Bearer abc", "not a JWT"),
     ],
+    ids=[
+        *("another scheme", "not base64", "no colon", "another key's secret", "secret cut"),
+        *("Bearer secret cut", "no token"),
+    ],
 )
 def test_what_is_wrong_by_its_looks_is_told(credential: str, told: str, lens: Console) -> None:
     lens.page.get_by_role("link", name="Policy lens").click()

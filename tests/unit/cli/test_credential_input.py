@@ -6,11 +6,10 @@ from keyscope_cli.credential_input import authorization
 from tests.support.builders import make_key
 
 KEY = make_key()
+VALUES = KEY.of_each_kind(scope="app")
 
 
-@pytest.mark.parametrize(
-    "value", KEY.of_each_kind(scope="app").values(), ids=KEY.of_each_kind(scope="app")
-)
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_a_file_may_hold_an_authorization_value_of_any_kind(value: str, tmp_path: Path) -> None:
     file = tmp_path / "authorization"
     file.write_text(f"{value}\n", "utf-8")

@@ -22,7 +22,11 @@ def test_help_lists_the_commands_and_the_exit_statuses() -> None:
     assert "Exit status: 0 done or sound" in done.out
 
 
-@pytest.mark.parametrize("argument", [SECRET, TOKEN, f"Basic {'QWxh' * 6}", f"x={SECRET}"])
+@pytest.mark.parametrize(
+    "argument",
+    [SECRET, TOKEN, f"Basic {'QWxh' * 6}", f"x={SECRET}"],
+    ids=["secret", "token", "Basic", "setting"],
+)
 def test_a_secret_on_the_command_line_is_refused_and_not_repeated(argument: str) -> None:
     done = keyscope("app", "show", argument)
     assert (done.status, done.out) == (2, "")

@@ -28,6 +28,8 @@ from tests.support.stores import MemorySecretOpener
 
 HERE = Circumstances(NOW, "192.0.2.7")
 APP_KEY = make_key(OwnerType.APP)
+VALUES = APP_KEY.of_each_kind(scope="app")
+OF_EACH_KIND = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 
 
 def verified(
@@ -119,7 +121,7 @@ def test_a_scope_that_the_owner_may_claim_is_given(owner_type: OwnerType, scope:
     assert verified(key.bearer(scope=scope), key.record).scope is Scope(scope)
 
 
-@pytest.mark.parametrize("value", APP_KEY.of_each_kind(scope="app").values())
+@OF_EACH_KIND
 def test_an_unknown_key_is_refused(value: str) -> None:
     assert reason_of(value, None) is Reason.UNKNOWN_KEY
 
@@ -129,7 +131,7 @@ def test_a_token_of_an_unknown_key_signed_with_the_stand_in_secret_is_refused() 
     assert reason_of(stand_in.bearer(scope="app"), None) is Reason.UNKNOWN_KEY
 
 
-@pytest.mark.parametrize("value", APP_KEY.of_each_kind(scope="app").values())
+@OF_EACH_KIND
 def test_a_revoked_key_is_refused(value: str) -> None:
     revoked = KeyRecord(APP_KEY.key_id, OwnerType.APP, APP, b"", b"", revoked_at=NOW)
     assert reason_of(value, revoked) is Reason.REVOKED_KEY
