@@ -15,7 +15,14 @@ from keyscope.access.policy import prepare_policies
 from keyscope.authorize.decision import Decision
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.errors import Reason
-from keyscope.explain.explanation import Explanation, RequestResult, StepVerdict, explain
+from keyscope.explain.explanation import (
+    NOT_IN_PERMISSIONS,
+    NOT_IN_SCOPE,
+    Explanation,
+    RequestResult,
+    StepVerdict,
+    explain,
+)
 from keyscope.explain.reasons import REASONS
 from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope.explain.step_details import DETAILS
@@ -355,3 +362,48 @@ def test_an_event_that_is_none_fails_at_its_reading() -> None:
     assert explanation.result is RequestResult.FAILED
     assert failed_step(explanation) is Step.EVENT
     assert explanation.members()["reason"] == "malformed_event"
+
+
+def limited_to(*names: str) -> MadeKey:
+    return replace(KEY, record=limited(KEY.record, permissions=names))
+
+
+def test_a_request_within_the_permissions_passes_and_names_them() -> None:
+    key = limited_to("users:read")
+    explanation = get(USERS, key.basic(), key)
+    assert explanation.result is RequestResult.PASSES
+    details = {one.step: one.detail for one in explanation.steps}
+    assert details[Step.REACH] == "The key is limited to users:read"
+    unlimited = {one.step: one.detail for one in get(USERS, KEY.basic()).steps}
+    assert unlimited[Step.REACH] == "The key has no permissions, and reaches all of its scope"
+
+
+@pytest.mark.parametrize("names", [("conversations:read", "users:write"), ("gone",)])
+def test_a_request_that_only_the_permissions_deny_is_told_so(names: tuple[str, ...]) -> None:
+    key = limited_to(*names)
+    explanation = get(USERS, key.basic(), key)
+    assert explanation.result is RequestResult.FORBIDDEN
+    assert failed_step(explanation) is Step.REACH
+    reach, access = explanation.steps[-2:]
+    assert reach.detail.endswith("; its scope reaches more")
+    assert reach.advice == NOT_IN_PERMISSIONS
+    assert access.verdict is StepVerdict.NOT_REACHED
+
+
+def test_a_request_that_the_scope_denies_too_is_told_so() -> None:
+    key = limited_to("read")
+    explanation = get(f"/v2/apps/{OTHER_APP}/users", key.basic(), key)
+    assert failed_step(explanation) is Step.REACH
+    assert explanation.steps[-2].advice == NOT_IN_SCOPE
+
+
+def test_a_deny_that_every_key_has_is_told_as_such() -> None:
+    key = limited_to("read")
+    assert failed_step(get(f"{USERS}/../x", key.basic(), key)) is Step.ACCESS
+
+
+def test_a_token_that_claims_more_than_its_key_has_stops_at_its_permissions() -> None:
+    key = limited_to("read")
+    bearer = key.bearer(scope="app", permissions=["users:write"])
+    explanation = get(USERS, bearer, key)
+    assert failed_step(explanation) is Step.PERMISSIONS

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from keyscope.access.access_map import METHODS
-from keyscope.access.policy import PolicyDocument
+from keyscope.access.policy import Policies, PolicyDocument, policy_document
 from keyscope.access.policy_evaluation import (
     AccessRequest,
     Verdict,
@@ -33,6 +33,10 @@ ACTION = "execute-api:Invoke"
 NOT_IN_SCOPE = (
     "Use a credential whose scope reaches it, or add a rule to the access map: `keyscope access"
     " check` lists what each scope may reach."
+)
+NOT_IN_PERMISSIONS = (
+    "Use a key or a token with a permission that allows it: `keyscope access check` lists what each"
+    " permission allows."
 )
 NOT_BY_ANY_KEY = "No key opens this route: the access map's list `never` names it."
 
@@ -164,7 +168,12 @@ def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Exp
         return Explanation(result, decision, steps, asked.members(source))
     evaluation = _evaluate(decision.policy, asked, known)
     allowed = evaluation.verdict is Verdict.ALLOWED
-    steps = (*_steps(Step.ACCESS, decision, known)[:-1], _access_step(evaluation, asked))
+    beyond = None if allowed else _reach_step(decision, authorizer.policies, asked, known)
+    if beyond is not None:
+        *before, _, access = _steps(Step.REACH, decision, known)
+        steps = (*before, beyond, access)
+    else:
+        steps = (*_steps(Step.ACCESS, decision, known)[:-1], _access_step(evaluation, asked))
     result = RequestResult.PASSES if allowed else RequestResult.FORBIDDEN
     return Explanation(result, decision, steps, asked.members(source), evaluation)
 
@@ -255,6 +264,31 @@ def _evaluate(policy: PolicyDocument, asked: AskedMethod, known: Known) -> Evalu
         conditions={} if statement is None else statement.get("Condition", {}),
         other_methods=tuple(others),
     )
+
+
+def _reach_step(
+    decision: Decision, policies: Policies, asked: AskedMethod, known: Known
+) -> ExplainedStep | None:
+    """Return why a limited key's permissions do not reach a request that its policy denies.
+
+    `None` for other keys, and where a Deny decides that all keys of the scope have.
+    """
+    principal, request, policy = decision.principal, known.request, decision.policy
+    if principal is None or request is None or policy is None or request.opens_websocket:
+        return None
+    if principal.limits.permissions is None:
+        return None
+    allows_some = any(statement["Effect"] == "Allow" for statement in policy["Statement"])
+    if allows_some and _evaluate(policy, asked, known).verdict is Verdict.EXPLICITLY_DENIED:
+        return None
+    everything = replace(principal, limits=principal.limits._replace(permissions=None))
+    scope = policy_document(everything, request.api_stage, policies, known.now)
+    detail = detail_of(Step.REACH, known)
+    if _evaluate(scope, asked, known).verdict is Verdict.ALLOWED:
+        detail, advice = f"{detail}; its scope reaches more", NOT_IN_PERMISSIONS
+    else:
+        detail, advice = f"{detail}; its scope does not reach it either", NOT_IN_SCOPE
+    return ExplainedStep(Step.REACH, StepVerdict.FAILED, detail=detail, advice=advice)
 
 
 def _access_step(evaluation: Evaluation, asked: AskedMethod) -> ExplainedStep:

@@ -146,6 +146,16 @@ def _policy(known: Known) -> str:
     return f"For {principal.name}, scope {principal.scope}{limited}{until}"
 
 
+def _reach(known: Known) -> str:
+    principal = known.decision.principal
+    if principal is None:
+        return ""
+    permissions = principal.limits.permissions
+    if permissions is None:
+        return "The key has no permissions, and reaches all of its scope"
+    return f"The key is limited to {', '.join(permissions) or 'permissions that no longer exist'}"
+
+
 def _owner_type(record: KeyRecord) -> str:
     return OWNERS[record.owner_type].title
 
@@ -166,5 +176,6 @@ DETAILS: Final[Mapping[Step, Callable[[Known], str]]] = {
     Step.SCOPE: _scope,
     Step.PERMISSIONS: _permissions,
     Step.POLICY: _policy,
+    Step.REACH: _reach,
     Step.ACCESS: _nothing,
 }

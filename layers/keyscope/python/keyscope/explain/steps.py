@@ -19,6 +19,7 @@ class Step(StrEnum):
     SCOPE = "scope_of_owner"
     PERMISSIONS = "permissions_of_key"
     POLICY = "policy_built"
+    REACH = "permissions_reach"
     ACCESS = "access_allowed"
 
 
@@ -36,5 +37,6 @@ TITLES: Final[Mapping[Step, str]] = {
     Step.SCOPE: "The key's owner may claim the scope",
     Step.PERMISSIONS: "The key has the permissions that the token claims",
     Step.POLICY: "A policy is made for the principal",
+    Step.REACH: "The key's permissions reach the method and path",
     Step.ACCESS: "The policy allows the method and path",
 }
