@@ -79,7 +79,7 @@ def climbing_deny(subject: Subject, kind: ApiKind) -> Observation:
     The Deny's resources name the API, and contain a backslash and, on HTTP APIs, control
     characters.
     """
-    patterns = CLIMBING_DECODED if kind is ApiKind.HTTP else CLIMBING_ENCODED[0]
+    patterns = CLIMBING_DECODED[0] if kind is ApiKind.HTTP else CLIMBING_ENCODED[0]
     api, script = subject.apis[kind], {"name": "first", "denyPaths": list(patterns)}
     passing, climbing = api.ask(script), api.ask(script, target="/probe/..x")
     evidence = [passing.evidence, climbing.evidence]

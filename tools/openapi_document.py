@@ -151,6 +151,12 @@ _SERVER: Final = {
         "stage": {"default": "prod"},
     },
 }
+_OF_APPS_TOO: Final = {"GetApp", "UpdateApp", "GetOwnKey", "EndOwnKey"}
+_FORBIDDEN: Final = "`forbidden`: the credential does not reach the path"
+_FORBIDDEN_BY_OPERATION: Final = {
+    "EndOwnKey": "`forbidden`: the key's limits do not allow its use; `key_required`: a token"
+    " cannot revoke its key",
+}
 _DONE: Final = {"200": "Done", "201": "Created"}
 _POWERTOOLS_OWN: Final = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 """Schemas of responses that this API never returns."""
@@ -206,7 +212,7 @@ def _complete(path: str, operation: Json) -> None:
 def _callers_of(path: str, operation_id: str) -> str:
     if path.startswith(f"{V11_PREFIX}serviceaccounts"):
         return "account, with a user account's key"
-    return "account, app" if operation_id in {"GetApp", "UpdateApp"} else "account"
+    return "account, app" if operation_id in _OF_APPS_TOO else "account"
 
 
 def _not_found_of(path: str) -> str:
@@ -222,7 +228,7 @@ def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
     if has_body or "query" in places:
         yield "400", "`bad_request`: what is wrong with the request, 20 faults at most"
     yield "401", "`unauthorized`: the credential is missing or refused"
-    yield "403", "`forbidden`: the credential does not reach the path"
+    yield "403", _FORBIDDEN_BY_OPERATION.get(operation["operationId"], _FORBIDDEN)
     if "path" in places:
         yield "404", f"{_not_found_of(path)}: it is not there, or not the caller's"
     if codes := _CONFLICTS.get(operation["operationId"]):

@@ -52,7 +52,8 @@ def app(reader: Mapping[str, str]) -> Mapping[str, str]:
     key = plain_http.post(
         f"{url}/v2/apps/{app_id}/keys", auth=credential, json={"displayName": "Read of"}
     )
-    return {"APP_ID": app_id, "APP_KEY_ID": key.json()["key"]["id"]}
+    made_key = key.json()["key"]
+    return {"APP_ID": app_id, "APP_KEY_ID": made_key["id"], "APP_SECRET": made_key["secret"]}
 
 
 @pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: block.page)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final, cast
@@ -20,7 +20,7 @@ from local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, polled_stack, served_stack, subscribed_stack
 from local.template.stack import Stack, physical_id_of
-from local.tour.event_values import VALUES, basic, bearer
+from local.tour.event_values import VALUES, basic, bearer, bearer_secret
 from local.tour.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
 from tests.support import plain_http
 from tests.support.mixed_calls import REFUSED
@@ -62,6 +62,10 @@ MANAGED: Final = (
     ("basic service_account", "PATCH", "/v2/apps/{svcApp}", 400),
     ("jwt service_account", "GET", "/v2/apps/{svcApp}/keys", 200),
     ("basic app", "GET", "/v2/apps/{app}", 200),
+    ("basic app", "GET", "/v2/keys/self", 200),
+    ("jwt service_account", "GET", "/v2/keys/self", 200),
+    ("jwt app", "DELETE", "/v2/keys/self", 403),
+    ("secret app", "GET", "/v2/keys/self", 200),
 )
 OUTSIDE: Final = (
     ("basic app", "GET", "/v2/apps/{svcApp}/users"),
@@ -75,6 +79,7 @@ OUTSIDE: Final = (
     ("jwt app_user", "GET", "/v2/apps/{strangersApp}/users/{user}"),
     ("jwt app_user", "DELETE", "/v2/apps/{app}/users/{user}"),
     ("jwt app_user", "GET", "/v2/apps/{app}/conversations/c1"),
+    ("jwt app_user", "GET", "/v2/keys/self"),
     ("basic account", "GET", "/v2/apps/{strangersApp}"),
     ("jwt account", "GET", "/v2/apps/{strangersApp}/users"),
     ("basic service_account", "PATCH", "/v2/apps/{app}"),
@@ -503,6 +508,26 @@ def test_a_revoked_key_is_refused_once_the_result_cache_is_flushed(
     assert running.get(of_backend(running), basic(key), api).status_code == 200
     running.flush()
     assert running.get(of_backend(running), basic(key), api).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        pytest.param(lambda store: bearer_secret(store.app_key.secret), id="an app's secret"),
+        pytest.param(lambda store: basic(store.account_key), id="an account's key"),
+        pytest.param(lambda store: basic(store.service_account_key), id="a service account's key"),
+    ],
+)
+def test_a_leaked_secret_ends_its_key_with_one_request(
+    credential: Callable[[SeededStore], str], running: Running
+) -> None:
+    used = {"authorization": credential(running.store)}
+    assert running.send("GET", "/v2/keys/self", REST, used).json()["key"]["state"] == "active"
+    # The second request is let through by the cached policy.
+    ends = [running.send("DELETE", "/v2/keys/self", REST, used) for _ in range(2)]
+    assert [(end.status_code, end.json()) for end in ends] == [(200, {}), (200, {})]
+    running.flush()
+    assert running.send("GET", "/v2/keys/self", REST, used).status_code == 401
 
 
 @BOTH

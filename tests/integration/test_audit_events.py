@@ -10,6 +10,7 @@ import jsonschema_rs
 import pytest
 
 from keyscope.lifecycle.audit import Action, Actor, AuditEvent
+from keyscope.lifecycle.caller import ProvenKey
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
@@ -57,6 +58,8 @@ def live(operations: Provisioning) -> None:
     operations.update_key(app.owner_id, key_id, lambda key: limited(key, disabled_at=1))
     operations.rotate_key(app.owner_id, key_id, 60)
     operations.end_overlap(app.owner_id, key_id)
+    lost = operations.create_key(OwnerType.APP, app.owner_id, KeyRequest("lost")).key
+    operations.end_own_secret(ProvenKey(lost.key_id, lost.secret_generation, None))
     operations.delete_owner(app.owner_id)
     operations.delete_owner(robot.owner_id)
 

@@ -202,6 +202,41 @@ def test_a_change_of_the_key_that_leaves_the_credential_good_locks_nobody_out(
     {**WRITES, **OWN_WRITES}[write](over, world)
 
 
+ROTATE: Final = "rotate with an overlap"
+
+
+@pytest.mark.parametrize("change", [change for change in HARMLESS if change != ROTATE])
+def test_a_key_that_changes_meanwhile_ends_itself_all_the_same(
+    change: str, operations: Provisioning, world: World, store: Store
+) -> None:
+    over = interrupted(operations, store, lambda: HARMLESS[change](operations, world))
+    world.management(over).end_own_key()
+    assert record_of(store, world.own_key_id).revoked_at is not None
+
+
+def test_a_key_that_is_rotated_meanwhile_ends_the_overlap_alone(
+    operations: Provisioning, world: World, store: Store
+) -> None:
+    over = interrupted(operations, store, lambda: HARMLESS[ROTATE](operations, world))
+    world.management(over).end_own_key()
+    key = operations.directory.find_key(world.own_key_id).key
+    assert (key.secret_generation, key.previous_ends_at) == (2, None)
+
+
+@pytest.mark.parametrize("end", ["delete", "rotate"])
+def test_a_secret_that_is_ended_meanwhile_has_nothing_more_to_end(
+    end: str, operations: Provisioning, world: World, store: Store
+) -> None:
+    ended: list[object] = []
+
+    def end_it() -> None:
+        ENDS[end](operations, world)
+        ended.append(key_item(store, world.own_key_id))
+
+    world.management(interrupted(operations, store, end_it)).end_own_key()
+    assert [key_item(store, world.own_key_id)] == ended
+
+
 def test_a_rotation_of_the_own_key_is_for_the_very_key_that_was_seen(
     operations: Provisioning, world: World, store: Store
 ) -> None:

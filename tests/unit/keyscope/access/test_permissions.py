@@ -31,6 +31,7 @@ OF_ACCOUNT: Final = Principal(Scope.ACCOUNT, "k", OwnerType.ACCOUNT, ACCOUNT)
 OF_SERVICE_ACCOUNT: Final = Principal(
     Scope.ACCOUNT, "k", OwnerType.SERVICE_ACCOUNT, SERVICE_ACCOUNT
 )
+OWN_KEY: Final = {"GET/v2/keys/self", "DELETE/v2/keys/self"}
 
 RULES: Final = """\
 ["main"]
@@ -63,7 +64,11 @@ def policies_with(permissions: str) -> Policies:
 
 
 def allowed(principal: Principal, policies: Policies, *names: str) -> set[str]:
-    """Return what a limited key is allowed, from the method on; nothing for a Deny of the API."""
+    """Return what a limited key is allowed beside its own endpoints, from the method on."""
+    return all_allowed(principal, policies, *names) - OWN_KEY
+
+
+def all_allowed(principal: Principal, policies: Policies, *names: str) -> set[str]:
     document = policy_document(limited(principal, permissions=names), STAGE, policies, NOW)
     return {
         resource.removeprefix(f"{STAGE.arn}/")
@@ -166,9 +171,16 @@ def test_a_permission_gives_no_method_that_the_scope_does_not_have() -> None:
 
 
 @pytest.mark.parametrize("names", [("gone",), ("robots",), ("gone", "robots")])
-def test_a_key_that_reaches_nothing_is_denied_the_whole_api(names: tuple[str, ...]) -> None:
+def test_a_limited_key_that_reaches_nothing_keeps_its_own_endpoints(names: tuple[str, ...]) -> None:
     policies = policies_with('"robots" = ["GET /robots/{serviceAccountId}/*"]')
-    document = policy_document(limited(OF_APP, permissions=names), STAGE, policies, NOW)
+    assert all_allowed(OF_APP, policies, *names) == OWN_KEY
+    assert all_allowed(OF_SERVICE_ACCOUNT, policies, *names) == OWN_KEY
+
+
+@pytest.mark.parametrize("names", [("gone",), ("robots",), ("gone", "robots")])
+def test_an_app_user_that_reaches_nothing_is_denied_the_whole_api(names: tuple[str, ...]) -> None:
+    policies = policies_with('"robots" = ["GET /robots/{serviceAccountId}/*"]')
+    document = policy_document(limited(APP_USER, permissions=names), STAGE, policies, NOW)
     assert document == {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Deny", "Action": "execute-api:Invoke", "Resource": [f"{API}/*"]}],
@@ -180,7 +192,7 @@ def test_a_limited_key_is_denied_climbing(*, decodes_path: bool) -> None:
     stage = replace(STAGE, decodes_path=decodes_path)
     policies = policies_with('"users" = ["GET /apps/{appId}/users/*"]')
     document = policy_document(limited(OF_APP, permissions=("users",)), stage, policies, NOW)
-    patterns = CLIMBING_DECODED if decodes_path else CLIMBING_ENCODED[0]
+    patterns = CLIMBING_DECODED[0] if decodes_path else CLIMBING_ENCODED[0]
     assert document["Statement"][1]["Resource"] == [f"{API}/{pattern}" for pattern in patterns]
 
 

@@ -34,6 +34,7 @@ OF_APP = Principal(Scope.APP, "k", OwnerType.APP, APP)
 OF_ACCOUNT = Principal(Scope.ACCOUNT, "k", OwnerType.ACCOUNT, ACCOUNT)
 OF_SERVICE_ACCOUNT = Principal(Scope.ACCOUNT, "k", OwnerType.SERVICE_ACCOUNT, SERVICE_ACCOUNT)
 EVERYONE = [APP_USER, OF_APP, OF_ACCOUNT, OF_SERVICE_ACCOUNT]
+OWN_KEY = ["GET/v2/keys/self", "DELETE/v2/keys/self"]
 
 SMALL_MAP = """\
 ["main"]
@@ -59,11 +60,19 @@ def resources(principal: Principal, policies: Policies, effect: str = "Allow") -
     ]
 
 
-@pytest.mark.parametrize("principal", [APP_USER, OF_APP, OF_SERVICE_ACCOUNT])
-def test_a_scope_without_rules_reaches_nothing(principal: Principal) -> None:
+def policies_without_rules_for(principal: Principal) -> Policies:
     rules = [line for line in SMALL_MAP.splitlines() if f"{principal.scope} =" not in line]
-    policies = prepare_policies(read_access_map("\n".join(rules), ["main"]), 128)
-    (statement,) = policy_document(principal, STAGE, policies, NOW)["Statement"]
+    return prepare_policies(read_access_map("\n".join(rules), ["main"]), 128)
+
+
+@pytest.mark.parametrize("principal", [OF_APP, OF_SERVICE_ACCOUNT])
+def test_a_scope_without_rules_reaches_its_own_key_alone(principal: Principal) -> None:
+    assert resources(principal, policies_without_rules_for(principal)) == OWN_KEY
+
+
+def test_app_users_without_rules_reach_nothing() -> None:
+    policies = policies_without_rules_for(APP_USER)
+    (statement,) = policy_document(APP_USER, STAGE, policies, NOW)["Statement"]
     assert (statement["Effect"], statement["Resource"]) == ("Deny", [STAGE.any_path("*")])
 
 
@@ -72,19 +81,21 @@ def test_an_app_user_reaches_its_own_subtree() -> None:
 
 
 def test_an_app_reaches_the_paths_that_its_rules_list() -> None:
-    assert resources(OF_APP, SMALL) == [f"GET/tenants/{ACCOUNT}/apps/{APP}"]
+    assert resources(OF_APP, SMALL) == [f"GET/tenants/{ACCOUNT}/apps/{APP}", *OWN_KEY]
 
 
 def test_a_user_account_reaches_every_app_and_service_account_of_its_own() -> None:
     assert resources(OF_ACCOUNT, SMALL) == [
         f"GET/tenants/{ACCOUNT}/apps/{ACCOUNT}*",
         f"DELETE/tenants/{ACCOUNT}/robots/{ACCOUNT}*",
+        *OWN_KEY,
     ]
 
 
 def test_a_service_account_reaches_only_the_apps_that_it_created() -> None:
     assert resources(OF_SERVICE_ACCOUNT, SMALL) == [
-        f"GET/tenants/{ACCOUNT}/apps/{SERVICE_ACCOUNT}*"
+        f"GET/tenants/{ACCOUNT}/apps/{SERVICE_ACCOUNT}*",
+        *OWN_KEY,
     ]
 
 
@@ -113,7 +124,7 @@ never = ["GET /apps/{appId}/*"]
 
 
 def test_every_policy_denies_climbing_out_of_a_subtree() -> None:
-    for decodes_path, patterns in ((False, CLIMBING_ENCODED[0]), (True, CLIMBING_DECODED)):
+    for decodes_path, patterns in ((False, CLIMBING_ENCODED[0]), (True, CLIMBING_DECODED[0])):
         stage = replace(STAGE, decodes_path=decodes_path)
         document = policy_document(OF_APP, stage, V2, NOW)
         assert document["Statement"][1]["Resource"] == [
@@ -146,7 +157,20 @@ def test_a_user_id_that_clients_encode_is_granted_in_both_forms() -> None:
 
 
 def test_an_account_policy_has_one_size_whatever_the_number_of_apps() -> None:
-    assert len(resources(OF_ACCOUNT, V2)) == 7
+    assert len(resources(OF_ACCOUNT, V2)) == 7 + len(OWN_KEY)
+
+
+@pytest.mark.parametrize("decodes_path", [False, True])
+@pytest.mark.parametrize("principal", [OF_APP, OF_ACCOUNT, OF_SERVICE_ACCOUNT])
+def test_the_own_key_comes_after_the_rules_and_under_the_same_conditions(
+    principal: Principal, *, decodes_path: bool
+) -> None:
+    stage = replace(STAGE, decodes_path=decodes_path)
+    bound = limited(principal, expires_at=NOW + 60, allowed_cidrs=("192.0.2.0/24",))
+    allow, deny = policy_document(bound, stage, SMALL, NOW)["Statement"]
+    assert allow["Resource"][-2:] == [f"{STAGE.arn}/{each}" for each in OWN_KEY]
+    assert allow["Condition"].keys() == {"DateLessThan", "IpAddress"}
+    assert deny["Effect"] == "Deny"
 
 
 @pytest.mark.parametrize("principal", EVERYONE, ids=lambda principal: principal.name)

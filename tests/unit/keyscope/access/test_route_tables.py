@@ -184,6 +184,32 @@ def test_an_unlisted_path_is_reached_by_nobody(path: str) -> None:
     assert requests == []
 
 
+@pytest.mark.parametrize("route_sets", SELECTIONS)
+def test_every_key_sees_and_ends_itself_and_an_app_user_has_none(
+    route_sets: tuple[str, ...],
+) -> None:
+    own = ["GET /v2/keys/self", "DELETE /v2/keys/self"]
+    found = {kind: reached(kind, ["/v2/keys/self"], route_sets) for kind in PRINCIPALS}
+    assert found == {"appUser": [], "app": own, "account": own, "service account": own}
+
+
+def test_nothing_next_to_the_own_key_is_reached() -> None:
+    paths = [
+        "/v2/keys",
+        "/v2/keys/",
+        "/v2/keys/self/",
+        "/v2/keys/self/x",
+        "/v2/keys/selfx",
+        "/v2/keys/%73elf",
+        "/v2/keys/x",
+        "/v1.1/keys/self",
+        "/V2/keys/self",
+        "//v2/keys/self",
+        f"/v2/apps/{OTHER_APP}/v2/keys/self",
+    ]
+    assert [found for kind in PRINCIPALS for found in reached(kind, paths)] == []
+
+
 @pytest.mark.parametrize(
     ("kind", "paths"),
     [

@@ -318,6 +318,19 @@ def test_no_event_tells_a_secret_when_it_is_printed(operations: Operations) -> N
             },
             id="app",
         ),
+        pytest.param(
+            replace(USER_ACCOUNT_ACTOR, key_id=KEY_ID, scope="app", app_id=APP, itself=True),
+            {
+                "type": "self",
+                "keyId": KEY_ID,
+                "scope": "app",
+                "accountId": ACCOUNT,
+                "appId": APP,
+                "sourceAddress": "192.0.2.7",
+                "requestId": "request-1",
+            },
+            id="a key that ends itself",
+        ),
     ],
 )
 def test_an_event_tells_who_acted(actor: Actor, shown: Json, operations: Operations) -> None:

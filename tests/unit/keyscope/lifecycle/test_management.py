@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from inspect import isfunction
 from itertools import product
-from typing import Final
+from typing import Any, Final, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keyscope.errors import Forbidden, InvalidInput
-from keyscope.lifecycle.caller import Iam
+from keyscope.lifecycle.audit import Action
+from keyscope.lifecycle.caller import Caller, Iam
 from keyscope.lifecycle.directory import (
     After,
     Key,
@@ -28,6 +29,7 @@ from keyscope.lifecycle.management import (
     AppChange,
     AppRequest,
     KeyChange,
+    KeyRequired,
     Management,
     MergePatch,
     is_too_large,
@@ -36,7 +38,7 @@ from keyscope.lifecycle.management import (
 from keyscope.lifecycle.operations import KeyRequest
 from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
 from keyscope.model.key_limits import KeyLimits
-from keyscope.model.principal import Principal
+from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import (
     ACCOUNT,
@@ -49,7 +51,7 @@ from tests.support.builders import (
     USER,
     limited,
 )
-from tests.support.directories import Operations
+from tests.support.directories import MemoryDirectory, Operations
 from tests.support.stores import SteppedClock
 
 ADDRESS: Final = "192.0.2.7"
@@ -146,6 +148,8 @@ UNADDRESSED_OPERATIONS: Final[dict[str, tuple[Operation, str]]] = {
     "list_apps": (lambda it, _: it.list_apps(After(), 25), "+ + ! !"),
     "create_service_account": (lambda it, _: it.create_service_account("new"), "+ ! ! !"),
     "list_service_accounts": (lambda it, _: it.list_service_accounts(Offset(0), 25), "+ ! ! !"),
+    "get_own_key": (lambda it, _: it.get_own_key(), "+ + + !"),
+    "end_own_key": (lambda it, _: it.end_own_key(), "+ + + !"),
 }
 
 
@@ -276,7 +280,8 @@ def test_every_operation_begins_with_one_look_at_the_callers_own_key() -> None:
 
 def one_allowed_case_of_each() -> Iterable[Case]:
     """Return a case of each operation that each kind of principal may carry out."""
-    allowed = (case for case in cases() if case.verdict == ALLOWED)
+    # A key that has ended may end itself again, and is looked at more than once.
+    allowed = (case for case in cases() if case.verdict == ALLOWED and case.name != "end_own_key")
     return {(case.kind, case.name): case for case in allowed}.values()
 
 
@@ -433,6 +438,126 @@ def test_a_key_that_is_still_active_makes_another(
     own = management(operations)
     change_own_key(own, operations, **members)
     assert own.create_key(OwnerType.APP, APP, KeyRequest()).secret
+
+
+@pytest.mark.parametrize("kind", ["user account", "service account", "app"])
+@pytest.mark.parametrize("proof", [CredentialKind.BASIC, CredentialKind.BEARER_SECRET])
+def test_a_key_ends_itself_and_is_told_as_its_own_actor(
+    kind: str, proof: CredentialKind, operations: Operations
+) -> None:
+    own = holder(operations, kind, credential_kind=proof)
+    own.end_own_key()
+    assert own_key(operations, own).revoked_at == NOW
+    (event,) = operations.trail.events
+    assert (event.change.action, event.change.key_id) == (
+        Action.KEY_REVOKED,
+        own.principal.key_id,
+    )
+    assert event.actor.itself
+    assert operations.flushes.asked == 1
+
+
+def test_a_previous_secret_ends_its_overlap_and_not_the_key(operations: Operations) -> None:
+    own = holder(operations)
+    change_own_key(own, operations, secret_generation=2, previous_ends_at=NOW + 60)
+    own.end_own_key()
+    key = own_key(operations, own)
+    assert (key.revoked_at, key.previous_ends_at) == (None, None)
+    (event,) = operations.trail.events
+    assert (event.change.action, event.actor.itself) == (Action.KEY_OVERLAP_ENDED, True)
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        pytest.param({"revoked_at": NOW}, id="revoked"),
+        pytest.param({"secret_generation": 2}, id="rotated without an overlap"),
+        pytest.param(
+            {"secret_generation": 2, "previous_ends_at": NOW}, id="rotated, the overlap is over"
+        ),
+        pytest.param({"secret_generation": 3, "previous_ends_at": NOW + 60}, id="rotated twice"),
+    ],
+)
+def test_a_secret_that_has_ended_ends_again_and_changes_nothing(
+    ended: Mapping[str, object], operations: Operations
+) -> None:
+    own = holder(operations)
+    change_own_key(own, operations, **ended)
+    before = own_key(operations, own)
+    own.end_own_key()
+    assert own_key(operations, own) == before
+    assert (operations.flushes.promised, operations.trail.events) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param({"disabled_at": NOW}, id="disabled"),
+        pytest.param({"expires_at": NOW}, id="expired"),
+        pytest.param({"allowed_cidrs": ("198.51.100.0/24",)}, id="from another network"),
+    ],
+)
+def test_a_key_that_its_limits_refuse_does_not_end_itself(
+    limits: Mapping[str, object], operations: Operations
+) -> None:
+    own = holder(operations)
+    change_own_key(own, operations, **limits)
+    with pytest.raises(Forbidden):
+        own.end_own_key()
+    assert own_key(operations, own).revoked_at is None
+    assert operations.trail.events == []
+
+
+def test_a_token_sees_its_key_and_does_not_end_it(operations: Operations) -> None:
+    own = holder(operations, credential_kind=CredentialKind.JWT)
+    assert own.get_own_key() == own_key(operations, own)
+    with pytest.raises(KeyRequired):
+        own.end_own_key()
+    assert operations.directory.asked == ["find_key"]
+
+
+@dataclass
+class ChangingDirectory(MemoryDirectory):
+    """A directory in which a change comes between the judgement of a key and the first write."""
+
+    first: Callable[[], None] = lambda: None
+
+    def _check(self, caller: Caller) -> None:
+        change, self.first = self.first, lambda: None
+        change()
+        super()._check(caller)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "after"),
+    [
+        pytest.param(
+            {"secret_generation": 2, "previous_ends_at": NOW + 60}, (None, None), id="an overlap"
+        ),
+        pytest.param({"secret_generation": 2}, (None, None), id="a rotation without one"),
+        pytest.param({"revoked_at": NOW - 1}, (NOW - 1, None), id="a revocation"),
+    ],
+)
+def test_a_key_that_is_changed_meanwhile_ends_no_other_secret(
+    meanwhile: Mapping[str, object], after: tuple[int | None, int | None], operations: Operations
+) -> None:
+    held = operations.directory
+    operations.directory = ChangingDirectory(held.owners, held.keys)
+    own = holder(operations)
+    operations.directory.first = lambda: change_own_key(own, operations, **meanwhile)
+    own.end_own_key()
+    key = own_key(operations, own)
+    assert (key.revoked_at, key.previous_ends_at) == after
+
+
+def holder(operations: Operations, kind: str = "app", **members: object) -> Management:
+    """Return the operations of a principal with its own key; `members` replace some of its own."""
+    principal = replace(PRINCIPALS[kind], **cast("Any", members))
+    return Management(operations.provisioning(), principal, ADDRESS)
+
+
+def own_key(operations: Operations, own: Management) -> Key:
+    return operations.directory.keys[own.principal.key_id].key
 
 
 @pytest.mark.parametrize("name", MANAGED_APP_OPERATIONS)

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from typing import Any, Final, cast
 
@@ -17,7 +18,7 @@ from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.management_api.api import management_api
 from keyscope.management_api.requests import MAX_BODY_BYTES
 from keyscope.model.ids import OwnerType
-from keyscope.model.principal import Principal
+from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import ACCOUNT, OTHER_APP, USER
 from tests.support.directories import Operations
@@ -40,6 +41,7 @@ NAME_TITLE: Final = (
     "must be a string of 1 to 100 characters, at least one of them visible, without control"
     " characters, line separators and text-direction marks; remove those, or use another name"
 )
+SELF: Final = "/v2/keys/self"
 Lines = list[dict[str, Any]]
 
 
@@ -221,6 +223,130 @@ def test_a_service_accounts_key_manages_no_service_accounts(caller: Caller) -> N
         assert (refused.status, refused.json["error"]["code"]) == (403, "forbidden")
 
 
+HOLDERS: Final = ["account", "service account", "app"]
+
+
+def holder_of(kind: str, caller: Caller) -> Caller:
+    """Return a caller with a key of this kind of owner."""
+    if kind == "service account":
+        return service_account_of(caller)[1]
+    return as_app(caller, app_of(caller)) if kind == "app" else caller
+
+
+def sent_as(caller: Caller, kind: CredentialKind, generation: int = 1) -> Caller:
+    """Return the caller with another kind of credential, or an earlier or later secret."""
+    principal = replace(caller.principal, credential_kind=kind, secret_generation=generation)
+    return replace(caller, principal=principal)
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+@pytest.mark.parametrize("proof", [CredentialKind.BASIC, CredentialKind.BEARER_SECRET])
+def test_a_key_sees_all_of_itself_but_its_secret(
+    kind: str, proof: CredentialKind, caller: Caller
+) -> None:
+    own = sent_as(holder_of(kind, caller), proof)
+    seen = own.call("GET", SELF)
+    assert seen.status == 200
+    key = dict(seen.json["key"])
+    assert (key.pop("id"), key.pop("scope"), key.pop("state")) == (
+        own.principal.key_id,
+        own.principal.scope.value,
+        "active",
+    )
+    assert key.keys() <= {"displayName", "createdAt", "lastUsedAt"}
+
+
+def test_a_key_sees_its_limits_and_its_overlap(caller: Caller) -> None:
+    keys = f"{V2}/{app_of(caller)}/keys"
+    body = {"displayName": "Job", "expiresAt": "2099-01-01T00:00:00Z"}
+    created = caller.call("POST", keys, {**body, "allowedCidrs": ["192.0.2.0/24"]}).json["key"]
+    caller.call("POST", f"{keys}/{created['id']}/rotate", {"overlapSeconds": 60})
+    own = replace(caller, principal=key_principal(keys, created["id"]))
+    key = own.call("GET", SELF).json["key"]
+    assert (key["displayName"], key["expiresAt"], key["allowedCidrs"]) == (
+        "Job",
+        "2099-01-01T00:00:00Z",
+        ["192.0.2.0/24"],
+    )
+    assert {"rotatedAt", "previousSecretEndsAt"} < key.keys()
+
+
+def key_principal(keys: str, key_id: str) -> Principal:
+    app_id = keys.removeprefix(f"{V2}/").removesuffix("/keys")
+    return Principal(Scope.APP, key_id, OwnerType.APP, app_id)
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_a_token_sees_what_it_may_do_and_does_not_end_its_key(kind: str, caller: Caller) -> None:
+    own = sent_as(holder_of(kind, caller), CredentialKind.JWT)
+    principal = own.principal
+    assert own.call("GET", SELF).json == {
+        "key": {"id": principal.key_id, "scope": principal.scope.value, "state": "active"}
+    }
+    refused = own.call("DELETE", SELF)
+    assert (refused.status, refused.codes) == (403, ["key_required"])
+    assert own.call("GET", SELF).status == 200
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+@pytest.mark.parametrize("proof", [CredentialKind.BASIC, CredentialKind.BEARER_SECRET])
+def test_a_key_ends_itself_as_often_as_it_is_asked_to(
+    kind: str, proof: CredentialKind, caller: Caller
+) -> None:
+    own = sent_as(holder_of(kind, caller), proof)
+    assert [
+        (ended.status, ended.text) for ended in (own.call("DELETE", SELF) for _ in range(2))
+    ] == [
+        (200, "{}"),
+        (200, "{}"),
+    ]
+    assert own.call("GET", SELF).status == 403
+
+
+def test_a_previous_secret_ends_its_overlap_alone(caller: Caller) -> None:
+    app_id = app_of(caller)
+    first = as_app(caller, app_id)
+    one = f"{V2}/{app_id}/keys/{first.principal.key_id}"
+    caller.call("POST", f"{one}/rotate", {"overlapSeconds": 60})
+    assert first.call("DELETE", SELF).text == "{}"
+    assert first.call("GET", SELF).status == 403
+    current = sent_as(first, CredentialKind.BASIC, generation=2)
+    key = current.call("GET", SELF).json["key"]
+    assert key["state"] == "active"
+    assert "previousSecretEndsAt" not in key
+
+
+def test_permissions_of_a_token_are_shown_to_it_and_need_not_be_the_keys(caller: Caller) -> None:
+    own = sent_as(caller, CredentialKind.JWT)
+    limits = own.principal.limits._replace(permissions=("read",))
+    narrowed = replace(own, principal=replace(own.principal, limits=limits))
+    assert narrowed.call("GET", SELF).json["key"]["permissions"] == ["read"]
+
+
+def test_a_key_that_lost_a_permission_since_still_ends_itself(caller: Caller) -> None:
+    keys = f"{V2}/{app_of(caller)}/keys"
+    created = caller.call("POST", keys, {"displayName": "Job", "permissions": ["read"]}).json["key"]
+    own = replace(caller, principal=key_principal(keys, created["id"]))
+    assert own.call("GET", SELF).codes == ["forbidden"]
+    assert own.call("DELETE", SELF).status == 200
+
+
+def test_an_app_user_has_no_key_of_its_own(caller: Caller) -> None:
+    user = as_app(caller, app_of(caller), USER)
+    for method in ("GET", "DELETE"):
+        refused = user.call(method, SELF)
+        assert (refused.status, refused.codes) == (403, ["forbidden"])
+
+
+def test_a_key_neither_sees_nor_ends_itself_from_outside_its_networks(caller: Caller) -> None:
+    keys = f"{V2}/{app_of(caller)}/keys"
+    body = {"displayName": "Job", "allowedCidrs": ["198.51.100.0/24"]}
+    created = caller.call("POST", keys, body).json["key"]
+    own = replace(caller, principal=key_principal(keys, created["id"]))
+    assert [own.call(method, SELF).codes for method in ("GET", "DELETE")] == [["forbidden"]] * 2
+    assert caller.call("GET", f"{keys}/{created['id']}").json["key"]["state"] == "active"
+
+
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
@@ -231,6 +357,7 @@ def test_a_service_accounts_key_manages_no_service_accounts(caller: Caller) -> N
         (f"{V2}/x/keys/y", "GET, PATCH, DELETE"),
         (f"{V2}/x/keys/y/rotate", "POST"),
         (f"{V2}/x/keys/y/overlap", "DELETE"),
+        (SELF, "GET, DELETE"),
         (V1_1, "GET, POST"),
         (f"{V1_1}/x", "GET, PUT, DELETE"),
         (SERVICE_ACCOUNTS, "GET, POST"),

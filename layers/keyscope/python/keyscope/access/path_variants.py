@@ -10,10 +10,8 @@ requests; it never allows one.
 
 from collections.abc import Sequence
 
-_BASE = (
-    *("*/..*", "*\\..*", "*%2e*", "*%2E*"),
-    *("*%0*", "*%%*", "*%?%*"),
-)
+_DOTS = ("*/..*", "*\\..*")
+_BASE = (*_DOTS, "*%2e*", "*%2E*", "*%0*", "*%%*", "*%?%*")
 """Segments that begin with two dots; escaped dots; escaped TAB, LF and CR, which URL parsers
 delete; and escapes of escapes."""
 _SLASHES = ("*%*2f..*", "*%*2F..*", "*%*5c..*", "*%*5C..*")
@@ -27,11 +25,17 @@ CLIMBING_ENCODED = (
 )
 """For REST APIs, whose policies see the path as sent: it contains no control characters, and a
 percent sign in a name is sent as `%25`. Each tuple is sufficient. The narrowest comes first; the
-last one refuses every name that contains a percent sign."""
+last ones refuse every name that contains a percent sign, and the very last also an escape that two
+dots follow."""
 
-CLIMBING_DECODED = (*_BASE, "*%*..*", "*%25*", "*\t*", "*\n*", "*\r*")
+_CONTROLS = ("*\t*", "*\n*", "*\r*")
+CLIMBING_DECODED = (
+    (*_BASE, "*%*..*", "*%25*", *_CONTROLS),
+    (*_DOTS, "*%*", *_CONTROLS),
+)
 """For HTTP APIs, whose policies see the path decoded once: what is still an escape was escaped
-twice, and there may be control characters."""
+twice, and there may be control characters. Each tuple is sufficient; the last one refuses every
+name that contains a percent sign."""
 
 
 def spellings_of(head: Sequence[str], rest: Sequence[str], *, few: bool = False) -> list[str]:

@@ -49,6 +49,9 @@ LONGEST_CACHE_SECONDS = 3_600
 CACHE_MARGIN_SECONDS = 60
 """How long after the authorizer's clock reading that time may start. API Gateway waits up to 30 s
 for an answer; another 30 s allow for clock skew."""
+OWN_KEY_PATH = "/v2/keys/self"
+"""Where a key is shown to its holder and ends itself. No rule of an access map lists it."""
+_OWN_KEY = (f"GET{OWN_KEY_PATH}", f"DELETE{OWN_KEY_PATH}")
 _USER_ACCOUNT = OtherGrantee.USER_ACCOUNT
 _BESIDE_PATH = len(longest_api_stage(0).arn) + len('/"", ')
 """Characters of a resource in a policy beside its method, path and stage."""
@@ -78,13 +81,14 @@ class Fit(NamedTuple):
     """How policies are rendered so that each of them fits its budget.
 
     `longest_stage_arn` is the longest stage ARN, in characters, for which that is proven. REST APIs
-    deny the patterns in `climbing`. With `lower_hex`, clients that write escapes in lower case also
-    reach their user. `largest_bytes` is the size of the largest policy at the requested stage
-    length.
+    deny the patterns in `climbing`, and HTTP APIs those in `climbing_decoded`. With `lower_hex`,
+    clients that write escapes in lower case also reach their user. `largest_bytes` is the size of
+    the largest policy at the requested stage length.
     """
 
     longest_stage_arn: int
     climbing: tuple[str, ...] = CLIMBING_ENCODED[0]
+    climbing_decoded: tuple[str, ...] = CLIMBING_DECODED[0]
     lower_hex: bool = True
     largest_bytes: int = 0
 
@@ -161,7 +165,7 @@ def policy_document(
 
     It depends only on the credential and the API, never on the requested method or path: API
     Gateway applies the cached policy to every later request. `now` is in seconds since the epoch.
-    A limited key that reaches nothing gets a Deny of the whole API.
+    It is a Deny of the whole API if nothing is left to allow.
 
     Raises:
         Unavailable: `STAGE_NAME_TOO_LONG`, when the policy might exceed its budget.
@@ -173,18 +177,21 @@ def policy_document(
         grant, fit = permitted_grant(policies.permitted[grantee], permissions), policies.limited_fit
     if len(stage.arn) > fit.longest_stage_arn:
         raise Unavailable(Reason.STAGE_NAME_TOO_LONG, "raise KEYSCOPE_MAX_STAGE_LENGTH")
-    if not grant.allow:
-        everything = _statement("Deny", [stage.any_path("*")])
-        return {"Version": "2012-10-17", "Statement": [everything]}
     allowed = [
         stage.resource(pattern.format_map(ids))
         for ids in _with_forms_of_user_id(principal, stage, fit)
         for pattern in grant.allow
     ]
+    # An app user has a token that its app made, and never the key.
+    if SCOPES[principal.scope].by_secret:
+        allowed += map(stage.resource, _OWN_KEY)
+    if not allowed:
+        everything = _statement("Deny", [stage.any_path("*")])
+        return {"Version": "2012-10-17", "Statement": [everything]}
     condition = _condition(principal, stage, policies, now)
     allow = _statement("Allow", list(dict.fromkeys(allowed)), condition)
     denied = _ids_of_any(principal)
-    climbing = CLIMBING_DECODED if stage.decodes_path else fit.climbing
+    climbing = fit.climbing_decoded if stage.decodes_path else fit.climbing
     closed = [
         *(stage.any_path(pattern) for pattern in climbing),
         *(stage.resource(pattern.format_map(denied)) for pattern in grant.deny),
@@ -349,7 +356,8 @@ def _longest_limited_principals(policies: Policies) -> Iterator[tuple[Principal,
             # Which is the longest depends on the forms of the user id.
             yield from ((each, 0) for each in limited.values())
             continue
-        most = max(len(grant.allow) + len(grant.deny) for grant in grants.values())
+        of_rules = max(len(grant.allow) + len(grant.deny) for grant in grants.values())
+        most = of_rules + len(_OWN_KEY)
         longest = max(grants, key=lambda names: _length(grants[names], limited[names]))
         yield limited[longest], most
 
@@ -381,6 +389,7 @@ def _fit(principals: Sequence[tuple[Principal, int]], policies: Policies, stage:
         widest,
         *(widest._replace(lower_hex=False, climbing=denied) for denied in CLIMBING_ENCODED),
     ]
+    choices.append(choices[-1]._replace(climbing_decoded=CLIMBING_DECODED[-1]))
     for choice in choices[:-1]:
         with suppress(Misconfigured):
             return _proven(choice, principals, policies, stage)

@@ -40,7 +40,7 @@ class Actor:
 
     `key_id`, `scope` and the ids belong to the API key that was used; an IAM caller of the
     provisioning function has none. `request_id` comes from API Gateway, or from Lambda for an IAM
-    caller.
+    caller. With `itself`, the key that was used ends itself.
     """
 
     request_id: str | None = None
@@ -50,12 +50,14 @@ class Actor:
     account_id: str | None = None
     service_account_id: str | None = None
     app_id: str | None = None
+    itself: bool = False
 
     def shown(self) -> Json:
         """Return the actor as it appears in an event."""
+        by_key = "self" if self.itself else "apiKey"
         return present(
             {
-                "type": "iam" if self.key_id is None else "apiKey",
+                "type": "iam" if self.key_id is None else by_key,
                 "keyId": self.key_id,
                 "scope": self.scope,
                 "accountId": self.account_id,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from keyscope.errors import Forbidden, Refused
 from keyscope.model.key_limits import KeyLimits, check_limits
 from keyscope.model.key_record import KeyRecord
-from keyscope.model.principal import Principal
+from keyscope.model.principal import Principal, ProvenSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,16 @@ class Standing:
             previous_ends_at=None if record.previous is None else record.previous.ends_at,
         )
 
-    def accepts(self, generation: int, now: float) -> bool:
-        """Return whether the key accepts the secret of this generation."""
+    def accepted(self, generation: int, now: float) -> ProvenSecret | None:
+        """Return which of the key's secrets has this generation; `None` if none is accepted."""
+        if self.revoked_at is not None:
+            return None
         if generation == self.secret_generation:
-            return True
+            return ProvenSecret.CURRENT
         ends_at = self.previous_ends_at
-        return generation == self.secret_generation - 1 and ends_at is not None and now < ends_at
+        overlaps = ends_at is not None and now < ends_at
+        is_previous = generation == self.secret_generation - 1
+        return ProvenSecret.PREVIOUS if is_previous and overlaps else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,15 @@ class ProvenKey:
     """The key that an authorizer proved, the generation of its secret, and the caller's address.
 
     `source_address` is `None` if the event does not contain it. `permissions` are those that the
-    authorizer found; `None` if the key and its token were not limited.
+    authorizer found; `None` if the key and its token were not limited. With `only`, the credential
+    is valid only while its secret is this one of the key's secrets.
     """
 
     key_id: str
     secret_generation: int
     source_address: str | None
     permissions: tuple[str, ...] | None = None
+    only: ProvenSecret | None = None
 
     @staticmethod
     def of(principal: Principal, source_address: str | None) -> "ProvenKey":
@@ -77,11 +83,12 @@ class ProvenKey:
         """Check that the credential is valid at a time, in seconds since the epoch.
 
         Raises:
-            Forbidden: the key is revoked, its secret was replaced and is not in an overlap, its
-                limits do not allow its use at that time and from the source address, or it has lost
-                a permission since.
+            Forbidden: the key is revoked, its secret was replaced and is not in an overlap, or is
+                not the one in `only`, its limits do not allow its use at that time and from the
+                source address, or it has lost a permission since.
         """
-        if standing.revoked_at is not None or not standing.accepts(self.secret_generation, now):
+        secret = standing.accepted(self.secret_generation, now)
+        if secret is None or self.only not in (None, secret):
             raise Forbidden
         held = standing.limits.permissions
         if held is not None and (self.permissions is None or not {*self.permissions} <= {*held}):

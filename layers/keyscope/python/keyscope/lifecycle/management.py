@@ -7,8 +7,9 @@ callers cannot find out which ids exist.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
-from keyscope.errors import Fault, Forbidden, InvalidInput
+from keyscope.errors import Fault, Forbidden, InvalidInput, KeyscopeError
 from keyscope.lifecycle.caller import ProvenKey
 from keyscope.lifecycle.directory import (
     Key,
@@ -22,8 +23,8 @@ from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.lifecycle.own_limits import check_limits_within, check_permissions, inherited
 from keyscope.model.ids import OwnerType, is_app_id, is_service_account_id
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
-from keyscope.model.principal import Principal
-from keyscope.model.scopes import Scope
+from keyscope.model.principal import CredentialKind, Principal
+from keyscope.model.scopes import SCOPES, Scope
 
 MAX_METADATA_BYTES = 4_096
 """The largest metadata of an app, in bytes of UTF-8 JSON; the Sunshine API's limit."""
@@ -32,6 +33,10 @@ METADATA_TOO_LARGE = f"must take no more than {MAX_METADATA_BYTES} bytes as JSON
 
 MergePatch = Mapping[str, str | int | float | bool | None]
 """Members to add or replace, or with `None` to remove (RFC 7396)."""
+
+
+class KeyRequired(KeyscopeError):  # noqa: N818 - a state
+    """Only a key's secret can do this, not a token that was signed with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,13 +254,43 @@ class Management:
         check_permissions(key.limits, self._own_limits(own))
         operations.revoke_key(owner_id, key_id)
 
+    def get_own_key(self) -> Key:
+        """Return the key that the principal's credential belongs to."""
+        self._require_holder()
+        _, key = self._judged()
+        return key
+
+    def end_own_key(self) -> None:
+        """Revoke the key that was sent, or end the overlap if its previous secret was sent.
+
+        Doing so again changes nothing.
+
+        Raises:
+            KeyRequired: the credential is a token.
+        """
+        self._require_holder()
+        match self.principal.credential_kind:
+            case CredentialKind.BASIC | CredentialKind.BEARER_SECRET:
+                self.provisioning.end_own_secret(self._proven())
+            case CredentialKind.JWT:
+                raise KeyRequired
+            case _:
+                assert_never(self.principal.credential_kind)
+
     def _operations(self) -> Provisioning:
         """Judge the principal's credential; return the operations on its behalf."""
         operations, _ = self._judged()
         return operations
 
     def _judged(self) -> tuple[Provisioning, Key]:
-        return self.provisioning.on_behalf_of(ProvenKey.of(self.principal, self.source_address))
+        return self.provisioning.on_behalf_of(self._proven())
+
+    def _proven(self) -> ProvenKey:
+        return ProvenKey.of(self.principal, self.source_address)
+
+    def _require_holder(self) -> None:
+        if not SCOPES[self.principal.scope].by_secret:
+            raise Forbidden
 
     def _own_limits(self, own: Key) -> KeyLimits:
         """Return the limits of the caller's key, as narrow as its token is."""

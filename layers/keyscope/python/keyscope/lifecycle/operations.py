@@ -9,9 +9,9 @@ requests none.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, assert_never
 
-from keyscope.errors import Reason, Unavailable
+from keyscope.errors import Forbidden, NotFound, Reason, Unavailable
 from keyscope.lifecycle.audit import (
     Action,
     Actor,
@@ -48,6 +48,7 @@ from keyscope.model.ids import (
 )
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.key_record import KeyRecord
+from keyscope.model.principal import ProvenSecret
 from keyscope.model.secret import hash_secret, new_secret
 
 _MAX_ID_COLLISIONS = 5
@@ -348,6 +349,42 @@ class Provisioning:
         self.policies.flush()
         if before.revoked_at is None:
             self._record(_revocation(owner_id, before, now))
+
+    def end_own_secret(self, proven: ProvenKey) -> None:
+        """End the secret that a caller proved: its key, or only the overlap if it is the previous.
+
+        Ending it again changes nothing. Raises `Forbidden` when the key's limits do not allow its
+        use.
+        """
+        itself = replace(self, actor=replace(self.actor, itself=True))
+        # It needs no permission, so one that the key has lost since does not count.
+        proven = replace(proven, permissions=())
+        while (seen := self._find_secret(proven)) is not None:
+            owner_id, secret = seen
+            try:
+                operations, _ = itself.on_behalf_of(replace(proven, only=secret))
+                match secret:
+                    case ProvenSecret.CURRENT:
+                        operations.revoke_key(owner_id, proven.key_id)
+                    case ProvenSecret.PREVIOUS:
+                        operations.end_overlap(owner_id, proven.key_id)
+                    case _:
+                        assert_never(secret)
+            except (Forbidden, NotFound):
+                # A secret that another change replaced or ended meanwhile is looked at again.
+                if self._find_secret(proven) == seen:
+                    raise
+            else:
+                return
+
+    def _find_secret(self, proven: ProvenKey) -> tuple[str, ProvenSecret] | None:
+        """Return the key's owner, and which of its secrets was proven; `None` if it has ended."""
+        try:
+            found = self.directory.find_key(proven.key_id)
+        except KeyNotFound:
+            return None
+        secret = found.key.standing.accepted(proven.secret_generation, self.clock())
+        return None if secret is None else (found.owner_id, secret)
 
     def _owns_apps(self, owner: Owner) -> bool:
         if owner.owner_type is not OwnerType.SERVICE_ACCOUNT:

@@ -27,6 +27,7 @@ from keyscope.management_api.error_responses import (
 )
 from keyscope.management_api.explanations import add_explanations
 from keyscope.management_api.keys import add_keys
+from keyscope.management_api.own_key import add_own_key
 from keyscope.management_api.request_context import RequestContext
 from keyscope.management_api.requests import read_json
 
@@ -46,6 +47,7 @@ def management_api(
     context = RequestContext(api, provisioning)
     v2.add_apps(api, context)
     add_keys(api, context, v2.APP_KEYS)
+    add_own_key(api, context)
     v1_1.add_apps(api, context)
     add_keys(api, context, v1_1.APP_KEYS)
     v1_1.add_service_accounts(api, context)

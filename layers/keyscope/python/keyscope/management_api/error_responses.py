@@ -31,6 +31,7 @@ from keyscope.lifecycle.directory import (
     TooManyApps,
     TooManyKeys,
 )
+from keyscope.lifecycle.management import KeyRequired
 from keyscope.lifecycle.own_limits import ExceedsOwnLimits
 
 V11_PREFIX = "/v1.1/"
@@ -72,6 +73,11 @@ def _conflict(code: str, title: str) -> ErrorResponse:
 _ERROR_RESPONSES: Mapping[type[KeyscopeError], ErrorResponse] = {
     Forbidden: error_response(
         HTTPStatus.FORBIDDEN, "forbidden", "The credential does not reach this resource"
+    ),
+    KeyRequired: error_response(
+        HTTPStatus.FORBIDDEN,
+        "key_required",
+        "A token cannot revoke its key. Send the key's secret instead",
     ),
     TooManyKeys: _conflict(
         "too_many_keys", f"There are {MAX_KEYS_PER_OWNER} keys already; delete one first"

@@ -8,6 +8,9 @@ from keyscope.lifecycle.directory import Key, Owner
 from keyscope.lifecycle.key_fields import present, shown_key, shown_last_use
 from keyscope.lifecycle.key_use import LastUse
 from keyscope.management_api.key_limits import ShownLimits
+from keyscope.model.key_limits import shown_limits
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 
 
 class App(TypedDict):
@@ -89,6 +92,23 @@ class KeysAnswer(TypedDict):
     """All keys of an app, oldest first."""
 
     keys: list[ApiKey]
+
+
+class OwnKey(KeyName, ShownLimits):
+    """A key as its holder sees it. A token sees the id, scope, state and permissions."""
+
+    scope: str
+    state: str
+    createdAt: NotRequired[str]
+    rotatedAt: NotRequired[str]
+    previousSecretEndsAt: NotRequired[str]
+    lastUsedAt: NotRequired[str | None]
+
+
+class OwnKeyAnswer(TypedDict):
+    """The key that the request is made with."""
+
+    key: OwnKey
 
 
 class Nothing(TypedDict):
@@ -193,6 +213,27 @@ def key_v2(key: Key, now: float, last_use: LastUse, secret: str | None = None) -
     """Return a key in the v2 shape, with its secret if it was just created or rotated."""
     named = present({"id": key.key_id, "displayName": key.display_name, "secret": secret})
     return cast("ApiKey", named | _facts(key, now, last_use))
+
+
+def own_key(key: Key, now: float, last_use: LastUse, scope: Scope) -> OwnKey:
+    """Return a key as it is shown to whoever has its secret."""
+    return cast("OwnKey", {**key_v2(key, now, last_use), "scope": scope.value})
+
+
+def own_key_of_token(key: Key, now: float, principal: Principal) -> OwnKey:
+    """Return a key as it is shown to a token that was signed with it."""
+    limits = shown_limits(principal.limits)
+    return cast(
+        "OwnKey",
+        present(
+            {
+                "id": key.key_id,
+                "scope": principal.scope.value,
+                "state": key.state(now).value,
+                "permissions": limits["permissions"],
+            }
+        ),
+    )
 
 
 def key_v11(key: Key, now: float, last_use: LastUse, secret: str | None = None) -> ApiKeyV11:

@@ -1,0 +1,45 @@
+"""The key that a request is made with: its holder sees it and ends it."""
+
+from typing import assert_never
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+
+from keyscope.access.policy import OWN_KEY_PATH
+from keyscope.management_api.request_context import RequestContext
+from keyscope.management_api.responses import Nothing, OwnKeyAnswer, own_key, own_key_of_token
+from keyscope.model.principal import CredentialKind
+
+
+def add_own_key(api: APIGatewayRestResolver, context: RequestContext) -> None:
+    """Add the routes of the caller's own key."""
+    tags = ["Own key"]
+
+    @api.get(
+        OWN_KEY_PATH,
+        operation_id="GetOwnKey",
+        tags=tags,
+        summary="Get the key that the credential belongs to. A token gets its id, scope, state and"
+        " permissions",
+    )
+    def get_own_key() -> OwnKeyAnswer:
+        management, now = context.management(), context.now()
+        key, principal = management.get_own_key(), management.principal
+        match principal.credential_kind:
+            case CredentialKind.BASIC | CredentialKind.BEARER_SECRET:
+                last_use = context.last_uses([key])[key.key_id]
+                return {"key": own_key(key, now, last_use, principal.scope)}
+            case CredentialKind.JWT:
+                return {"key": own_key_of_token(key, now, principal)}
+            case _:
+                assert_never(principal.credential_kind)
+
+    @api.delete(
+        OWN_KEY_PATH,
+        operation_id="EndOwnKey",
+        tags=tags,
+        summary="Revoke the key whose secret is sent, at once. A previous secret ends only its"
+        " overlap; a token is refused",
+    )
+    def end_own_key() -> Nothing:
+        context.management().end_own_key()
+        return {}
