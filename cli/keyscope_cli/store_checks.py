@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
-from keyscope.aws.dynamodb.key_items import AttributeReader
 from keyscope.aws.dynamodb.keys import OWNER_INDEX
+from keyscope.aws.dynamodb.limited_keys import limited_keys
 from keyscope_cli.aws import Aws
 from keyscope_cli.findings import CheckVerdict, Finding, judged
 
@@ -78,22 +78,11 @@ def _index_finding(indexes: list[dict[str, object]]) -> Finding:
 
 def permission_finding(aws: Aws, keys_table: str, known: Collection[str]) -> Finding:
     """Check whether the access map knows the permissions of each key that is not revoked."""
-    pages = (
-        aws.client("dynamodb")
-        .get_paginator("scan")
-        .paginate(
-            TableName=keys_table,
-            IndexName=OWNER_INDEX,
-            ProjectionExpression="key_id, permission_names",
-            FilterExpression="attribute_exists(permission_names)"
-            " AND attribute_not_exists(revoked_at)",
-        )
-    )
     limited, unknown = 0, []
-    for reader in (AttributeReader(item) for page in pages for item in page["Items"]):
+    for key in limited_keys(aws.client("dynamodb"), keys_table):
         limited += 1
-        if names := [name for name in reader.texts("permission_names") if name not in known]:
-            unknown.append(f"{reader.text('key_id')} ({', '.join(names)})")
+        if names := [name for name in key.permissions if name not in known]:
+            unknown.append(f"{key.key_id} ({', '.join(names)})")
     if not unknown:
         found = f"The access map knows those of all {limited:,} limited keys"
         return Finding("permissions of keys", CheckVerdict.OK, found)

@@ -29,7 +29,7 @@ LAYERS: Final = {
     "PydanticLayer": "layers/pydantic",
 }
 CONTENTS: Final = {
-    "KeyscopeLayer": ({"keyscope"}, 500),
+    "KeyscopeLayer": ({"keyscope"}, 650),
     "BotocoreLayer": (
         {"botocore", "dateutil", "jmespath", "jwt", "six.py", "urllib3"},
         2_600,
