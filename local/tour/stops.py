@@ -27,8 +27,9 @@ _DONE, _MADE = "done", "created"
 class Stop:
     """One request of the tour and its expected result.
 
-    `credential` is a credential of the session, or `NAME Basic`, `NAME Bearer secret` or `NAME
-    JWT` of a key that an earlier stop received. `request` is a method and a path, whose
+    `credential` is a credential of the session, or `NAME Basic`, `NAME Bearer secret`, `NAME JWT`
+    or `NAME JWT, read` of a key that an earlier stop received. The last one is limited to the
+    permission `read`. `request` is a method and a path, whose
     placeholders are ids of the session or of what earlier stops received. `gives` names what
     the response contains: an app, a key or a service account. Without `cache`, the response may
     come from the cache or not. The request is repeated for up to `patience_seconds` until its
@@ -159,6 +160,19 @@ def _life_of_a_key(version: str) -> list[Stop]:
         ),
         _allowed("rotated JWT", used, "app", _MISS),
         _allowed("newKey Basic", used, "app", None),
+        _allowed("rotated JWT, read", used, "app", _MISS),
+        _outside("rotated JWT, read", used.replace("GET", "POST")),
+        Stop(
+            account,
+            f"POST {app}/keys",
+            _CREATED,
+            _MADE,
+            None,
+            {name: "Dashboard", "permissions": ["read"]},
+            "readKey",
+        ),
+        _allowed("readKey Basic", used, "app", _MISS),
+        _outside("readKey Basic", used.replace("GET", "POST")),
         Stop(account, f"PATCH {app}/{key}", _OK, _DONE, body={"disabled": True}),
         Stop(account, f"DELETE {app}/{key}", _OK, _DONE),
         Stop(account, f"GET {app}/{key}", _NOT_FOUND, "not_found"),

@@ -119,7 +119,9 @@ class _Belongings:
             self.credentials[f"{name} Basic"] = basic(key)
             self.credentials[f"{name} Bearer secret"] = bearer_secret(key.secret)
             scope = SCOPE_OF_BASIC[owner_type_of_key(key.key_id)]
-            self.credentials[f"{name} JWT"] = bearer(key, {"scope": scope.value})
+            claims: dict[str, object] = {"scope": scope.value}
+            self.credentials[f"{name} JWT"] = bearer(key, claims)
+            self.credentials[f"{name} JWT, read"] = bearer(key, {**claims, "permissions": ["read"]})
 
 
 def visit(

@@ -39,7 +39,7 @@ def words_of(example: str, run: LocalRun) -> list[str]:
         "$SERVICE_ACCOUNT_ID": session["service_account_id"],
     }
     text = re.sub(r"\$[A-Z_]+", lambda found: ids[found[0]], example.partition("#")[0])
-    text = re.sub(r"(?<= )(account|key)\.json", lambda found: f"{run.file.parent}/{found[0]}", text)
+    text = re.sub(r"(?<=-file )\w+\.json", lambda found: f"{run.file.parent}/{found[0]}", text)
     return shlex.split(text)[1:]
 
 

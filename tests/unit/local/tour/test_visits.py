@@ -71,7 +71,7 @@ def test_no_stop_needs_what_none_before_it_gives(route_sets: list[str], session:
         assert stop.credential in credentials
         if stop.gives is not None:
             ids.add(stop.gives)
-            kinds = ("Basic", "Bearer secret", "JWT")
+            kinds = ("Basic", "Bearer secret", "JWT", "JWT, read")
             credentials |= {f"{stop.gives} {kind}" for kind in kinds}
 
 
