@@ -127,6 +127,7 @@ def _life_of_a_key(version: str) -> list[Stop]:
     account, name = "account Basic", {"v2": "displayName", "v1.1": "name"}[version]
     apps, app, key = f"/{version}/apps", f"/{version}/apps/{{newApp}}", "keys/{newKey}"
     used = {"v2": f"GET {app}/users", "v1.1": f"GET {app}/appusers/{{user}}"}[version]
+    written = used.replace("GET", "POST")
     return [
         Stop(account, f"POST {apps}", _BAD_REQUEST, "bad_request", _HIT, {name: ""}),
         Stop(account, f"POST {apps}", _CREATED, _MADE, _HIT, {name: "Tour"}, "newApp"),
@@ -161,7 +162,7 @@ def _life_of_a_key(version: str) -> list[Stop]:
         _allowed("rotated JWT", used, "app", _MISS),
         _allowed("newKey Basic", used, "app", None),
         _allowed("rotated JWT, read", used, "app", _MISS),
-        _outside("rotated JWT, read", used.replace("GET", "POST")),
+        Stop("rotated JWT, read", written, _FORBIDDEN, OUTSIDE_SCOPE),
         Stop(
             account,
             f"POST {app}/keys",
@@ -172,7 +173,8 @@ def _life_of_a_key(version: str) -> list[Stop]:
             "readKey",
         ),
         _allowed("readKey Basic", used, "app", _MISS),
-        _outside("readKey Basic", used.replace("GET", "POST")),
+        Stop("readKey Basic", written, _FORBIDDEN, OUTSIDE_SCOPE),
+        *(_END_OF_ITSELF if version == "v2" else ()),
         Stop(account, f"PATCH {app}/{key}", _OK, _DONE, body={"disabled": True}),
         Stop(account, f"DELETE {app}/{key}", _OK, _DONE),
         Stop(account, f"GET {app}/{key}", _NOT_FOUND, "not_found"),
@@ -180,6 +182,13 @@ def _life_of_a_key(version: str) -> list[Stop]:
         Stop(account, f"GET {app}", _NOT_FOUND, "app_not_found"),
         Stop("spareKey Basic", used, _UNAUTHORIZED, Reason.REVOKED_KEY, _MISS),
     ]
+
+
+_END_OF_ITSELF: Final = (
+    Stop("readKey Basic", "GET /v2/keys/self", _OK, _DONE),
+    Stop("readKey Basic", "DELETE /v2/keys/self", _OK, _DONE),
+    Stop("account Basic", "GET /v2/apps/{newApp}/keys/{readKey}", _NOT_FOUND, "not_found"),
+)
 
 
 def _by_account(request: str, status: int, reason: str) -> Stop:
