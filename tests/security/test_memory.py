@@ -19,7 +19,7 @@ from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.entry.settings import CACHE_ENTRY_BYTES, CONTAINER_MB, read_authorizer_settings
 from keyscope.errors import Misconfigured, Reason
 from keyscope.model.ids import OwnerType, new_key_id
-from keyscope.model.key_limits import MAX_ALLOWED_CIDRS
+from keyscope.model.key_limits import MAX_ALLOWED_CIDRS, MAX_PERMISSIONS
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.key_use import FirstUses
 from keyscope.model.secret import hash_secret, new_secret
@@ -34,6 +34,9 @@ POLICIES: Final = prepare_policies(
     read_access_map(read_authorizer_settings(REQUIRED).access_map, ["v2"]), max_stage_length=16
 )
 ENTRIES: Final = 2_000
+
+
+NAMES: Final = tuple(f"permission-{number}" for number in range(MAX_PERMISSIONS))
 
 
 def item_with_all(key_id: str) -> dict[str, Any]:
@@ -52,6 +55,9 @@ def item_with_all(key_id: str) -> dict[str, Any]:
         "expires_at": {"N": "4000000002"},
         "disabled_at": {"N": "4000000003"},
         "allowed_cidrs": {"L": cidrs},
+        "permission_names": {
+            "L": [{"S": name} for name in (*NAMES[1:], f"x{secrets.token_hex(9)}")]
+        },
     }
 
 
@@ -81,7 +87,9 @@ def cache_over(table: KeyTable) -> KeyCache:
 
 @pytest.mark.load
 def test_an_entry_takes_no_more_memory_than_the_settings_count() -> None:
-    known = cache_over(KeyTable(Table(lambda key_id: {"Item": item_with_all(key_id)}), "keys"))
+    known = cache_over(
+        KeyTable(Table(lambda key_id: {"Item": item_with_all(key_id)}), "keys", NAMES)
+    )
     unknown = cache_over(KeyTable(Table(lambda _: {}), "keys"))
     kms = Kms()
     secrets_opened = SecretOpeningBox(lambda: kms, "arn", max_entries=10**6)
@@ -111,14 +119,14 @@ def test_a_cache_that_the_memory_cannot_hold_is_refused_at_start_with_both_setti
     with pytest.raises(Misconfigured) as misconfigured:
         read_authorizer_settings({**REQUIRED, **variables})
     assert str(misconfigured.value) == (
-        "KEYSCOPE_KEY_CACHE_ENTRIES is 100000, which may take 377 MB, and"
+        "KEYSCOPE_KEY_CACHE_ENTRIES is 100000, which may take 415 MB, and"
         " AWS_LAMBDA_FUNCTION_MEMORY_SIZE is 128: lower KeyCacheEntries or raise"
         " AuthorizerMemorySize"
     )
 
 
 @pytest.mark.parametrize(
-    ("entries", "memory"), [("13000", "128"), ("100000", "377"), ("10000", "128"), ("1", "91")]
+    ("entries", "memory"), [("11000", "128"), ("100000", "415"), ("10000", "128"), ("1", "91")]
 )
 def test_a_cache_that_the_memory_can_hold_is_taken(entries: str, memory: str) -> None:
     variables = {

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Protocol
 
 from keyscope.access.access_map import read_access_map
-from keyscope.access.policy import prepare_policies
+from keyscope.access.policy import Policies, prepare_policies
 from keyscope.authorize.answer import Answer, Undecided, answer
 from keyscope.authorize.event import AuthorizerRequest, request_id_of
 from keyscope.authorize.key_cache import KeyCache
@@ -47,8 +47,11 @@ def authorizer_handler(
     settings = read_authorizer_settings(environment)
     deadlines = Deadlines()
     dynamodb, make_kms = dynamodb_client(), cache(kms_client)
+    policies = build_policies(settings)
     keys = KeyCache(
-        KeyTable(BoundedDynamoDb(dynamodb, deadlines), settings.keys_table),
+        KeyTable(
+            BoundedDynamoDb(dynamodb, deadlines), settings.keys_table, policies.permissions.keys()
+        ),
         time.time,
         fresh_seconds=settings.key_cache_seconds,
         stale_seconds=settings.stale_seconds,
@@ -62,7 +65,7 @@ def authorizer_handler(
         settings.key_cache_entries,
         deadlines.remaining_seconds,
     )
-    authorizer = build_authorizer(settings, keys, secrets)
+    authorizer = build_authorizer(settings, policies, keys, secrets)
     telemetry = Telemetry(
         function,
         settings.log_level,
@@ -91,23 +94,28 @@ def authorizer_handler(
     return handler
 
 
-def build_authorizer(
-    settings: AuthorizerSettings, keys: KeyStore, secrets: SecretOpener
-) -> Authorizer:
-    """Build an authorizer from its settings, its key store and the opener of its secrets.
+def build_policies(settings: AuthorizerSettings) -> Policies:
+    """Prepare the policies of an authorizer's access map.
 
     Raises:
         Misconfigured: the access map is wrong.
     """
+    return prepare_policies(
+        read_access_map(settings.access_map, settings.route_sets),
+        settings.max_stage_length,
+        conditions=settings.policy_conditions,
+        region=settings.region,
+    )
+
+
+def build_authorizer(
+    settings: AuthorizerSettings, policies: Policies, keys: KeyStore, secrets: SecretOpener
+) -> Authorizer:
+    """Build an authorizer from its settings, policies, key store and the opener of its secrets."""
     return Authorizer(
         keys=keys,
         secrets=secrets,
-        policies=prepare_policies(
-            read_access_map(settings.access_map, settings.route_sets),
-            settings.max_stage_length,
-            conditions=settings.policy_conditions,
-            region=settings.region,
-        ),
+        policies=policies,
         clock=time.time,
         timer=time.perf_counter,
         leeway_seconds=settings.leeway_seconds,

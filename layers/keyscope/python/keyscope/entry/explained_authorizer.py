@@ -6,7 +6,7 @@ from keyscope.authorize.pipeline import Authorizer
 from keyscope.aws.clients import DynamoDbClient, KmsClient
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.kms_secrets import SecretOpeningBox
-from keyscope.entry.authorizer import build_authorizer
+from keyscope.entry.authorizer import build_authorizer, build_policies
 from keyscope.entry.settings import AuthorizerSettings
 
 
@@ -18,8 +18,10 @@ def explaining_authorizer(
     Raises:
         Misconfigured: the access map is wrong.
     """
+    policies = build_policies(settings)
     return build_authorizer(
         settings,
-        KeyTable(dynamodb, settings.keys_table),
+        policies,
+        KeyTable(dynamodb, settings.keys_table, policies.permissions.keys()),
         SecretOpeningBox(make_kms, settings.kms_key_arn, max_entries=0),
     )

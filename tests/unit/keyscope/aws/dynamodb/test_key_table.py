@@ -19,7 +19,7 @@ from keyscope.aws.dynamodb.key_writes import record_key
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from local.emulators.listening_program import free_ports
 from local.emulators.tables import local_client
-from tests.support.builders import make_key
+from tests.support.builders import limited, make_key
 from tests.support.items import item_of_record
 
 if TYPE_CHECKING:
@@ -119,3 +119,25 @@ def test_an_item_of_another_key_is_damage() -> None:
         Reason.DAMAGED_RECORD,
         "attribute key_id",
     )
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        (("write", "gone", "read"), ("read", "write")),
+        (("gone",), ()),
+        (None, None),
+    ],
+)
+def test_a_record_has_those_permissions_alone_that_the_map_knows(
+    held: tuple[str, ...] | None, expected: tuple[str, ...] | None
+) -> None:
+    record = limited(make_key().record, permissions=held)
+    client = RecordingClient({"Item": item_of_record(record)})
+    table = KeyTable(cast("DynamoDbClient", client), "keys", ("read", "write", "other"))
+    found = table.get(record.key_id).record
+    assert found is not None
+    assert found.limits.permissions == expected
+    whole = table_of(client).get(record.key_id).record
+    assert whole is not None
+    assert whole.limits.permissions == held

@@ -3,7 +3,6 @@
 Without boto3's serializer, because boto3 costs a cold start more than it saves.
 """
 
-import sys
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from typing import Any, NoReturn
@@ -135,8 +134,7 @@ def limits_of(reader: AttributeReader) -> KeyLimits:
         expires_at=reader.optional_number("expires_at"),
         allowed_cidrs=reader.texts("allowed_cidrs"),
         disabled_at=reader.optional_number("disabled_at"),
-        # Interned: most keys have the same few names, and a container caches thousands of keys.
-        permissions=tuple(map(sys.intern, reader.texts("permission_names"))) or None,
+        permissions=reader.texts("permission_names") or None,
     )
 
 

@@ -1,7 +1,7 @@
 """The key store of the authorizers: one strongly consistent `GetItem` per key."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from botocore.exceptions import ConnectionError as NotConnected
 from botocore.exceptions import HTTPClientError
@@ -10,15 +10,20 @@ from keyscope.aws.clients import ItemReader, error_code
 from keyscope.aws.deadline import DeadlinePassed, HeldUpByOthers
 from keyscope.aws.dynamodb.key_items import Item, record_of_item
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
-from keyscope.model.key_record import Lookup, RecordSource
+from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
 
 
 @dataclass(frozen=True, slots=True)
 class KeyTable:
-    """KeysTable as a key store."""
+    """KeysTable as a key store.
+
+    With `permissions`, records have only those, and share the text of their names: a container
+    caches thousands of records, and callers choose the names in them.
+    """
 
     client: ItemReader
     table_name: str
+    permissions: Collection[str] | None = None
 
     def get(self, key_id: str, /, *, fresh: bool = False) -> Lookup:
         """Read the record of a key; every read is fresh.
@@ -43,7 +48,14 @@ class KeyTable:
         record = None if item is None else record_of_item(_attributes(item))
         if record is not None and record.key_id != key_id:
             raise Unavailable(Reason.DAMAGED_RECORD, "attribute key_id")
-        return Lookup(record, RecordSource.TABLE)
+        return Lookup(None if record is None else self._known(record), RecordSource.TABLE)
+
+    def _known(self, record: KeyRecord) -> KeyRecord:
+        held = record.limits.permissions
+        if held is None or self.permissions is None:
+            return record
+        known = tuple([name for name in self.permissions if name in held])
+        return replace(record, limits=record.limits._replace(permissions=known))
 
 
 def _failure(error: Exception) -> Unavailable:
