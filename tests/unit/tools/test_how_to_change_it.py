@@ -16,7 +16,7 @@ NEW: Final = re.compile(r"[A-Z]{2,}")
 MOST_FILES: Final = {
     "A new credential kind": 6,
     "A new scope": 4,
-    "A new limit": 7,
+    "A new limit": 8,
     "Another key store": 5,
 }
 

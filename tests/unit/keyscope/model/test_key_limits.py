@@ -17,6 +17,7 @@ from keyscope.aws.dynamodb.key_items import (
     limits_of,
 )
 from keyscope.errors import Refused
+from keyscope.lifecycle.own_limits import ExceedsOwnLimits, check_limits_within
 from keyscope.management_api.key_limits import ChangedLimits, NewLimits, ShownLimits
 from keyscope.model.key_limits import (
     LIMIT_MEMBERS,
@@ -134,6 +135,14 @@ def test_every_limit_refuses_by_itself_and_its_change_can_lift_the_refusal(name:
     with pytest.raises(Refused) as refused:
         check_limits(limits, 4_000_000_000, "198.51.100.1")
     assert refused.value.reason in LIMIT_REASONS
+
+
+@pytest.mark.parametrize("name", sorted({*KeyLimits._fields} - {"disabled_at"}))
+def test_every_limit_of_a_caller_binds_the_keys_that_it_changes(name: str) -> None:
+    own = NO_LIMITS._replace(**{name: getattr(FULL, name)})
+    check_limits_within(own, own)
+    with pytest.raises(ExceedsOwnLimits):
+        check_limits_within(NO_LIMITS, own)
 
 
 def faults_and_limits(members: Members) -> tuple[list[tuple[str, str]], KeyLimits]:
