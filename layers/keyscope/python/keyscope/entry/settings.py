@@ -45,8 +45,11 @@ class AuthorizerSettings:
     metrics_namespace: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProvisioningSettings:
+# The authorizers import the settings of the other functions with their own. As data classes, these
+# would cost them five times as much at start.
+
+
+class ProvisioningSettings(NamedTuple):
     """The settings of the provisioning function and of the management function."""
 
     keys_table: str
@@ -63,18 +66,14 @@ class ProvisioningSettings:
 
 
 class KeyUseSettings(NamedTuple):
-    """The settings of the key use function.
-
-    The authorizers import this module, and a data class would cost them five times as much.
-    """
+    """The settings of the key use function."""
 
     use_table: str
     log_level: str
     metrics_namespace: str
 
 
-@dataclass(frozen=True, slots=True)
-class CacheFlushSettings:
+class CacheFlushSettings(NamedTuple):
     """The settings of the cache flush function; `http_api_id` is empty if there is no HTTP API."""
 
     rest_api_id: str
@@ -84,8 +83,7 @@ class CacheFlushSettings:
     metrics_namespace: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExpirySweepSettings:
+class ExpirySweepSettings(NamedTuple):
     """The settings of the expiry sweep function."""
 
     keys_table: str
