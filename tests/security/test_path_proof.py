@@ -37,9 +37,10 @@ NAMES: Final = (
 NOT_IN_A_REQUEST_LINE: Final = ("*\t*", "*\n*", "*\r*")
 """What no path that was not decoded holds (RFC 9112, section 3)."""
 SETS: Final = {
-    **{f"HTTP {len(denied)}": denied for denied in CLIMBING_DECODED},
-    **{f"REST {len(denied)}": denied for denied in CLIMBING_ENCODED},
+    **{f"HTTP {place}": denied for place, denied in enumerate(CLIMBING_DECODED, 1)},
+    **{f"REST {place}": denied for place, denied in enumerate(CLIMBING_ENCODED, 1)},
 }
+"""By their place, the narrowest first: a set that lacks a pattern keeps its name."""
 BY_KIND: Final = pytest.mark.parametrize("kind", SETS)
 
 
@@ -57,7 +58,7 @@ def test_no_path_that_is_not_denied_is_read_as_a_climbing_one(kind: str) -> None
 
 @pytest.mark.parametrize(
     ("kind", "pattern"),
-    [(kind, pattern) for kind in ("HTTP 12", "REST 21") for pattern in SETS[kind]],
+    [(kind, pattern) for kind in ("HTTP 1", "REST 1") for pattern in SETS[kind]],
 )
 def test_each_deny_is_needed(kind: str, pattern: str) -> None:
     path = left_over(climbing(), kind, without=pattern)
@@ -149,7 +150,7 @@ def spellings_in_a_request(name: str) -> set[str]:
     return {quoted, in_lower_case, quote(name, safe="!'()*"), quote(name, safe="!$&'()*+,;=:@")}
 
 
-@pytest.mark.parametrize("kind", ["HTTP 12", "REST 21"])
+@pytest.mark.parametrize("kind", ["HTTP 1", "REST 1"])
 def test_of_200_ordinary_names_all_but_two_pass(kind: str) -> None:
     assert len({*NAMES}) == 200
     patterns = [wildcard_expression(pattern) for pattern in SETS[kind]]
