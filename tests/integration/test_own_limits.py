@@ -21,7 +21,12 @@ from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import NOW, limited
 from tests.support.dynamodb_local import Store
-from tests.support.operations import operations_over
+from tests.support.operations import (
+    InterruptedClient,
+    dynamodb_of,
+    operations_over,
+    over_client,
+)
 from tests.support.stores import SteppedClock
 
 APP: Final = OwnerType.APP
@@ -225,3 +230,75 @@ def test_a_key_that_was_narrowed_since_its_policy_was_cached_does_nothing(
             act(by, world, key_id)
     with pytest.raises(Forbidden):
         by.list_keys(APP, world.app_id)
+
+
+NARROWED: Final = {
+    "expiresAt": KeyLimits(expires_at=NOW + 600),
+    "allowedCidrs": KeyLimits(allowed_cidrs=("192.0.2.0/24",)),
+}
+
+
+def narrowed_before_the_write(world: World, store: Store, own: KeyLimits) -> Management:
+    """Return what the account may do with its unlimited key, which is limited before each write."""
+
+    def narrow() -> None:
+        world.operations.update_key(
+            world.account_id, world.own_key_id, lambda key: replace(key, limits=own)
+        )
+
+    client = InterruptedClient(
+        dynamodb_of(store), lambda operation, _: operation == "transact_write_items", narrow
+    )
+    by = world.caller()
+    return replace(by, provisioning=over_client(world.operations, store, client))
+
+
+@pytest.mark.parametrize("own", NARROWED.values(), ids=NARROWED)
+def test_a_key_that_is_narrowed_before_the_write_creates_keys_of_its_new_limits(
+    world: World, moto_store: Store, own: KeyLimits
+) -> None:
+    by = narrowed_before_the_write(world, moto_store, own)
+    assert created(by, world, NO_LIMITS).limits == own
+
+
+@pytest.mark.parametrize(("member", "own"), NARROWED.items())
+@pytest.mark.parametrize("act", ["enable", "rotate"])
+def test_a_key_that_is_narrowed_before_the_write_widens_no_key(
+    world: World, moto_store: Store, member: str, own: KeyLimits, act: str
+) -> None:
+    by, key_id = narrowed_before_the_write(world, moto_store, own), world.key()
+    world.operations.update_key(world.app_id, key_id, lambda key: limited(key, disabled_at=NOW - 1))
+    before = world.operations.get_key(world.app_id, key_id)
+    assert exceeded(lambda: CHANGES[act](by, world, key_id)) == member
+    assert world.operations.get_key(world.app_id, key_id) == before
+
+
+def test_a_new_key_is_in_the_usage_plan_that_the_callers_key_is_in_at_the_write(
+    world: World, moto_store: Store
+) -> None:
+    plan = "p" * 20
+    client = InterruptedClient(
+        dynamodb_of(moto_store),
+        lambda operation, _: operation == "transact_write_items",
+        lambda: world.operations.set_usage_identifier_key(world.own_key_id, plan),
+    )
+    by = replace(world.caller(), provisioning=over_client(world.operations, moto_store, client))
+    assert created(by, world, NO_LIMITS).usage_identifier_key == plan
+
+
+def test_a_key_that_is_widened_before_the_write_keeps_its_overlap(
+    world: World, moto_store: Store
+) -> None:
+    key_id = world.key(KeyLimits(permissions=("users:read",)))
+    world.operations.rotate_key(world.app_id, key_id, 60)
+    client = InterruptedClient(
+        dynamodb_of(moto_store),
+        lambda operation, _: operation == "transact_write_items",
+        lambda: world.operations.update_key(
+            world.app_id, key_id, lambda key: limited(key, permissions=None)
+        ),
+    )
+    by = world.caller(KeyLimits(permissions=PERMISSIONS))
+    by = replace(by, provisioning=over_client(world.operations, moto_store, client))
+    assert exceeded(lambda: by.end_overlap(APP, world.app_id, key_id)) == "permissions"
+    assert world.operations.get_key(world.app_id, key_id).previous_ends_at is not None

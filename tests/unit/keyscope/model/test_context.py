@@ -270,9 +270,13 @@ def test_the_permissions_of_a_limited_key_are_read() -> None:
     assert principal_of_context(APP_CONTEXT).limits.permissions is None
 
 
-@pytest.mark.parametrize(
-    "value", ["", " ", "read ", "read,write", "read  write", 7, None, ["read"]]
-)
+def test_a_key_whose_permissions_all_reach_nothing_is_read_as_limited() -> None:
+    principal = principal_of_context({**APP_CONTEXT, "permissions": ""})
+    assert principal.limits.permissions == ()
+    assert principal_of_context(principal.context()) == principal
+
+
+@pytest.mark.parametrize("value", [" ", "read ", "read,write", "read  write", 7, None, ["read"]])
 def test_permissions_of_another_shape_are_no_context(value: object) -> None:
     with pytest.raises(Unavailable) as unavailable:
         principal_of_context({**APP_CONTEXT, "permissions": value})

@@ -6,9 +6,9 @@ again, and each of its writes succeeds only if the record is still the one that 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from keyscope.errors import Forbidden, Refused
+from keyscope.errors import Forbidden, KeyscopeError, Refused
 from keyscope.model.key_limits import KeyLimits, check_limits
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import Principal, ProvenSecret
@@ -50,6 +50,18 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Heritage:
+    """What decides how wide the keys may be that a key creates and changes."""
+
+    limits: KeyLimits
+    usage_identifier_key: str | None = field(repr=False)
+
+
+class HeritageChanged(KeyscopeError):  # noqa: N818 - a state
+    """The caller's heritage has changed since a change was decided by it; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Iam:
     """A caller that IAM authorizes at each call, so there is no key record to judge."""
 
@@ -60,7 +72,8 @@ class ProvenKey:
 
     `source_address` is `None` if the event does not contain it. `permissions` are those that the
     authorizer found; `None` if the key and its token were not limited. With `only`, the credential
-    is valid only while its secret is this one of the key's secrets.
+    is valid only while its secret is this one of the key's secrets. `heritage` is that by which a
+    change was decided; `None` if it does not matter to the change.
     """
 
     key_id: str
@@ -68,6 +81,7 @@ class ProvenKey:
     source_address: str | None
     permissions: tuple[str, ...] | None = None
     only: ProvenSecret | None = None
+    heritage: Heritage | None = None
 
     @staticmethod
     def of(principal: Principal, source_address: str | None) -> "ProvenKey":

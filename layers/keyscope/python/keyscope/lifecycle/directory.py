@@ -6,7 +6,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from keyscope.errors import Conflict, Forbidden, KeyscopeError, NotFound
-from keyscope.lifecycle.caller import Caller, JudgedKey, ProvenKey, Standing
+from keyscope.lifecycle.caller import (
+    Caller,
+    Heritage,
+    HeritageChanged,
+    JudgedKey,
+    ProvenKey,
+    Standing,
+)
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.key_record import KeyRecord
@@ -116,6 +123,11 @@ class Key:
             secret_generation=self.secret_generation,
             previous_ends_at=self.previous_ends_at,
         )
+
+    @property
+    def heritage(self) -> Heritage:
+        """What decides how wide the keys may be that this key creates and changes."""
+        return Heritage(self.limits, self.usage_identifier_key)
 
     def state(self, now: float) -> KeyState:
         """Return whether the key can be used; `now` is in seconds since the epoch."""
@@ -307,6 +319,7 @@ def judge(
 
     Raises:
         Forbidden: when it is not.
+        HeritageChanged: when the heritage is no longer the one that decided the change.
         Unavailable: when the key cannot be read.
     """
     try:
@@ -315,4 +328,6 @@ def judge(
         raise Forbidden from None
     judged = JudgedKey(proven, found.key.standing, found.revision, clock)
     judged.check_time()
+    if proven.heritage not in (None, found.key.heritage):
+        raise HeritageChanged
     return found.key, judged

@@ -5,12 +5,12 @@ callers cannot find out which ids exist.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from keyscope.errors import Fault, Forbidden, InvalidInput, KeyscopeError
-from keyscope.lifecycle.caller import ProvenKey
+from keyscope.lifecycle.caller import HeritageChanged, ProvenKey
 from keyscope.lifecycle.directory import (
     Key,
     Members,
@@ -30,6 +30,8 @@ MAX_METADATA_BYTES = 4_096
 """The largest metadata of an app, in bytes of UTF-8 JSON; the Sunshine API's limit."""
 
 METADATA_TOO_LARGE = f"must take no more than {MAX_METADATA_BYTES} bytes as JSON"
+
+_T = TypeVar("_T")
 
 MergePatch = Mapping[str, str | int | float | bool | None]
 """Members to add or replace, or with `None` to remove (RFC 7396)."""
@@ -194,11 +196,15 @@ class Management:
     def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
         """Create a key for an app or a service account, in the usage plan of the caller's key."""
         self._require_managed(owner_type, owner_id)
-        operations, own = self._judged()
-        limits = inherited(request.limits, self._own_limits(own))
-        check_limits_within(limits, self._own_limits(own))
-        planned = replace(request, limits=limits, usage_identifier_key=own.usage_identifier_key)
-        return operations.create_key(owner_type, owner_id, planned)
+
+        def create(operations: Provisioning, key: Key) -> CreatedKey:
+            own = self._own_limits(key)
+            limits = inherited(request.limits, own)
+            check_limits_within(limits, own)
+            planned = replace(request, limits=limits, usage_identifier_key=key.usage_identifier_key)
+            return operations.create_key(owner_type, owner_id, planned)
+
+        return self._within_own(create)
 
     def list_keys(self, owner_type: OwnerType, owner_id: str) -> Sequence[Key]:
         """Return the keys of an app or a service account, except revoked ones."""
@@ -215,36 +221,43 @@ class Management:
     ) -> Key:
         """Change the name or the limits of a key."""
         self._require_managed(owner_type, owner_id)
-        operations, key = self._judged()
-        own = self._own_limits(key)
 
-        def apply(before: Key) -> Key:
-            after = change.apply(before)
-            check_permissions(before.limits, own)
-            if change.may_widen():
-                check_limits_within(after.limits, own)
-            return after
+        def update(operations: Provisioning, key: Key) -> Key:
+            own = self._own_limits(key)
 
-        return operations.update_key(owner_id, key_id, apply)
+            def apply(before: Key) -> Key:
+                after = change.apply(before)
+                check_permissions(before.limits, own)
+                if change.may_widen():
+                    check_limits_within(after.limits, own)
+                return after
+
+            return operations.update_key(owner_id, key_id, apply)
+
+        return self._within_own(update)
 
     def rotate_key(
         self, owner_type: OwnerType, owner_id: str, key_id: str, overlap_seconds: int
     ) -> CreatedKey:
         """Give a key a new secret; the old one is accepted during the overlap."""
         self._require_managed(owner_type, owner_id)
-        operations, key = self._judged()
-        own = self._own_limits(key)
-        return operations.rotate_key(
-            owner_id, key_id, overlap_seconds, lambda key: check_limits_within(key.limits, own)
-        )
+
+        def rotate(operations: Provisioning, key: Key) -> CreatedKey:
+            own = self._own_limits(key)
+            return operations.rotate_key(
+                owner_id, key_id, overlap_seconds, lambda key: check_limits_within(key.limits, own)
+            )
+
+        return self._within_own(rotate)
 
     def end_overlap(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
         """Stop accepting a key's previous secret at once."""
         self._require_managed(owner_type, owner_id)
-        operations, own = self._judged()
-        key = operations.get_key(owner_id, key_id)
-        check_permissions(key.limits, self._own_limits(own))
-        return operations.end_overlap(owner_id, key_id)
+        operations, key = self._judged()
+        own = self._own_limits(key)
+        return operations.end_overlap(
+            owner_id, key_id, lambda key: check_permissions(key.limits, own)
+        )
 
     def delete_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> None:
         """Revoke a key at once."""
@@ -291,6 +304,15 @@ class Management:
     def _require_holder(self) -> None:
         if not SCOPES[self.principal.scope].by_secret:
             raise Forbidden
+
+    def _within_own(self, change: Callable[[Provisioning, Key], _T]) -> _T:
+        """Make a change that the caller's own key decides, as that key is at the write."""
+        while True:
+            operations, key = self.provisioning.on_behalf_of(self._proven(), as_it_is=True)
+            try:
+                return change(operations, key)
+            except HeritageChanged:
+                continue
 
     def _own_limits(self, own: Key) -> KeyLimits:
         """Return the limits of the caller's key, as narrow as its token is."""

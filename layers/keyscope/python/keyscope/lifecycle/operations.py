@@ -133,12 +133,17 @@ class Provisioning:
         """Return when each key was last used, by its id."""
         return self.uses.of(keys, self.clock())
 
-    def on_behalf_of(self, proven: ProvenKey) -> tuple["Provisioning", Key]:
+    def on_behalf_of(
+        self, proven: ProvenKey, *, as_it_is: bool = False
+    ) -> tuple["Provisioning", Key]:
         """Judge a caller's key; return the operations on its behalf, and the key as it is now.
 
-        Raises `Forbidden` if its credential is not valid now.
+        With `as_it_is`, a write raises `HeritageChanged` if the heritage changes before. Raises
+        `Forbidden` if its credential is not valid now.
         """
         key, judged = judge(self.directory.find_key, proven, self.clock)
+        if as_it_is:
+            judged = replace(judged, proven=replace(proven, heritage=key.heritage))
         return replace(self, caller=judged), key
 
     def create_account(self, display_name: str, request: KeyRequest) -> tuple[Owner, CreatedKey]:
@@ -328,15 +333,20 @@ class Provisioning:
         self._record(_key_change(Action.KEY_ROTATED, owner_id, before, after))
         return CreatedKey(after, secret)
 
-    def end_overlap(self, owner_id: str, key_id: str) -> Key:
+    def end_overlap(
+        self, owner_id: str, key_id: str, check: Callable[[Key], None] = lambda _key: None
+    ) -> Key:
         """Stop accepting the key's previous secret at once.
 
-        Raises `OwnerNotFound`, `KeyNotFound`.
+        `check` may refuse the key as it is at that moment. Raises `OwnerNotFound`, `KeyNotFound`.
         """
+
+        def end(key: Key) -> Key:
+            check(key)
+            return replace(key, previous_ends_at=None)
+
         self.directory.get_key(owner_id, key_id)
-        before, after = self._update_key(
-            owner_id, key_id, lambda key: replace(key, previous_ends_at=None)
-        )
+        before, after = self._update_key(owner_id, key_id, end)
         if before.has_overlap(self._now()):
             self._record(_key_change(Action.KEY_OVERLAP_ENDED, owner_id, before, after))
         return after

@@ -72,9 +72,12 @@ def _text(members: Mapping[object, object], name: str) -> str:
 def _permissions(members: Mapping[object, object]) -> tuple[str, ...] | None:
     if "permissions" not in members:
         return None
-    names = _text(members, "permissions").split(" ")
+    names = _text(members, "permissions")
+    if not names:
+        # The access map knows none of the key's permissions.
+        return ()
     try:
-        return read_permissions(names)
+        return read_permissions(names.split(" "))
     except ValueError:
         raise Unavailable(Reason.MALFORMED_CONTEXT, "permissions") from None
 
