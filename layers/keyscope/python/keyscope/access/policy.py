@@ -133,8 +133,8 @@ def prepare_policies(
 
     The proof covers both kinds of API in a region, for stage names of `max_stage_length` characters
     and for as many more as fit, and every set of permissions. If the policies do not fit, REST APIs
-    no longer accept user ids in lower-case escapes, and then names with a percent sign. Permissions
-    change nothing for keys that have none.
+    no longer accept user ids in lower-case escapes, and then names with a percent sign. At last,
+    HTTP APIs no longer accept those either. Permissions change nothing for keys that have none.
 
     Raises:
         Misconfigured: when a policy could exceed `MAX_POLICY_BYTES` or a resource
