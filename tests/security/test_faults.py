@@ -17,6 +17,7 @@ from typing import Final
 import pytest
 
 from keyscope.authorize.decision import Outcome
+from keyscope.model.secret import new_secret
 from tests.support.builders import MadeKey, basic, make_key, token
 from tests.support.faulty_aws import (
     Fault,
@@ -254,14 +255,14 @@ class Keys:
         return {
             "seen Basic": self.seen.basic(),
             "seen JWT": self.seen.bearer(scope="app"),
-            "seen key, wrong secret": basic(self.seen.key_id, unknown.secret),
+            "seen key, wrong secret": basic(self.seen.key_id, new_secret(self.seen.key_id)),
             "seen key, wrong signature": "Bearer "
             + token(self.seen.key_id, unknown.secret, {"scope": "app"}),
             "seen key, expired": self.expired.basic(),
             "seen unknown key": UNKNOWN.basic(),
             "new Basic": new.basic(),
             "new JWT": new.bearer(scope="app"),
-            "new key, wrong secret": basic(new.key_id, unknown.secret),
+            "new key, wrong secret": basic(new.key_id, new_secret(new.key_id)),
             "new unknown key": unknown.basic(),
             "malformed": "Basic *",
         }

@@ -17,6 +17,7 @@ from keyscope.aws.dynamodb.key_writes import record_key
 from keyscope.aws.dynamodb.transactions import Database
 from keyscope.entry import authorizer
 from keyscope.errors import Unavailable
+from keyscope.model.secret import new_secret
 from tests.support.builders import MadeKey, basic, limited, make_key, rotated
 from tests.support.faulty_aws import (
     Fault,
@@ -98,7 +99,9 @@ def asked(running: FaultyAws) -> Asked:
         pytest.param(OLD.basic(), ALLOWED, id="previous secret, overlap running"),
         pytest.param(OLDER.basic(), REFUSED, id="previous secret, overlap over"),
         pytest.param(DISABLED.basic(), FAILED, id="disabled key, enabled since or not"),
-        pytest.param(basic(GOOD.key_id, UNKNOWN.secret), FAILED, id="secret, new since or wrong"),
+        pytest.param(
+            basic(GOOD.key_id, new_secret(GOOD.key_id)), FAILED, id="secret, new since or wrong"
+        ),
         pytest.param(UNKNOWN.basic(), FAILED, id="key that was unknown, created since or not"),
         pytest.param(make_key().basic(), FAILED, id="key that was not seen"),
     ],

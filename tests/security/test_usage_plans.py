@@ -26,6 +26,7 @@ from keyscope.lifecycle.operations import KeyRequest
 from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
+from keyscope.model.secret import new_secret
 from local.emulators.embedded_aws import embedded_aws
 from local.gateway.request import GatewayRequest
 from local.running_stack import loaded_stack
@@ -190,7 +191,7 @@ def test_an_api_without_usage_plans_is_told_none(
 
 
 def test_a_refusal_names_no_plan() -> None:
-    refused = decided(rest_request_event(basic(GOLD_KEY.key_id, PLANLESS_KEY.secret)))
+    refused = decided(rest_request_event(basic(GOLD_KEY.key_id, new_secret(GOLD_KEY.key_id))))
     assert (refused.principal, refused.usage_identifier_key) == (None, None)
 
 

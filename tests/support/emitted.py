@@ -22,6 +22,7 @@ from keyscope.errors import Reason, Unavailable
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
+from keyscope.model.secret import new_secret
 from local.emulators.listening_program import free_ports
 from local.emulators.tables import DUMMY_CREDENTIALS, REGION
 from tests.support.builders import basic, http_event, make_key, rest_request_event, rotated
@@ -84,7 +85,7 @@ def _credentials(aws: FaultyAws) -> Iterator[str | None]:
     ended = [make_key(revoked_at=PAST), make_key(expires_at=PAST)]
     aws.hold(good, *ended, rotated(old, FUTURE), rotated(older, PAST))
     unknown = make_key()
-    yield from (None, "Digest x", good.basic(), basic(good.key_id, unknown.secret))
+    yield from (None, "Digest x", good.basic(), basic(good.key_id, new_secret(good.key_id)))
     yield from (good.bearer(scope="app"), good.bearer(scope="app"), good.bearer(scope="account"))
     yield from (old.basic(), old.bearer(scope="app"), older.basic(), unknown.basic())
     yield from (key.basic() for key in ended)

@@ -78,6 +78,8 @@ def test_every_test_that_the_documents_name_exists() -> None:
         for document in DOCUMENTS
         for name in re.findall(r"`(tests/[\w/.]+)", document.read_text("utf-8"))
     }
+    # The page about changes names a file that its reader will write.
+    named = {name for name in named if "KIND" not in name}
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 

@@ -48,7 +48,9 @@ OF_REST: Final = {
 """API Gateway developer guide, "Variables for access logging for API Gateway"."""
 OF_HTTP: Final = {"routeKey"}
 """API Gateway developer guide, "Customize HTTP API access logs"."""
-OF_OUR_CONTEXT: Final = {f"authorizer.{name}" for name in ("keyId", "scope", "accountId")}
+OF_OUR_CONTEXT: Final = {
+    f"authorizer.{name}" for name in ("keyId", "scope", "accountId", "permissions")
+}
 
 
 @pytest.fixture(scope="module")

@@ -417,17 +417,13 @@ def test_the_context_names_the_permissions_of_a_limited_key_alone() -> None:
     assert "permissions" not in answer(decided(KEY.basic()))["context"]
 
 
-def test_a_key_whose_permissions_the_map_does_not_know_is_denied_the_whole_api() -> None:
+def test_a_key_whose_permissions_the_map_does_not_know_reaches_nothing_but_itself() -> None:
     narrow = limited(KEY.record, permissions=("gone",))
     decision = decided(KEY.basic(), authorizer(MemoryKeyStore({KEY.key_id: narrow})))
     assert decision.policy is not None
-    assert decision.policy["Statement"] == [
-        {
-            "Effect": "Deny",
-            "Action": "execute-api:Invoke",
-            "Resource": ["arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/*"],
-        }
-    ]
+    allowed = [one["Resource"] for one in decision.policy["Statement"] if one["Effect"] == "Allow"]
+    stage = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod"
+    assert allowed == [[f"{stage}/GET/v2/keys/self", f"{stage}/DELETE/v2/keys/self"]]
 
 
 def test_a_token_is_refused_by_the_record_as_it_is_now_and_not_as_it_was_cached() -> None:
