@@ -17,6 +17,7 @@ from keyscope.lifecycle.directory import ChangedMeanwhile
 from keyscope.lifecycle.management import AppChange, AppRequest, KeyChange, Management
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import limited
@@ -134,7 +135,9 @@ def world_of(operations: Provisioning) -> World:
     account, own = operations.create_account("Acme", KeyRequest("own"))
     robot = operations.create_service_account(account.owner_id, "robot")
     app = operations.create_app(account.owner_id, "app")
-    key_id = operations.create_key(APP, app.owner_id, KeyRequest()).key.key_id
+    # No wider than the account's own key after a harmless change, so that it may be rotated.
+    limits = KeyLimits(expires_at=int(operations.clock()) + 600, allowed_cidrs=NETWORKS)
+    key_id = operations.create_key(APP, app.owner_id, KeyRequest(limits=limits)).key.key_id
     operations.rotate_key(app.owner_id, key_id, 900)
     return World(account.owner_id, own.key.key_id, robot.owner_id, app.owner_id, key_id)
 
