@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn, cast
 from keyscope.management_api.api import management_api
 from keyscope.management_api.error_responses import V11_PREFIX
 from keyscope.management_api.explanations import add_explanations
+from keyscope.management_api.permissions import add_permissions
 from keyscope.management_api.paging import DEFAULT_SIZE, MAX_OFFSET, MAX_SIZE
 from keyscope.model.ids import APP_ID_PATTERN, SERVICE_ACCOUNT_ID_PATTERN
 
@@ -166,6 +167,7 @@ def openapi_document() -> Json:
     """Return the document, ready to be written as JSON."""
     api = management_api(_no_operations, lambda _: None)
     add_explanations(api, _no_operations)
+    add_permissions(api, _no_operations)
     text = api.get_openapi_json_schema(title=TITLE, version=VERSION, description=DESCRIPTION)
     document = cast("Json", _without_titles(json.loads(text)))
     document["info"]["title"] = TITLE

@@ -57,6 +57,7 @@ def check(
                 "permissions": [
                     {
                         "name": name,
+                        "description": access_map.permissions[name].description,
                         "scope": scope,
                         "methods": methods.split(",") if methods else [],
                         "path": path,
@@ -73,6 +74,11 @@ def check(
     output.table(("scope", "methods", "path"), _rows(access_map))
     output.line()
     if access_map.permissions:
+        output.table(
+            ("permission", "description"),
+            [(name, each.description) for name, each in access_map.permissions.items()],
+        )
+        output.line()
         output.table(("permission", "scope", "methods", "path"), _permission_rows(access_map))
         output.line()
     output.line(f"WebSocket: {', '.join(sorted(access_map.websocket_scopes)) or 'no scope'}")

@@ -28,7 +28,10 @@ def permissions_of(route_set: str) -> Mapping[str, Sequence[str]]:
     """
     text = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
     named = tomllib.loads(text)[route_set]["permissions"]
-    return {name: [rule for rule in rules if rule != "websocket"] for name, rules in named.items()}
+    return {
+        name: [rule for rule in permission["rules"] if rule != "websocket"]
+        for name, permission in named.items()
+    }
 
 
 def names_of(route_sets: Sequence[str]) -> list[str]:

@@ -80,6 +80,8 @@ WEBSOCKET = "websocket"
 do so."""
 PERMISSIONS = "permissions"
 """The table of a route set that names permissions."""
+MAX_DESCRIPTION_LENGTH = 100
+"""Characters of the description of a permission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,12 @@ class Permission(NamedTuple):
     """What keys that are limited to one permission may do, by grantee.
 
     Every rule lies within the grantee's own rules. If an open-ended placeholder is not the last
-    part of a path, it represents whole ids.
+    part of a path, it represents whole ids. `description` is empty if the map gives none.
     """
 
     rules: Mapping[Grantee, tuple[Rule, ...]]
     websocket_scopes: frozenset[Scope]
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ class _Line(NamedTuple):
     @property
     def number(self) -> int:
         """The number of the line in the file, which is only needed to reject a map."""
+        places = ((self.table, self.key), ((*self.table, self.key), "rules"))
         quoted = re.compile(f"[\"']{re.escape(self.text)}[\"']")
         table: tuple[str, ...] = ()
         key, elsewhere = "", 1
@@ -180,7 +184,7 @@ class _Line(NamedTuple):
             elif found := re.match(rf"\s*(?:{_KEY})\s*=", line):
                 key = "".join(filter(None, found.groups()))
             if quoted.search(line):
-                if (table, key) == (self.table, self.key):
+                if (table, key) in places:
                     return number
                 elsewhere = number
         return elsewhere
@@ -291,7 +295,8 @@ def _permissions(
                 f" letter and then letters, digits and : . _ -, {MAX_PERMISSION_LENGTH} in all"
             )
             raise Misconfigured(message)
-        texts = _texts(f"{where} {name}", value)
+        description, rules = _description_and_rules(f"{where} {name}", value)
+        texts = _texts(f"{where} {name}", rules)
         if not texts:
             message = f"access map: {where} {name} has no rules"
             raise Misconfigured(message)
@@ -303,8 +308,29 @@ def _permissions(
         permissions[name] = Permission(
             rules={grantee: _joined(narrowed, grantee) for grantee in _GRANTED},
             websocket_scopes=websocket if opens else frozenset(),
+            description=description,
         )
     return permissions
+
+
+def _description_and_rules(where: str, value: object) -> tuple[str, object]:
+    """Return the two parts of a permission that is a table; a list has no description."""
+    if not isinstance(value, dict):
+        return "", value
+    if unknown := value.keys() - {"description", "rules"}:
+        message = f"access map: {where} holds {min(unknown)!r}; use description and rules"
+        raise Misconfigured(message)
+    if "description" not in value:
+        return "", value.get("rules")
+    text = value["description"]
+    is_text = isinstance(text, str) and text.isprintable() and text.strip() != ""
+    if not is_text or len(text) > MAX_DESCRIPTION_LENGTH:
+        message = (
+            f"access map: the description of {where} must be one line of text, 1 to"
+            f" {MAX_DESCRIPTION_LENGTH} characters long"
+        )
+        raise Misconfigured(message)
+    return text, value.get("rules")
 
 
 def _narrowed(
@@ -350,6 +376,7 @@ def _merged(sets: Sequence[Mapping[str, Permission]]) -> dict[str, Permission]:
         merged[name] = Permission(
             rules={g: _joined([each.rules for each in found], g) for g in _GRANTED},
             websocket_scopes=frozenset().union(*(each.websocket_scopes for each in found)),
+            description=next(filter(None, (each.description for each in found)), ""),
         )
     return merged
 

@@ -1,9 +1,11 @@
 """From settings to the explanation function's handler."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from aws_lambda_powertools import Logger
 
+from keyscope.access.access_map import AccessMap, read_access_map
 from keyscope.aws.clients import dynamodb_client, kms_client
 from keyscope.entry.explained_authorizer import explaining_authorizer
 from keyscope.entry.management import ManagementHandler, handler_of, report
@@ -22,5 +24,11 @@ def explanation_handler(environment: Mapping[str, str]) -> ManagementHandler:
     settings = read_authorizer_settings(environment)
     logger = Logger(service=FUNCTION, level=settings.log_level, location=None)
     authorizer = explaining_authorizer(settings, dynamodb_client(), kms_client)
-    api = explanation_api(lambda: authorizer, lambda error: report(logger, error))
+
+    # The policies do not contain the descriptions, and few containers ever list them.
+    @cache
+    def access_map() -> AccessMap:
+        return read_access_map(settings.access_map, settings.route_sets)
+
+    api = explanation_api(lambda: authorizer, access_map, lambda error: report(logger, error))
     return handler_of(api, logger)

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.models import PathItem
 
+from keyscope.access.access_map import AccessMap
 from keyscope.authorize.pipeline import Authorizer
 from keyscope.errors import KeyscopeError
 from keyscope.lifecycle.operations import Provisioning
@@ -28,6 +29,7 @@ from keyscope.management_api.error_responses import (
 from keyscope.management_api.explanations import add_explanations
 from keyscope.management_api.keys import add_keys
 from keyscope.management_api.own_key import add_own_key
+from keyscope.management_api.permissions import add_permissions
 from keyscope.management_api.request_context import RequestContext
 from keyscope.management_api.requests import read_json
 
@@ -56,13 +58,18 @@ def management_api(
     return api
 
 
-def explanation_api(authorizer: Callable[[], Authorizer], report: Report) -> APIGatewayRestResolver:
-    """Build the route that explains requests, for the function that may decrypt secrets.
+def explanation_api(
+    authorizer: Callable[[], Authorizer], access_map: Callable[[], AccessMap], report: Report
+) -> APIGatewayRestResolver:
+    """Build the routes that explain requests and permissions.
+
+    They belong to a function that has the access map and may decrypt secrets.
 
     `report` receives each error that leads to a 500 or 503.
     """
     api = _resolver()
     add_explanations(api, authorizer)
+    add_permissions(api, access_map)
     _answer_errors(api, report)
     return api
 
