@@ -11,8 +11,8 @@ from typing import Any, Final, NoReturn, cast
 from keyscope.management_api.api import management_api
 from keyscope.management_api.error_responses import V11_PREFIX
 from keyscope.management_api.explanations import add_explanations
-from keyscope.management_api.permissions import add_permissions
 from keyscope.management_api.paging import DEFAULT_SIZE, MAX_OFFSET, MAX_SIZE
+from keyscope.management_api.permissions import add_permissions
 from keyscope.model.ids import APP_ID_PATTERN, SERVICE_ACCOUNT_ID_PATTERN
 
 TITLE: Final = "Keyscope management API"

@@ -85,6 +85,10 @@ def test_a_key_is_limited_to_networks_and_time(signed_in: Console) -> None:
     signed_in.page.get_by_role("button", name="Change Server").click()
     signed_in.page.get_by_label("Expires").fill("2035-01-31T12:00")
     signed_in.page.get_by_label("Works from").fill("192.0.2.0/24\n2001:db8::/32")
+    signed_in.page.get_by_text("Available permissions").click()
+    expect(signed_in.page.get_by_role("dialog")).to_contain_text(
+        "users:write Create, change and delete"
+    )
     signed_in.page.get_by_label("Permissions").fill("read users:write")
     signed_in.page.get_by_role("button", name="Save").click()
     expect(signed_in.page.locator(".facts")).to_contain_text("192.0.2.0/24, 2001:db8::/32")

@@ -66,6 +66,7 @@ MANAGED: Final = (
     ("jwt service_account", "GET", "/v2/keys/self", 200),
     ("jwt app", "DELETE", "/v2/keys/self", 403),
     ("secret app", "GET", "/v2/keys/self", 200),
+    ("jwt service_account", "GET", "/v2/permissions", 200),
 )
 OUTSIDE: Final = (
     ("basic app", "GET", "/v2/apps/{svcApp}/users"),
@@ -80,6 +81,7 @@ OUTSIDE: Final = (
     ("jwt app_user", "DELETE", "/v2/apps/{app}/users/{user}"),
     ("jwt app_user", "GET", "/v2/apps/{app}/conversations/c1"),
     ("jwt app_user", "GET", "/v2/keys/self"),
+    ("basic app", "GET", "/v2/permissions"),
     ("basic account", "GET", "/v2/apps/{strangersApp}"),
     ("jwt account", "GET", "/v2/apps/{strangersApp}/users"),
     ("basic service_account", "PATCH", "/v2/apps/{app}"),

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any, Final, cast
 
 import pytest
 
+from keyscope.access.access_map import read_access_map
 from keyscope.entry.explanation import explanation_handler
 from keyscope.entry.management import ManagementHandler
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
@@ -23,6 +25,10 @@ from tests.support.management import Caller, ProxyResponse
 from tests.support.operations import damage_key
 
 EXPLAIN: Final = "/v2/explain"
+PERMISSIONS: Final = "/v2/permissions"
+
+
+PACKAGED: Final = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
 
 
 def variables_of(store: Store) -> dict[str, str]:
@@ -194,6 +200,45 @@ def test_without_an_authorizers_context_nothing_is_explained(caller: Caller) -> 
     body = json.dumps({"credential": "x", "method": "GET", "path": "/"})
     answer = caller.call("POST", EXPLAIN, body, requestContext={})
     assert answer.status == 500
+
+
+@pytest.mark.parametrize("owner", ["account", "service account"])
+def test_an_account_lists_the_permissions_of_the_map_with_what_they_reach(
+    owner: str, caller: Caller, service_account: Caller
+) -> None:
+    asking = caller if owner == "account" else service_account
+    answer = asking.call("GET", PERMISSIONS)
+    assert answer.status == 200, answer.text
+    named = {each["name"]: each for each in answer.json["permissions"]}
+    assert list(named) == list(read_access_map(PACKAGED, ["v2"]).permissions)
+    assert named["apps:write"] == {
+        "name": "apps:write",
+        "description": "Create, change and delete apps",
+        "reach": [
+            {"scope": "app", "methods": ["PATCH"], "path": "/v2/apps/{appId}"},
+            {"scope": "account", "methods": ["POST"], "path": "/v2/apps"},
+            {"scope": "account", "methods": ["PATCH", "DELETE"], "path": "/v2/apps/{appId}"},
+        ],
+        "websocketScopes": [],
+    }
+    assert named["websocket"]["reach"] == []
+    assert named["websocket"]["websocketScopes"] == ["account", "app", "appUser"]
+
+
+@pytest.mark.parametrize("scope", [Scope.APP, Scope.APP_USER])
+def test_other_scopes_list_no_permissions(
+    scope: Scope, caller: Caller, filled: SeededStore
+) -> None:
+    user_id = "u" if scope is Scope.APP_USER else None
+    key_id, app_id = filled.app_key.key_id, filled.app_id
+    principal = Principal(scope, key_id, OwnerType.APP, app_id, user_id)
+    answer = replace(caller, principal=principal).call("GET", PERMISSIONS)
+    assert (answer.status, answer.codes) == (403, ["forbidden"])
+
+
+def test_permissions_can_only_be_read(caller: Caller) -> None:
+    answer = caller.call("POST", PERMISSIONS, {})
+    assert (answer.status, answer.codes) == (405, ["method_not_allowed"])
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,8 @@ def test_every_documented_path_is_of_the_management_api(
         for method in item:
             found = find_route(api.routes, api.kind, method.upper(), path)
             assert found is not None
-            name = "ExplanationFunction" if path == "/v2/explain" else "ManagementFunction"
+            explains = path in ("/v2/explain", "/v2/permissions")
+            name = "ExplanationFunction" if explains else "ManagementFunction"
             assert found[0].integration == FunctionIntegration(name), template
 
 
@@ -339,7 +340,8 @@ def test_the_console_and_explanations_are_throttled_apart_from_other_routes(
 ) -> None:
     stack = stack_of({"ConsoleEnabled": str(with_console).lower()})
     methods = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-    explanations = {f"{method} /v2/explain": (5, 5) for method in methods}
+    paths = ("/v2/explain", "/v2/permissions")
+    explanations = {f"{method} {path}": (5, 5) for method in methods for path in paths}
     console = {"GET /console": (20, 20), "GET /console/{file}": (20, 20)}
     assert throttled_routes(stack) == explanations | (console if with_console else {})
 

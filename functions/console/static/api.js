@@ -91,6 +91,7 @@ function keys(ask, askForSecret, path, nameMember) {
     displayName === undefined ? members : { ...members, [nameMember]: displayName };
   const keyOf = async (asked) => named((await asked).key);
   return {
+    permissions: async () => (await ask("GET", "v2/permissions")).permissions,
     list: async () => (await ask("GET", path)).keys.map(named),
     create: (members) => keyOf(askForSecret("POST", path, renamed(members))),
     change: (id, members) => keyOf(ask("PATCH", `${path}/${id}`, renamed(members))),

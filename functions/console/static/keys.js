@@ -47,7 +47,7 @@ export function keysSection(keys, example) {
       label: "Create key",
       act: (values) => keys.create(present(limitsOf(values))),
       ready: (values) => values.displayName.trim() !== "",
-      body: limitFields({}),
+      body: [limitFields({}), knownPermissions(keys)],
     });
     if (!key) return;
     await showSecret(key, { title: "The key is made", example: example(key) });
@@ -78,7 +78,7 @@ export function keysSection(keys, example) {
     title: `Change ${nameOf(key)}`,
     label: "Save",
     act: async (values) => (await keys.change(key.id, changed(key, limitsOf(values))), true),
-    body: limitFields(key),
+    body: [limitFields(key), knownPermissions(keys)],
   }), "The key is changed.");
 
   const disable = (key) => change(ask({
@@ -176,6 +176,18 @@ function limitFields(key) {
     field("Permissions", "permissions", { value: (key.permissions ?? []).join(" "), spellcheck: "false" },
       "Up to 16 names such as read or users:write, separated by spaces. Empty: everything in its scope."),
   ];
+}
+
+/** Return a list of the permissions that a key can be limited to, which appears once it is loaded. */
+function knownPermissions(keys) {
+  const list = element("ul", { class: "hint" });
+  const known = element("details", { hidden: true }, element("summary", {}, "Available permissions"), list);
+  keys.permissions().then((permissions) => {
+    list.append(...permissions.map(({ name, description }) =>
+      element("li", {}, element("code", {}, name), description ? ` ${description}` : "")));
+    known.hidden = permissions.length === 0;
+  }, () => known.remove()); // An access map can leave the route out, and names can be typed without it.
+  return known;
 }
 
 function limitsOf(values) {

@@ -78,6 +78,7 @@ def test_the_packaged_map_is_listed_with_the_size_of_its_policies() -> None:
     assert {"scope": "account", "methods": ["POST"], "path": "/v2/explain"} in done.json["rules"]
     assert {
         "name": "conversations:read",
+        "description": "Read conversations and their messages",
         "scope": "account",
         "methods": ["GET"],
         "path": "/v2/apps/{appId}/conversations",
@@ -92,6 +93,8 @@ def test_a_map_is_shown_as_a_table() -> None:
     lines = keyscope("access", "check").out.splitlines()
     assert lines[0].split() == ["scope", "methods", "path"]
     assert ["permission", "scope", "methods", "path"] in [line.split() for line in lines]
+    described = [line for line in lines if "Read conversations and their messages" in line]
+    assert [line.split()[0] for line in described] == ["conversations:read"]
     (heading,) = [place for place, line in enumerate(lines) if "longest policy of" in line]
     assert lines[heading].split() == ["longest", "policy", "of", "bytes", "of", "used"]
     rows = lines[heading + 1 : heading + 1 + len(Scope)]

@@ -320,10 +320,87 @@ def test_the_line_is_that_of_the_permission_even_where_a_rule_has_the_same_text(
         ('"read" = []', "[main.permissions] read has no rules"),
         ('"read" = "GET *"', "[main.permissions] read must be a list of strings"),
         ('"read" = [1]', "[main.permissions] read must be a list of strings"),
+        ('"read" = { rules = [] }', "[main.permissions] read has no rules"),
+        ('"read" = { description = "Read" }', "[main.permissions] read must be a list of strings"),
+        (
+            '"read" = { words = "Read", rules = ["GET *"] }',
+            "[main.permissions] read holds 'words'; use description and rules",
+        ),
     ],
 )
 def test_permissions_of_another_shape_are_refused(permissions: str, reason: str) -> None:
     assert reason in refusal_of(with_permissions(permissions))
+
+
+@pytest.mark.parametrize(
+    "description",
+    ["5", "[]", '""', '"  "', '"two\\nlines"', '"right\\u202eleft"', f'"{"a" * 101}"'],
+)
+def test_a_description_that_is_no_line_of_text_is_refused(description: str) -> None:
+    source = with_permissions(f'"read" = {{ description = {description}, rules = ["GET *"] }}')
+    assert refusal_of(source) == (
+        "access map: the description of [main.permissions] read must be one line of text, 1 to 100"
+        " characters long"
+    )
+
+
+def test_a_described_permission_allows_what_its_list_of_rules_would() -> None:
+    longest = "é" * 100
+    source = with_permissions(
+        f'"read" = {{ description = "{longest}", rules = ["GET *"] }}\n"plain" = ["GET *"]\n'
+        '"silent" = { rules = ["GET *"] }'
+    )
+    read = read_access_map(source, ["main"]).permissions
+    assert {name: each.description for name, each in read.items()} == {
+        "read": longest,
+        "plain": "",
+        "silent": "",
+    }
+    assert {name: each.rules for name, each in read.items()} == dict.fromkeys(
+        read, read["plain"].rules
+    )
+
+
+def test_of_several_sets_that_describe_a_permission_the_first_one_counts() -> None:
+    source = "\n".join(
+        [
+            with_permissions(
+                '"read" = ["GET *"]\n"write" = { description = "A", rules = ["PUT *"] }'
+            ),
+            OTHER_SET,
+            '["other".permissions]',
+            '"read" = { description = "B", rules = ["GET *"] }',
+            '"write" = { description = "C", rules = ["POST *"] }',
+        ]
+    )
+
+    def descriptions(*route_sets: str) -> dict[str, str]:
+        named = read_access_map(source, route_sets).permissions
+        return {name: each.description for name, each in named.items()}
+
+    assert descriptions("main", "other") == {"read": "B", "write": "A"}
+    assert descriptions("other", "main") == {"read": "B", "write": "C"}
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        '["main".permissions]\n"some" = { description = "Some", rules = [\n"GET *",\n"GET /apps/x",\n] }',
+        '["main".permissions."some"]\ndescription = "Some"\nrules = [\n"GET *",\n"GET /apps/x",\n]',
+    ],
+)
+def test_a_wrong_rule_of_a_described_permission_is_refused_with_its_line(permission: str) -> None:
+    other = '["other"]\napp = ["GET /x"]\naccount = [\n"GET /apps/x",\n]\n'
+    source = f"{RULES}\n{permission}\n{other}".replace("GET /apps/x", "GET /nothing", 1)
+    source = source.replace("GET /apps/x", "GET /nothing")
+    line = source.split("\n").index('"GET /nothing",') + 1
+    assert refusal_of(source).startswith(f"access map, line {line}, 'GET /nothing': no scope")
+
+
+@pytest.mark.parametrize("route_set", ["v2", "v1.1"])
+def test_every_packaged_permission_is_described(route_set: str) -> None:
+    named = read_access_map(PACKAGED, [route_set]).permissions
+    assert [name for name, each in named.items() if not each.description] == []
 
 
 def test_permissions_are_a_table() -> None:

@@ -157,7 +157,7 @@ def test_a_user_id_that_clients_encode_is_granted_in_both_forms() -> None:
 
 
 def test_an_account_policy_has_one_size_whatever_the_number_of_apps() -> None:
-    assert len(resources(OF_ACCOUNT, V2)) == 7 + len(OWN_KEY)
+    assert len(resources(OF_ACCOUNT, V2)) == 8 + len(OWN_KEY)
 
 
 @pytest.mark.parametrize("decodes_path", [False, True])
