@@ -385,14 +385,13 @@ def test_of_several_sets_that_describe_a_permission_the_first_one_counts() -> No
 @pytest.mark.parametrize(
     "permission",
     [
-        '["main".permissions]\n"some" = { description = "Some", rules = [\n"GET *",\n"GET /apps/x",\n] }',
-        '["main".permissions."some"]\ndescription = "Some"\nrules = [\n"GET *",\n"GET /apps/x",\n]',
+        '"some" = { description = "Some", rules = [\n"GET *",\n"GET /nothing",\n] }',
+        '["main".permissions."some"]\ndescription = "S"\nrules = [\n"GET *",\n"GET /nothing",\n]',
     ],
 )
 def test_a_wrong_rule_of_a_described_permission_is_refused_with_its_line(permission: str) -> None:
-    other = '["other"]\napp = ["GET /x"]\naccount = [\n"GET /apps/x",\n]\n'
-    source = f"{RULES}\n{permission}\n{other}".replace("GET /apps/x", "GET /nothing", 1)
-    source = source.replace("GET /apps/x", "GET /nothing")
+    same_text = '["other"]\napp = ["GET /x"]\naccount = [\n"GET /nothing",\n]\n'
+    source = with_permissions(f"{permission}\n{same_text}")
     line = source.split("\n").index('"GET /nothing",') + 1
     assert refusal_of(source).startswith(f"access map, line {line}, 'GET /nothing': no scope")
 
