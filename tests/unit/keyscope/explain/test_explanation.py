@@ -375,7 +375,7 @@ def test_a_request_within_the_permissions_passes_and_names_them() -> None:
     details = {one.step: one.detail for one in explanation.steps}
     assert details[Step.REACH] == "The key is limited to users:read"
     unlimited = {one.step: one.detail for one in get(USERS, KEY.basic()).steps}
-    assert unlimited[Step.REACH] == "The key has no permissions, and reaches all of its scope"
+    assert unlimited[Step.REACH] == "No permissions limit the key, so it reaches all of its scope"
 
 
 @pytest.mark.parametrize("names", [("conversations:read", "users:write"), ("gone",)])

@@ -14,6 +14,8 @@ from keyscope.model.principal import ProvenSecret
 from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER
 from keyscope.model.times import rfc3339
 
+_UNLIMITED: Final = "No permissions limit the key, so it reaches all of its scope"
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -127,7 +129,7 @@ def _permissions(known: Known) -> str:
     if known.record is None:
         return ""
     held = known.record.limits.permissions
-    shown = "The key has no permissions, and reaches all of its scope"
+    shown = _UNLIMITED
     if held is not None:
         shown = f"The key is limited to {', '.join(held)}"
     claims = None if known.credential is None else known.credential.claims
@@ -152,7 +154,7 @@ def _reach(known: Known) -> str:
         return ""
     permissions = principal.limits.permissions
     if permissions is None:
-        return "The key has no permissions, and reaches all of its scope"
+        return _UNLIMITED
     return f"The key is limited to {', '.join(permissions) or 'permissions that no longer exist'}"
 
 
