@@ -11,6 +11,7 @@ import pytest
 from keyscope.model.scopes import Scope
 from local.tour.events import EVENTS, Allowed, SampleEvent, Unauthorized
 from tests.support.cli import (
+    CTRL_C,
     LocalRun,
     in_a_terminal,
     into_a_broken_pipe,
@@ -25,7 +26,6 @@ ESCAPE: Final = "\x1b["
 COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 RULES: Final = ("┏", "┃", "┡", "│", "└")
 """What each line of a table in a terminal starts with."""
-CTRL_C: Final = "\x03"
 AUTHORIZER_EVENTS: Final = [
     sample for sample in EVENTS if isinstance(sample.expected, Allowed | Unauthorized)
 ]

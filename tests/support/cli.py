@@ -6,10 +6,12 @@ import pty
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from select import select
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest.mock import patch
@@ -23,6 +25,8 @@ PROGRAM: Final = str(Path(sys.executable).with_name("keyscope"))
 COLUMNS: Final = 120
 END_SECONDS: Final = 300
 """How long a program may take to end. Only a hang takes this long, even on a busy machine."""
+CTRL_C: Final = "\x03"
+_PRESS_AGAIN_SECONDS: Final = 3
 # Ctrl-C and the prompt for a secret both need a controlling terminal, which a new session lacks.
 # When a script starts the tests in its background, they and their programs ignore Ctrl-C.
 _IN_THIS_TERMINAL: Final = (
@@ -96,7 +100,11 @@ def into_a_broken_pipe(*arguments: str) -> Ended:
 def in_a_terminal(
     *arguments: str, keys: str = "", columns: int = COLUMNS, **variables: str
 ) -> Ended:
-    """Start the installed program in its own terminal; press the keys when it asks with a colon."""
+    """Start the installed program in its own terminal; press the keys when it asks with a colon.
+
+    Ctrl-C is pressed again, as a person would, until the program ends: Python does not notice a
+    signal that arrives right before it starts to wait for input.
+    """
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     wrapper = (sys.executable, "-I", "-S", "-c", _IN_THIS_TERMINAL)
@@ -113,18 +121,26 @@ def in_a_terminal(
         ) as process,
     ):
         os.close(theirs)
-        shown = b""
-        while piece := _read(ours):
-            shown += piece
+        shown, pressed = b"", ""
+        deadline = time.monotonic() + END_SECONDS
+        while (piece := _read(ours)) != b"" and time.monotonic() < deadline:
+            shown += piece or b""
             if keys and shown.endswith(b": "):
-                os.write(ours, keys.encode())
-                keys = ""
+                keys, pressed = "", keys
+                os.write(ours, pressed.encode())
+            elif piece is None and pressed == CTRL_C:
+                os.write(ours, CTRL_C.encode())
+        if piece != b"":
+            process.kill()
         status = process.wait(END_SECONDS)
     os.close(ours)
     return Ended(status, shown.decode(), "")
 
 
-def _read(terminal: int) -> bytes:
+def _read(terminal: int) -> bytes | None:
+    """Return what a program shows, nothing at its end, or `None` after a while of silence."""
+    if not select([terminal], [], [], _PRESS_AGAIN_SECONDS)[0]:
+        return None
     try:
         return os.read(terminal, 65_536)
     except OSError:
