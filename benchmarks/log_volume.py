@@ -27,7 +27,7 @@ def telemetry_of(counts: Counts) -> tuple[float, int]:
         with redirect_stdout(written):
             telemetry = Telemetry(f"measured-{uuid.uuid4()}", "INFO", "Measured")
             telemetry.record(decision, str(uuid.uuid4()), str(uuid.uuid4()))
-        # `key_use.py` counts the lines about uses, of which an invocation seldom writes one.
+        # `key_use.py` counts the lines about uses. Few invocations write one.
         lines = [line for line in written.getvalue().splitlines() if not _is_use(line)]
         size = sum(len(line.encode()) + LOG_EVENT_BYTES for line in lines)
         size += PLATFORM_LOG_BYTES + PLATFORM_LINES * LOG_EVENT_BYTES

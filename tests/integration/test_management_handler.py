@@ -3,10 +3,9 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import replace
-from io import StringIO
-from typing import Any, Final
+from typing import Final
 from unittest.mock import ANY
 
 import pytest
@@ -23,7 +22,7 @@ from local.emulators.listening_program import free_ports
 from local.tour.seed import local_provisioning
 from tests.support.builders import limited
 from tests.support.dynamodb_local import Store
-from tests.support.logs import functions_log_here
+from tests.support.logs import Lines, functions_log_here, lines_logged_by
 from tests.support.management import (
     INTERNAL_ERROR,
     SERVICE_ACCOUNTS,
@@ -33,12 +32,12 @@ from tests.support.management import (
     ProxyResponse,
     app_of,
     key_of,
+    new_caller,
     service_account_of,
 )
 from tests.support.operations import uses_of
 
 Captured = pytest.CaptureFixture[str]
-Lines = list[dict[str, Any]]
 
 pytestmark = pytest.mark.usefixtures("emptied")
 
@@ -75,9 +74,7 @@ def provisioning(moto_store: Store) -> Provisioning:
 @pytest.fixture
 def caller(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
     """An account of its own for each test."""
-    account, created = provisioning.create_account("Acme", KeyRequest())
-    key_id = created.key.key_id
-    return Caller(handler, Principal(Scope.ACCOUNT, key_id, OwnerType.ACCOUNT, account.owner_id))
+    return new_caller(handler, provisioning)
 
 
 PAST: Final = 1_700_000_000
@@ -141,15 +138,7 @@ def test_a_table_of_uses_that_does_not_answer_breaks_no_list(
 def log(handler: ManagementHandler) -> Iterator[Callable[[], Lines]]:
     """What was logged since it was last asked for."""
     del handler  # Its loggers are there by now.
-    output = StringIO()
-
-    def lines() -> Lines:
-        text = output.getvalue()
-        output.seek(0)
-        output.truncate()
-        return [json.loads(line) for line in text.splitlines()]
-
-    with redirect_stdout(output), functions_log_here("management", "management-audit"):
+    with lines_logged_by("management", "management-audit") as lines:
         yield lines
 
 

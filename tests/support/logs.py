@@ -4,10 +4,14 @@ import json
 import logging
 import sys
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from gzip import compress
+from io import StringIO
+from typing import Any
 from unittest.mock import patch
+
+Lines = list[dict[str, Any]]
 
 
 @contextmanager
@@ -25,6 +29,21 @@ def functions_log_here(*services: str) -> Iterator[None]:
     finally:
         for handler, stream in zip(handlers, before, strict=True):
             handler.setStream(stream)
+
+
+@contextmanager
+def lines_logged_by(*services: str) -> Iterator[Callable[[], Lines]]:
+    """Yield a function that returns what functions logged since it was last called."""
+    output = StringIO()
+
+    def lines() -> Lines:
+        text = output.getvalue()
+        output.seek(0)
+        output.truncate()
+        return [json.loads(line) for line in text.splitlines()]
+
+    with redirect_stdout(output), functions_log_here(*services):
+        yield lines
 
 
 @contextmanager

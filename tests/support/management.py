@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from keyscope.entry.management import ManagementHandler
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
@@ -149,3 +150,10 @@ def as_app(caller: Caller, app_id: str, user_id: str | None = None) -> Caller:
         user_id,
     )
     return replace(caller, principal=principal)
+
+
+def new_caller(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
+    """Create an account, and become it."""
+    account, created = provisioning.create_account("Acme", KeyRequest())
+    key_id = created.key.key_id
+    return Caller(handler, Principal(Scope.ACCOUNT, key_id, OwnerType.ACCOUNT, account.owner_id))

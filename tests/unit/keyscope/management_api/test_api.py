@@ -1,20 +1,17 @@
 """The routes of the management API over a directory in memory: what is answered, and to whom."""
 
 import base64
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import redirect_stdout
 from dataclasses import replace
-from io import StringIO
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import pytest
 from aws_lambda_powertools import Logger
 
 from keyscope.entry.management import ManagementHandler, handler_of, report
 from keyscope.lifecycle.management import Management
-from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.lifecycle.operations import Provisioning
 from keyscope.management_api.api import management_api
 from keyscope.management_api.requests import MAX_BODY_BYTES
 from keyscope.model.ids import OwnerType
@@ -22,7 +19,7 @@ from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import ACCOUNT, OTHER_APP, USER
 from tests.support.directories import Operations
-from tests.support.logs import functions_log_here
+from tests.support.logs import Lines, lines_logged_by
 from tests.support.management import (
     INTERNAL_ERROR,
     SERVICE_ACCOUNTS,
@@ -33,6 +30,7 @@ from tests.support.management import (
     app_of,
     as_app,
     key_of,
+    new_caller,
     proxy_event,
     service_account_of,
 )
@@ -42,7 +40,6 @@ NAME_TITLE: Final = (
     " characters, line separators and text-direction marks; remove those, or use another name"
 )
 SELF: Final = "/v2/keys/self"
-Lines = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -67,26 +64,11 @@ def other(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
     return new_caller(handler, provisioning)
 
 
-def new_caller(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
-    """Create an account, and become it."""
-    account, created = provisioning.create_account("Acme", KeyRequest())
-    key_id = created.key.key_id
-    return Caller(handler, Principal(Scope.ACCOUNT, key_id, OwnerType.ACCOUNT, account.owner_id))
-
-
 @pytest.fixture
 def log(handler: ManagementHandler) -> Iterator[Callable[[], Lines]]:
     """What was logged since it was last asked for."""
     del handler  # Its logger is there by now.
-    output = StringIO()
-
-    def lines() -> Lines:
-        text = output.getvalue()
-        output.seek(0)
-        output.truncate()
-        return [json.loads(line) for line in text.splitlines()]
-
-    with redirect_stdout(output), functions_log_here("management"):
+    with lines_logged_by("management") as lines:
         yield lines
 
 

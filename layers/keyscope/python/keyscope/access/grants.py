@@ -76,7 +76,7 @@ def permitted_grant(permitted: Permitted, permissions: tuple[str, ...]) -> Grant
 
 
 def longest_sets(permitted: Permitted) -> Iterator[tuple[str, ...]]:
-    """Yield sets of permissions, of which one has the longest policy of all sets.
+    """Yield sets of permissions. The longest policy of any set is that of one of them.
 
     One more permission makes a policy longer, unless it contains what others allow.
 

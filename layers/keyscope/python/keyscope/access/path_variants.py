@@ -42,7 +42,7 @@ def spellings_of(head: Sequence[str], rest: Sequence[str], *, few: bool = False)
     """Return patterns for every spelling of a path below an allowed subtree.
 
     The segments of `head` match literally, because no other spelling of them is allowed anyway.
-    `rest` are literal segments, of which the longest is enough: a path that a backend reads as this
+    `rest` are literal segments, and the longest one is enough: a path that a backend reads as this
     one contains that segment as it is, or encodes one of its characters. These patterns, or those
     against climbing, deny both. With `few`, about half as many patterns also deny paths that encode
     other characters with the same first digit, such as `{` beside the letters from p to z.

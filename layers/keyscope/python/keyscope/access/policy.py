@@ -340,7 +340,7 @@ def _longest_principals() -> Iterator[Principal]:
 
 
 def _longest_limited_principals(policies: Policies) -> Iterator[tuple[Principal, int]]:
-    """Yield principals with limited keys, of which one has the longest policy of its kind.
+    """Yield principals with limited keys, among them the one with the longest policy of each kind.
 
     Each comes with the most resources that a policy of its kind contains, or 0 where all of those
     policies are there.

@@ -57,8 +57,7 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
     one = {**owner, "return": format_.answer}
 
     def shown(key: Key, secret: str | None = None) -> _Answer:
-        last_use = context.last_uses([key])[key.key_id]
-        return {"key": format_.show(key, context.now(), last_use, secret)}
+        return {"key": format_.show(key, context.now(), context.last_use(key), secret)}
 
     @api.post(
         path,

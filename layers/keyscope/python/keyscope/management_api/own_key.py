@@ -26,8 +26,7 @@ def add_own_key(api: APIGatewayRestResolver, context: RequestContext) -> None:
         key, principal = management.get_own_key(), management.principal
         match principal.credential_kind:
             case CredentialKind.BASIC | CredentialKind.BEARER_SECRET:
-                last_use = context.last_uses([key])[key.key_id]
-                return {"key": own_key(key, now, last_use, principal.scope)}
+                return {"key": own_key(key, now, context.last_use(key), principal.scope)}
             case CredentialKind.JWT:
                 return {"key": own_key_of_token(key, now, principal)}
             case _:

@@ -42,6 +42,10 @@ class RequestContext:
         """Return when each key was last used, by its id."""
         return self.provisioning().last_uses(keys)
 
+    def last_use(self, key: Key) -> LastUse:
+        """Return when a key was last used."""
+        return self.last_uses([key])[key.key_id]
+
     def now(self) -> float:
         """Return the time in seconds since the epoch."""
         return self.provisioning().clock()
