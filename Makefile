@@ -28,14 +28,14 @@ run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE
 PROCESSES := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
 WORKERS := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 MEASURED := tests/unit tests/integration
-OTHERS := tests/browser tests/e2e tests/examples tests/security tests/template
+OTHERS := tests/browser tests/clients tests/e2e tests/examples tests/security tests/template
 
 # COVERAGE=1 measures the tests that call the package directly. It would make SAM and cfn-lint twice as
 # slow, and it stops when a test of tests/security interrupts a thread in Python 3.11.
 MEASURE := --cov --cov-report= --cov-fail-under=0
 
 ifneq ($(T)$(K),)
-test: .venv/installed .venv/browser
+test: .venv/installed .venv/browser .venv/clients
 	pytest $(T) $(if $(K),-k "$(K)")
 else ifdef COVERAGE
 test: .venv/installed .venv/browser
@@ -47,7 +47,7 @@ test: .venv/installed .venv/browser ## Run what you need before a commit; T=path
 endif
 
 # Tests that load the machine run after the others, one at a time.
-test-rest: .venv/installed .venv/browser ## Run the tests that `make test` leaves out
+test-rest: .venv/installed .venv/browser .venv/clients ## Run the tests that `make test` leaves out
 	pytest $(WORKERS) -m "slow and not load" $(MEASURED) $(if $(COVERAGE),$(MEASURE) --cov-append)
 	pytest $(WORKERS) -m "slow and not load" $(OTHERS)
 	pytest -m load $(OTHERS)
@@ -117,7 +117,7 @@ docs-serve: .venv/installed ## Serve the pages at 127.0.0.1:8000 while you write
 	mkdocs serve
 
 clean: ## Remove everything that make has made
-	rm -rf tests/examples/.venv tests/examples/node_modules tests/browser/node_modules
+	rm -rf tests/examples/.venv tests/examples/node_modules tests/browser/node_modules tests/clients/node_modules
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 define INSTALL_UV
@@ -143,4 +143,10 @@ endef
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 		echo "There is no chromium here: the tests in a browser will be skipped. Install it to run them."
+	@touch $@
+
+# The clients of the Sunshine Conversations API from npm, which tests/clients run. Where there is no npm,
+# those tests are skipped and say so.
+.venv/clients: tests/clients/package-lock.json .venv/installed
+	@! command -v npm >/dev/null || npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

@@ -1,0 +1,65 @@
+"""The default stack with an API behind its authorizer, and what each client gets of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import pytest
+
+from local.emulators.embedded_aws import embedded_aws
+from local.invoke import provisioning_environment
+from local.running_stack import loaded_stack, served_stack
+from local.tour.seed import SeededStore, local_provisioning, seed
+from tests.clients import client_programs
+from tests.clients.credentials import Credential, ids, invalid_credentials, valid_credentials
+from tests.clients.downstream import answer
+from tests.support.stacks import stack_of
+
+BACKEND: Final = "EchoFunction"
+"""The function of the REST API that the downstream API takes the place of."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """The URL of the REST API, and a way to fill an account of one's own behind it."""
+
+    url: str
+    account: Callable[[], SeededStore]
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[Api]:
+    stack = stack_of()
+    with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
+        operations = local_provisioning(provisioning_environment(stack, aws))
+        backend = replace(loaded.functions[BACKEND], handler=answer)
+        behind = replace(loaded, functions={**loaded.functions, BACKEND: backend})
+        with served_stack(behind, 0) as served:
+            yield Api(served.urls[0], lambda: seed(operations))
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a program's calls ended, and the credentials that it made them with."""
+
+    program: client_programs.Program
+    credentials: Mapping[str, Credential]
+    outcomes: list[client_programs.Outcome]
+
+
+@pytest.fixture(scope="session", params=client_programs.ALL, ids=lambda program: program.name)
+def report(request: pytest.FixtureRequest, api: Api) -> Report:
+    """What came of each program, which runs once."""
+    program: client_programs.Program = request.param
+    if (reason := program.missing()) is not None:
+        pytest.skip(reason)
+    store, stranger = api.account(), api.account()
+    credentials = [*valid_credentials(store), *invalid_credentials(store)]
+    document = {
+        "url": api.url,
+        "ids": ids(store, stranger),
+        "credentials": [each.as_json() for each in credentials],
+    }
+    return Report(
+        program, {each.name: each for each in credentials}, client_programs.run(program, document)
+    )

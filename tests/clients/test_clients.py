@@ -1,0 +1,126 @@
+"""Each client of the Sunshine Conversations API, unmodified, against the local gateway."""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import pytest
+
+from tests.clients import client_programs
+from tests.clients.conftest import Report
+from tests.clients.downstream import body_of
+from tests.clients.expected import (
+    CIRCUMSTANCES,
+    MANAGEMENT,
+    OF_ANOTHER_USER,
+    TAGS,
+    contains,
+    expected,
+    left_out,
+)
+
+pytestmark = pytest.mark.client
+
+EVERY_CREDENTIAL: Final = {"", "of another account", OF_ANOTHER_USER}
+"""Circumstances in which every credential is tried, not only those that could create an app."""
+APP: Final = "/v2/apps/{appId}"
+
+
+def test_each_call_is_allowed_or_refused_as_published(report: Report) -> None:
+    surprises = [
+        str(outcome)
+        for outcome in report.outcomes
+        if outcome.refusal != expected(outcome.call, report.credentials[outcome.credential].kind)
+    ]
+    assert surprises == []
+
+
+def test_each_credential_is_tried_with_each_call(report: Report) -> None:
+    calls = {outcome.call for outcome in report.outcomes}
+    assert {call.circumstance for call in calls} == {*CIRCUMSTANCES, OF_ANOTHER_USER}
+    common = {call for call in calls if call.circumstance in EVERY_CREDENTIAL}
+    tried = {name: set(client_programs.of(report.outcomes, name)) for name in report.credentials}
+    for name, credential in report.credentials.items():
+        manages = credential.kind in {"account", "service account"}
+        assert tried[name] == (calls if manages else common), name
+
+
+def test_errors_are_raised_as_the_clients_own_types(report: Report) -> None:
+    types = report.program.errors
+    surprises = [
+        str(outcome)
+        for outcome in report.outcomes
+        if outcome.refusal is not None
+        and outcome.error_type
+        != types.get(outcome.refusal.status, types[client_programs.OTHERWISE])
+    ]
+    assert surprises == []
+
+
+def test_what_is_answered_downstream_reaches_the_caller(report: Report) -> None:
+    changed = [
+        str(outcome)
+        for outcome in report.outcomes
+        if outcome.refusal is None
+        and TAGS[outcome.call.method, outcome.call.path] not in MANAGEMENT
+        and not contains(outcome.answer, body_of(outcome.call.method, outcome.call.path))
+    ]
+    assert changed == []
+
+
+def test_each_resource_is_managed_or_read_and_written(report: Report) -> None:
+    assert left_out(outcome.call for outcome in report.outcomes) == []
+
+
+@pytest.fixture(params=["account with Basic", "account with JWT", "service account with Basic"])
+def managed(request: pytest.FixtureRequest, report: Report) -> Mapping[str, Any]:
+    """The answers to a credential that manages apps, by call."""
+    outcomes = client_programs.of(report.outcomes, request.param)
+    return {call.text: cast("Any", outcome.answer) for call, outcome in outcomes.items()}
+
+
+def test_an_app_is_created_read_and_changed(managed: Mapping[str, Any]) -> None:
+    created = managed["POST /v2/apps"]["app"]
+    bakery = {
+        "displayName": "Bakery",
+        "settings": {"maskCreditCardNumbers": True},
+        "metadata": {"team": "blue"},
+    }
+    assert contains(created, bakery)
+    assert managed[f"GET {APP}"]["app"] == created
+    shop = {"id": created["id"], "displayName": "Shop", "metadata": {"team": "blue", "floor": 3}}
+    assert contains(managed[f"PATCH {APP}"]["app"], shop)
+    assert created["id"] in [app["id"] for app in managed["GET /v2/apps"]["apps"]]
+
+
+def test_a_deleted_app_or_key_is_answered_with_nothing(managed: Mapping[str, Any]) -> None:
+    assert managed[f"DELETE {APP}"] == managed[f"DELETE {APP}/keys/{{keyId}}"] == {}
+
+
+def test_a_key_is_created_with_a_secret_and_shown_without(managed: Mapping[str, Any]) -> None:
+    created = managed[f"POST {APP}/keys"]["key"]
+    assert (created["displayName"], created["id"][:4]) == ("First", "app_")
+    assert len(created["secret"]) > 40
+    shown = {"id": created["id"], "displayName": "First"}
+    one, listed = managed[f"GET {APP}/keys/{{keyId}}"]["key"], managed[f"GET {APP}/keys"]["keys"]
+    assert contains(one, shown)
+    assert contains(listed, [shown])
+    assert "secret" not in {**one, **listed[0]}
+
+
+def test_apps_are_listed_page_by_page(managed: Mapping[str, Any]) -> None:
+    page, rest = managed["GET /v2/apps with a page"], managed["GET /v2/apps after the page"]
+    assert len(page["apps"]) == 1
+    assert page["meta"]["hasMore"] is True
+    assert page["apps"][0]["id"] not in [app["id"] for app in rest["apps"]]
+    assert rest["apps"] != []
+
+
+def test_apps_of_a_service_account_are_listed(managed: Mapping[str, Any]) -> None:
+    of_one = managed["GET /v2/apps of a service account"]["apps"]
+    assert "Staging" in [app["displayName"] for app in of_one]
+    assert "Shop" not in [app["displayName"] for app in of_one] or len(of_one) == 2
+
+
+def test_a_created_key_opens_its_app(managed: Mapping[str, Any]) -> None:
+    app_id = managed["POST /v2/apps"]["app"]["id"]
+    assert managed[f"GET {APP} with a created key"]["app"]["id"] == app_id
