@@ -30,7 +30,7 @@ def explain(
     path: Annotated[str | None, typer.Argument(help="What comes after the stage.")] = None,
     event: Annotated[
         Path | None,
-        typer.Option(help="An authorizer's event, instead of method, path and credential."),
+        typer.Option(help="An authorizer event, instead of method, path, API and credential."),
     ] = None,
     authorization_file: Annotated[
         Path | None,
@@ -43,7 +43,9 @@ def explain(
     source_address: Annotated[
         str | None, typer.Option(help="Where the request comes from.")
     ] = None,
-    api: Annotated[EventKind, typer.Option(help="What sort of API is called.")] = EventKind.REST,
+    api: Annotated[
+        EventKind | None, typer.Option(help="The kind of API: rest if you leave it out.")
+    ] = None,
     via_api: Annotated[
         bool,
         typer.Option(
@@ -57,13 +59,21 @@ def explain(
     As the operator, it reads the key's record and opens its secret with your AWS credentials.
     """
     if event is not None:
-        if method or path or via_api or options.url:
-            advice = "Leave out method, path, --url and --via-api; operators explain events."
-            raise Failure(ExitStatus.USAGE, "The event tells what is asked.", advice)
+        _check_alone(
+            {
+                "METHOD": method,
+                "PATH": path,
+                "--api": api,
+                "--source-address": source_address,
+                "--authorization-file": authorization_file,
+                "--via-api": via_api,
+                "--url": options.url,
+            }
+        )
         target = options.target()
         found = _as_operator(target, _read_event(event, target))
     else:
-        asked = _asked(method, path, authorization_file, source_address, api)
+        asked = _asked(method, path, authorization_file, source_address, api or EventKind.REST)
         target = options.target()
         by_api = via_api or target.url is not None
         found = _by_api(options, asked) if by_api else _as_operator(target, asked.event())
@@ -73,6 +83,15 @@ def explain(
         _show(options.output, found)
     if found["answer"] != RequestResult.PASSES:
         raise typer.Exit(ExitStatus.NO)
+
+
+def _check_alone(given: Mapping[str, object]) -> None:
+    """Check that nothing is given beside `--event`, which contains the whole request."""
+    names = [name for name, value in given.items() if value]
+    if names:
+        message = f"--event cannot be combined with {', '.join(names)}."
+        advice = "The event contains the request and shows which kind of API sent it."
+        raise Failure(ExitStatus.USAGE, message, advice)
 
 
 def _asked(

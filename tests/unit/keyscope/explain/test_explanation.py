@@ -16,14 +16,13 @@ from keyscope.authorize.decision import Decision
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.errors import Reason
 from keyscope.explain.explanation import (
-    NOT_IN_PERMISSIONS,
-    NOT_IN_SCOPE,
     Explanation,
     RequestResult,
     StepVerdict,
     explain,
 )
-from keyscope.explain.reasons import REASONS
+from keyscope.explain.reasons import STEPS_OF
+from keyscope.explain.remedies.access import NOT_ALLOWED, NOT_PERMITTED
 from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope.explain.step_details import DETAILS
 from keyscope.explain.steps import STEPS, TITLES, Step
@@ -206,19 +205,20 @@ def test_every_step_has_an_entry(table: Mapping[Step, object]) -> None:
     assert set(table) == set(Step)
 
 
-def test_every_reason_of_an_authorizer_has_advice() -> None:
-    assert set(REASONS) == set(Reason) - OF_OTHER_FUNCTIONS
+def test_every_reason_of_an_authorizer_stops_a_step() -> None:
+    assert set(STEPS_OF) == set(Reason) - OF_OTHER_FUNCTIONS
 
 
 @pytest.mark.parametrize("reason", sorted(set(Reason) - OF_OTHER_FUNCTIONS))
-def test_every_reason_stops_at_a_step_with_its_advice(reason: Reason) -> None:
+def test_every_reason_stops_at_a_step_with_advice(reason: Reason) -> None:
     class Failing(MemoryKeyStore):
         failure = reason
 
     by = replace(authorizer(KEY), keys=Failing({}, reason))
     explanation = explain(rest_request_event(KEY.basic()), reader_of({}), by)
     (step,) = [one for one in explanation.steps if one.verdict is StepVerdict.FAILED]
-    assert (step.reason, step.advice) == (reason, REASONS[reason].advice)
+    assert step.reason is reason
+    assert step.advice
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,6 @@ def test_a_forbidden_path_tells_which_methods_it_has() -> None:
     explanation = explained(AskedRequest(KEY.basic(), "DELETE", USERS, ADDRESS))
     step = explanation.steps[-1]
     assert step.detail == f"No statement allows DELETE {USERS}; on this path are allowed: GET, POST"
-    assert "access map" in step.advice
 
 
 @pytest.mark.parametrize(
@@ -386,7 +385,7 @@ def test_a_request_that_only_the_permissions_deny_is_told_so(names: tuple[str, .
     assert failed_step(explanation) is Step.REACH
     reach, access = explanation.steps[-2:]
     assert reach.detail.endswith("; its scope reaches more")
-    assert reach.advice == NOT_IN_PERMISSIONS
+    assert reach.advice in [each.advice for each in NOT_PERMITTED]
     assert access.verdict is StepVerdict.NOT_REACHED
 
 
@@ -394,7 +393,7 @@ def test_a_request_that_the_scope_denies_too_is_told_so() -> None:
     key = limited_to("read")
     explanation = get(f"/v2/apps/{OTHER_APP}/users", key.basic(), key)
     assert failed_step(explanation) is Step.REACH
-    assert explanation.steps[-2].advice == NOT_IN_SCOPE
+    assert explanation.steps[-2].advice in [each.advice for each in NOT_ALLOWED]
 
 
 def test_a_deny_that_every_key_has_is_told_as_such() -> None:

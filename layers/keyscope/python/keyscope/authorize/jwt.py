@@ -24,7 +24,7 @@ from keyscope.model.strict_json import RepeatedMemberError, read_strict_json
 ALGORITHM = "HS256"
 
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{43})")
-_REFUSED_PARAMETERS = frozenset(
+REFUSED_PARAMETERS = frozenset(
     {"crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256"}
 )
 _SCOPES = {scope.value: scope for scope in Scope}
@@ -118,7 +118,7 @@ def _reason_of_unsigned(text: str) -> Reason:
 def _key_id_of_header(header: dict[str, object]) -> str:
     if header.get("alg") != ALGORITHM:
         raise Refused(Reason.UNSUPPORTED_ALGORITHM)
-    if not _REFUSED_PARAMETERS.isdisjoint(header):
+    if not REFUSED_PARAMETERS.isdisjoint(header):
         raise Refused(Reason.UNSUPPORTED_HEADER_PARAMETER)
     token_type = header.get("typ", "JWT")
     # Media type names are case-insensitive (RFC 7515, section 4.1.9).

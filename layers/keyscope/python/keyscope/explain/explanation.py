@@ -10,35 +10,23 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from keyscope.access.access_map import METHODS
-from keyscope.access.policy import Policies, PolicyDocument, policy_document
-from keyscope.access.policy_evaluation import (
-    AccessRequest,
-    Verdict,
-    matching_statement,
-    wildcard_expression,
-)
+from keyscope.access.policy import Policies, policy_document
+from keyscope.access.policy_evaluation import Verdict
 from keyscope.authorize.credential import Credential, parse_credential
 from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import AuthorizerRequest
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.errors import Reason, Refused
-from keyscope.explain.reasons import REASONS, stopping_step
+from keyscope.explain.evaluation import Evaluation, evaluate
+from keyscope.explain.known import Known
+from keyscope.explain.reasons import advice_on, stopping_step
+from keyscope.explain.remedies.access import NOT_ALLOWED, NOT_PERMITTED, STILL_REFUSED
+from keyscope.explain.remedies.remedy import advice_among
 from keyscope.explain.request import AskedMethod, ReadEvent
-from keyscope.explain.step_details import Known, detail_of
+from keyscope.explain.sent import read_sent
+from keyscope.explain.step_details import detail_of
 from keyscope.explain.steps import STEPS, TITLES, Step
-from keyscope.model.key_record import KeyRecord, KeyStore, Lookup
-
-ACTION = "execute-api:Invoke"
-NOT_IN_SCOPE = (
-    "Use a credential whose scope reaches it, or add a rule to the access map: `keyscope access"
-    " check` lists what each scope may reach."
-)
-NOT_IN_PERMISSIONS = (
-    "Use a key or a token with a permission that allows it: `keyscope access check` lists what each"
-    " permission allows."
-)
-NOT_BY_ANY_KEY = "No key opens this route: the access map's list `never` names it."
+from keyscope.model.key_record import KeyRecord, KeyStore, Lookup, OpenedSecret, SecretOpener
 
 
 class StepVerdict(StrEnum):
@@ -60,7 +48,7 @@ class RequestResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExplainedStep:
-    """One step. `detail` is what Keyscope found, `advice` is what to do if the step failed."""
+    """One step. `detail` is what Keyscope found, `advice` is what to do about it."""
 
     step: Step
     verdict: StepVerdict
@@ -79,34 +67,6 @@ class ExplainedStep:
             "advice": self.advice,
         }
         return {name: value for name, value in members.items() if value}
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What the policy, `document`, decides for the method and path.
-
-    `statement`, counted from 0, and `resource` are the ones that decide, or `None` if none matches.
-    `other_methods` are the methods that the policy allows on the same path.
-    """
-
-    document: PolicyDocument
-    verdict: Verdict
-    statement: int | None
-    resource: str | None
-    conditions: Mapping[str, Mapping[str, str | list[str]]]
-    other_methods: tuple[str, ...]
-
-    def members(self) -> dict[str, object]:
-        """Return the evaluation as JSON members, without those that do not apply."""
-        members: dict[str, object] = {
-            "document": self.document,
-            "verdict": self.verdict.value,
-            "statement": self.statement,
-            "resource": self.resource,
-            "conditions": dict(self.conditions) or None,
-            "otherMethods": list(self.other_methods) or None,
-        }
-        return {name: value for name, value in members.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,44 +108,52 @@ class Explanation:
 def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Explanation:
     """Explain what follows from an authorizer event. Never raises an exception."""
     now = authorizer.clock()
-    notes = _Notes(authorizer.keys, read_event)
-    watched = replace(authorizer, keys=notes, clock=lambda: now)
+    notes = _Notes(authorizer, read_event)
+    watched = replace(authorizer, keys=notes, secrets=notes, clock=lambda: now)
     decision = authorize(event, notes.read_event, watched)
-    asked = AskedMethod(event)
+    request = notes.request
     known = Known(
         decision=decision,
-        request=notes.request,
-        credential=_credential(notes.request),
+        request=request,
+        credential=_credential(request),
         record=notes.record,
         now=now,
         leeway_seconds=authorizer.leeway_seconds,
+        event=event if isinstance(event, Mapping) else {},
+        asked=AskedMethod(event),
+        sent=read_sent(None if request is None else request.authorization),
+        opened=notes.opened,
     )
-    source = None if notes.request is None else notes.request.source_address
+    asked = known.asked.members(None if request is None else request.source_address)
     stopped = stopping_step(decision)
     if stopped is not None or decision.policy is None:
         steps = _steps(stopped, decision, known)
-        result = _result_without_policy(decision.outcome)
-        return Explanation(result, decision, steps, asked.members(source))
-    evaluation = _evaluate(decision.policy, asked, known)
+        return Explanation(_result_without_policy(decision.outcome), decision, steps, asked)
+    evaluation = evaluate(decision.policy, known)
     allowed = evaluation.verdict is Verdict.ALLOWED
-    beyond = None if allowed else _reach_step(decision, authorizer.policies, asked, known)
+    beyond = None if allowed else _reach_step(authorizer.policies, known)
     if beyond is not None:
         *before, _, access = _steps(Step.REACH, decision, known)
         steps = (*before, beyond, access)
     else:
-        steps = (*_steps(Step.ACCESS, decision, known)[:-1], _access_step(evaluation, asked))
+        steps = (*_steps(Step.ACCESS, decision, known)[:-1], _access_step(evaluation, known))
     result = RequestResult.PASSES if allowed else RequestResult.FORBIDDEN
-    return Explanation(result, decision, steps, asked.members(source), evaluation)
+    return Explanation(result, decision, steps, asked, evaluation)
 
 
 class _Notes:
-    """Passes on what the pipeline reads, and records it."""
+    """Passes on what the pipeline reads, and records it.
 
-    def __init__(self, keys: KeyStore, read_event: ReadEvent) -> None:
-        self._keys = keys
+    `opened` is the current secret of the key, once the pipeline opened it.
+    """
+
+    def __init__(self, authorizer: Authorizer, read_event: ReadEvent) -> None:
+        self._keys: KeyStore = authorizer.keys
+        self._secrets: SecretOpener = authorizer.secrets
         self._read_event = read_event
         self.request: AuthorizerRequest | None = None
         self.record: KeyRecord | None = None
+        self.opened: str | None = None
 
     def read_event(self, event: object) -> AuthorizerRequest:
         self.request = self._read_event(event)
@@ -195,6 +163,12 @@ class _Notes:
         lookup = self._keys.get(key_id, fresh=fresh)
         self.record = lookup.record
         return lookup
+
+    def open(self, record: KeyRecord, /) -> OpenedSecret:
+        found = self._secrets.open(record)
+        if record is self.record:
+            self.opened = found.secret
+        return found
 
 
 def _result_without_policy(outcome: Outcome) -> RequestResult:
@@ -232,77 +206,50 @@ def _failed(step: Step, decision: Decision, known: Known) -> ExplainedStep:
         StepVerdict.FAILED,
         decision.reason,
         detail=decision.detail or detail_of(step, known),
-        advice="" if decision.reason is None else REASONS[decision.reason].advice,
+        advice="" if decision.reason is None else advice_on(decision.reason, known),
     )
 
 
-def _evaluate(policy: PolicyDocument, asked: AskedMethod, known: Known) -> Evaluation:
-    address = (known.request and known.request.source_address) or ""
-    is_private = known.request is not None and known.request.api_stage.is_private
-
-    def request(arn: str) -> AccessRequest:
-        return AccessRequest(
-            ACTION, arn, known.now, address, secure_transport=True, is_private=is_private
-        )
-
-    found = matching_statement(policy, request(asked.arn))
-    statement = None if found is None else policy["Statement"][found.index]
-    resources = [] if statement is None else statement["Resource"]
-    fitting = (one for one in resources if wildcard_expression(one).fullmatch(asked.arn))
-    others = (
-        method
-        for method in METHODS
-        if method != asked.method
-        and (other := matching_statement(policy, request(asked.with_method(method))))
-        and other.verdict is Verdict.ALLOWED
-    )
-    return Evaluation(
-        document=policy,
-        verdict=Verdict.IMPLICITLY_DENIED if found is None else found.verdict,
-        statement=None if found is None else found.index,
-        resource=next(fitting, None),
-        conditions={} if statement is None else statement.get("Condition", {}),
-        other_methods=tuple(others),
-    )
-
-
-def _reach_step(
-    decision: Decision, policies: Policies, asked: AskedMethod, known: Known
-) -> ExplainedStep | None:
+def _reach_step(policies: Policies, known: Known) -> ExplainedStep | None:
     """Return why a limited key's permissions do not reach a request that its policy denies.
 
     `None` for other keys, and where a Deny decides that all keys of the scope have.
     """
-    principal, request, policy = decision.principal, known.request, decision.policy
+    decision, request = known.decision, known.request
+    principal, policy = decision.principal, decision.policy
     if principal is None or request is None or policy is None or request.opens_websocket:
         return None
     if principal.limits.permissions is None:
         return None
     allows_some = any(statement["Effect"] == "Allow" for statement in policy["Statement"])
-    if allows_some and _evaluate(policy, asked, known).verdict is Verdict.EXPLICITLY_DENIED:
+    if allows_some and evaluate(policy, known).verdict is Verdict.EXPLICITLY_DENIED:
         return None
     everything = replace(principal, limits=principal.limits._replace(permissions=None))
     scope = policy_document(everything, request.api_stage, policies, known.now)
     detail = detail_of(Step.REACH, known)
-    if _evaluate(scope, asked, known).verdict is Verdict.ALLOWED:
-        detail, advice = f"{detail}; its scope reaches more", NOT_IN_PERMISSIONS
+    if evaluate(scope, known).verdict is Verdict.ALLOWED:
+        detail, advice = f"{detail}; its scope reaches more", advice_among(NOT_PERMITTED, known)
     else:
-        detail, advice = f"{detail}; its scope does not reach it either", NOT_IN_SCOPE
+        unlimited = replace(known, decision=replace(decision, policy=scope))
+        detail = f"{detail}; its scope does not reach it either"
+        advice = advice_among(NOT_ALLOWED, unlimited)
     return ExplainedStep(Step.REACH, StepVerdict.FAILED, detail=detail, advice=advice)
 
 
-def _access_step(evaluation: Evaluation, asked: AskedMethod) -> ExplainedStep:
+def _access_step(evaluation: Evaluation, known: Known) -> ExplainedStep:
     match evaluation.verdict:
         case Verdict.ALLOWED:
             detail = f"Statement {evaluation.statement} allows {evaluation.resource}"
-            return ExplainedStep(Step.ACCESS, StepVerdict.PASSED, detail=detail)
+            return ExplainedStep(
+                Step.ACCESS, StepVerdict.PASSED, detail=detail, advice=STILL_REFUSED
+            )
         case Verdict.EXPLICITLY_DENIED:
             detail = f"Statement {evaluation.statement} denies {evaluation.resource}"
-            advice = NOT_BY_ANY_KEY
         case Verdict.IMPLICITLY_DENIED:
-            detail, advice = f"No statement allows {asked.method} {asked.path}", NOT_IN_SCOPE
+            detail = f"No statement allows {known.asked.method} {known.asked.path}"
             if evaluation.other_methods:
                 detail += f"; on this path are allowed: {', '.join(evaluation.other_methods)}"
         case _:
             assert_never(evaluation.verdict)
+    advice = advice_among(NOT_ALLOWED, known)
     return ExplainedStep(Step.ACCESS, StepVerdict.FAILED, detail=detail, advice=advice)

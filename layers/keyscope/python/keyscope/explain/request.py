@@ -66,15 +66,18 @@ class AskedRequest:
 
 def reader_of(event: object) -> ReadEvent:
     """Return the event reader of the authorizer that receives such an event."""
-    is_http = isinstance(event, Mapping) and "routeArn" in event
+    is_http = event_kind_of(event) is EventKind.HTTP
     return read_http_event if is_http else read_rest_event
 
 
 def event_kind_of(event: object) -> EventKind:
-    """Return the kind of an event. An event of no known kind counts as a REST API's."""
+    """Return the kind of an event. An event of no known kind counts as a REST API's.
+
+    Only HTTP APIs send a `version`, in either payload format.
+    """
     if not isinstance(event, Mapping):
         return EventKind.REST
-    if "routeArn" in event:
+    if "routeArn" in event or "version" in event:
         return EventKind.HTTP
     if event.get("type") == "TOKEN":
         return EventKind.REST_TOKEN
@@ -100,6 +103,10 @@ class AskedMethod:
     def with_method(self, method: str) -> str:
         """Return the ARN of another method on the same path."""
         return f"{self._api}/{self.stage}/{method}{self.path}"
+
+    def with_path(self, path: str) -> str:
+        """Return the ARN of the same method on another path."""
+        return f"{self._api}/{self.stage}/{self.method}{path}"
 
     def members(self, source_address: str | None) -> dict[str, str]:
         """Return the parts as JSON members, without those that do not apply."""

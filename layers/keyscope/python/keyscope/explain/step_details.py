@@ -1,35 +1,19 @@
 """What Keyscope found at each step, in words that contain no secret and no token."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, assert_never
 
-from keyscope.authorize.credential import Credential
-from keyscope.authorize.decision import Decision
-from keyscope.authorize.event import AuthorizerRequest
+from keyscope.errors import Reason
+from keyscope.explain.known import Known
 from keyscope.explain.steps import Step
 from keyscope.model.ids import OWNERS
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import ProvenSecret
 from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER
+from keyscope.model.secret import key_id_of_secret
 from keyscope.model.times import rfc3339
 
 _UNLIMITED: Final = "No permissions limit the key, so it reaches all of its scope"
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a run of the pipeline learned; `None` for what it did not reach.
-
-    `now` is in seconds since the epoch.
-    """
-
-    decision: Decision
-    request: AuthorizerRequest | None
-    credential: Credential | None
-    record: KeyRecord | None
-    now: float
-    leeway_seconds: int
 
 
 def detail_of(step: Step, known: Known) -> str:
@@ -47,13 +31,18 @@ def shown_time(seconds: float) -> str:
 
 def _credential(known: Known) -> str:
     if known.credential is None:
-        return ""
+        return _two_keys(known) if known.decision.reason is Reason.SECRET_OF_ANOTHER_KEY else ""
     shown = f"{known.credential.title}, key id {known.credential.key_id}"
     claims = known.credential.claims
     if claims is None:
         return shown
     user = f", userId {claims.user_id}" if claims.user_id else ""
     return f"{shown}, claims scope {claims.scope}{user}"
+
+
+def _two_keys(known: Known) -> str:
+    key_id, _, secret = known.sent.text.partition(":")
+    return f"Key id {key_id}; the secret names {key_id_of_secret(secret)}"
 
 
 def _key(known: Known) -> str:

@@ -1,0 +1,207 @@
+"""Remedies for a request that the policy denies, and for WebSockets that the access map denies."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote
+
+from keyscope.access.policy_evaluation import Verdict
+from keyscope.errors import Reason
+from keyscope.explain.evaluation import allows_path, evaluate
+from keyscope.explain.known import Known
+from keyscope.explain.remedies.remedy import (
+    Remedies,
+    RemediesByReason,
+    Remedy,
+    only_if,
+    otherwise,
+)
+from keyscope.model.ids import APP_ID_LENGTH, APP_ID_PATTERN
+
+_APP_ID: Final = re.compile(rf"(?<=/){APP_ID_PATTERN}(?=/|$)")
+_USER_ID: Final = re.compile(r"(?<=users/)[^/]+")
+_SLASHES: Final = re.compile("/{2,}")
+
+
+def _is_denied(known: Known) -> bool:
+    """Return whether a statement denies the request, whatever others allow."""
+    policy = known.decision.policy
+    return policy is not None and evaluate(policy, known).verdict is Verdict.EXPLICITLY_DENIED
+
+
+def _by_a_list(known: Known) -> bool:
+    """Return whether the Deny is one of the access map's list `never`, which names the stage."""
+    policy = known.decision.policy
+    resource = None if policy is None else evaluate(policy, known).resource
+    return known.request is not None and (resource or "").startswith(
+        f"{known.request.api_stage.arn}/"
+    )
+
+
+def _would_pass(changed: Callable[[Known], str]) -> Callable[[Known], bool]:
+    """Return whether the policy would allow the method on the path that `changed` returns."""
+
+    def would_pass(known: Known) -> bool:
+        policy, path = known.decision.policy, changed(known)
+        return policy is not None and path != known.asked.path and allows_path(policy, path, known)
+
+    return would_pass
+
+
+def _without_stage(known: Known) -> str:
+    return known.asked.path.removeprefix(f"/{known.asked.stage}")
+
+
+def _without_last_slash(known: Known) -> str:
+    return known.asked.path.removesuffix("/")
+
+
+def _with_single_slashes(known: Known) -> str:
+    return _SLASHES.sub("/", known.asked.path)
+
+
+def _decoded(known: Known) -> str:
+    return unquote(known.asked.path)
+
+
+def _with_own_user(known: Known) -> str:
+    principal = known.decision.principal
+    own = None if principal is None else principal.user_id
+    return known.asked.path if own is None else _USER_ID.sub(lambda _: own, known.asked.path)
+
+
+def _with_own_app(known: Known) -> str:
+    principal = known.decision.principal
+    own = "" if principal is None else principal.owner_id
+    return _APP_ID.sub(own.ljust(APP_ID_LENGTH, "0"), known.asked.path)
+
+
+def _is_of_one_app(known: Known) -> bool:
+    return known.decision.principal is not None and known.decision.principal.app_id is not None
+
+
+def _has_other_methods(known: Known) -> bool:
+    policy = known.decision.policy
+    return policy is not None and bool(evaluate(policy, known).other_methods)
+
+
+def _begins_like_no_route(known: Known) -> bool:
+    """Return whether the policy allows no path with the same first segment."""
+    policy, first = known.decision.policy, known.asked.path.split("/")[1:2]
+    allowed = [
+        resource.split("/", 3)[-1].split("/")[0].rstrip("*")
+        for statement in (policy or {"Statement": []})["Statement"]
+        if statement["Effect"] == "Allow"
+        for resource in statement["Resource"]
+    ]
+    return first != [] and first[0] not in allowed
+
+
+NOT_ALLOWED: Final[Remedies] = (
+    *only_if(
+        _is_denied,
+        (
+            Remedy(
+                _by_a_list,
+                "No key opens this route: the access map's list `never` names it. Remove it from"
+                " the list if keys are to reach it.",
+            ),
+            Remedy(
+                lambda known: "%25" in known.asked.path.lower(),
+                "The path is percent-encoded more than once, and some backends would decode it to"
+                " another path. Encode it once.",
+            ),
+            otherwise(
+                "The path contains dot segments or escapes by which some backends would read it as"
+                " another path. Send the path without them."
+            ),
+        ),
+    ),
+    Remedy(
+        _would_pass(_without_stage),
+        "The path begins with the name of the stage. Leave it out: it is in the URL already, or a"
+        " custom domain name maps to it.",
+    ),
+    Remedy(_would_pass(_without_last_slash), "The path ends with a slash. Remove it."),
+    Remedy(_would_pass(_with_single_slashes), "The path contains two slashes in a row. Send one."),
+    Remedy(
+        _would_pass(_decoded),
+        "The path contains escapes of characters that need none. Send those characters as they"
+        " are.",
+    ),
+    Remedy(
+        _would_pass(_with_own_user),
+        "The path names another user than the token. Use the token's own user in the path, or a"
+        " token of that user.",
+    ),
+    *only_if(
+        _would_pass(_with_own_app),
+        (
+            Remedy(
+                _is_of_one_app,
+                "The path names another app. A key of an app reaches that app alone: use a key of"
+                " the app in the path.",
+            ),
+            otherwise(
+                "The path names an app that another account or service account created. Use a key"
+                " of its creator, or of the account it belongs to."
+            ),
+        ),
+    ),
+    Remedy(
+        _has_other_methods,
+        "The scope does not reach this path with this method, but with others. Use one of those, or"
+        " a credential whose scope has this method.",
+    ),
+    Remedy(
+        _begins_like_no_route,
+        "Nothing that the scope reaches begins like this path. Check the path's version and the"
+        " route sets that the parameter `AccessMapRoutes` selects.",
+    ),
+    otherwise(
+        "The scope does not reach this path. Use a credential whose scope reaches it, or add a rule"
+        " to the access map (parameter `AccessMap`): `keyscope access check` lists what each scope"
+        " reaches."
+    ),
+)
+
+NOT_PERMITTED: Final[Remedies] = (
+    Remedy(
+        lambda known: (
+            known.decision.principal is not None and not known.decision.principal.limits.permissions
+        ),
+        "The deployed access map has none of the key's `permissions`. Give the key others, or"
+        " deploy a map that has them (parameters `AccessMap` and `AccessMapRoutes`).",
+    ),
+    Remedy(
+        lambda known: "permissions" in known.sent.claims,
+        "The scope reaches it, and the token's `permissions` do not. Claim a permission that does:"
+        " `keyscope access check` lists what each allows.",
+    ),
+    otherwise(
+        "The scope reaches it, and the key's `permissions` do not. Use a key with a permission that"
+        " does: `keyscope access check` lists what each allows."
+    ),
+)
+
+STILL_REFUSED: Final = (
+    "If the API still refuses it, an earlier answer is cached: wait as long as"
+    " `AuthorizerCacheSeconds` and `KeyCacheSeconds` say. With `PolicyConditions`, a cached policy"
+    " also keeps the old expiry and addresses."
+)
+"""What to do if a request that passes was refused."""
+
+WEBSOCKETS: Final[RemediesByReason] = {
+    Reason.WEBSOCKET_NOT_OF_SCOPE: (
+        otherwise(
+            "The access map's list `websocket` does not have this scope. Connect with another"
+            " scope, or add this one to the list (parameter `AccessMap`)."
+        ),
+    ),
+    Reason.WEBSOCKET_NOT_OF_PERMISSIONS: (
+        otherwise(
+            "None of the key's `permissions` opens a WebSocket. Give the key one that lists"
+            " `websocket` in the access map."
+        ),
+    ),
+}
