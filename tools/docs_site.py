@@ -15,7 +15,7 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "Attach": ("attach.md",),
     "Configure": (
         *("configure.md", "provisioning.md", "management-api.md", "endpoints.md"),
-        "limit-a-key.md",
+        *("clients.md", "limit-a-key.md"),
         *("command-line.md", "console.md", "usage-plans.md"),
     ),
     "Operate": (

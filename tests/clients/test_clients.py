@@ -1,6 +1,6 @@
 """Each client of the Sunshine Conversations API, unmodified, against the local gateway."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import pytest
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.client
 EVERY_CREDENTIAL: Final = {"", "of another account", OF_ANOTHER_USER}
 """Circumstances in which every credential is tried, not only those that could create an app."""
 APP: Final = "/v2/apps/{appId}"
+SERVICE_ACCOUNT: Final = "service account with Basic"
 
 
 def test_each_call_is_allowed_or_refused_as_published(report: Report) -> None:
@@ -71,7 +72,16 @@ def test_each_resource_is_managed_or_read_and_written(report: Report) -> None:
     assert left_out(outcome.call for outcome in report.outcomes) == []
 
 
-@pytest.fixture(params=["account with Basic", "account with JWT", "service account with Basic"])
+def creator_of(app_id: str) -> str:
+    """Return the digits of an app's id that the apps of one creator share."""
+    return app_id[:16]
+
+
+def creators(apps: Sequence[Mapping[str, str]]) -> set[str]:
+    return {creator_of(app["id"]) for app in apps}
+
+
+@pytest.fixture(params=["account with Basic", "account with JWT", SERVICE_ACCOUNT])
 def managed(request: pytest.FixtureRequest, report: Report) -> Mapping[str, Any]:
     """The answers to a credential that manages apps, by call."""
     outcomes = client_programs.of(report.outcomes, request.param)
@@ -115,10 +125,19 @@ def test_apps_are_listed_page_by_page(managed: Mapping[str, Any]) -> None:
     assert rest["apps"] != []
 
 
-def test_apps_of_a_service_account_are_listed(managed: Mapping[str, Any]) -> None:
+def test_apps_of_a_service_account_are_listed(report: Report, managed: Mapping[str, Any]) -> None:
     of_one = managed["GET /v2/apps of a service account"]["apps"]
-    assert "Staging" in [app["displayName"] for app in of_one]
-    assert "Shop" not in [app["displayName"] for app in of_one] or len(of_one) == 2
+    assert creators(of_one) == {creator_of(report.credentials[SERVICE_ACCOUNT].app_id)}
+
+
+def test_a_service_account_lists_only_apps_that_it_created(report: Report) -> None:
+    answers = {
+        outcome.call.text: cast("Any", outcome.answer)
+        for outcome in client_programs.of(report.outcomes, SERVICE_ACCOUNT).values()
+    }
+    listed = answers["GET /v2/apps"]["apps"]
+    assert creators(listed) == {creator_of(report.credentials[SERVICE_ACCOUNT].app_id)}
+    assert answers["POST /v2/apps"]["app"]["id"] in [app["id"] for app in listed]
 
 
 def test_a_created_key_opens_its_app(managed: Mapping[str, Any]) -> None:

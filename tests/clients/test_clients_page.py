@@ -1,0 +1,85 @@
+"""The snippets of docs/clients.md, run as a reader would, print what their comments say."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from tests.clients.client_programs import HERE, NODE_MODULES, STOP_SECONDS
+from tests.clients.conftest import Api
+from tests.support.documents import ROOT, blocks
+
+pytestmark = pytest.mark.client
+
+PAGE: Final = ROOT / "docs" / "clients.md"
+FENCE: Final = re.compile(r"^## ([^\n]*)$|^```(python|js)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PRINTS: Final = re.compile(r"^ *(?:print|console\.log)\(.*\);? +(?:#|//) (.*)$", re.MULTILINE)
+COMMANDS: Final[Mapping[str, list[str]]] = {
+    "python": [sys.executable, "-c"],
+    "js": ["node", "--input-type=module", "--eval"],
+}
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A fence of the page, and the heading above it."""
+
+    heading: str
+    language: str
+    code: str
+
+
+def snippets() -> list[Snippet]:
+    heading, found = "", []
+    for fence in FENCE.finditer(PAGE.read_text("utf-8")):
+        if fence[1] is None:
+            found.append(Snippet(heading, fence[2], fence[3]))
+        else:
+            heading = fence[1]
+    return found
+
+
+@pytest.fixture(scope="module")
+def variables(api: Api) -> Mapping[str, str]:
+    """The environment that the page asks for."""
+    store = api.account()
+    return {
+        "URL": api.url,
+        "KEY_ID": store.account_key.key_id,
+        "SECRET": store.account_key.secret,
+        "APP_ID": store.app_id,
+        "APP_KEY_ID": store.app_key.key_id,
+        "APP_SECRET": store.app_key.secret,
+    }
+
+
+@pytest.mark.parametrize("snippet", snippets(), ids=lambda snippet: snippet.heading)
+def test_a_snippet_prints_what_its_comments_say(
+    snippet: Snippet, variables: Mapping[str, str]
+) -> None:
+    if snippet.language == "js" and not (shutil.which("node") and NODE_MODULES.exists()):
+        pytest.skip("needs node and npm's packages: run `make .venv/clients`")
+    done = subprocess.run(  # noqa: S603 - the page's own code
+        [*COMMANDS[snippet.language], snippet.code],
+        cwd=HERE,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=STOP_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == PRINTS.findall(snippet.code) != []
+
+
+def test_each_library_of_the_page_has_a_snippet() -> None:
+    rows = PAGE.read_text("utf-8").partition("| Library |")[2].partition("\n\n")[0]
+    libraries = set(re.findall(r"^\| ([A-Z][^|]*?) +\|", rows, re.MULTILINE))
+    assert libraries == {snippet.heading for snippet in snippets()} - {"Use a token"}
+    assert "docs/clients.md" in {block.page for block in blocks() if block.script}
