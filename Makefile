@@ -145,8 +145,9 @@ endef
 		echo "There is no chromium here: the tests in a browser will be skipped. Install it to run them."
 	@touch $@
 
-# The clients of the Sunshine Conversations API from npm, which tests/clients run. Where there is no npm,
-# those tests are skipped and say so.
-.venv/clients: tests/clients/package-lock.json .venv/installed
+# The clients of the Sunshine Conversations API from npm and Maven Central, which tests/clients run. Where
+# there is no npm or no JDK, those tests are skipped and say so.
+.venv/clients: tests/clients/package-lock.json tests/clients/libraries.sha256 .venv/installed
 	@! command -v npm >/dev/null || npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --silent
+	@! command -v javac >/dev/null || python -m tests.clients.java_libraries .venv/java
 	@touch $@

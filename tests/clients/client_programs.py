@@ -26,6 +26,7 @@ from tests.clients.expected import Call, Refusal
 HERE: Final = Path(__file__).parent
 PROGRAMS: Final = HERE / "programs"
 NODE_MODULES: Final = HERE / "node_modules"
+JAVA_LIBRARIES: Final = HERE.parents[1] / ".venv" / "java"
 OTHERWISE: Final = 0
 """For every status without a type of its own."""
 STOP_SECONDS: Final = 300
@@ -36,13 +37,15 @@ STOP_SECONDS: Final = 300
 class Program:
     """A client's program, and what has to be there to run it.
 
-    `errors` names the type that the client raises for a status, or `OTHERWISE`.
+    `errors` names the type that the client raises for a status, or `OTHERWISE`. `lacks` lists what
+    of `expected.left_out` the client has no method for.
     """
 
     name: str
     command: Sequence[str]
     needs: Sequence[Path | str]
     errors: Mapping[int, str]
+    lacks: Sequence[str] = ()
 
     def missing(self) -> str | None:
         """Say what is not installed, if anything."""
@@ -73,7 +76,18 @@ JAVASCRIPT: Final = Program(
     ["node", NODE_MODULES / "sunshine-conversations-client"],
     {OTHERWISE: "Error"},
 )
-ALL: Final = [PYTHON, JAVASCRIPT]
+JAVA: Final = Program(
+    "Maven sunshine-conversations-client",
+    [
+        # It runs for seconds, so that compiling it well would take longer than it saves.
+        *("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
+        *("-classpath", f"{JAVA_LIBRARIES}/*", str(PROGRAMS / "SunshineClient.java")),
+    ],
+    ["javac", JAVA_LIBRARIES],
+    {OTHERWISE: "ApiException"},
+    lacks=["read Devices"],
+)
+ALL: Final = [PYTHON, JAVASCRIPT, JAVA]
 
 
 @dataclass(frozen=True)

@@ -47,14 +47,14 @@ class Report:
     outcomes: list[client_programs.Outcome]
 
 
-@pytest.fixture(scope="session", params=client_programs.ALL, ids=lambda program: program.name)
-def report(request: pytest.FixtureRequest, api: Api) -> Report:
-    """What came of each program, which runs once."""
-    program: client_programs.Program = request.param
+def report_of(
+    program: client_programs.Program, api: Api, more: Callable[[SeededStore], list[Credential]]
+) -> Report:
+    """Run a program, with more credentials than those of each kind, or skip the test."""
     if (reason := program.missing()) is not None:
         pytest.skip(reason)
     store, stranger = api.account(), api.account()
-    credentials = [*valid_credentials(store), *invalid_credentials(store)]
+    credentials = [*valid_credentials(store), *more(store), *invalid_credentials(store)]
     document = {
         "url": api.url,
         "ids": ids(store, stranger),
@@ -63,3 +63,9 @@ def report(request: pytest.FixtureRequest, api: Api) -> Report:
     return Report(
         program, {each.name: each for each in credentials}, client_programs.run(program, document)
     )
+
+
+@pytest.fixture(scope="session", params=client_programs.ALL, ids=lambda program: program.name)
+def report(request: pytest.FixtureRequest, api: Api) -> Report:
+    """What came of each program, which runs once."""
+    return report_of(request.param, api, lambda _: [])

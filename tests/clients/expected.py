@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tests.support.route_tables import FILES, ROWS, V2, VECTORS, Row
+from tests.support.route_tables import FILES, V2, VECTORS, Row, read_rows
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ CIRCUMSTANCES: Final[Mapping[str, Refusal | None]] = {
 """What a call's words after its route say of it, and how a call that the scope allows then ends."""
 OF_ANOTHER_USER: Final = "of another user"
 """Refused to a user's token only."""
-_ROWS: Final = {(row.method, row.path): row for row in ROWS}
+_ROWS: Final = {(row.method, row.path): row for route_set in FILES for row in read_rows(route_set)}
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ def test_what_is_answered_downstream_reaches_the_caller(report: Report) -> None:
 
 
 def test_each_resource_is_managed_or_read_and_written(report: Report) -> None:
-    assert left_out(outcome.call for outcome in report.outcomes) == []
+    left = left_out(outcome.call for outcome in report.outcomes)
+    assert left == list(report.program.lacks)
 
 
 def creator_of(app_id: str) -> str:
