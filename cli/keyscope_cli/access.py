@@ -1,21 +1,24 @@
-"""`keyscope access`: checks access maps before they are deployed."""
+"""`keyscope access`: access maps as code, checked and tested before they are deployed."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import keyscope.access
-from keyscope.access.access_map import GRANTEES, WEBSOCKET, AccessMap, read_access_map
+from keyscope.access.access_map import GRANTEES, WEBSOCKET, AccessMap
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
-from keyscope.access.policy import MAX_POLICY_BYTES, policy_sizes, prepare_policies
+from keyscope.access.policy import MAX_POLICY_BYTES, policy_sizes
 from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
-from keyscope.errors import Misconfigured
-from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.comparing_maps import diff
+from keyscope_cli.drafting_maps import from_openapi
+from keyscope_cli.maps.map_file import PACKAGED, Routes, load_map
 from keyscope_cli.output import Output
+from keyscope_cli.testing_maps import run_expectations
 
 app = typer.Typer(no_args_is_help=True, help="Access maps: what each scope may reach.")
-PACKAGED = Path(keyscope.access.__file__).parent / "scopes.toml"
+app.command("test")(run_expectations)
+app.command("diff")(diff)
+app.command("from-openapi")(from_openapi)
 
 
 @app.callback()
@@ -26,7 +29,7 @@ def access() -> None:
 @app.command("check")
 def check(
     file: Annotated[Path | None, typer.Argument(help="The map; else the packaged one.")] = None,
-    routes: Annotated[str, typer.Option(help="The route sets that apply, as deployed.")] = "v2",
+    routes: Routes = None,
     max_stage_length: Annotated[
         int, typer.Option(min=1, max=MAX_STAGE_LENGTH, help="The longest stage name.")
     ] = DEFAULT_MAX_STAGE_LENGTH,
@@ -37,13 +40,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
 ) -> None:
     """Check a map, list what each scope may reach, and weigh the policies."""
-    source = _text_of(file or PACKAGED)
-    try:
-        access_map = read_access_map(source, routes.split(","))
-        policies = prepare_policies(access_map, max_stage_length, region=region)
-    except Misconfigured as error:
-        message = f"{file or PACKAGED.name} is refused: {error}"
-        raise Failure(ExitStatus.NO, message, "docs/access-map.md tells the rules.") from None
+    loaded = load_map(file or PACKAGED, routes or _default_routes(file), max_stage_length, region)
+    access_map, policies = loaded.access_map, loaded.policies
     sizes = policy_sizes(policies, max_stage_length, region)
     longest_stage = policies.longest_stage_name(region)
     output = Output(as_json=as_json)
@@ -116,8 +114,5 @@ def _permission_rows(access_map: AccessMap) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {error}.") from None
+def _default_routes(file: Path | None) -> str | None:
+    return "v2" if file is None else None

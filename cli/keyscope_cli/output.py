@@ -43,6 +43,10 @@ class Output:
         text = json.dumps(value, indent=2, ensure_ascii=True).replace("\x7f", r"\u007f")
         self._out.file.write(text + "\n")
 
+    def document(self, text: str) -> None:
+        """Write a text file, whose characters are already harmless."""
+        self._out.file.write(text)
+
     def line(self, text: str = "", style: str = "") -> None:
         """Write a line of the result."""
         self._out.print(Text(shown(text), style=style))

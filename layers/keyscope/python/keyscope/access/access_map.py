@@ -80,6 +80,8 @@ WEBSOCKET = "websocket"
 do so."""
 PERMISSIONS = "permissions"
 """The table of a route set that names permissions."""
+UNDECIDED = "undecided"
+"""The list of a draft's operations that no scope has been decided for. It must be empty."""
 MAX_DESCRIPTION_LENGTH = 100
 """Characters of the description of a permission."""
 
@@ -155,6 +157,15 @@ class AccessMap:
     permissions: Mapping[str, Permission]
 
 
+class RefusedRule(Misconfigured):
+    """A rule is wrong; `number` is its line in the file, counted from 1."""
+
+    def __init__(self, number: int, text: str, reason: str) -> None:
+        super().__init__(f"access map, line {number}, {text!r}: {reason}")
+        self.number = number
+        self.reason = reason
+
+
 class _Line(NamedTuple):
     """The text of a rule, and its place in the file: a table, and a key of the table."""
 
@@ -191,12 +202,11 @@ class _Line(NamedTuple):
 
     def refuse(self, reason: str) -> NoReturn:
         """Reject the map because of this line."""
-        message = f"access map, line {self.number}, {self.text!r}: {reason}"
-        raise Misconfigured(message)
+        raise RefusedRule(self.number, self.text, reason)
 
 
 def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
-    """Read an access map and keep the named route sets.
+    """Read an access map and keep the named route sets, or the only one if none is named.
 
     Checks every set in the file, even those that are not named.
 
@@ -209,6 +219,8 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
         message = f"access map: not TOML: {error}"
         raise Misconfigured(message) from error
     rules = {line: _read_rule(line) for line in _lines(source, document)}
+    for name, table in document.items():
+        _refuse_undecided(source, name, table.get(UNDECIDED, []))
     for line, rule in rules.items():
         _refuse_reaching_others(line, rule, rules.values())
         _refuse_user_ids_of_others(line, rule, rules.values())
@@ -221,6 +233,7 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
         )
         for name, table in document.items()
     }
+    route_sets = route_sets or _only_set(document)
     for name in route_sets:
         if name not in document:
             known = ", ".join(document)
@@ -231,6 +244,13 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
         websocket_scopes=frozenset().union(*(websocket[name] for name in route_sets)),
         permissions=_merged([permissions[name] for name in route_sets]),
     )
+
+
+def _only_set(document: Collection[str]) -> list[str]:
+    if len(document) != 1:
+        message = f"access map: select one or more of its route sets: {', '.join(document)}"
+        raise Misconfigured(message)
+    return list(document)
 
 
 def _by_grantee(
@@ -256,7 +276,7 @@ def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Grantee, list[s
         message = f'access map: {route_set!r} is not a table; a route set looks like ["v2"]'
         raise Misconfigured(message)
     for name, value in table.items():
-        if name in (WEBSOCKET, PERMISSIONS):
+        if name in (WEBSOCKET, PERMISSIONS, UNDECIDED):
             continue
         if name not in _GRANTEES:
             message = f"access map: [{route_set}] holds {name!r}, which is none of {_names()}"
@@ -273,6 +293,14 @@ def _texts(where: str, value: object) -> list[str]:
 
 def _names() -> str:
     return ", ".join((WEBSOCKET, PERMISSIONS, *GRANTEES))
+
+
+def _refuse_undecided(source: str, route_set: str, value: object) -> None:
+    for text in _texts(f"[{route_set}] {UNDECIDED}", value):
+        _Line(source, (route_set,), UNDECIDED, text).refuse(
+            "it is undecided; add it to the list of each scope that may reach it, or delete it if"
+            " no key may"
+        )
 
 
 def _permissions(

@@ -11,7 +11,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/, pages `reference_policies_eva
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -137,7 +137,18 @@ def matching_statement(document: object, request: AccessRequest) -> ParsedStatem
     Raises:
         UnsupportedPolicy, ValueError: as `evaluate` does.
     """
-    applying = [s for s in _statements(document) if s.applies(request)]
+    return deciding_statement(parsed_statements(document), request)
+
+
+def deciding_statement(
+    statements: Iterable[ParsedStatement], request: AccessRequest
+) -> ParsedStatement | None:
+    """Return the statement of a parsed policy that decides, as `matching_statement` does.
+
+    Raises:
+        ValueError: a condition needs the source address, which is not an IP address.
+    """
+    applying = [s for s in statements if s.applies(request)]
     denying = [s for s in applying if s.verdict is Verdict.EXPLICITLY_DENIED]
     return next(iter(denying + applying), None)
 
@@ -164,7 +175,12 @@ def wildcard_expression(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pat
     return re.compile(head, re.DOTALL | flags)
 
 
-def _statements(document: object) -> list[ParsedStatement]:
+def parsed_statements(document: object) -> list[ParsedStatement]:
+    """Parse a policy document once, to evaluate it for many requests.
+
+    Raises:
+        UnsupportedPolicy: a member is malformed or not supported.
+    """
     where = "policy"
     members = _members(document, where, frozenset({"Version", "Statement"}))
     if members.get("Version") != VERSION:

@@ -1,4 +1,4 @@
-"""The keys that are limited to permissions, from the index that has no secret material."""
+"""All keys of the table and what they are limited to, from the index without secret material."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,6 +6,8 @@ from typing import NamedTuple
 from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.dynamodb.key_items import AttributeReader
 from keyscope.aws.dynamodb.keys import OWNER_INDEX
+
+_NOT_REVOKED = "attribute_not_exists(revoked_at)"
 
 
 class LimitedKey(NamedTuple):
@@ -17,15 +19,25 @@ class LimitedKey(NamedTuple):
 
 def limited_keys(client: DynamoDbClient, keys_table: str) -> Iterator[LimitedKey]:
     """Yield all limited keys. Raises `Unavailable` (`DAMAGED_RECORD`), and botocore's errors."""
+    return _keys(client, keys_table, f"attribute_exists(permission_names) AND {_NOT_REVOKED}")
+
+
+def all_keys(client: DynamoDbClient, keys_table: str) -> Iterator[LimitedKey]:
+    """Yield all keys that are not revoked; one without permissions is not limited to any.
+
+    Raises what `limited_keys` does.
+    """
+    return _keys(client, keys_table, _NOT_REVOKED)
+
+
+def _keys(client: DynamoDbClient, keys_table: str, wanted: str) -> Iterator[LimitedKey]:
     start: dict[str, object] = {}
     while True:
         page = client.scan(
             TableName=keys_table,
             IndexName=OWNER_INDEX,
             ProjectionExpression="key_id, permission_names",
-            FilterExpression=(
-                "attribute_exists(permission_names) AND attribute_not_exists(revoked_at)"
-            ),
+            FilterExpression=wanted,
             **start,
         )
         for reader in map(AttributeReader, page["Items"]):

@@ -1,0 +1,66 @@
+"""Access maps read from files, with their policies prepared as an authorizer prepares them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+import keyscope.access
+from keyscope.access.access_map import AccessMap, read_access_map
+from keyscope.access.method_arn import LONGEST_REGION
+from keyscope.access.policy import Policies, prepare_policies
+from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
+from keyscope.errors import Misconfigured
+from keyscope_cli.failures import ExitStatus, Failure
+
+PACKAGED: Final = Path(keyscope.access.__file__).parent / "scopes.toml"
+
+Routes = Annotated[
+    str | None,
+    typer.Option(help="The route sets that apply, as deployed; a map with one set needs none."),
+]
+"""The option that selects route sets, separated by commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMap:
+    """The selected route sets of an access map, and their policies."""
+
+    access_map: AccessMap
+    policies: Policies
+
+
+def load_map(
+    file: Path,
+    routes: str | None,
+    max_stage_length: int = DEFAULT_MAX_STAGE_LENGTH,
+    region: str = LONGEST_REGION,
+) -> LoadedMap:
+    """Load a map as an authorizer does at its start.
+
+    `routes` are route sets separated by commas; a map that has only one needs none.
+
+    Raises:
+        Failure: the file cannot be read, or an authorizer would refuse the map.
+    """
+    name = file.name if file == PACKAGED else str(file)
+    try:
+        access_map = read_access_map(text_of(file), routes.split(",") if routes else [])
+        policies = prepare_policies(access_map, max_stage_length, region=region)
+    except Misconfigured as error:
+        message = f"{name} is refused: {error}"
+        raise Failure(ExitStatus.NO, message, "docs/access-map.md lists the rules.") from None
+    return LoadedMap(access_map, policies)
+
+
+def text_of(file: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {error}.") from None
