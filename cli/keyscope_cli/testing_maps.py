@@ -50,23 +50,25 @@ def run_expectations(
 
 
 def _show_outcomes(output: Output, outcomes: Sequence[Outcome]) -> None:
-    """Show a row for each request that is decided as expected, and each decision that is not."""
     by_request: dict[int, list[Outcome]] = {}
     for each in outcomes:
         by_request.setdefault(id(each.expectation), []).append(each)
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for found in by_request.values():
-        asked = (found[0].expectation.request, ", ".join(found[0].expectation.permissions or ()))
-        failed = [each for each in found if not each.passed]
-        if failed:
-            rows += [
-                ("failed", *asked, each.caller.name, expected_of(each), each.found)
-                for each in failed
-            ]
-        else:
-            allowed = [each.caller.name for each in found if each.decision.allowed]
-            rows.append(("passed", *asked, ", ".join(allowed) or "no caller", "allowed", ""))
-    output.table(("verdict", "request", "permissions", "caller", "expected", "found"), rows)
+        wrong = [each for each in found if not each.passed]
+        rows.append(
+            (
+                "failed" if wrong else "passed",
+                found[0].expectation.request,
+                ", ".join(found[0].expectation.permissions or ()),
+                ", ".join(each.caller.name for each in found if each.decision.allowed),
+                "; ".join(
+                    f"{each.caller.name} is to be {expected_of(each)}, but is {each.found}"
+                    for each in wrong
+                ),
+            )
+        )
+    output.table(("verdict", "request", "permissions", "allowed for", "unexpected"), rows)
 
 
 def _outcome_members(outcome: Outcome) -> dict[str, object]:

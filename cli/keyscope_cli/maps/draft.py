@@ -21,7 +21,7 @@ from keyscope.access.access_map import (
 )
 from keyscope.access.grants import grants_of, permitted_of
 from keyscope.access.method_arn import MAX_STAGE_LENGTH, longest_api_stage
-from keyscope.access.policy import Fit, Policies
+from keyscope.access.policy import OWN_KEY_PATH, Fit, Policies
 from keyscope.model.scopes import SCOPES, Scope
 from keyscope_cli.maps.decisions import (
     CALLERS,
@@ -66,14 +66,14 @@ class DraftRule(NamedTuple):
         """The path as it is written in a map."""
         return "/" + "/".join((*self.segments, "*") if self.subtree else self.segments)
 
-    def covers(self, method: str, segments: tuple[str, ...]) -> bool:
-        """Return whether a policy may allow an operation because of this rule."""
-        depth = len(self.segments)
-        return (
-            method == self.method
-            and self.segments == segments[:depth]
-            and (self.subtree or len(segments) == depth)
+    def covers(self, path: str) -> bool:
+        """Return whether a policy may allow a path because of this rule."""
+        own = "/" + "/".join(self.segments)
+        rest = path.removeprefix(own)
+        is_below = self.subtree and (
+            rest.startswith("/") or own.endswith(tuple(_OPEN[self.grantee]))
         )
+        return path.startswith(own) and (not rest or is_below)
 
 
 class Draft(NamedTuple):
@@ -144,23 +144,29 @@ class _Drafting:
         except RefusedRule as error:
             return {rule_of_line[error.number]: error.reason}
         decisions = Decisions(_unlimited(access_map))
-        reached: dict[DraftRule, list[str]] = {}
+        reached: dict[DraftRule, dict[str, None]] = {}
         for operation in self.operations:
-            segments = self._segments(operation)
-            others = [each for each in CALLERS if each not in _callers_of(operation)]
-            for caller in others:
-                if operation.is_public or not self._allows(decisions, caller, operation):
-                    continue
-                for rule in rules:
-                    applies = caller in CALLERS_BY_NAME[rule.grantee.value]
-                    names = reached.setdefault(rule, []) if applies else []
-                    if applies and rule.covers(operation.method, segments):
-                        names.append(name_of(operation))
-        return {
-            rule: f"it also reaches {', '.join(dict.fromkeys(names))}"
-            for rule, names in reached.items()
-            if names
-        }
+            if operation.is_public or operation.path == OWN_KEY_PATH:
+                continue
+            for caller in CALLERS:
+                if caller not in _callers_of(operation) and self._allows(
+                    decisions, caller, operation
+                ):
+                    for rule in self._reasons(rules, caller, operation):
+                        reached.setdefault(rule, {})[name_of(operation)] = None
+        return {rule: f"it also reaches {', '.join(names)}" for rule, names in reached.items()}
+
+    def _reasons(
+        self, rules: list[DraftRule], caller: Caller, operation: Operation
+    ) -> list[DraftRule]:
+        """Return the rules because of which a caller reaches an operation; if unsure, too many."""
+        applying = [
+            rule
+            for rule in rules
+            if rule.method == operation.method and caller in CALLERS_BY_NAME[rule.grantee.value]
+        ]
+        path = "/" + "/".join(self._segments(operation))
+        return [rule for rule in applying if rule.covers(path)] or applying
 
     def _allows(self, decisions: Decisions, caller: Caller, operation: Operation) -> bool:
         path = "/" + "/".join(self._segments(operation))

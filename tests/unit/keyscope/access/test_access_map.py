@@ -84,7 +84,7 @@ def test_a_set_that_is_not_selected_grants_nothing() -> None:
         ("app", "GET /apps/{appId}/%2e", "is no path segment"),
         ("app", "GET /apps/{appId}/${x}", "is no path segment"),
         ("app", "GET /apps/*", "it reaches /apps/{appId}"),
-        ("app", "GET /*", "it reaches /apps/{appId}"),
+        ("app", "GET /*", "a subtree needs a segment before /*"),
         ("account", "GET /apps/*", "it reaches /apps/{appId}"),
         ("appUser", "GET /apps/{appId}/*", "it reaches /apps/{appId}/users/{userId}"),
         ("appUser", "GET /apps/{appId}/users/*", "it reaches /apps/{appId}/users/{userId}"),
@@ -149,6 +149,26 @@ def test_a_rule_that_reaches_what_never_takes_away_is_refused_unless_a_policy_de
 )
 def test_a_map_of_another_shape_is_refused(source: str, reason: str) -> None:
     assert reason in refusal_of(source)
+
+
+def test_a_map_with_one_set_needs_no_selection() -> None:
+    assert read_access_map(GOOD, []) == read_access_map(GOOD, ["main"])
+
+
+def test_a_map_with_several_sets_needs_one() -> None:
+    with pytest.raises(Misconfigured, match="select one or more of its route sets: v2"):
+        read_access_map(PACKAGED, [])
+
+
+def test_a_map_with_undecided_operations_is_refused_even_in_a_set_that_is_not_selected() -> None:
+    draft = GOOD + '["draft"]\nundecided = [\n    "GET /orders/{orderId}",\n]\n'
+    told = refusal_of(draft)
+    assert told.startswith("access map, line 8, 'GET /orders/{orderId}': it is undecided")
+    assert read_access_map(GOOD + '["draft"]\nundecided = []\n', ["main"]).rules[Scope.APP]
+
+
+def test_the_list_of_undecided_operations_is_a_list() -> None:
+    assert "undecided must be a list of strings" in refusal_of(GOOD + "undecided = 1\n")
 
 
 def test_a_route_set_that_is_not_there_is_named_with_those_that_are() -> None:

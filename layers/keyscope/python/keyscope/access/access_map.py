@@ -420,6 +420,10 @@ def _websocket_scopes(route_set: str, table: object) -> frozenset[Scope]:
 def _read_rule(line: _Line) -> Rule:
     methods, path = _methods_and_path(line)
     segments, subtree = _segments(path)
+    if not segments:
+        line.refuse(
+            "a subtree needs a segment before /*, or it would reach the management API, too"
+        )
     for segment in segments:
         if segment not in _PLACEHOLDERS[line.grantee]:
             _check_literal(line, segment, line.grantee, _PLACEHOLDERS[line.grantee])
