@@ -1,7 +1,7 @@
 """How a command ends: the exit statuses, and the one exception that carries them.
 
-0    success; for `explain`, `access check` and `doctor`: it passes, it is sound
-1    the result is negative: refused, forbidden, unsound
+0    success; for `explain`, `access` and `doctor`: it passes, it is sound, nothing changes
+1    the result is negative: refused, forbidden, unsound, not as expected, changed
 2    the command was used wrongly; no request was sent
 3    your own credential was refused, or may not do what you asked for
 4    the request was understood but not carried out: not found, not valid, not possible now

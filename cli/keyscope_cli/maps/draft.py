@@ -201,12 +201,14 @@ class _Drafting:
 def _why_unassigned(operation: Operation) -> str:
     """Return why a document assigns an operation to no caller, or nothing if it assigns it."""
     if operation.is_public:
-        return "needs no credential; delete this line if its route has no authorizer"
+        return "The document requires no credential. Delete a line if its route has no authorizer."
     if operation.names is None:
-        return "the document does not say who may call it"
+        return "The document does not say who may call it."
     if not known_names(operation):
-        named = ", ".join(sorted(operation.names)) or "no scope"
-        return f"the document names {named}, and Keyscope has {', '.join(GRANTEES)}"
+        if not operation.names:
+            return "The document names no scope."
+        named = " and ".join(sorted(operation.names))
+        return f"The document names {named}, which is no scope of Keyscope."
     return ""
 
 

@@ -83,9 +83,11 @@ def _undecided(draft: Draft) -> Iterator[str]:
         named = ", ".join(map(name_of, operations))
         yield from _indented(_comment(f"{rule.grantee.value}, for {named}: {draft.reasons[rule]}"))
         yield f"    {toml_text(f'{rule.method} {rule.path}')},"
-    for operation, reason in draft.unassigned.items():
-        yield from _indented(_comment(f"{name_of(operation)}: {reason}"))
-        yield f"    {toml_text(f'{operation.method} {operation.path}')},"
+    for reason in dict.fromkeys(draft.unassigned.values()):
+        yield from _indented(_comment(reason))
+        for operation in (each for each, why in draft.unassigned.items() if why == reason):
+            text = toml_text(f"{operation.method} {operation.path}")
+            yield f"    {text},  # {shown(name_of(operation))}"
 
 
 def _comment(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The operations of an OpenAPI document (3.x) or a Swagger document (2.0), in YAML or JSON."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +44,18 @@ def read_api_description(file: Path) -> ApiDescription:
     Raises:
         Failure: it is neither OpenAPI nor Swagger, or an operation cannot be read.
     """
+    text = text_of(file)
     try:
-        document: object = yaml.load(text_of(file), yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise Failure(ExitStatus.USAGE, f"{file} is neither YAML nor JSON: {error}.") from None
+        # YAML 1.1 does not contain all of JSON: it refuses escaped surrogates.
+        document: object = json.loads(text) if text.lstrip().startswith("{") else _of_yaml(text)
+    except (ValueError, yaml.YAMLError) as error:
+        why = " ".join(str(error).split())
+        raise Failure(ExitStatus.USAGE, f"{file} is neither YAML nor JSON: {why}.") from None
     return _Reader(file).description(document)
+
+
+def _of_yaml(text: str) -> object:
+    return yaml.load(text, yaml.CSafeLoader)  # noqa: S506 - a safe loader
 
 
 @dataclass(frozen=True, slots=True)

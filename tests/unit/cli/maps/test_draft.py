@@ -86,8 +86,8 @@ def test_a_rule_that_would_reach_an_operation_of_others_is_undecided(tmp_path: P
     comments = " ".join(done.out.replace("\n    #", "").split())
     assert "app, for ChangeOrder: it also reaches ChangeNotes" in comments
     assert "account, for GetProject, ListOrders, GetOrder: it also reaches ListNotes" in comments
-    assert "ChangeNotes: the document names partner, and Keyscope has" in comments
-    assert "Health: needs no credential" in comments
+    assert "The document names partner, which is no scope of Keyscope." in comments
+    assert "The document requires no credential." in comments
 
 
 def test_every_operation_is_named_in_the_draft(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
 
 def test_swagger_and_json_are_read_too(tmp_path: Path) -> None:
     path = {"put": {"security": [{"basic": ["app"]}, {"bearer": ["account"]}]}}
-    text = json.dumps({"swagger": "2.0", "info": {"title": "Old"}, "paths": {"/v1/x": path}})
+    text = json.dumps({"swagger": "2.0", "info": {"title": "\U0001f511"}, "paths": {"/v1/x": path}})
     found = map_of(drafted(tmp_path, text))
     assert found == {"app": ["PUT /v1/x"], "account": ["PUT /v1/x"]}
 
@@ -149,9 +149,9 @@ def test_swagger_and_json_are_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("operation", "told"),
     [
-        ("{}", "the document does not say who may call it"),
-        ("{security: [{}, {key: [app]}]}", "needs no credential"),
-        ("{security: [{key: []}]}", "the document names no scope"),
+        ("{}", "The document does not say who may call it."),
+        ("{security: [{}, {key: [app]}]}", "The document requires no credential."),
+        ("{security: [{key: []}]}", "The document names no scope."),
     ],
 )
 def test_an_operation_without_a_scope_is_undecided(
@@ -197,6 +197,7 @@ def test_texts_of_the_document_cannot_leave_their_comment(tmp_path: Path) -> Non
     ("text", "told"),
     [
         ("[", "is neither YAML nor JSON"),
+        ("{", "is neither YAML nor JSON"),
         ("1", "The document is not an object"),
         ("info: {}", "has neither the member openapi nor swagger"),
         ("openapi: 3.0.0\npaths: []", "paths is not an object"),
