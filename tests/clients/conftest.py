@@ -6,6 +6,8 @@ from typing import Final
 
 import pytest
 
+from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.model.ids import OwnerType
 from local.emulators.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, served_stack
@@ -35,7 +37,18 @@ def api() -> Iterator[Api]:
         backend = replace(loaded.functions[BACKEND], handler=answer)
         behind = replace(loaded, functions={**loaded.functions, BACKEND: backend})
         with served_stack(behind, 0) as served:
-            yield Api(served.urls[0], lambda: seed(operations))
+            yield Api(served.urls[0], lambda: account_with_a_full_app(operations))
+
+
+def account_with_a_full_app(operations: Provisioning) -> SeededStore:
+    """Fill an account, and let the app of its service account have ten keys.
+
+    Clients that created as many would take seconds.
+    """
+    store = seed(operations)
+    for _ in range(10):
+        operations.create_key(OwnerType.APP, store.service_account_app_id, KeyRequest())
+    return store
 
 
 @dataclass(frozen=True)

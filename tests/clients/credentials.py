@@ -92,5 +92,6 @@ def ids(store: SeededStore, stranger: SeededStore) -> Mapping[str, str]:
         "downstreamId": ID,
         "unusedKeyId": store.cidr_key.key_id,
         "strangersAppId": stranger.app_id,
+        "fullAppId": store.service_account_app_id,
         "serviceAccountId": store.service_account_id,
     }

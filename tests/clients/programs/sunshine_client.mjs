@@ -95,17 +95,17 @@ async function manageIntegrationKeys(attempt, keys, appId) {
   await attempt(`DELETE ${path}/{keyId}`, () => keys.deleteCustomIntegrationKey(...one));
 }
 
-// Uses a created key, uses a deleted one, and creates too many.
+// Uses a created key, uses a deleted one, and creates one too many.
 async function useKeys(attempt, keys, appId) {
-  const create = () => keys.createAppKey(appId, { displayName: "Second" });
+  const body = { displayName: "Second" };
   for (const call of ["with a created key", "with a deleted key"]) {
-    const { key } = await create();
+    const { key } = await keys.createAppKey(appId, body);
     if (call === "with a deleted key") await keys.deleteAppKey(appId, key.id);
     const apps = new AppsApi(connect({ keyId: key.id, secret: key.secret }));
     await attempt(`GET ${APP} ${call}`, () => apps.getApp(appId));
   }
-  for (let count = 1; count < 10; count += 1) await create();
-  await attempt(`POST ${APP}/keys an eleventh time`, create);
+  const eleventh = () => keys.createAppKey(ids.fullAppId, body);
+  await attempt(`POST ${APP}/keys an eleventh time`, eleventh);
 }
 
 // This version of the client sends only the first member of `page`.
