@@ -19,7 +19,8 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Final, cast
 
-from local.template.function_loader import FunctionFailed, LocalFunction
+from local.template.function_failure import FunctionFailed
+from local.template.function_loader import LocalFunction
 from local.template.intrinsics import PSEUDO_PARAMETERS, Json, TemplateError
 from local.template.stack import Stack, properties_of
 

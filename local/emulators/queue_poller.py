@@ -18,7 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.emulators.queues import queue_url_of
 from local.emulators.tables import REGION, local_client
-from local.template.function_loader import FunctionFailed, LocalFunction
+from local.template.function_failure import FunctionFailed
+from local.template.function_loader import LocalFunction
 from local.template.intrinsics import Json, TemplateError
 from local.template.stack import Stack
 

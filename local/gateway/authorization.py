@@ -25,7 +25,8 @@ from local.gateway.platform_behaviour import without_conditions
 from local.gateway.request import CacheUse, GatewayRequest, MatchedRoute
 from local.gateway.responses import NotAnswered, ResponseType
 from local.gateway.result_cache import ResultCache
-from local.template.function_loader import FunctionFailed, LocalFunction
+from local.template.function_failure import FunctionFailed
+from local.template.function_loader import LocalFunction
 
 ACTION = "execute-api:Invoke"
 UNAUTHORIZED_MESSAGE = "Unauthorized"

@@ -20,7 +20,8 @@ from starlette.types import ASGIApp
 from local.emulators.listening_program import LOOPBACK
 from local.gateway.api_definition import ApiKind
 from local.gateway.gateway import Gateway
-from local.template.function_loader import FunctionFailed, LocalFunction
+from local.template.function_failure import FunctionFailed
+from local.template.function_loader import LocalFunction
 
 SIGNED_BY_AN_SDK = "AWS4-HMAC-SHA256 "
 """The beginning of every AWS client's `Authorization`, which no page in a browser can send."""

@@ -18,7 +18,8 @@ from local.gateway.responses import NotAnswered, ResponseType, error_answer
 from local.gateway.result_cache import ResultCache
 from local.gateway.route_table import find_route
 from local.gateway.usage_plans import UsageMeter
-from local.template.function_loader import FunctionFailed, LocalFunction
+from local.template.function_failure import FunctionFailed
+from local.template.function_loader import LocalFunction
 
 _METHOD_OVERRIDE: Final = "x-http-method-override"
 _log = logging.getLogger("keyscope.local.gateway")

@@ -6,34 +6,35 @@ from typing import cast
 
 from local.template.function_loader import FUNCTION_TYPE
 from local.template.intrinsics import Json, TemplateError
-from local.template.stack import Stack, load_stack
+from local.template.stack import LOCAL_BUCKET, Stack, code_folder_of, load_stack
 
 
 def attach(stack: Stack, template: Path) -> Stack:
     """Return the stack with the resources of another template, which imports the stack's exports.
 
     Raises:
-        TemplateError: both have a resource of the same name, or the template cannot be loaded.
+        TemplateError: both have a resource of the same name, the template cannot be loaded, or a
+            function's code is not in a folder.
     """
     other = load_stack(template, imports=stack.exports)
     if common := sorted(stack.resources.keys() & other.resources.keys()):
         message = f"Both templates have {', '.join(common)}; here their names must differ"
         raise TemplateError(message)
     added = {
-        name: _with_absolute_code(resource, other.folder)
+        name: _with_absolute_code(other, name, resource)
         for name, resource in other.resources.items()
     }
     return replace(
         stack,
         resources={**stack.resources, **added},
         physical_ids={**stack.physical_ids, **other.physical_ids},
+        attached=frozenset(added),
     )
 
 
-def _with_absolute_code(resource: Json, folder: Path) -> Json:
+def _with_absolute_code(stack: Stack, name: str, resource: Json) -> Json:
     if resource["Type"] != FUNCTION_TYPE:
         return resource
-    properties = cast("Json", resource["Properties"])
-    code = cast("Json", properties["Code"])
-    absolute = {**code, "S3Key": str((folder / str(code["S3Key"])).resolve())}
-    return {**resource, "Properties": {**properties, "Code": absolute}}
+    folder = code_folder_of(stack, name).resolve()
+    code = {"S3Bucket": LOCAL_BUCKET, "S3Key": str(folder)}
+    return {**resource, "Properties": {**cast("Json", resource["Properties"]), "Code": code}}

@@ -58,7 +58,7 @@ class Resolver:
         Raises:
             TemplateError: it is something else.
         """
-        return _as_text(self._resolve(value, where), where)
+        return text_of(self._resolve(value, where), where)
 
     def holds(self, condition: object, where: str) -> bool:
         """Evaluate a condition: its name, or one of the condition functions.
@@ -158,7 +158,7 @@ class Resolver:
             resource, _, attribute = name.partition(".")
             if attribute:
                 return self._of_resource(resource, attribute, where)
-            return _as_text(self.reference(name, where), where)
+            return text_of(self.reference(name, where), where)
 
         # `${!name}` is an escaped literal `${name}`.
         return _VARIABLE.sub(value_of, str(template)).replace("${!", "${")
@@ -192,7 +192,12 @@ def _list(value: object, where: str) -> Sequence[object]:
     return value
 
 
-def _as_text(value: object, where: str) -> str:
+def text_of(value: object, where: str) -> str:
+    """Return text, or what CloudFormation makes of a number or boolean without quotes.
+
+    Raises:
+        TemplateError: it is something else; `where` names the place.
+    """
     match value:
         case str():
             return value
@@ -203,6 +208,24 @@ def _as_text(value: object, where: str) -> str:
         case _:
             message = f"{where}: text was expected, not {value!r}"
             raise TemplateError(message)
+
+
+def is_true(value: object) -> bool:
+    """Return whether a value is true, which a template may write with or without quotes."""
+    return str(value).lower() == "true"
+
+
+def whole_number(value: object, where: str) -> int:
+    """Return a whole number, which a template may write with or without quotes.
+
+    Raises:
+        TemplateError: it is something else; `where` names the place.
+    """
+    text = text_of(value, where)
+    if not re.fullmatch(r"[0-9]+(\.0+)?", text):
+        message = f"{where}: a whole number was expected, not {value!r}"
+        raise TemplateError(message)
+    return int(text.partition(".")[0])
 
 
 def _stable(name: str, length: int) -> str:
@@ -248,6 +271,16 @@ def _queue_url(name: str, properties: Json, resolver: Resolver) -> str:
     return f"https://sqs.{region}.{PSEUDO_PARAMETERS['AWS::URLSuffix']}/{account}/{queue}"
 
 
+def _function_name(name: str, properties: Json, resolver: Resolver) -> str:
+    if "FunctionName" not in properties:
+        return f"{_STACK}-{name}"
+    return _property("FunctionName")(name, properties, resolver)
+
+
+def _function_arn(name: str, properties: Json, resolver: Resolver) -> str:
+    return f"arn:aws:lambda:{_ACCOUNT}:function:{_function_name(name, properties, resolver)}"
+
+
 def _api_id(name: str, _properties: Json, _resolver: Resolver) -> str:
     return _stable(name, 10)
 
@@ -275,15 +308,14 @@ _ATTRIBUTES: Final[Mapping[tuple[str, str], Callable[[str, Json, Resolver], str]
     ("AWS::IAM::Role", "Arn"): _named(
         f"arn:aws:iam::{PSEUDO_PARAMETERS['AWS::AccountId']}:role/{_STACK}-{{name}}"
     ),
+    ("AWS::IAM::Role", "Ref"): _named(f"{_STACK}-{{name}}"),
     ("AWS::KMS::Key", "Arn"): lambda name, _properties, _resolver: (
         f"arn:aws:kms:{_ACCOUNT}:key/{_stable(name, 32)}"
     ),
     ("AWS::KMS::Key", "Ref"): lambda name, _properties, _resolver: _stable(name, 32),
     ("AWS::Lambda::Alias", "Ref"): _alias_arn,
-    ("AWS::Lambda::Function", "Arn"): _named(
-        f"arn:aws:lambda:{_ACCOUNT}:function:{_STACK}-{{name}}"
-    ),
-    ("AWS::Lambda::Function", "Ref"): _named(f"{_STACK}-{{name}}"),
+    ("AWS::Lambda::Function", "Arn"): _function_arn,
+    ("AWS::Lambda::Function", "Ref"): _function_name,
     ("AWS::Lambda::LayerVersion", "Ref"): _named(f"arn:aws:lambda:{_ACCOUNT}:layer:{{name}}:1"),
     ("AWS::Lambda::Version", "Version"): _named("1"),
     ("AWS::Logs::LogGroup", "Arn"): _log_group_arn,

@@ -17,13 +17,21 @@ from boto3 import Session
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
+from yaml import YAMLError
 
-from local.template.intrinsics import PSEUDO_PARAMETERS, Json, Resolver, TemplateError
+from local.template.intrinsics import (
+    PSEUDO_PARAMETERS,
+    Json,
+    Resolver,
+    TemplateError,
+    text_of,
+)
 from local.template.yaml_reader import parse_yaml
 
-_LOCAL_BUCKET: Final = "local"
+LOCAL_BUCKET: Final = "local"
 """SAM translates only uploaded code, so each code folder becomes an object in this bucket."""
 _CODE_PROPERTIES: Final = ("CodeUri", "ContentUri")
+_SECTIONS: Final = ("Conditions", "Globals", "Outputs", "Parameters", "Resources", "Rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,8 @@ class Stack:
 
     `resources` maps logical ids to `{"Type", "Properties", ...}`. Resources and outputs whose
     condition is false are left out. `exports` are keyed by their names without the stack's name.
-    `folder` contains the template.
+    `folder` contains the template. `attached` are the logical ids of the resources that another
+    template added, whose own exports are not in `exports`.
     """
 
     folder: Path
@@ -41,6 +50,7 @@ class Stack:
     physical_ids: Mapping[str, str]
     outputs: Mapping[str, str]
     exports: Mapping[str, str]
+    attached: frozenset[str] = frozenset()
 
 
 def load_stack(
@@ -53,10 +63,10 @@ def load_stack(
     `imports` are another stack's exports.
 
     Raises:
-        TemplateError: a parameter breaks its own or the template's rules, SAM rejects the
-            template, or the template uses what the local run does not support.
+        TemplateError: the file is not a template, a parameter breaks its own or the template's
+            rules, SAM rejects the template, or it uses what the local run does not support.
     """
-    source: dict[str, object] = parse_yaml(template.read_text("utf-8"))
+    source = read_template(template)
     values = _parameter_values(_section(source, "Parameters"), parameters or {})
     translated = translate(source, values)
     resolver = Resolver(
@@ -65,6 +75,7 @@ def load_stack(
         _resources(_section(translated, "Resources")),
         imports or {},
     )
+    _refuse_websockets(resolver.resources)
     _check_rules(_section(translated, "Rules"), resolver)
     present = {
         name: resource
@@ -90,13 +101,65 @@ def load_stack(
             for name in present
             if resolver.has_reference(name)
         },
-        outputs={name: str(output["Value"]) for name, output in outputs.items()},
+        outputs={
+            name: text_of(output.get("Value"), f"Outputs.{name}")
+            for name, output in outputs.items()
+        },
         exports={
-            str(cast("Json", output["Export"])["Name"]).removeprefix(own_name): str(output["Value"])
-            for output in outputs.values()
+            str(cast("Json", output["Export"])["Name"]).removeprefix(own_name): text_of(
+                output["Value"], f"Outputs.{name}"
+            )
+            for name, output in outputs.items()
             if "Export" in output
         },
     )
+
+
+def read_template(template: Path) -> dict[str, object]:
+    """Read the YAML of a template.
+
+    Raises:
+        TemplateError: the file cannot be read, is not YAML, or is not shaped as a template.
+    """
+    try:
+        source: object = parse_yaml(template.read_text("utf-8"))
+    except OSError as error:
+        message = f"{template} cannot be read: {error.strerror}"
+        raise TemplateError(message) from error
+    except (YAMLError, ValueError) as error:
+        message = f"{template} is not YAML: {error}"
+        raise TemplateError(message) from error
+    if not isinstance(source, dict) or not source.get("Resources"):
+        message = f"{template} is not a template: it has no Resources"
+        raise TemplateError(message)
+    for name in _SECTIONS:
+        _check_shape(source.get(name, {}), f"{template}: {name}")
+    for name, resource in source["Resources"].items():
+        _check_resource(resource, f"{template}: Resources.{name}")
+    return source
+
+
+def _check_shape(value: object, where: str) -> None:
+    if not isinstance(value, dict):
+        message = f"{where} is not a mapping"
+        raise TemplateError(message)
+
+
+def _check_resource(resource: object, where: str) -> None:
+    _check_shape(resource, where)
+    members = cast("Json", resource)
+    if not isinstance(members.get("Type"), str):
+        message = f"{where} has no Type"
+        raise TemplateError(message)
+    _check_shape(members.get("Properties", {}), f"{where}.Properties")
+
+
+def _refuse_websockets(resources: Mapping[str, Json]) -> None:
+    for name, resource in resources.items():
+        properties = cast("Json", resource.get("Properties", {}))
+        if properties.get("ProtocolType") == "WEBSOCKET":
+            message = f"{name} is a WebSocket API; REST and HTTP APIs alone are served here"
+            raise TemplateError(message)
 
 
 def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Json:
@@ -106,11 +169,11 @@ def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Js
         TemplateError: SAM rejects the template; the text contains its reasons.
     """
     template = copy.deepcopy(dict(source))
-    for resource in _resources(_section(template, "Resources")).values():
-        properties = cast("dict[str, object]", resource.get("Properties", {}))
+    for properties in _sources_of_code(template):
         for name in _CODE_PROPERTIES:
-            if name in properties:
-                properties[name] = f"s3://{_LOCAL_BUCKET}/{properties[name]}"
+            place = properties.get(name)
+            if isinstance(place, str) and not place.startswith("s3://"):
+                properties[name] = f"s3://{LOCAL_BUCKET}/{place}"
     try:
         with _quiet():
             translator = Translator({}, Parser(), boto_session=_session())
@@ -119,7 +182,19 @@ def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Js
         reasons = "; ".join(cause.message for cause in error.causes)
         message = f"SAM refuses the template: {reasons}"
         raise TemplateError(message) from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # SAM checks most of a template's shape, but not all of it.
+        message = f"SAM does not understand the template: {type(error).__name__}: {error}"
+        raise TemplateError(message) from error
     return cast("Json", translated)
+
+
+def _sources_of_code(template: Mapping[str, object]) -> Iterator[dict[str, object]]:
+    for resource in _resources(_section(template, "Resources")).values():
+        yield cast("dict[str, object]", resource.get("Properties", {}))
+    for defaults in _section(template, "Globals").values():
+        if isinstance(defaults, dict):
+            yield defaults
 
 
 def properties_of(stack: Stack, logical_id: str) -> Json:
@@ -138,13 +213,27 @@ def environment_of(stack: Stack, logical_id: str) -> Mapping[str, str]:
     """Return a function's environment variables."""
     environment = cast("Json", properties_of(stack, logical_id).get("Environment", {}))
     variables = cast("Json", environment.get("Variables", {}))
-    return {name: str(value) for name, value in variables.items()}
+    return {
+        name: text_of(value, f"{logical_id}: the variable {name}")
+        for name, value in variables.items()
+    }
 
 
 def code_folder_of(stack: Stack, logical_id: str) -> Path:
-    """Return the folder that a function's `CodeUri` names."""
-    code = cast("Json", properties_of(stack, logical_id)["Code"])
-    return stack.folder / str(code["S3Key"])
+    """Return the folder of a function's code, which may not exist.
+
+    Raises:
+        TemplateError: the code is elsewhere: in the template, in a bucket, in an image.
+    """
+    match properties_of(stack, logical_id).get("Code"):
+        # Without SAM, `aws cloudformation package` takes a folder's path here.
+        case str(path):
+            return stack.folder / path
+        case {"S3Bucket": bucket, "S3Key": str(path)} if bucket == LOCAL_BUCKET:
+            return stack.folder / path
+        case _:
+            message = f"{logical_id}: only code in a folder runs here; let CodeUri name the folder"
+            raise TemplateError(message)
 
 
 def physical_id_of(stack: Stack, logical_id: str) -> str:
@@ -174,7 +263,7 @@ def _parameter_value(name: str, declaration: Json, given: Mapping[str, str]) -> 
     if name not in given and "Default" not in declaration:
         message = f"The parameter {name} has no default, so it must be given"
         raise TemplateError(message)
-    value = given.get(name, str(declaration.get("Default")))
+    value = given[name] if name in given else text_of(declaration["Default"], f"Parameters.{name}")
     for rule, is_kept in _PARAMETER_RULES.items():
         if rule in declaration and not is_kept(value, declaration[rule]):
             message = f"The parameter {name} cannot be {value!r}: {rule} is {declaration[rule]!r}"
@@ -188,7 +277,9 @@ def _is_number(value: str) -> bool:
 
 _PARAMETER_RULES: Final[Mapping[str, Callable[[str, object], bool]]] = {
     "Type": lambda value, kind: kind == "String" or (kind == "Number" and _is_number(value)),
-    "AllowedValues": lambda value, allowed: value in map(str, cast("list[object]", allowed)),
+    "AllowedValues": lambda value, allowed: (
+        value in [text_of(each, "AllowedValues") for each in cast("list[object]", allowed)]
+    ),
     "AllowedPattern": lambda value, pattern: re.fullmatch(str(pattern), value) is not None,
     "MinLength": lambda value, least: len(value) >= int(str(least)),
     "MaxLength": lambda value, most: len(value) <= int(str(most)),

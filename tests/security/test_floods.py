@@ -42,7 +42,8 @@ from keyscope.model.secret import new_secret
 from local.emulators.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, served_stack
-from local.template.function_loader import FunctionFailed, LocalFunction
+from local.template.function_failure import FunctionFailed
+from local.template.function_loader import LocalFunction
 from local.tour.event_values import basic as basic_of
 from local.tour.seed import IssuedKey, local_provisioning
 from tests.support.builders import (

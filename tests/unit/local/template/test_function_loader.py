@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from local.template.function_failure import FunctionFailed, FunctionNotLoaded
 from local.template.function_loader import (
-    FunctionFailed,
     LocalContext,
     LocalFunction,
     loaded_functions,
@@ -110,7 +110,8 @@ def test_a_function_serves_one_invocation_at_a_time() -> None:
 def test_a_setting_that_a_function_misses_stops_the_load(stack: Stack) -> None:
     folder = stack.folder / "one" / "app.py"
     folder.write_text("import os\nos.environ['MISSING']", "utf-8")
-    with pytest.raises(KeyError, match="MISSING"), loaded_functions(stack, {}):
+    told = "One does not load: KeyError: 'MISSING'"
+    with pytest.raises(FunctionNotLoaded, match=told), loaded_functions(stack, {}):
         pass
 
 
