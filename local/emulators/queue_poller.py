@@ -20,7 +20,7 @@ from local.emulators.queues import queue_url_of
 from local.emulators.tables import REGION, local_client
 from local.template.function_failure import FunctionFailed
 from local.template.function_loader import LocalFunction
-from local.template.intrinsics import Json, TemplateError
+from local.template.intrinsics import Json, TemplateError, whole_number
 from local.template.stack import Stack
 
 MAPPING_TYPE: Final = "AWS::Lambda::EventSourceMapping"
@@ -128,8 +128,8 @@ def _read_event_source(
         function=by_name[function_name],
         queue_arn=arn,
         queue_url=queue_url_of(stack, arn),
-        batch_size=int(str(properties.get("BatchSize", _DEFAULT_BATCH_SIZE))),
-        window_seconds=int(str(properties.get("MaximumBatchingWindowInSeconds", 0))),
+        batch_size=whole_number(properties.get("BatchSize", _DEFAULT_BATCH_SIZE), name),
+        window_seconds=whole_number(properties.get("MaximumBatchingWindowInSeconds", 0), name),
     )
 
 

@@ -42,7 +42,10 @@ class IdentitySource:
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """An authorizer as an API attaches it. `function` is the logical id of its function."""
+    """An authorizer as an API attaches it. `function` is the logical id of its function.
+
+    `not_invocable` says what is missing if API Gateway may not invoke the function.
+    """
 
     name: str
     kind: AuthorizerKind
@@ -50,6 +53,7 @@ class Authorizer:
     identity_sources: Sequence[IdentitySource]
     ttl_seconds: int
     validation_expression: str | None = None
+    not_invocable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from local.gateway.authorizer_reader import function_of, read_authorizer
 from local.gateway.platform_behaviour import PlatformBehaviour
 from local.gateway.responses import AUTHORIZER_VARIABLE, VARIABLE, VARIABLES
 from local.gateway.usage_plan_reader import read_usage_plans
-from local.template.intrinsics import Json, TemplateError
+from local.template.intrinsics import Json, TemplateError, is_true, text_of, whole_number
 from local.template.stack import Stack, physical_id_of, properties_of
 
 _EXTENSION: Final = "x-amazon-apigateway-"
@@ -65,8 +65,19 @@ def read_apis(stack: Stack, behaviours: Mapping[ApiKind, PlatformBehaviour] = {}
         replace(api, behaviour=behaviours.get(api.kind))
         for logical_id, resource in stack.resources.items()
         if resource["Type"] in _API_TYPES
-        for api in [_read_api(stack, logical_id, _API_TYPES[str(resource["Type"])])]
+        for api in [_checked_api(stack, logical_id, _API_TYPES[str(resource["Type"])])]
     ]
+
+
+def _checked_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
+    try:
+        return _read_api(stack, logical_id, kind)
+    except KeyError as error:
+        message = f"{logical_id}: its definition lacks {error}"
+        raise TemplateError(message) from error
+    except (AttributeError, TypeError, ValueError) as error:
+        message = f"{logical_id}: its definition is not understood: {error}"
+        raise TemplateError(message) from error
 
 
 def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
@@ -77,13 +88,13 @@ def _read_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
         "Mapping[str, Json]", components.get("securitySchemes", body.get("securityDefinitions", {}))
     )
     authorizers = {
-        name: read_authorizer(stack, kind, name, scheme)
+        name: read_authorizer(stack, kind, logical_id, name, scheme)
         for name, scheme in schemes.items()
         if not _is_api_gateway_key(scheme)
     }
     key_schemes = schemes.keys() - authorizers.keys()
     stage_properties = _stage_of(stack, logical_id)
-    stage = str(stage_properties["StageName"])
+    stage = text_of(stage_properties["StageName"], f"The stage of {logical_id}")
     responses = cast("Mapping[str, Json]", body.get(_GATEWAY_RESPONSES, {}))
     cors = body.get(_CORS)
     return Api(
@@ -221,8 +232,11 @@ def _read_integration(
     stack: Stack, integration: Json, where: str
 ) -> FunctionIntegration | MockIntegration:
     match str(integration["type"]).lower():
-        case "aws_proxy" if integration.get("payloadFormatVersion") == "1.0":
-            message = f"{where}: payload format 1.0 is not supported here"
+        case "aws_proxy" if str(integration.get("payloadFormatVersion")) == "1.0":
+            message = (
+                f"{where}: payload format 1.0 is not supported here:"
+                ' set PayloadFormatVersion to "2.0"'
+            )
             raise TemplateError(message)
         case "aws_proxy":
             return FunctionIntegration(function_of(stack, integration["uri"]))
@@ -231,7 +245,7 @@ def _read_integration(
             response = responses["default"]
             parameters = cast("Mapping[str, str]", response.get("responseParameters", {}))
             return MockIntegration(
-                status=int(str(response["statusCode"])),
+                status=whole_number(response["statusCode"], where),
                 headers=_static_headers(parameters, "method.response.header."),
             )
         case other:
@@ -249,7 +263,7 @@ def _read_gateway_response(name: str, response: Json) -> GatewayResponse:
     parameters = cast("Mapping[str, str]", response.get("responseParameters", {}))
     status = response.get("statusCode")
     return GatewayResponse(
-        status=None if status is None else int(str(status)),
+        status=None if status is None else whole_number(status, f"The gateway response {name}"),
         headers=_static_headers(parameters, "gatewayresponse.header."),
         template=template,
     )
@@ -276,7 +290,7 @@ def _read_cors(cors: Json) -> Cors:
         allow_origins=origins,
         allow_methods=cast("list[str]", cors.get("allowMethods", [])),
         allow_headers=cast("list[str]", cors.get("allowHeaders", [])),
-        max_age_seconds=int(str(cors.get("maxAge", 0))),
+        max_age_seconds=whole_number(cors.get("maxAge", 0), f"{_CORS}: maxAge"),
         expose_headers=cast("list[str]", cors.get("exposeHeaders", [])),
-        allow_credentials=str(cors.get("allowCredentials")).lower() == "true",
+        allow_credentials=is_true(cors.get("allowCredentials")),
     )

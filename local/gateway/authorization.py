@@ -135,6 +135,8 @@ class Authorization:
             else request_event(self.api, request, route, identity)
         )
         cache = _use_of_cache(authorizer, hit=False)
+        if authorizer.not_invocable is not None:
+            _misconfigured(authorizer.not_invocable, cache)
         try:
             answer = self.functions[authorizer.function].invoke(event)
         except FunctionFailed as failed:

@@ -10,22 +10,26 @@ from local.gateway.api_definition import (
     IdentityPlace,
     IdentitySource,
 )
-from local.template.intrinsics import Json, TemplateError
+from local.gateway.invoke_permission import what_is_missing
+from local.template.intrinsics import Json, TemplateError, is_true, text_of, whole_number
 from local.template.stack import Stack
 
 DEFAULT_TTL_SECONDS: Final = {ApiKind.REST: 300, ApiKind.HTTP: 0}
 """How long results are cached unless the template says otherwise
 (`authorizerResultTtlInSeconds`)."""
 
-_FUNCTION_URI = re.compile(r".*:lambda:path/2015-03-31/functions/arn:[^/]*:function:([^:/]+).*")
+_FUNCTION_URI = re.compile(
+    r".*:lambda:path/2015-03-31/functions/(arn:[^/]*:function:([^:/]+)[^/]*)/invocations"
+)
 _IDENTITY_SOURCE = re.compile(
     r"(?:method\.request|\$request)\.(header|querystring)\.([A-Za-z0-9_-]+)"
 )
+_PAYLOAD_FORMAT: Final = "2.0"
 _SOURCE_ADDRESS = ("context.identity.sourceIp", "$context.identity.sourceIp")
 
 
-def read_authorizer(stack: Stack, kind: ApiKind, name: str, scheme: Json) -> Authorizer:
-    """Read a security scheme of an OpenAPI document.
+def read_authorizer(stack: Stack, kind: ApiKind, api: str, name: str, scheme: Json) -> Authorizer:
+    """Read a security scheme of the OpenAPI document of an API, by its logical id.
 
     Raises:
         TemplateError: it is not a Lambda authorizer, or one that is not supported here.
@@ -37,18 +41,24 @@ def read_authorizer(stack: Stack, kind: ApiKind, name: str, scheme: Json) -> Aut
     sources = source.split(",") if isinstance(source, str) else cast("list[str]", source)
     if authorizer_kind is AuthorizerKind.TOKEN:
         sources = [f"method.request.header.{scheme['name']}"]
-    ttl_seconds = int(str(members.get("authorizerResultTtlInSeconds", DEFAULT_TTL_SECONDS[kind])))
+    ttl_seconds = whole_number(
+        members.get("authorizerResultTtlInSeconds", DEFAULT_TTL_SECONDS[kind]),
+        f"The cache time of the authorizer {name}",
+    )
     if ttl_seconds and not any(sources):
         message = f"The authorizer {name} caches its results, so it needs an identity source"
         raise TemplateError(message)
     expression = members.get("identityValidationExpression")
+    role = members.get("authorizerCredentials")
+    function, arn = _function_and_arn(stack, members.get("authorizerUri"))
     return Authorizer(
         name=name,
         kind=authorizer_kind,
-        function=function_of(stack, members["authorizerUri"]),
+        function=function,
         identity_sources=[_read_identity_source(name, text) for text in sources if text],
         ttl_seconds=ttl_seconds,
         validation_expression=None if expression is None else str(expression),
+        not_invocable=what_is_missing(stack, api, arn, None if role is None else str(role)),
     )
 
 
@@ -56,11 +66,20 @@ def _check_kind(members: Json, kind: ApiKind, name: str) -> None:
     if members.get("type") not in {*AuthorizerKind}:
         message = f"The authorizer {name} is not a Lambda authorizer; no other is supported here"
         raise TemplateError(message)
-    if kind is ApiKind.HTTP and (
-        members.get("authorizerPayloadFormatVersion") != "2.0"
-        or members.get("enableSimpleResponses")
-    ):
-        message = f"The authorizer {name} must use payload format 2.0 without simple responses"
+    if kind is not ApiKind.HTTP:
+        return
+    version = text_of(members.get("authorizerPayloadFormatVersion", "none"), name)
+    if version != _PAYLOAD_FORMAT:
+        message = (
+            f"The authorizer {name} has the payload format {version}, which Keyscope's do not read:"
+            f' set AuthorizerPayloadFormatVersion to "{_PAYLOAD_FORMAT}"'
+        )
+        raise TemplateError(message)
+    if is_true(members.get("enableSimpleResponses")):
+        message = (
+            f"The authorizer {name} wants simple responses, and one yes would be cached for every"
+            " path: set EnableSimpleResponses to false"
+        )
         raise TemplateError(message)
 
 
@@ -79,9 +98,13 @@ def function_of(stack: Stack, uri: object) -> str:
     Raises:
         TemplateError: it is not a function of this stack.
     """
+    return _function_and_arn(stack, uri)[0]
+
+
+def _function_and_arn(stack: Stack, uri: object) -> tuple[str, str]:
     found = _FUNCTION_URI.fullmatch(str(uri))
     for logical_id, physical_id in stack.physical_ids.items():
-        if found and physical_id == found[1]:
-            return logical_id
+        if found and physical_id == found[2]:
+            return logical_id, found[1]
     message = f"{uri!r} calls no function of this template"
     raise TemplateError(message)

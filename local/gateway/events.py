@@ -19,6 +19,12 @@ from local.template.intrinsics import PSEUDO_PARAMETERS
 Event = dict[str, object]
 
 _ACCOUNT: Final = PSEUDO_PARAMETERS["AWS::AccountId"]
+_NULL_IF_EMPTY: Final = (
+    "multiValueQueryStringParameters",
+    "pathParameters",
+    "queryStringParameters",
+    "stageVariables",
+)
 _REGION: Final = PSEUDO_PARAMETERS["AWS::Region"]
 
 
@@ -83,6 +89,9 @@ def proxy_event(
     is_rest = api.kind is ApiKind.REST
     members = _rest_members if is_rest else _http_members
     event = members(api, request, route)
+    if is_rest:
+        # A backend is told null where there are none; an authorizer, an empty object.
+        event = {**event, **{name: event[name] or None for name in _NULL_IF_EMPTY}}
     text, is_base64 = _body(request.body, api.kind)
     context = event["requestContext"]
     if authorizer is not None and isinstance(context, dict):
@@ -136,7 +145,6 @@ def _http_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
         "rawQueryString": request.query,
         # Payload format 2.0 joins repeated headers and parameters with commas.
         "headers": _single_values(headers, api.platform),
-        "pathParameters": dict(route.path_parameters),
         "requestContext": {
             "accountId": _ACCOUNT,
             "apiId": api.api_id,
@@ -154,6 +162,8 @@ def _http_members(api: Api, request: GatewayRequest, route: MatchedRoute) -> Eve
             },
         },
     }
+    if route.path_parameters:
+        members["pathParameters"] = dict(route.path_parameters)
     if query:
         members["queryStringParameters"] = {name: ",".join(each) for name, each in query.items()}
     return members

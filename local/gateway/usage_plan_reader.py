@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 from local.gateway.api_definition import Quota, QuotaPeriod, Throttle, UsagePlan
-from local.template.intrinsics import Json, TemplateError
+from local.template.intrinsics import Json, TemplateError, is_true, text_of, whole_number
 from local.template.stack import Stack, physical_id_of, properties_of
 
 _PLAN_KEY: Final = "AWS::ApiGateway::UsagePlanKey"
@@ -75,15 +75,15 @@ def _holds_for(stack: Stack, plan: str, api: str, stage: str) -> bool:
 
 def _is_enabled(stack: Stack, key: str) -> bool:
     # By default, CloudFormation creates a key that is disabled.
-    return str(properties_of(stack, key).get("Enabled", False)).lower() == "true"
+    return is_true(properties_of(stack, key).get("Enabled", False))
 
 
 def _value_of(stack: Stack, key: str) -> str:
     value = properties_of(stack, key).get("Value")
-    if not isinstance(value, str):
+    if value is None:
         message = f"{key}: needs a Value here; at AWS it would be generated"
         raise TemplateError(message)
-    return value
+    return text_of(value, f"{key}: Value")
 
 
 def _read_plan(stack: Stack, plan: str) -> UsagePlan:
@@ -95,7 +95,10 @@ def _read_plan(stack: Stack, plan: str) -> UsagePlan:
     return UsagePlan(
         name=plan,
         throttle=(
-            Throttle(float(str(throttle["RateLimit"])), int(str(throttle["BurstLimit"])))
+            Throttle(
+                float(text_of(throttle["RateLimit"], f"{plan}: RateLimit")),
+                whole_number(throttle["BurstLimit"], f"{plan}: BurstLimit"),
+            )
             if throttle
             else None
         ),
@@ -107,4 +110,4 @@ def _read_quota(quota: Json, plan: str) -> Quota:
     if quota.keys() != {"Limit", "Period"}:
         message = f"{plan}: Quota needs Limit and Period; no other member is supported here"
         raise TemplateError(message)
-    return Quota(int(str(quota["Limit"])), QuotaPeriod(str(quota["Period"])))
+    return Quota(whole_number(quota["Limit"], f"{plan}: Limit"), QuotaPeriod(str(quota["Period"])))

@@ -97,6 +97,21 @@ def test_without_a_time_in_the_template_aws_own_default_counts(
     assert api_of(stack, name).authorizers["Guard"].ttl_seconds == seconds
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "AuthorizerPayloadFormatVersion: 2.0",
+        'AuthorizerPayloadFormatVersion: "2.0", EnableSimpleResponses: "false"',
+        "AuthorizerPayloadFormatVersion: 2.0, EnableSimpleResponses: false",
+    ],
+)
+def test_values_count_with_and_without_quotes(settings: str) -> None:
+    authorizer = HTTP_AUTHORIZER.replace('AuthorizerPayloadFormatVersion: "2.0"', settings)
+    authorizer = authorizer.replace("ReauthorizeEvery: 60", 'ReauthorizeEvery: "60"')
+    guard = api_of(small_stack(http_authorizer=authorizer), "Http").authorizers["Guard"]
+    assert guard.ttl_seconds == 60
+
+
 def test_identity_sources_may_be_headers_parameters_and_the_source_address() -> None:
     identity = "{Headers: [A], QueryStrings: [b], Context: [identity.sourceIp]"
     authorizer = REQUEST_AUTHORIZER.replace("{Headers: [Authorization]", identity)
@@ -184,7 +199,8 @@ def test_gateway_responses_are_read() -> None:
         ),
         pytest.param(
             {"http_authorizer": HTTP_AUTHORIZER.replace('"2.0"', '"1.0"')},
-            "must use payload format 2.0",
+            "has the payload format 1.0, which Keyscope's do not read: set"
+            ' AuthorizerPayloadFormatVersion to "2.0"',
             id="payload format 1.0",
         ),
         pytest.param(
@@ -193,7 +209,7 @@ def test_gateway_responses_are_read() -> None:
                     "Identity", "EnableSimpleResponses: true, Identity"
                 )
             },
-            "without simple responses",
+            "path: set EnableSimpleResponses to false",
             id="simple responses",
         ),
         pytest.param(
@@ -286,6 +302,34 @@ def test_gateway_responses_are_read() -> None:
             id="payload format 1.0 of a backend",
         ),
         pytest.param(
+            {
+                "http_authorizer": HTTP_AUTHORIZER.replace(
+                    "Identity", 'EnableSimpleResponses: "true", Identity'
+                )
+            },
+            "path: set EnableSimpleResponses to false",
+            id="simple responses, with quotes",
+        ),
+        pytest.param(
+            {
+                "http_authorizer": HTTP_AUTHORIZER.replace(
+                    "ReauthorizeEvery: 60", "ReauthorizeEvery: soon"
+                )
+            },
+            "The cache time of the authorizer Guard: a whole number was expected, not 'soon'",
+            id="a time that is no number",
+        ),
+        pytest.param(
+            {"template": f"{TEMPLATE}  Bare: {with_operation('get: {}')}\n"},
+            "Bare: its definition lacks 'x-amazon-apigateway-integration'",
+            id="an operation without an integration",
+        ),
+        pytest.param(
+            {"template": f"{TEMPLATE}  Bare: {with_operation('get: 7')}\n"},
+            "Bare: its definition is not understood: ",
+            id="an operation that is none",
+        ),
+        pytest.param(
             {"template": replaced(', Path: "/{proxy+}", Method: ANY}}\n  Rest', "}}\n  Rest")},
             "$default: such a route is not supported",
             id="the default route",
@@ -297,7 +341,7 @@ def test_gateway_responses_are_read() -> None:
         ),
         pytest.param(
             {"template": f"{TEMPLATE}  Talk: {WEB_SOCKET_API}\n"},
-            "Talk has no OpenAPI document in the template",
+            "Talk is a WebSocket API; REST and HTTP APIs alone are served here",
             id="a WebSocket API",
         ),
         pytest.param(

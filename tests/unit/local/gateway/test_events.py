@@ -138,6 +138,32 @@ def test_an_http_event_without_parameters_has_no_such_member() -> None:
     assert "queryStringParameters" not in request_event(HTTP, BARE, ROUTE, [])
 
 
+def test_a_rest_backend_is_told_null_where_there_are_no_parameters() -> None:
+    event = proxy_event(REST, BARE, MatchedRoute("GET", "/apps", {}), None)
+    assert {name: event[name] for name in event if "Parameters" in name or "Var" in name} == {
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+    }
+
+
+def test_a_rest_authorizer_is_told_an_empty_object_where_there_are_no_parameters() -> None:
+    event = request_event(REST, BARE, MatchedRoute("GET", "/apps", {}), [])
+    assert (event["pathParameters"], event["queryStringParameters"]) == ({}, {})
+
+
+def test_an_http_event_without_path_parameters_has_no_such_member() -> None:
+    route = MatchedRoute("GET", "/apps", {})
+    for event in (proxy_event(HTTP, BARE, route, None), request_event(HTTP, BARE, route, [])):
+        assert "pathParameters" not in event
+
+
+@pytest.mark.parametrize("api", [REST, HTTP])
+def test_a_rest_or_http_backend_is_told_the_parameters_of_its_path(api: Api) -> None:
+    assert proxy_event(api, REQUEST, ROUTE, None)["pathParameters"] == {"appId": "a%201"}
+
+
 @pytest.mark.parametrize("api", [REST, HTTP])
 def test_a_request_without_user_agent_says_so(api: Api) -> None:
     context = context_of(request_event(api, BARE, ROUTE, []))
