@@ -20,7 +20,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
-	@PORT=$(PORT) ONCE=$(ONCE) PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" \
+	@echo 'Starting...'
+	@PORT=$(PORT) ONCE=$(ONCE) STATE_FOLDER="$(STATE_FOLDER)" PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" \
 		ACCESS_MAP="$(ACCESS_MAP)" python -m local
 
 # Tests of a file run in one process and share what they start. Many wait for servers, so there is one
@@ -126,12 +127,14 @@ define INSTALL_UV
 endef
 
 .venv/installed: uv.lock pyproject.toml uv-requirements.txt
+	@echo 'Installing what uv.lock pins into .venv...' >&2
 	$(INSTALL_UV)
 	@.venv/bin/uv sync --locked --quiet
 	@touch $@
 
 # What the workflow that deploys runs with credentials, and nothing beside it.
 .venv/sam/bin/sam: uv.lock pyproject.toml uv-requirements.txt
+	@echo 'Installing what uv.lock pins for sam into .venv/sam...' >&2
 	$(INSTALL_UV)
 	@UV_PROJECT_ENVIRONMENT=.venv/sam .venv/bin/uv sync --locked --quiet --only-group deploy
 	@touch $@

@@ -14,9 +14,13 @@ from typing import Final
 
 from rich.console import Console
 
+from keyscope.access.access_map import AccessMap, read_access_map
+from keyscope.entry.settings import read_authorizer_settings
 from keyscope.errors import Misconfigured
 from local.emulators.embedded_aws import embedded_aws
+from local.gateway.api_definition import Api, ApiKind
 from local.gateway.control_plane import control_plane_environment
+from local.gateway.gateway import Gateway
 from local.gateway.platform_settings import WrongBehaviour
 from local.gateway.server import PortTaken
 from local.invoke import PROVISIONING_FUNCTION, provisioning_environment
@@ -30,12 +34,14 @@ from local.running_stack import (
     subscribed_stack,
 )
 from local.stop_signals import interrupt_on_signals, noted_signals
+from local.template.function_failure import FunctionNotLoaded
 from local.template.intrinsics import TemplateError
 from local.template.stack import Stack, environment_of
+from local.tour import attached_calls
 from local.tour.event_values import basic
 from local.tour.events import ROOT, SESSION_FILE_NAME
 from local.tour.seed import USER_ID
-from local.tour.session import Session, provision, write_session
+from local.tour.session import FolderInUse, Session, held_folder, provision, session_file
 from local.tour.stops import plan
 from local.tour.visits import surprises, table_of, visit
 
@@ -44,8 +50,21 @@ INTERRUPTED: Final = 130
 """The exit status that shells report for a program stopped with Ctrl-C."""
 PACKAGED_ACCESS_MAP: Final = "scopes.toml"
 OWN_APIS: Final = {"RestApi": "REST API", "HttpApi": "HTTP API"}
+NOT_INVOCABLE_STATUS: Final = "500 (AUTHORIZER_CONFIGURATION_ERROR)"
 TABLE_WIDTH: Final = 120
 """Columns. A narrower terminal wraps the lines; folded cells are harder to read."""
+
+
+_REFUSALS: Final = (
+    WrongSetting,
+    TemplateError,
+    FunctionNotLoaded,
+    FolderInUse,
+    PortTaken,
+    Misconfigured,
+    WrongBehaviour,
+)
+"""What a person can correct: told in one line."""
 
 
 def main(environment: Mapping[str, str]) -> int:
@@ -55,8 +74,9 @@ def main(environment: Mapping[str, str]) -> int:
     console.width = max(console.width, TABLE_WIDTH)
     try:
         return _run(read_run_settings(environment), console)
-    except (WrongSetting, TemplateError, PortTaken, Misconfigured, WrongBehaviour) as error:
-        sys.stderr.write(f"{error}\n")
+    except _REFUSALS as error:
+        # Some texts come from a library, which may use several lines.
+        sys.stderr.write(f"{' '.join(str(error).split())}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("Stopped before it served.\n")
@@ -67,6 +87,7 @@ def _run(run: RunSettings, console: Console) -> int:
     stack, folder = run.stack, run.folder
     log = folder / LOG_FILE_NAME
     with (
+        held_folder(folder),
         _logged_to(log),
         embedded_aws(stack) as aws,
         loaded_stack(stack, aws) as loaded,
@@ -81,14 +102,16 @@ def _run(run: RunSettings, console: Console) -> int:
             urls = _own_urls(served)
             described = _described(stack, loaded)
             file = folder / SESSION_FILE_NAME
-            write_session(file, session, urls, function_environment, described)
-            _say_where(console, stack, served)
-            succeeded = _tour(console, stack, session, urls, log)
-            if run.once:
-                return 0 if succeeded else 1
-            with noted_signals() as wait_for_signal:
-                _say_what_next(console, stack, session, urls[0], folder)
-                wait_for_signal()
+            with session_file(file, session, urls, function_environment, described):
+                _say_where(console, stack, served)
+                succeeded = _tour(console, stack, session, urls, log)
+                if run.once:
+                    return 0 if succeeded else 1
+                with noted_signals() as wait_for_signal:
+                    _say_what_next(console, stack, session, urls[0], folder)
+                    _say_how_to_call_the_attached(console, loaded, session, served)
+                    console.print("Serving until Ctrl-C.")
+                    wait_for_signal()
             console.print("\nStopped. The store was in memory and is gone.")
     return 0
 
@@ -129,8 +152,27 @@ def _say_where(console: Console, stack: Stack, served: ServedStack) -> None:
     routes = stack.parameters["AccessMapRoutes"]
     console.print(f"Keyscope runs from template.yaml, with the route sets {routes}:")
     for gateway, url in zip(served.gateways, served.urls, strict=True):
-        console.print(f"  {OWN_APIS.get(gateway.api.logical_id, gateway.api.logical_id)}  {url}")
+        console.print(f"  {_name_of(gateway)}  {url}")
+    for line in _not_invocable(served.gateways):
+        console.print(line, style="red", markup=False)
     console.print()
+
+
+def _name_of(gateway: Gateway) -> str:
+    return OWN_APIS.get(gateway.api.logical_id, gateway.api.logical_id)
+
+
+def _not_invocable(gateways: Sequence[Gateway]) -> Iterator[str]:
+    for gateway in gateways:
+        for authorizer in gateway.api.authorizers.values():
+            if authorizer.not_invocable is None:
+                continue
+            yield (
+                f"{_name_of(gateway)} answers {NOT_INVOCABLE_STATUS} wherever it asks the"
+                f" authorizer {authorizer.name}: {authorizer.not_invocable}"
+            )
+            if gateway.api.kind is ApiKind.HTTP:
+                yield "  SAM adds that permission if EnableFunctionDefaultPermissions is true."
 
 
 def _say_what_next(
@@ -148,7 +190,38 @@ def _say_what_next(
         key = session.store.account_key
         console.print("\nOr open the key console in a browser, and sign in with this key:\n")
         console.print(f"  {url}/console\n  {key.key_id}\n  {key.secret}", markup=False)
-    console.print(f"\nWritten: {files}.\nServing until Ctrl-C.", markup=False)
+    console.print(f"\nWritten: {files}.", markup=False)
+
+
+def _say_how_to_call_the_attached(
+    console: Console, loaded: LoadedStack, session: Session, served: ServedStack
+) -> None:
+    attached = [
+        (gateway.api, url)
+        for gateway, url in zip(served.gateways, served.urls, strict=True)
+        if gateway.api.logical_id in loaded.stack.attached
+    ]
+    if not attached:
+        return
+    access_map = _access_map_of(loaded)
+    for api, url in attached:
+        console.print("\n".join(_lines_of_attached(api, url, access_map, session)), markup=False)
+
+
+def _lines_of_attached(
+    api: Api, url: str, access_map: AccessMap, session: Session
+) -> Sequence[str]:
+    lines = attached_calls.curl_lines(api, url, access_map, session)
+    if not lines:
+        advice = "Name your access map and its route sets with ACCESS_MAP and PARAMETERS."
+        return [f"\nNo rule of the access map reaches a route of {api.logical_id}. {advice}"]
+    return [f"\nOr paste one of these for {api.logical_id}:\n", *lines]
+
+
+def _access_map_of(loaded: LoadedStack) -> AccessMap:
+    own = environment_of(loaded.stack, "RestAuthorizerFunction")
+    settings = read_authorizer_settings({**own, **loaded.aws.environment})
+    return read_access_map(settings.access_map, settings.route_sets)
 
 
 def _curl_lines(session: Session, url: str, version: str) -> list[str]:
@@ -180,7 +253,6 @@ def _has_packaged_routes(stack: Stack) -> bool:
 @contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
     """Write the output of the functions and the gateway's own log to a file."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("w", buffering=1, encoding="utf-8") as log:
         gateway_log = logging.getLogger("keyscope.local")
         gateway_log.setLevel(logging.INFO)

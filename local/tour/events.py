@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from keyscope.errors import Reason
+from keyscope.errors import Reason, Unavailable
 from keyscope.model.scopes import Scope
 from local.tour.event_values import fill
 from local.tour.seed import local_provisioning, seed
@@ -32,6 +32,13 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 EVENTS_FOLDER: Final = ROOT / "events"
 STATE_FOLDER: Final = ROOT / ".local"
 SESSION_FILE_NAME: Final = "session.json"
+_NEEDED: Final = {
+    "AWS_ENDPOINT_URL",
+    "KEYSCOPE_DIRECTORY_TABLE",
+    "KEYSCOPE_KEYS_TABLE",
+    "KEYSCOPE_KMS_KEY_ARN",
+}
+"""What filling the events needs to know of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,26 @@ def write_filled_events(environment: Mapping[str, str], output: Path) -> int:
     return len(EVENTS)
 
 
+class _NoSession(Exception):  # noqa: N818 - a state
+    """There is no session file of a run; the text says what to do."""
+
+
+def _environment_of(session: Path) -> Mapping[str, str]:
+    try:
+        members: object = json.loads(session.read_text("utf-8"))
+    except OSError as error:
+        message = f"{session} cannot be read ({error.strerror}). Start `make run` first."
+        raise _NoSession(message) from None
+    except ValueError:
+        members = None
+    match members:
+        case {"environment": dict(environment)} if environment.keys() >= _NEEDED:
+            return {str(name): str(value) for name, value in environment.items()}
+        case _:
+            message = f"{session} is no session of `make run`. Start `make run`."
+            raise _NoSession(message)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the filled-in events; return 2 if no run exists to fill them in for."""
     parser = argparse.ArgumentParser(
@@ -221,11 +248,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        environment = json.loads(options.session.read_text())["environment"]
-    except FileNotFoundError:
-        sys.stderr.write(f"{options.session} is not there. Start `make run` first.\n")
+        environment = _environment_of(options.session)
+        count = write_filled_events(environment, options.output)
+    except _NoSession as error:
+        sys.stderr.write(f"{error}\n")
         return 2
-    count = write_filled_events(environment, options.output)
+    except Unavailable:
+        sys.stderr.write(f"The run that wrote {options.session} has ended. Start `make run`.\n")
+        return 2
     sys.stdout.write(f"{count} events and environment.json are in {options.output}\n")
     return 0
 

@@ -1,9 +1,11 @@
 """The account, apps and keys of one local run, and the file that lists them."""
 
+import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
@@ -24,6 +26,36 @@ class Session:
 
 class ProvisioningRefused(Exception):  # noqa: N818 - a state
     """The provisioning function returned errors; the text contains them."""
+
+
+class FolderInUse(Exception):  # noqa: N818 - a state
+    """Another run uses the state folder; the text says how to use another one."""
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Create the state folder, and keep every other run out of it while the context lasts.
+
+    The lock ends with the process, however it ends.
+
+    Raises:
+        FolderInUse: another run keeps this one out.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = (
+                f"Another run (process {lock.read()}) uses {folder}. Stop it, or start this one"
+                f" beside it: make run STATE_FOLDER={folder}-2 PORT=3100"
+            )
+            raise FolderInUse(message) from None
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def provision(function: LocalFunction, environment: Mapping[str, str]) -> Session:
@@ -48,19 +80,19 @@ def provision(function: LocalFunction, environment: Mapping[str, str]) -> Sessio
     )
 
 
-def write_session(
+@contextmanager
+def session_file(
     path: Path,
     session: Session,
     urls: Sequence[str],
     environment: Mapping[str, str],
     stack: Mapping[str, object],
-) -> None:
-    """Write the session to a file that only its owner can read.
+) -> Iterator[None]:
+    """Keep the session in a file that only its owner can read, while the context lasts.
 
     `urls` are the URLs of the REST API and, if it exists, of the HTTP API. `environment` is for the
     provisioning operations. `stack` is what the command line would read from CloudFormation.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = ("rest_api", "http_api")
     write_private_json(
         path,
@@ -75,6 +107,11 @@ def write_session(
             "placeholders": placeholders(session.store),
         },
     )
+    try:
+        yield
+    finally:
+        # Its store is gone, so nothing in it works any more.
+        path.unlink(missing_ok=True)
 
 
 def _create_account(function: LocalFunction, display_name: str) -> tuple[str, IssuedKey]:

@@ -34,15 +34,10 @@ SECRET: Final = re.compile(r"ks_\w{40}|eyJ[\w-]+\.")
 
 @dataclass(frozen=True)
 class Toured:
-    """A run that only made the tour; its files stay in the folder."""
+    """A run that only made the tour; its log stays in the folder."""
 
     ended: Ended
     folder: Path
-
-    @property
-    def session(self) -> dict[str, Any]:
-        session: dict[str, Any] = json.loads((self.folder / "session.json").read_text())
-        return session
 
 
 def run(folder: Path, **settings: str) -> Ended:
@@ -79,6 +74,11 @@ class Served:
     """The answer to a credential of the session file."""
     status_of_event: int
     """The answer to the credential of a filled event."""
+    session: dict[str, Any]
+    mode_of_session: int
+    second_run: Ended
+    """A run in the same folder meanwhile."""
+    folder: Path
     ending: str
     exit_status: int
 
@@ -110,6 +110,9 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             lines = list(takewhile("Serving until Ctrl-C.\n".__ne__, process.stdout))
             assert process.poll() is None
             session = json.loads((folder / "session.json").read_text())
+            mode = (folder / "session.json").stat().st_mode & 0o777
+            second = run(folder)
+            assert json.loads((folder / "session.json").read_text()) == session
             url = f"{session['rest_api']}/{path}"
             curls = [_pasted(line) for line in lines if line.startswith("  curl ")]
             key = session["app_key"]
@@ -129,7 +132,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         finally:
             process.kill()
     statuses = of_session.status_code, of_event.status_code
-    return Served(curls, *statuses, ending, process.returncode)
+    return Served(curls, *statuses, session, mode, second, folder, ending, process.returncode)
 
 
 def _pasted(line: str) -> str:
@@ -149,6 +152,17 @@ def _filled_event(folder: Path) -> dict[str, Any]:
 def test_a_signal_ends_it_cleanly(served: Served) -> None:
     assert served.ending.endswith("is gone.\n")
     assert served.exit_status == 0
+
+
+def test_a_second_run_in_its_folder_is_refused_in_one_line(served: Served) -> None:
+    assert (served.second_run.status, served.second_run.out) == (2, "")
+    assert served.second_run.err.startswith("Another run (process ")
+    assert served.second_run.err.count("\n") == 1
+
+
+def test_its_session_file_is_removed_at_the_end(served: Served, toured: Toured) -> None:
+    assert not (served.folder / "session.json").exists()
+    assert not (toured.folder / "session.json").exists()
 
 
 def test_the_printed_curl_lines_work_when_pasted(served: Served) -> None:
@@ -243,6 +257,53 @@ def test_the_api_of_an_attached_template_is_served_after_the_stack_s_own(tmp_pat
     assert (done.status, names) == (0, ["REST API", "ProjectsHttpApi"])
 
 
+BACKEND: Final = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Backend:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.13, Handler: app.handler, CodeUri: .}
+"""
+
+
+def test_an_authorizer_that_may_not_be_invoked_is_told_at_the_start(tmp_path: Path) -> None:
+    text = (ROOT / "examples" / "sam-http" / "template.yaml").read_text("utf-8")
+    template = tmp_path / "template.yaml"
+    template.write_text(
+        text.replace("EnableFunctionDefaultPermissions: true", "").replace(
+            "CodeUri: ../backend", f"CodeUri: {ROOT / 'examples' / 'backend'}"
+        )
+    )
+    done = run(tmp_path, ATTACH=str(template), PARAMETERS="HttpApiEnabled=false")
+    told = (
+        "ProjectsHttpApi answers 500 (AUTHORIZER_CONFIGURATION_ERROR) wherever it asks the"
+        " authorizer Keyscope: no permission lets API Gateway invoke"
+        " arn:aws:lambda:us-east-1:123456789012:function:keyscope-local-HttpAuthorizerFunction:live"
+    )
+    assert done.status == 0
+    assert told in done.out
+    assert "if EnableFunctionDefaultPermissions is true." in done.out
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("Resources: {", "is not YAML: while parsing a flow node did not find expected node"),
+        (BACKEND, "Backend does not load: ModuleNotFoundError: No module named 'app'"),
+    ],
+)
+def test_a_fault_of_an_attached_template_is_told_in_one_line(
+    template: str, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(template, "utf-8")
+    done = run(tmp_path / "state", ATTACH=str(path))
+    assert (done.status, done.out) == (2, "")
+    assert told in done.err
+    assert done.err.count("\n") == 1
+    assert not (tmp_path / "state" / "session.json").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
@@ -266,15 +327,16 @@ def test_a_wrong_setting_is_told_in_one_line(
     assert done.err.count("\n") == 1
 
 
-def test_the_session_file_is_for_its_owner_only(toured: Toured) -> None:
-    assert (toured.folder / "session.json").stat().st_mode & 0o777 == 0o600
+def test_the_session_file_is_for_its_owner_only(served: Served) -> None:
+    assert served.mode_of_session == 0o600
 
 
-def test_no_log_line_holds_a_secret(toured: Toured) -> None:
-    log = (toured.folder / "functions.log").read_text()
-    keys = [value for value in toured.session.values() if "secret" in value]
+def test_no_log_line_holds_a_secret(served: Served, toured: Toured) -> None:
+    log = (served.folder / "functions.log").read_text()
+    keys = [value for value in served.session.values() if "secret" in value]
     assert '"message":"decision"' in log
     assert len(keys) == 7
     assert [key["key_id"] for key in keys if key["secret"] in log] == []
-    assert toured.session["app_user_token"] not in log
+    assert served.session["app_user_token"] not in log
     assert SECRET.search(log) is None
+    assert SECRET.search((toured.folder / "functions.log").read_text()) is None

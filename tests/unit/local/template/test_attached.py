@@ -55,3 +55,95 @@ def test_two_resources_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_an_import_that_nothing_exports_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="no export 'prod-OtherArn'"):
         attached(tmp_path, OTHER.replace("GuardArn", "OtherArn"))
+
+
+def refusal_of(folder: Path, other: str) -> str:
+    with pytest.raises(TemplateError) as refused:
+        attached(folder, other)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Resources: {", "is not YAML: while parsing a flow node"),
+        ("Resources: !Ref [", "is not YAML: "),
+        ("\0", "is not YAML: "),
+        ("", "is not a template: it has no Resources"),
+        ("- Resources", "is not a template: it has no Resources"),
+        ("Resources:", "is not a template: it has no Resources"),
+        ("Resources: [a]", "Resources is not a mapping"),
+        ("Resources: {A: }", "Resources.A is not a mapping"),
+        ("Resources: {A: {Properties: {}}}", "Resources.A has no Type"),
+        ("Resources: {A: {Type: 7}}", "Resources.A has no Type"),
+        ("Resources: {A: {Type: B, Properties: 7}}", "Resources.A.Properties is not a mapping"),
+        ("Parameters: 7\nResources: {A: {Type: B}}", "Parameters is not a mapping"),
+    ],
+)
+def test_what_is_no_template_is_refused_with_its_place(
+    text: str, told: str, tmp_path: Path
+) -> None:
+    refusal = refusal_of(tmp_path, text)
+    assert refusal.startswith(str(tmp_path / "other" / "template.yaml"))
+    assert told in refusal
+
+
+def test_a_template_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_bytes(b"\xff")
+    with pytest.raises(TemplateError, match="is not YAML: 'utf-8' codec can't decode"):
+        load_stack(path)
+
+
+def function(properties: str) -> str:
+    return OTHER.replace("CodeUri: ../backend", properties)
+
+
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [
+        ("InlineCode: x", "Backend: only code in a folder runs here"),
+        ("CodeUri: s3://bucket/key", "Backend: only code in a folder runs here"),
+        ("CodeUri: {Bucket: a, Key: b}", "Backend: only code in a folder runs here"),
+        ("PackageType: Image\n      ImageUri: a/b:c", "Backend"),
+        ("MemorySize: 128", "SAM refuses the template: Resource with id [Backend] is invalid"),
+    ],
+)
+def test_code_that_is_not_in_a_folder_is_refused_by_name(
+    properties: str, told: str, tmp_path: Path
+) -> None:
+    assert told in refusal_of(tmp_path, function(properties))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        OTHER.replace(
+            "Handler: app.handler}", "Handler: app.handler, CodeUri: ../backend}"
+        ).replace("CodeUri: ../backend\n", "MemorySize: 128\n"),
+        """
+Resources:
+  Backend:
+    Type: AWS::Lambda::Function
+    Properties: {Runtime: python3.13, Handler: app.handler, Code: ../backend}
+""",
+    ],
+    ids=["of all functions", "without SAM"],
+)
+def test_a_folder_may_be_named_elsewhere(template: str, tmp_path: Path) -> None:
+    assert code_folder_of(attached(tmp_path, template), "Backend") == tmp_path / "backend"
+
+
+def test_a_websocket_api_is_refused_by_name() -> None:
+    path = Path(__file__).parents[4] / "examples" / "sam-websocket" / "template.yaml"
+    exports = {"RestAuthorizerArn": "arn:aws:lambda:us-east-1:123456789012:function:f:live"}
+    with pytest.raises(TemplateError) as refused:
+        load_stack(path, imports=exports)
+    assert str(refused.value) == (
+        "ChatApi is a WebSocket API; REST and HTTP APIs alone are served here"
+    )
+
+
+def test_it_is_known_what_was_attached(tmp_path: Path) -> None:
+    assert "Backend" in attached(tmp_path, OTHER).attached
+    assert "Guard" not in load_stack(tmp_path / "template.yaml").attached

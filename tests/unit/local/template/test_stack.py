@@ -114,6 +114,35 @@ def test_a_functions_environment_is_resolved_text(stack: Stack) -> None:
     assert environment_of(stack, "Function") == {"TABLE": "keyscope-local-Keys", "SECONDS": "30"}
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("true", "true"),
+        ("TRUE", "true"),
+        ("no", "false"),
+        ("2.0", "2.0"),
+        ("7", "7"),
+        ("'on'", "on"),
+    ],
+)
+def test_a_value_without_quotes_is_the_text_that_cloudformation_makes_of_it(
+    value: str, text: str, template: Path
+) -> None:
+    changed = TEMPLATE.replace("SECONDS: !Ref Seconds", f"VALUE: {value}, BY: !Ref Switch")
+    changed = changed.replace(
+        "Parameters:", f"Parameters:\n  Switch: {{Type: String, Default: {value}}}"
+    ).replace("Value: !GetAtt Keys.Arn", f"Value: {value}")
+    template.write_text(changed, "utf-8")
+    stack = load_stack(template)
+    variables = environment_of(stack, "Function")
+    assert {variables["VALUE"], variables["BY"], stack.outputs["Keys"]} == {text}
+
+
+def test_a_parameter_of_booleans_takes_their_texts(template: Path) -> None:
+    template.write_text(TEMPLATE.replace('["yes", "no"]', "[yes, no]"), "utf-8")
+    assert load_stack(template, {"Extra": "true"}).parameters["Extra"] == "true"
+
+
 def test_a_functions_code_is_beside_the_template(template: Path, stack: Stack) -> None:
     assert code_folder_of(stack, "Function") == template.parent / "code" / "here"
 

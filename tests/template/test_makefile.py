@@ -1,0 +1,52 @@
+"""What the Makefile says before it does what takes long."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+INPUTS: Final = ("Makefile", "uv.lock", "pyproject.toml", "uv-requirements.txt")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name in INPUTS:
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def made(checkout: Path, *arguments: str) -> tuple[str, str]:
+    done = subprocess.run(
+        ["make", *arguments],  # noqa: S607
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("target", ["run", "test", ".venv/sam/bin/sam"])
+def test_it_says_that_it_installs_before_it_does(target: str, checkout: Path) -> None:
+    # Nothing is installed: the first program that would is `false`.
+    out, told = made(checkout, target, "PYTHON=false")
+    assert told.startswith("Installing what uv.lock pins")
+    # What a target prints for another program stays clean.
+    assert "Installing" not in out
+
+
+def test_a_run_says_that_it_starts_before_it_does(checkout: Path) -> None:
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / "installed").touch()
+    out, told = made(checkout, "run", "PYTHON=false", "SHELL=/bin/sh")
+    assert out.startswith("Starting...\n")
+    assert "Installing" not in told
+
+
+def test_a_run_takes_its_settings_from_the_command_line(checkout: Path) -> None:
+    names = ("PORT", "ONCE", "STATE_FOLDER", "PARAMETERS", "PLATFORM", "ATTACH", "ACCESS_MAP")
+    planned, _ = made(checkout, "--dry-run", "run", *(f"{name}=of-{name}" for name in names))
+    assert [name for name in names if f"of-{name}" not in planned] == []
