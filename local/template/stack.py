@@ -30,6 +30,8 @@ from local.template.yaml_reader import parse_yaml
 
 LOCAL_BUCKET: Final = "local"
 """SAM translates only uploaded code, so each code folder becomes an object in this bucket."""
+_ROOT_BUCKET: Final = "local-root"
+"""The bucket of absolute paths, which lose their first slash as the keys of objects."""
 _CODE_PROPERTIES: Final = ("CodeUri", "ContentUri")
 _SECTIONS: Final = ("Conditions", "Globals", "Outputs", "Parameters", "Resources", "Rules")
 
@@ -173,7 +175,8 @@ def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Js
         for name in _CODE_PROPERTIES:
             place = properties.get(name)
             if isinstance(place, str) and not place.startswith("s3://"):
-                properties[name] = f"s3://{LOCAL_BUCKET}/{place}"
+                bucket = _ROOT_BUCKET if place.startswith("/") else LOCAL_BUCKET
+                properties[name] = f"s3://{bucket}/{place.lstrip('/')}"
     try:
         with _quiet():
             translator = Translator({}, Parser(), boto_session=_session())
@@ -231,6 +234,8 @@ def code_folder_of(stack: Stack, logical_id: str) -> Path:
             return stack.folder / path
         case {"S3Bucket": bucket, "S3Key": str(path)} if bucket == LOCAL_BUCKET:
             return stack.folder / path
+        case {"S3Bucket": bucket, "S3Key": str(path)} if bucket == _ROOT_BUCKET:
+            return Path("/") / path
         case _:
             message = f"{logical_id}: only code in a folder runs here; let CodeUri name the folder"
             raise TemplateError(message)

@@ -246,17 +246,6 @@ def test_the_tour_follows_the_selected_route_sets(routes: str, tmp_path: Path) -
     assert (done.status, done.err) == (0, "")
 
 
-def test_the_api_of_an_attached_template_is_served_after_the_stack_s_own(tmp_path: Path) -> None:
-    done = run(
-        tmp_path,
-        ATTACH="examples/sam-http/template.yaml",
-        ACCESS_MAP="examples/access-map/projects.toml",
-        PARAMETERS="AccessMapRoutes=projects HttpApiEnabled=false",
-    )
-    names = re.findall(r"^  (.+)  http://127.0.0.1:\d+$", done.out, re.MULTILINE)
-    assert (done.status, names) == (0, ["REST API", "ProjectsHttpApi"])
-
-
 BACKEND: Final = """
 Transform: AWS::Serverless-2016-10-31
 Resources:
@@ -266,22 +255,26 @@ Resources:
 """
 
 
-def test_an_authorizer_that_may_not_be_invoked_is_told_at_the_start(tmp_path: Path) -> None:
-    text = (ROOT / "examples" / "sam-http" / "template.yaml").read_text("utf-8")
+def test_an_attached_api_is_served_after_the_stack_s_own_and_what_it_lacks_is_told(
+    tmp_path: Path,
+) -> None:
+    example = (ROOT / "examples" / "sam-http" / "template.yaml").read_text("utf-8")
+    text = example.replace("EnableFunctionDefaultPermissions: true", "")
     template = tmp_path / "template.yaml"
-    template.write_text(
-        text.replace("EnableFunctionDefaultPermissions: true", "").replace(
-            "CodeUri: ../backend", f"CodeUri: {ROOT / 'examples' / 'backend'}"
-        )
+    template.write_text(text.replace("../backend", str(ROOT / "examples" / "backend")), "utf-8")
+    done = run(
+        tmp_path,
+        ATTACH=str(template),
+        ACCESS_MAP="examples/access-map/projects.toml",
+        PARAMETERS="AccessMapRoutes=projects HttpApiEnabled=false",
     )
-    done = run(tmp_path, ATTACH=str(template), PARAMETERS="HttpApiEnabled=false")
-    told = (
+    names = re.findall(r"^  (.+)  http://127.0.0.1:\d+$", done.out, re.MULTILINE)
+    assert (done.status, names) == (0, ["REST API", "ProjectsHttpApi"])
+    assert (
         "ProjectsHttpApi answers 500 (AUTHORIZER_CONFIGURATION_ERROR) wherever it asks the"
         " authorizer Keyscope: no permission lets API Gateway invoke"
         " arn:aws:lambda:us-east-1:123456789012:function:keyscope-local-HttpAuthorizerFunction:live"
-    )
-    assert done.status == 0
-    assert told in done.out
+    ) in done.out
     assert "if EnableFunctionDefaultPermissions is true." in done.out
 
 

@@ -134,6 +134,11 @@ def test_a_folder_may_be_named_elsewhere(template: str, tmp_path: Path) -> None:
     assert code_folder_of(attached(tmp_path, template), "Backend") == tmp_path / "backend"
 
 
+def test_a_folder_may_be_named_by_its_absolute_path(tmp_path: Path) -> None:
+    stack = attached(tmp_path, function(f"CodeUri: {tmp_path / 'anywhere'}"))
+    assert code_folder_of(stack, "Backend") == tmp_path / "anywhere"
+
+
 def test_a_websocket_api_is_refused_by_name() -> None:
     path = Path(__file__).parents[4] / "examples" / "sam-websocket" / "template.yaml"
     exports = {"RestAuthorizerArn": "arn:aws:lambda:us-east-1:123456789012:function:f:live"}
