@@ -1,5 +1,6 @@
 """The projects API of the examples behind the real authorizers, on this machine."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final
 import pytest
 
 from local.emulators.embedded_aws import embedded_aws
+from local.gateway.api_definition import Api
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, served_stack
 from local.template.access_map_file import with_access_map
@@ -21,19 +23,37 @@ ACCESS_MAP: Final = EXAMPLES / "access-map" / "projects.toml"
 
 @dataclass(frozen=True)
 class ServedProjects:
-    """The URL of an example's API, a filled account, and another one."""
+    """An example's API, its URL, a filled account, and another one."""
 
+    api: Api
     url: str
     store: SeededStore
     stranger: SeededStore
 
 
-@pytest.fixture(scope="module", params=["sam-rest", "sam-http"])
-def projects(request: pytest.FixtureRequest) -> Iterator[ServedProjects]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(("sam-rest", "python3.13"), id="REST, Python"),
+        pytest.param(
+            ("sam-http", "nodejs22.x"),
+            id="HTTP, Node.js",
+            marks=pytest.mark.skipif(not shutil.which("node"), reason="needs node"),
+        ),
+    ],
+)
+def projects(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedProjects]:
+    example, runtime = request.param
+    text = (EXAMPLES / example / "template.yaml").read_text("utf-8")
+    template = tmp_path_factory.mktemp("example") / "template.yaml"
+    text = text.replace("python3.13", runtime).replace("../backend", str(EXAMPLES / "backend"))
+    template.write_text(text, "utf-8")
     keyscope = with_access_map(stack_of({"AccessMapRoutes": "projects"}), ACCESS_MAP)
-    stack = attach(keyscope, EXAMPLES / request.param / "template.yaml")
+    stack = attach(keyscope, template)
     with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
         operations = local_provisioning(provisioning_environment(stack, aws))
         store, stranger = seed(operations), seed(operations)
         with served_stack(loaded, 0) as served:
-            yield ServedProjects(served.urls[-1], store, stranger)
+            yield ServedProjects(served.gateways[-1].api, served.urls[-1], store, stranger)

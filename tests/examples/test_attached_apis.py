@@ -1,12 +1,18 @@
 """The projects API end to end: real keys, its own access map, its backend with the check."""
 
+import shlex
+import subprocess
 from typing import Final
 
 import httpx
 import pytest
 
+from keyscope.access.access_map import read_access_map
+from local.tour.attached_calls import curl_lines
 from local.tour.event_values import basic, bearer
-from tests.examples.conftest import ServedProjects
+from local.tour.seed import USER_ID
+from local.tour.session import Session
+from tests.examples.conftest import ACCESS_MAP, ServedProjects
 from tests.support import plain_http
 
 USER: Final = {"scope": "appUser", "userId": "jane@example.com"}
@@ -106,3 +112,18 @@ def test_a_key_that_ended_is_refused(projects: ServedProjects) -> None:
 def test_no_credential_is_refused(projects: ServedProjects) -> None:
     url = f"{projects.url}/tenants/{projects.store.account_id}/projects"
     assert plain_http.get(url).status_code == 401
+
+
+def test_the_requests_that_a_run_prints_for_the_api_are_answered_when_pasted(
+    projects: ServedProjects,
+) -> None:
+    store = projects.store
+    token = bearer(store.app_key, {"scope": "appUser", "userId": USER_ID})
+    session = Session(store, projects.stranger.app_id, token.removeprefix("Bearer "))
+    access_map = read_access_map(ACCESS_MAP.read_text("utf-8"), ["projects"])
+    lines = curl_lines(projects.api, projects.url, access_map, session)
+    pasted = [
+        subprocess.run(shlex.split(line), check=True, capture_output=True, text=True).stdout  # noqa: S603
+        for line in lines
+    ]
+    assert [answer.splitlines()[0] for answer in pasted] == ["HTTP/1.1 200 OK"] * 3
