@@ -127,6 +127,14 @@ def test_an_event_that_no_http_api_sends_fails(event: object) -> None:
     assert unavailable.value.reason is Reason.MALFORMED_EVENT
 
 
+def test_payload_format_1_names_the_setting_to_change() -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        read_http_event(http_event("x", version="1.0"))
+    assert unavailable.value.detail == (
+        'payload format 1.0: set AuthorizerPayloadFormatVersion to "2.0"'
+    )
+
+
 @pytest.mark.parametrize(
     ("event", "expected"),
     [

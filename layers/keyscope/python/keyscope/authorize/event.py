@@ -65,8 +65,11 @@ def read_http_event(event: object) -> AuthorizerRequest:
         Unavailable: `MALFORMED_EVENT`; API Gateway never sends such an event.
     """
     members = _mapping(event, "event")
+    if members.get("version") == "1.0":
+        detail = 'payload format 1.0: set AuthorizerPayloadFormatVersion to "2.0"'
+        raise Unavailable(Reason.MALFORMED_EVENT, detail)
     if members.get("version") != "2.0" or members.get("type") != "REQUEST":
-        raise Unavailable(Reason.MALFORMED_EVENT, "version and type; payload format 2.0 is needed")
+        raise Unavailable(Reason.MALFORMED_EVENT, "version and type")
     http = _mapping(_mapping(members.get("requestContext"), "requestContext").get("http"), "http")
     return AuthorizerRequest(
         # Repeated headers arrive joined by commas, which no credential contains.
