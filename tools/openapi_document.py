@@ -96,7 +96,7 @@ _QUERIES: Final = {
 _TOO_MANY_KEYS: Final = "`too_many_keys`"
 _TOO_MANY_APPS: Final = "`too_many_apps`"
 _NAME_TAKEN: Final = "`name_taken`"
-_NOT_ROTATED: Final = "`overlap_running`, `changed_meanwhile`"
+_NOT_ROTATED: Final = "`key_expired`, `overlap_running`, `changed_meanwhile`"
 _CONFLICTS: Final = {
     "CreateApp": _TOO_MANY_APPS,
     "CreateAppV11": _TOO_MANY_APPS,

@@ -169,7 +169,10 @@ class KeyCommands:
     ) -> None:
         client = options.client()
         with place_of_secret(options.output, secret_file) as place:
-            place.show(shown_key(client.call("POST", path, body)["key"]), {})
+            key = shown_key(client.call("POST", path, body)["key"])
+            place.show(key, {})
+        if key["state"] == "disabled":
+            options.output.warn("The key is disabled. Enable it before you use its new secret.")
 
     def _show(
         self,

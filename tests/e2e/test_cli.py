@@ -116,6 +116,9 @@ def test_the_life_of_an_app_key(run: LocalRun, account: Path) -> None:
     ended = managed(run, account, "key", "end-overlap", *key).json["key"]
     assert "previousSecretEndsAt" not in ended
     assert managed(run, account, "key", "disable", *key).json["key"]["state"] == "disabled"
+    while_disabled = managed(run, account, "key", "rotate", *key, "--overlap", "0")
+    assert while_disabled.json["key"]["state"] == "disabled"
+    assert "Enable it before you use its new secret" in while_disabled.err
     assert managed(run, account, "key", "enable", *key).json["key"]["state"] == "active"
     limits = ("--name", "New", "--allow", "192.0.2.0/24", "--expires-at", "2030-01-31T12:00:00Z")
     permissions = ("--permission", "read", "--permission", "users:write")

@@ -545,6 +545,8 @@ def test_a_new_secret_keeps_the_one_before_it_for_an_overlap_and_no_other(
     assert world.directory.list_keys(app.owner_id) == [rotated]
     world.change(key, app, display_name="new")
     assert world.record(key) == expected
+    world.change(key, app, previous_ends_at=NOW + 30)
+    assert world.record(key).previous == replace(previous, ends_at=NOW + 30)
     world.rotate(key, app, two, NOW + 90)
     assert world.record(key).previous == PreviousSecret(
         one.secret_hash, one.secret_ciphertext, NOW + 90

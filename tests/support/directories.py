@@ -324,6 +324,8 @@ def _changed(record: KeyRecord, after: Key, secret: NewSecret | None) -> KeyReco
         previous = PreviousSecret(
             record.secret_hash, record.secret_ciphertext, after.previous_ends_at
         )
+    elif previous is not None:
+        previous = replace(previous, ends_at=after.previous_ends_at)
     now = record if secret is None else replace(record, **asdict(secret))
     return replace(
         now,

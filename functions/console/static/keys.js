@@ -62,6 +62,8 @@ export function keysSection(keys, example) {
       body: [
         element("p", {}, "The key gets a new secret. The old one is accepted until the overlap ends, "
           + "so that your software can move over."),
+        key.state === "disabled"
+          ? element("p", {}, "The key stays disabled. Enable it before you use the new secret.") : "",
         element("div", { class: "field" },
           element("label", { for: "overlap" }, "Overlap"),
           element("select", { id: "overlap", name: "overlap" },
@@ -127,7 +129,7 @@ export function keysSection(keys, example) {
       copyable(key.id, "the key id"),
       facts(key, load),
       element("div", { class: "actions" },
-        button("Rotate", () => rotate(key), label("Rotate")),
+        key.state === "expired" ? null : button("Rotate", () => rotate(key), label("Rotate")),
         key.previousSecretEndsAt
           ? button("End overlap", () => endOverlap(key), label("End the overlap of")) : null,
         key.state === "disabled"

@@ -13,6 +13,7 @@ from keyscope.lifecycle.directory import (
     Directory,
     IdTaken,
     Key,
+    KeyExpired,
     OverlapRunning,
     Owner,
     OwnerNotFound,
@@ -237,6 +238,63 @@ def test_a_leaked_secret_is_replaced_at_once_also_while_an_overlap_runs(
     replaced = operations.provisioning().rotate_key(APP, created.key.key_id, 0)
     record = record_of(operations, created)
     assert (record.secret_hash, record.previous) == (hash_secret(replaced.secret), None)
+
+
+def test_an_expired_key_is_not_rotated_and_keeps_its_secret(
+    operations: Operations, created: CreatedKey, clock: SteppedClock
+) -> None:
+    change_limits(operations, created, expires_at=NOW + 1)
+    before = record_of(operations, created)
+    clock.now = NOW + 1
+    for overlap in (0, OVERLAP):
+        with pytest.raises(KeyExpired):
+            operations.provisioning().rotate_key(APP, created.key.key_id, overlap)
+    assert record_of(operations, created) == before
+    change_limits(operations, created, expires_at=NOW + 60)
+    operations.provisioning().rotate_key(APP, created.key.key_id, 0)
+
+
+def test_a_disabled_key_is_rotated_and_stays_disabled(
+    operations: Operations, created: CreatedKey
+) -> None:
+    change_limits(operations, created, disabled_at=NOW)
+    rotated = operations.provisioning().rotate_key(APP, created.key.key_id, 0)
+    record = record_of(operations, created)
+    assert record.secret_hash == hash_secret(rotated.secret)
+    assert record.limits.disabled_at == rotated.key.limits.disabled_at == NOW
+
+
+def test_an_overlap_never_ends_after_its_key(operations: Operations, created: CreatedKey) -> None:
+    change_limits(operations, created, expires_at=NOW + OVERLAP - 1)
+    rotated = operations.provisioning().rotate_key(APP, created.key.key_id, OVERLAP)
+    assert ends_of_overlap(operations, rotated) == [NOW + OVERLAP - 1] * 2
+
+
+def test_an_earlier_expiry_ends_an_overlap_and_a_later_one_does_not_prolong_it(
+    operations: Operations, created: CreatedKey
+) -> None:
+    rotated = operations.provisioning().rotate_key(APP, created.key.key_id, OVERLAP)
+    for expires_at, ends_at in (
+        (NOW + OVERLAP + 1, NOW + OVERLAP),
+        (NOW + 5, NOW + 5),
+        (NOW + OVERLAP, NOW + 5),
+        (None, NOW + 5),
+    ):
+        change_limits(operations, rotated, expires_at=expires_at)
+        assert ends_of_overlap(operations, rotated) == [ends_at] * 2
+
+
+def change_limits(operations: Operations, created: CreatedKey, **limits: int | None) -> None:
+    operations.provisioning().update_key(
+        APP, created.key.key_id, lambda key: limited(key, **limits)
+    )
+
+
+def ends_of_overlap(operations: Operations, created: CreatedKey) -> list[int | None]:
+    """Return when the overlap ends by the key that the API shows, and by its record."""
+    shown = operations.provisioning().get_key(APP, created.key.key_id)
+    previous = record_of(operations, created).previous
+    return [shown.previous_ends_at, None if previous is None else previous.ends_at]
 
 
 def test_an_overlap_can_be_ended_at_once(operations: Operations, created: CreatedKey) -> None:

@@ -19,6 +19,7 @@ from keyscope.errors import (
 from keyscope.lifecycle.directory import (
     ChangedMeanwhile,
     IdTaken,
+    KeyExpired,
     KeyNotFound,
     NameTaken,
     OverlapRunning,
@@ -61,6 +62,7 @@ SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
         (SkipTooCostly(), V1_1, 400, "bad_request"),
         (NameTaken(), SERVICE_ACCOUNTS, 409, "name_taken"),
         (OwnsApps(), SERVICE_ACCOUNTS, 409, "owns_apps"),
+        (KeyExpired(), V2, 409, "key_expired"),
         (OverlapRunning(), V2, 409, "overlap_running"),
         (ChangedMeanwhile(), V2, 409, "changed_meanwhile"),
         (Unavailable(Reason.KMS_UNAVAILABLE, "AccessDenied"), V2, 500, "internal_error"),

@@ -55,6 +55,10 @@ class TooManyKeys(Conflict):
     """The owner already has `MAX_KEYS_PER_OWNER` live keys."""
 
 
+class KeyExpired(Conflict):
+    """The key has expired, so a new secret would not work."""
+
+
 class OverlapRunning(Conflict):
     """The key's previous secret is still accepted."""
 
@@ -99,7 +103,8 @@ class KeyState(StrEnum):
 class Key:
     """A key without its secret. Times are seconds since the epoch.
 
-    Until `previous_ends_at`, the secret before the last rotation is also accepted.
+    Until `previous_ends_at`, the secret before the last rotation is also accepted. It is never
+    after the key's own expiry.
     `secret_generation` counts the secrets that the key has had. Only the operator sets
     `usage_identifier_key`, and it is never shown.
     """

@@ -25,6 +25,7 @@ from keyscope.lifecycle.directory import (
     Directory,
     IdTaken,
     Key,
+    KeyExpired,
     KeyNotFound,
     KeyState,
     Members,
@@ -308,9 +309,9 @@ class Provisioning:
         """Give a key a new secret; the old one is accepted for an overlap of 0 seconds or more.
 
         Only an overlap of 0 may end an overlap that is still running. `check` may refuse the key as
-        it is at that moment.
+        it is at that moment. A disabled key stays disabled.
 
-        Raises `OwnerNotFound`, `KeyNotFound`, `OverlapRunning`, `ChangedMeanwhile`.
+        Raises `OwnerNotFound`, `KeyNotFound`, `KeyExpired`, `OverlapRunning`, `ChangedMeanwhile`.
         """
         self.directory.get_key(owner_id, key_id)
         secret = new_secret(key_id)
@@ -319,6 +320,8 @@ class Provisioning:
         def rotate(key: Key) -> Key:
             check(key)
             now = self._now()
+            if key.state(now) is KeyState.EXPIRED:
+                raise KeyExpired
             if overlap_seconds and key.has_overlap(now):
                 raise OverlapRunning
             ends_at = now + overlap_seconds if overlap_seconds else None
@@ -413,7 +416,7 @@ class Provisioning:
 
         def promising(key: Key) -> Key:
             nonlocal promised
-            after = change(key)
+            after = _with_overlap_within_expiry(change(key))
             # The write applies only to the exact key seen here; otherwise this is called again.
             reaches_policies = secret is not None or _unnamed(after) != _unnamed(key)
             if reaches_policies and not promised:
@@ -462,6 +465,17 @@ class Provisioning:
 def _unnamed(key: Key) -> Key:
     """Return what may affect a policy: everything of a key except its name."""
     return replace(key, display_name=None)
+
+
+def _with_overlap_within_expiry(key: Key) -> Key:
+    """Return the key with an overlap that ends no later than the key itself.
+
+    So what was once said about the end of a previous secret stays true if the key's expiry moves.
+    """
+    overlap, expiry = key.previous_ends_at, key.limits.expires_at
+    if overlap is None or expiry is None:
+        return key
+    return replace(key, previous_ends_at=min(overlap, expiry))
 
 
 def _key_change(action: Action, owner_id: str, before: Key | None, after: Key) -> Change:

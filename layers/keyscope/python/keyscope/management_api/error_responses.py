@@ -23,6 +23,7 @@ from keyscope.errors import (
 from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
     ChangedMeanwhile,
+    KeyExpired,
     NameTaken,
     OverlapRunning,
     OwnerNotFound,
@@ -85,6 +86,11 @@ _ERROR_RESPONSES: Mapping[type[KeyscopeError], ErrorResponse] = {
     NameTaken: _conflict("name_taken", "Another service account has this name; choose another"),
     OwnsApps: _conflict(
         "owns_apps", "The service account has apps that it created; delete them first"
+    ),
+    KeyExpired: _conflict(
+        "key_expired",
+        "The key has expired, so a new secret would not work. Set a later expiresAt first, or"
+        " create another key",
     ),
     OverlapRunning: _conflict(
         "overlap_running",
