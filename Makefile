@@ -31,16 +31,16 @@ WORKERS := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 MEASURED := tests/unit tests/integration
 OTHERS := tests/browser tests/clients tests/e2e tests/examples tests/security tests/template
 
-# COVERAGE=1 measures the tests that call the package directly. It would make SAM and cfn-lint twice as
-# slow, and it stops when a test of tests/security interrupts a thread in Python 3.11.
-MEASURE := --cov --cov-report= --cov-fail-under=0
+# COVERAGE=1 measures the tests that call the package directly and are not slow: without the others they
+# must reach what is required. It would make SAM, cfn-lint and every call of DynamoDB twice as slow, and it
+# stops when a test of tests/security interrupts a thread in Python 3.11.
 
 ifneq ($(T)$(K),)
 test: .venv/installed .venv/browser .venv/clients
 	pytest $(T) $(if $(K),-k "$(K)")
 else ifdef COVERAGE
 test: .venv/installed .venv/browser
-	pytest $(WORKERS) -m "not slow" $(MEASURED) $(MEASURE)
+	pytest $(WORKERS) -m "not slow" $(MEASURED) --cov
 	pytest $(WORKERS) -m "not slow" $(OTHERS)
 else
 test: .venv/installed .venv/browser ## Run what you need before a commit; T=path or K=words selects tests of every kind
@@ -49,10 +49,8 @@ endif
 
 # Tests that load the machine run after the others, one at a time.
 test-rest: .venv/installed .venv/browser .venv/clients ## Run the tests that `make test` leaves out
-	pytest $(WORKERS) -m "slow and not load" $(MEASURED) $(if $(COVERAGE),$(MEASURE) --cov-append)
-	pytest $(WORKERS) -m "slow and not load" $(OTHERS)
+	pytest $(WORKERS) -m "slow and not load" $(OTHERS) $(MEASURED)
 	pytest -m load $(OTHERS)
-	$(if $(COVERAGE),coverage report)
 
 test-all: export COVERAGE := 1
 test-all: export KEYSCOPE_TEST_PROFILE := fast

@@ -20,6 +20,7 @@ from local.emulators.embedded_aws import embedded_aws
 from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, served_stack
 from local.tour.seed import local_provisioning
+from tests.support.dynamodb_local import empty_moto
 from tests.support.stacks import stack_of
 from tools.openapi import DOCS, documents
 
@@ -92,14 +93,20 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
+def served() -> Iterator[tuple[str, Provisioning]]:
     stack = stack_of(PARAMETERS)
     with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
         operations = local_provisioning(provisioning_environment(stack, aws))
-        owner, created = operations.create_account("Acme", KeyRequest())
-        with served_stack(loaded, 0) as served:
-            auth = (created.key.key_id, created.secret)
-            yield Account(served.urls[0], owner.owner_id, auth, operations)
+        with served_stack(loaded, 0) as running:
+            yield running.urls[0], operations
+
+
+@pytest.fixture
+def account(served: tuple[str, Provisioning]) -> Iterator[Account]:
+    url, operations = served
+    owner, created = operations.create_account("Acme", KeyRequest())
+    yield Account(url, owner.owner_id, (created.key.key_id, created.secret), operations)
+    empty_moto()
 
 
 def test_the_committed_documents_are_those_that_the_code_makes() -> None:

@@ -3,7 +3,6 @@
 On DynamoDB Local only: moto keeps no conditions under concurrency.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,7 +19,8 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
-from tests.support.builders import limited
+from tests.support.builders import NOW, limited
+from tests.support.copies import copies_of
 from tests.support.dynamodb_local import Store
 from tests.support.operations import (
     InterruptedClient,
@@ -93,13 +93,13 @@ ENDS: Final[Mapping[str, Act]] = {
     "delete": lambda to, at: to.revoke_key(at.account_id, at.own_key_id),
     "rotate": lambda to, at: to.rotate_key(at.account_id, at.own_key_id, 0),
     "disable": lambda to, at: to.update_key(
-        at.account_id, at.own_key_id, lambda key: limited(key, disabled_at=int(to.clock()))
+        at.account_id, at.own_key_id, lambda key: limited(key, disabled_at=NOW)
     ),
     "narrow": lambda to, at: to.update_key(
         at.account_id, at.own_key_id, lambda key: limited(key, allowed_cidrs=("198.51.100.0/24",))
     ),
     "expire": lambda to, at: to.update_key(
-        at.account_id, at.own_key_id, lambda key: limited(key, expires_at=int(to.clock()))
+        at.account_id, at.own_key_id, lambda key: limited(key, expires_at=NOW)
     ),
 }
 HARMLESS: Final[Mapping[str, Act]] = {
@@ -108,7 +108,7 @@ HARMLESS: Final[Mapping[str, Act]] = {
     ),
     "rotate with an overlap": lambda to, at: to.rotate_key(at.account_id, at.own_key_id, 60),
     "prolong": lambda to, at: to.update_key(
-        at.account_id, at.own_key_id, lambda key: limited(key, expires_at=int(to.clock()) + 900)
+        at.account_id, at.own_key_id, lambda key: limited(key, expires_at=NOW + 900)
     ),
     "narrow to where it is": lambda to, at: to.update_key(
         at.account_id, at.own_key_id, lambda key: limited(key, allowed_cidrs=NETWORKS)
@@ -116,30 +116,32 @@ HARMLESS: Final[Mapping[str, Act]] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def store(dynamodb_local_store: Store) -> Store:
     return dynamodb_local_store
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operations(store: Store) -> Provisioning:
-    return operations_over(store, time.time)
+    return operations_over(store, lambda: NOW)
 
 
-@pytest.fixture
-def world(operations: Provisioning) -> World:
-    return world_of(operations)
-
-
-def world_of(operations: Provisioning) -> World:
+@pytest.fixture(scope="module")
+def new_world(operations: Provisioning, store: Store) -> Callable[[], World]:
     account, own = operations.create_account("Acme", KeyRequest("own"))
     robot = operations.create_service_account(account.owner_id, "robot")
     app = operations.create_app(account.owner_id, "app")
     # No wider than the account's own key after a harmless change, so that it may be rotated.
-    limits = KeyLimits(expires_at=int(operations.clock()) + 600, allowed_cidrs=NETWORKS)
+    limits = KeyLimits(expires_at=NOW + 600, allowed_cidrs=NETWORKS)
     key_id = operations.create_key(APP, app.owner_id, KeyRequest(limits=limits)).key.key_id
     operations.rotate_key(app.owner_id, key_id, 900)
-    return World(account.owner_id, own.key.key_id, robot.owner_id, app.owner_id, key_id)
+    world = World(account.owner_id, own.key.key_id, robot.owner_id, app.owner_id, key_id)
+    return copies_of(world, world.account_id, store)
+
+
+@pytest.fixture
+def world(new_world: Callable[[], World]) -> World:
+    return new_world()
 
 
 def everything(store: Store, world: World) -> dict[str, object]:

@@ -27,6 +27,7 @@ from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
 from tests.support.builders import NOW, limited
+from tests.support.copies import copies_of
 from tests.support.dynamodb_local import Store
 from tests.support.items import app_count_of
 from tests.support.operations import (
@@ -144,35 +145,38 @@ CHANGES: Final = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def store(dynamodb_local_store: Store) -> Store:
     return dynamodb_local_store
 
 
+@pytest.fixture(scope="module")
+def copy(store: Store) -> Callable[[], World]:
+    operations = operations_over(store, lambda: NOW)
+    account, _ = operations.create_account("Acme", KeyRequest())
+    robot = operations.create_service_account(account.owner_id, "robot")
+    app = operations.create_app(account.owner_id, "app")
+    robots_app = operations.create_app(account.owner_id, "robot's", robot.owner_id)
+    key = operations.create_key(APP, app.owner_id, KeyRequest("key")).key
+    operations.rotate_key(app.owner_id, key.key_id, 3_600)
+    for owner_id in (app.owner_id, robots_app.owner_id):
+        operations.create_key(APP, owner_id, KeyRequest("other"))
+    world = World(
+        store,
+        operations,
+        account.owner_id,
+        robot.owner_id,
+        app.owner_id,
+        robots_app.owner_id,
+        key.key_id,
+    )
+    return copies_of(world, world.account_id, store)
+
+
 @pytest.fixture
-def new_world(store: Store, clock: SteppedClock) -> Callable[[], World]:
+def new_world(copy: Callable[[], World], store: Store, clock: SteppedClock) -> Callable[[], World]:
     operations = operations_over(store, clock)
-
-    def make() -> World:
-        account, _ = operations.create_account("Acme", KeyRequest())
-        robot = operations.create_service_account(account.owner_id, "robot")
-        app = operations.create_app(account.owner_id, "app")
-        robots_app = operations.create_app(account.owner_id, "robot's", robot.owner_id)
-        key = operations.create_key(APP, app.owner_id, KeyRequest("key")).key
-        operations.rotate_key(app.owner_id, key.key_id, 3_600)
-        for owner_id in (app.owner_id, robots_app.owner_id):
-            operations.create_key(APP, owner_id, KeyRequest("other"))
-        return World(
-            store,
-            operations,
-            account.owner_id,
-            robot.owner_id,
-            app.owner_id,
-            robots_app.owner_id,
-            key.key_id,
-        )
-
-    return make
+    return lambda: replace(copy(), operations=operations)
 
 
 def failures(

@@ -4,10 +4,9 @@ Races with threads meet the narrow moments by luck; here each of them is met. Ev
 once for each of its calls, and right before that call another change is carried out as a whole.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
 
@@ -26,16 +25,16 @@ from keyscope.lifecycle.directory import (
     TooManyKeys,
 )
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
-from keyscope.model.ids import OwnerType, creator_of_app, new_account_id, new_key_id
+from keyscope.model.ids import OwnerType, creator_of_app
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW, limited
+from tests.support.copies import copies_of
 from tests.support.dynamodb_local import Store
 from tests.support.items import app_count_of
 from tests.support.operations import (
     InterruptedClient,
     dynamodb_of,
-    key_item,
     key_items,
     operations_over,
     over_client,
@@ -62,7 +61,6 @@ REFUSALS: Final = (
 
 Act = Callable[[Provisioning, "World"], object]
 Directory = Mapping[str, Mapping[str, Any]]
-Items = list[tuple[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -169,40 +167,8 @@ def first_world(operations: Provisioning) -> World:
 
 
 @pytest.fixture(scope="module")
-def first_items(first_world: World, store: Store) -> Items:
-    keys = key_items(store, first_world.app_id)
-    records = [key_item(store, key["key_id"]["S"]) for key in keys]
-    directory = owner_items(store, first_world.account_id)
-    return [(store.directory_table, item) for item in directory] + [
-        (store.keys_table, item) for item in records
-    ]
-
-
-@pytest.fixture(scope="module")
-def new_world(store: Store, first_world: World, first_items: Items) -> Callable[[], World]:
-    """Copy the first world: to make each from its beginning would take ten times as long."""
-    key_ids = [item["key_id"]["S"] for _, item in first_items if "key_id" in item]
-
-    def make() -> World:
-        ids = {first_world.account_id: new_account_id()}
-        ids |= {key_id: new_key_id(APP) for key_id in key_ids}
-        pattern = re.compile("|".join(ids))
-
-        def renamed(value: object) -> Any:  # noqa: ANN401 - what DynamoDB holds
-            match value:
-                case str():
-                    return pattern.sub(lambda found: ids[found[0]], value)
-                case dict():
-                    return {name: renamed(member) for name, member in value.items()}
-                case list():
-                    return [renamed(member) for member in value]
-            return value
-
-        puts = [{"Put": {"TableName": table, "Item": renamed(item)}} for table, item in first_items]
-        dynamodb_of(store).transact_write_items(TransactItems=puts)
-        return World(**renamed(asdict(first_world)))
-
-    return make
+def new_world(store: Store, first_world: World) -> Callable[[], World]:
+    return copies_of(first_world, first_world.account_id, store)
 
 
 def usable(key: Mapping[str, Any]) -> bool:
