@@ -58,8 +58,8 @@ test-all: .venv/installed ## Run every test, with more examples, and require 95 
 	@$(MAKE) test
 	@$(MAKE) test-rest
 
-test-hostile: .venv/installed ## Run tests/security in full: 10,000 examples a property, 60 s a load, every mutant
-	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security) $(if $(K),-k "$(K)") --durations=10
+test-hostile: .venv/installed ## Run tests/security and the races in full: 10,000 examples a property, every mutant
+	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security tests/integration/test_races.py) $(if $(K),-k "$(K)") --durations=10
 
 bench: .venv/installed ## Measure cold start, hot path, growth and last uses (10 min); ONLY=cold,hot,growth,use, QUICK=1
 	@ONLY=$(ONLY) QUICK=$(QUICK) python -m benchmarks

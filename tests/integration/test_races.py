@@ -24,10 +24,10 @@ from tests.support.builders import limited
 from tests.support.dynamodb_local import Store
 from tests.support.items import app_count_of
 from tests.support.operations import operations_over, owner_item, record_of, usable_keys
+from tests.support.profile import RACE_ROUNDS
 
 pytestmark = pytest.mark.races
 
-ROUNDS: Final = 30
 APP: Final = OwnerType.APP
 
 _T = TypeVar("_T")
@@ -82,7 +82,7 @@ def test_of_twenty_keys_that_are_created_at_once_ten_come_to_be(
 def test_of_service_accounts_that_take_a_name_at_once_one_has_it(
     operations: Provisioning, account_id: str
 ) -> None:
-    for number in range(ROUNDS):
+    for number in range(RACE_ROUNDS):
         name = f"robot {number}"
         other = operations.create_service_account(account_id, f"other {number}").owner_id
 
@@ -102,7 +102,7 @@ def test_of_service_accounts_that_take_a_name_at_once_one_has_it(
 def test_no_key_that_is_created_while_its_app_is_deleted_stays_usable(
     operations: Provisioning, account_id: str, store: Store
 ) -> None:
-    for _ in range(ROUNDS):
+    for _ in range(RACE_ROUNDS):
         app_id = operations.create_app(account_id, "app").owner_id
         for _ in range(3):
             operations.create_key(APP, app_id, KeyRequest())
@@ -124,7 +124,7 @@ def test_an_app_that_is_deleted_while_keys_take_the_places_of_expired_ones_stays
 ) -> None:
     now = int(time.time())
     past = replace(operations, clock=lambda: now - 60)
-    for _ in range(ROUNDS):
+    for _ in range(RACE_ROUNDS):
         app_id = operations.create_app(account_id, "app").owner_id
         for _ in range(MAX_KEYS_PER_OWNER):
             past.create_key(APP, app_id, KeyRequest(limits=KeyLimits(expires_at=now - 1)))
@@ -154,7 +154,7 @@ def test_of_apps_that_are_created_and_deleted_at_once_no_more_than_the_limit_com
 
     outcomes = race(*[create] * 8)
     assert kinds(outcomes) == ["Owner"] * 3 + ["TooManyApps"] * 5
-    for _ in range(ROUNDS):
+    for _ in range(RACE_ROUNDS):
         deleted = limited.list_apps(creator or account_id, After(), 10).owners[0].owner_id
 
         def delete(deleted: str = deleted) -> None:
@@ -170,7 +170,7 @@ def test_of_apps_that_are_created_and_deleted_at_once_no_more_than_the_limit_com
 def test_no_app_outlives_the_service_account_that_creates_it(
     operations: Provisioning, account_id: str, store: Store
 ) -> None:
-    for number in range(ROUNDS):
+    for number in range(RACE_ROUNDS):
         robot = operations.create_service_account(account_id, f"r{number}").owner_id
 
         def create(robot: str = robot) -> object:
@@ -190,7 +190,7 @@ def test_of_rotations_at_once_with_an_overlap_one_wins_and_its_secret_works(
     operations: Provisioning, account_id: str, store: Store
 ) -> None:
     app_id = operations.create_app(account_id, "app").owner_id
-    for _ in range(ROUNDS):
+    for _ in range(RACE_ROUNDS):
         old = operations.create_key(APP, app_id, KeyRequest())
         key_id = old.key.key_id
 
@@ -211,7 +211,7 @@ def test_a_deleted_key_is_not_revived_by_a_change_at_the_same_time(
     operations: Provisioning, account_id: str, store: Store
 ) -> None:
     app_id = operations.create_app(account_id, "app").owner_id
-    for _ in range(ROUNDS):
+    for _ in range(RACE_ROUNDS):
         key_id = operations.create_key(APP, app_id, KeyRequest()).key.key_id
 
         def enable(key: Key) -> Key:
@@ -241,7 +241,7 @@ def test_a_key_that_is_prolonged_while_its_place_is_given_away_never_lives_witho
     def prolonged(key: Key) -> Key:
         return limited(key, expires_at=now + 3_600)
 
-    for _ in range(ROUNDS):
+    for _ in range(RACE_ROUNDS):
         app_id = operations.create_app(account_id, "app").owner_id
         expired = past.create_key(
             APP, app_id, KeyRequest(limits=KeyLimits(expires_at=now - 1))
@@ -299,7 +299,7 @@ def test_whoever_pages_sees_every_app_that_was_there_all_the_time_once(
     with ThreadPoolExecutor(max_workers=2) as pool:
         others = [pool.submit(come_and_go) for _ in range(2)]
         try:
-            for _ in range(ROUNDS):
+            for _ in range(RACE_ROUNDS):
                 seen = page_through()
                 assert len(set(seen)) == len(seen)
                 assert lasting <= {*seen}

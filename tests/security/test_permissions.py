@@ -51,7 +51,7 @@ APP_ID: Final = "0a1b2c3d4e5f" + "c0de" + "12345678"
 OTHER_APPS: Final = ("0a1b2c3d4e50" + "c0de" + "12345678", "f" * 24)
 USER: Final = "jane@example.org"
 SELECTIONS: Final = ((V2,), (V1_1,), (V2, V1_1))
-RANDOM_SETS: Final = {"small": 40, "fast": 500, "full": 500}[PROFILE]
+RANDOM_SETS: Final = {"small": 40, "fast": 150, "full": 500}[PROFILE]
 
 
 @cache

@@ -7,6 +7,9 @@ import pytest
 from benchmarks.key_use import KEYS, dollars, replay
 from benchmarks.prices import DYNAMODB_WRITE, MILLION
 
+# Other tests measure what of the package is tested; this one simulates much with it.
+pytestmark = pytest.mark.no_cover
+
 
 def test_no_use_is_lost_and_close_ones_take_one_write() -> None:
     replayed = replay(KEYS, random.Random(1))  # noqa: S311 - a repeatable draw

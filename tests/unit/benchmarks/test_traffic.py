@@ -3,8 +3,13 @@
 from dataclasses import replace
 from typing import Final
 
+import pytest
+
 from benchmarks.traffic import Simulation, Traffic
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
+
+# Other tests measure what of the package is tested; this one simulates much with it.
+pytestmark = pytest.mark.no_cover
 
 SETTINGS: Final = replace(
     read_authorizer_settings({"KEYSCOPE_KEYS_TABLE": "keys", "KEYSCOPE_KMS_KEY_ARN": "key"}),
