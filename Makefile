@@ -54,7 +54,7 @@ test-rest: .venv/installed .venv/browser .venv/clients ## Run the tests that `ma
 
 test-all: export COVERAGE := 1
 test-all: export KEYSCOPE_TEST_PROFILE := fast
-test-all: .venv/installed ## Run every test, with more examples, and require 95 % branch coverage
+test-all: .venv/installed ## Run every test, with more examples, and require that the fast ones cover 95 %
 	@$(MAKE) test
 	@$(MAKE) test-rest
 
