@@ -8,7 +8,8 @@ const NESTED = { appId: /^[0-9a-f]{24}$/, serviceAccountId: /^[0-9a-f]{16}$/ };
 /** Answer 403, and do nothing else. */
 export class NotAuthorized extends Error {}
 
-/** Return the ids of the path and the context that fits them. Never normalize the path. */
+/** Return the ids of the path and the context that fits them. Never normalize the path.
+ * If the path names no app, `appId` is the app of the caller's key. */
 export function authorized(event, ...paths) {
   const request = event.requestContext ?? {};
   const found = request.authorizer ?? {};
@@ -28,7 +29,9 @@ export function authorized(event, ...paths) {
   const ids = Object.fromEntries(template.map((name, at) => [name.slice(1, -1), segments[at]])
     .filter((_, at) => isId(template[at])));
   if (!Object.entries(ids).every(([name, id]) => isOwn(context, name, id))) throw new NotAuthorized();
-  return { ...ids, ...context };
+  const said = { ...ids, ...context };
+  if (ids.userId && !said.appId) throw new NotAuthorized(); // Unique only within an app.
+  return said;
 }
 
 function isOwn(context, name, id) {

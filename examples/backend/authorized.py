@@ -20,6 +20,7 @@ def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:
 
     `paths` are the function's, such as `/projects/{appId}/files/{name}`; the first that fits
     counts. Use the ids that are returned; never normalize the path. A WebSocket's event has none.
+    If the path names no app, `appId` is the app of the caller's key.
     """
     request = event.get("requestContext") or {}
     context = request.get("authorizer") or {}
@@ -39,8 +40,9 @@ def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:
     ids = next((match.groupdict() for match in fitting if match), None)
     if ids is None or not all(map(_SEGMENT.fullmatch, segments)):
         raise NotAuthorized
-    if not all(_is_own(context, name, value) for name, value in ids.items()):
-        raise NotAuthorized
+    is_own = all(_is_own(context, name, value) for name, value in ids.items())
+    if not is_own or ("userId" in ids and not {**ids, **context}.get("appId")):
+        raise NotAuthorized  # A user id is unique only within an app.
     return {**ids, **context}
 
 

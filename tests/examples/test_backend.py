@@ -16,7 +16,17 @@ from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from tests.support.path_readers import readings
 from tests.support.profile import EXAMPLES
-from tests.support.tenants import TENANTS, Tenant, hostile_paths, pairs, tenant
+from tests.support.route_tables import V1_1_SHORT
+from tests.support.tenants import (
+    TENANTS,
+    Tenant,
+    allows,
+    hostile_paths,
+    pairs,
+    policies_of,
+    policy_of,
+    tenant,
+)
 
 ROOT: Final = Path(__file__).parents[2]
 ACCOUNT: Final = "0a1b2c3d4e5f"
@@ -54,9 +64,9 @@ def is_refused(event: Mapping[str, Any], *paths: str) -> bool:
     return False
 
 
-def test_the_check_takes_at_most_45_lines() -> None:
+def test_the_check_takes_at_most_50_lines() -> None:
     source = (ROOT / "examples" / "backend" / "authorized.py").read_text("utf-8")
-    assert len([line for line in source.splitlines() if line.strip()]) <= 45
+    assert len([line for line in source.splitlines() if line.strip()]) <= 50
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -224,6 +234,53 @@ def test_a_user_id_is_taken_in_both_its_forms(user_id: str) -> None:
     for form in (user_id, percent_encoded(user_id)):
         path = f"/tenants/{ACCOUNT}/projects/{APP}/members/{form}"
         assert authorized(event("rest", path, one), *PATHS)["userId"] == user_id
+
+
+SHORT_PATHS: Final = ("/v1.1/appusers/{userId}", "/v1.1/apps/{appId}/appusers/{userId}")
+"""Paths of a route set whose app comes from the key, and one that names the app."""
+RECORDS: Final = {(APP, "jane"): "Jane of one app", (NEIGHBOUR, "jane"): "Jane of the other"}
+"""What a backend stores for two apps, each of which has a user of the same id."""
+
+
+def record_for(event: Mapping[str, Any]) -> str | None:
+    """Answer as a backend that looks up what it stores by what the check returns."""
+    try:
+        ids = authorized(event, *SHORT_PATHS)
+    except NotAuthorized:
+        return None
+    return RECORDS[ids["appId"], ids["userId"]]
+
+
+@pytest.mark.parametrize("caller", ["appUser", "app"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_two_apps_with_the_same_user_each_reaches_its_own_by_one_path(
+    kind: str, caller: str
+) -> None:
+    path = "/v1.1/appusers/jane"
+    found = {}
+    for app_id in (APP, NEIGHBOUR):
+        one = tenant(caller, app_id, "jane")
+        assert allows(policy_of(one, policies_of(V1_1_SHORT)), "GET", path)
+        found[app_id, "jane"] = record_for(event(kind, path, one.principal))
+    assert found == RECORDS
+
+
+@pytest.mark.parametrize("caller", ["appUser", "app"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_path_that_names_the_other_app_reaches_its_user_neither_by_policy_nor_by_the_check(
+    kind: str, caller: str
+) -> None:
+    one, path = tenant(caller, APP, "jane"), f"/v1.1/apps/{NEIGHBOUR}/appusers/jane"
+    assert not allows(policy_of(one, policies_of(V1_1_SHORT)), "GET", path)
+    assert record_for(event(kind, path, one.principal)) is None
+
+
+@pytest.mark.parametrize("caller", ["account", "service account"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_without_an_app_reaches_no_user_by_a_path_without_one(kind: str, caller: str) -> None:
+    one, path = tenant(caller, f"{ACCOUNT}c0de12345678", "jane"), "/v1.1/appusers/jane"
+    assert not allows(policy_of(one, policies_of(V1_1_SHORT)), "GET", path)
+    assert record_for(event(kind, path, one.principal)) is None
 
 
 WEBSOCKET: Final = {"connectionId": "c1", "routeKey": "$connect"}

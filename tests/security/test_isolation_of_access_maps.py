@@ -61,8 +61,10 @@ def rules(grantee: Grantee) -> st.SearchStrategy[str]:
 def access_maps(draw: st.DrawFn, *, closing: bool = False) -> AccessMap:
     """Draw rules, keeping each that the map is accepted with; the last is refused or kept.
 
-    Only a `closing` map has routes that no key opens.
+    Only a `closing` map has routes that no key opens. In half of the maps the app comes from the
+    key.
     """
+    from_key = draw(st.booleans())
     kept: dict[Grantee, list[str]] = {
         Scope.APP_USER: ["GET /z"],
         Scope.APP: ["GET /z"],
@@ -72,17 +74,18 @@ def access_maps(draw: st.DrawFn, *, closing: bool = False) -> AccessMap:
     nevers = [OtherGrantee.NEVER] * draw(st.integers(1, 3)) if closing else []
     for grantee in [*draw(st.lists(st.sampled_from(GRANTED), min_size=3, max_size=6)), *nevers]:
         more = {**kept, grantee: [*kept[grantee], draw(rules(grantee))]}
-        kept = more if _is_accepted(more) else kept
-    return read_access_map(_source(kept), ["main"])
+        kept = more if _is_accepted(more, from_key=from_key) else kept
+    return read_access_map(_source(kept, from_key=from_key), ["main"])
 
 
-def _source(lists: dict[Grantee, list[str]]) -> str:
-    return "\n".join(["[main]", *(f"{grantee} = {texts}" for grantee, texts in lists.items())])
+def _source(lists: dict[Grantee, list[str]], *, from_key: bool) -> str:
+    head = ["[main]", f"app_from_key = {str(from_key).lower()}"]
+    return "\n".join([*head, *(f"{grantee} = {texts}" for grantee, texts in lists.items())])
 
 
-def _is_accepted(lists: dict[Grantee, list[str]]) -> bool:
+def _is_accepted(lists: dict[Grantee, list[str]], *, from_key: bool) -> bool:
     try:
-        read_access_map(_source(lists), ["main"])
+        read_access_map(_source(lists, from_key=from_key), ["main"])
     except Misconfigured:
         return False
     return True
@@ -122,10 +125,16 @@ def owns(one: Tenant, placeholder: str, other: Tenant) -> bool:
 
 
 def reaches_other(access_map: AccessMap, one: Tenant, other: Tenant, path: str) -> bool:
-    """Tell whether a path is, by any rule's placeholders, the other's and not one's own."""
+    """Tell whether a path is, by any rule's placeholders, the other's and not one's own.
+
+    In a path without an app, a user is one's own if its key has an app: a backend takes it from
+    there.
+    """
     for rule in (rule for grantee in GRANTED for rule in access_map.rules[grantee]):
+        has_app = "{appId}" in rule.segments or one.principal.app_id is not None
         for position, segment in enumerate(rule.segments):
-            if not segment.startswith("{") or owns(one, segment, other):
+            is_own = owns(one, segment, other) and (has_app or segment != "{userId}")
+            if not segment.startswith("{") or is_own:
                 continue
             beginning = "/" + "/".join(rule.segments[: position + 1])
             theirs = filled(beginning, ids_of(other))

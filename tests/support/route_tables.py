@@ -9,7 +9,7 @@ from typing import Final
 
 VECTORS: Final = Path(__file__).parents[1] / "vectors"
 
-V2, V1_1 = "v2", "v1.1"
+V2, V1_1, V1_1_SHORT = "v2", "v1.1", "v1.1-short"
 FILES: Final = {V2: "sunshine_scopes_v2.json", V1_1: "sunshine_scopes_v1_1.json"}
 ACCOUNT_TAKES_ALL_METHODS: Final = "Webhooks"
 """The rows of this tag leave the account scope out, though the API's text gives it all methods."""

@@ -48,7 +48,10 @@ def test_the_scopes_that_may_open_a_websocket_are_listed() -> None:
     assert read_access_map(GOOD, ["main"]).websocket_scopes == {Scope.APP_USER}
 
 
-@pytest.mark.parametrize("route_sets", [("v2",), ("v1.1",), ("v2", "v1.1")])
+@pytest.mark.parametrize(
+    "route_sets",
+    [("v2",), ("v1.1",), ("v1.1-short",), ("v2", "v1.1"), ("v2", "v1.1-short")],
+)
 def test_the_packaged_map_has_rules_for_each_scope_in_every_selection(
     route_sets: tuple[str, ...],
 ) -> None:
@@ -140,7 +143,7 @@ def test_a_rule_that_reaches_what_never_takes_away_is_refused_unless_a_policy_de
     [
         ("[", "not TOML"),
         ('main = "x"', "'main' is not a table"),
-        (GOOD.replace("app =", "apps ="), "holds 'apps', which is none of websocket, perm"),
+        (GOOD.replace("app =", "apps ="), "holds 'apps', which is none of app_from_key, web"),
         (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', "[1]"), "must be a list of strings"),
         (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', '"x"'), "must be a list of strings"),
         (GOOD.replace('["appUser"]', '["everyone"]'), "websocket must be a list of appUser"),
@@ -169,6 +172,58 @@ def test_a_map_with_undecided_operations_is_refused_even_in_a_set_that_is_not_se
 
 def test_the_list_of_undecided_operations_is_a_list() -> None:
     assert "undecided must be a list of strings" in refusal_of(GOOD + "undecided = 1\n")
+
+
+FROM_KEY = """\
+["main"]
+app_from_key = true
+appUser = ["GET /users/{userId}"]
+app = ["GET /users/*"]
+account = ["GET /apps/{appId}/*"]
+"""
+
+
+def test_a_set_whose_app_comes_from_the_key_may_name_users_without_an_app() -> None:
+    rules = read_access_map(FROM_KEY, ["main"]).rules
+    assert [rule.path for rule in rules[Scope.APP_USER]] == ["/users/{userId}"]
+
+
+@pytest.mark.parametrize("declared", ["", "app_from_key = false"])
+def test_without_that_declaration_a_user_without_an_app_is_refused(declared: str) -> None:
+    source = FROM_KEY.replace("app_from_key = true", declared)
+    text = refusal_of(source)
+    assert text.startswith("access map, line 3, 'GET /users/{userId}': ")
+    assert text.endswith("so the path needs {appId}, or the set app_from_key = true")
+
+
+def test_the_declaration_of_one_set_counts_for_no_other() -> None:
+    other = FROM_KEY.replace("main", "other").replace("app_from_key = true\n", "")
+    assert "the path needs {appId}" in refusal_of(FROM_KEY + other)
+
+
+@pytest.mark.parametrize("value", ['"true"', "1", "[true]", "{ value = true }"])
+def test_the_declaration_is_true_or_false(value: str) -> None:
+    source = FROM_KEY.replace("= true", f"= {value}")
+    assert refusal_of(source) == "access map: [main] app_from_key must be true or false"
+
+
+@pytest.mark.parametrize("grantee", ["account", "userAccount"])
+@pytest.mark.parametrize("rule", ["GET /users/*", "DELETE /users/*"])
+def test_an_account_reaches_no_user_whose_app_comes_from_the_key(grantee: str, rule: str) -> None:
+    own = f'{grantee} = ["{rule}"]'
+    source = (
+        FROM_KEY.replace('account = ["GET /apps/{appId}/*"]', own)
+        if grantee == "account"
+        else FROM_KEY + own
+    )
+    assert "it reaches /users/{userId}, whose app is the key's; an account has" in refusal_of(
+        source.replace('app = ["GET /users/*"]', 'app = ["GET /users"]')
+    )
+
+
+def test_an_account_of_another_set_reaches_no_user_whose_app_comes_from_the_key() -> None:
+    other = '["other"]\napp = ["GET /z"]\naccount = ["GET /users/*"]\n'
+    assert "whose app is the key's" in refusal_of(FROM_KEY + other)
 
 
 def test_a_route_set_that_is_not_there_is_named_with_those_that_are() -> None:

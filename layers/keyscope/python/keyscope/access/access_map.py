@@ -82,6 +82,8 @@ PERMISSIONS = "permissions"
 """The table of a route set that names permissions."""
 UNDECIDED = "undecided"
 """The list of a draft's operations that no scope has been decided for. It must be empty."""
+APP_FROM_KEY = "app_from_key"
+"""The setting of a route set whose paths need not name the app: it is the app of the key."""
 MAX_DESCRIPTION_LENGTH = 100
 """Characters of the description of a permission."""
 
@@ -221,8 +223,10 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
     rules = {line: _read_rule(line) for line in _lines(source, document)}
     for name, table in document.items():
         _refuse_undecided(source, name, table.get(UNDECIDED, []))
+    from_key = [name for name, table in document.items() if _takes_app_from_key(name, table)]
     for line, rule in rules.items():
         _refuse_reaching_others(line, rule, rules.values())
+        _refuse_users_without_an_app(line, rule, rules.values(), from_key)
         _refuse_user_ids_of_others(line, rule, rules.values())
         _refuse_closed_routes_that_stay_open(line, rule, rules)
     websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
@@ -276,7 +280,7 @@ def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Grantee, list[s
         message = f'access map: {route_set!r} is not a table; a route set looks like ["v2"]'
         raise Misconfigured(message)
     for name, value in table.items():
-        if name in (WEBSOCKET, PERMISSIONS, UNDECIDED):
+        if name in (APP_FROM_KEY, WEBSOCKET, PERMISSIONS, UNDECIDED):
             continue
         if name not in _GRANTEES:
             message = f"access map: [{route_set}] holds {name!r}, which is none of {_names()}"
@@ -292,7 +296,15 @@ def _texts(where: str, value: object) -> list[str]:
 
 
 def _names() -> str:
-    return ", ".join((WEBSOCKET, PERMISSIONS, *GRANTEES))
+    return ", ".join((APP_FROM_KEY, WEBSOCKET, PERMISSIONS, *GRANTEES))
+
+
+def _takes_app_from_key(route_set: str, table: object) -> bool:
+    value = table.get(APP_FROM_KEY, False) if isinstance(table, dict) else False
+    if not isinstance(value, bool):
+        message = f"access map: [{route_set}] {APP_FROM_KEY} must be true or false"
+        raise Misconfigured(message)
+    return value
 
 
 def _refuse_undecided(source: str, route_set: str, value: object) -> None:
@@ -514,17 +526,39 @@ def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -
             line.refuse(f"it reaches {other.path} of others: it does not bind {min(below)}")
 
 
-def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
-    """Reject a user id that does not name exactly one user, or that could be part of another route.
+def _refuse_users_without_an_app(
+    line: _Line, rule: Rule, others: Collection[Rule], from_key: Collection[str]
+) -> None:
+    """Reject a user id that does not identify exactly one user.
 
-    User ids are unique only within an app, and callers choose them. With a rule for
-    `/users/{userId}`, a user named `all` would reach the route `/users/all`, and callers of that
-    route would reach the user.
+    User ids are unique only within an app. If a path does not name the app, the backend must know
+    it from the key, and a key of an account has many apps.
+    """
+    if _names_no_app(rule) and line.route_set not in from_key:
+        line.refuse(
+            f"{{userId}} names a user within an app, so the path needs {{appId}}, or the set"
+            f" {APP_FROM_KEY} = true"
+        )
+    if _APP not in _OPEN_ENDED[line.grantee]:
+        return
+    for other in filter(_names_no_app, others):
+        depth = min(len(rule.segments), len(other.segments))
+        if rule.can_be_as_long_as(other) and _may_begin_alike(rule, other, depth):
+            line.refuse(f"it reaches {other.path}, whose app is the key's; an account has many")
+
+
+def _names_no_app(rule: Rule) -> bool:
+    return _USER in rule.segments and _APP not in rule.segments
+
+
+def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
+    """Reject a user id that could be part of another route.
+
+    Callers choose user ids. With a rule for `/users/{userId}`, a user named `all` would reach the
+    route `/users/all`, and callers of that route would reach the user.
     """
     if _USER not in rule.segments:
         return
-    if _APP not in rule.segments:
-        line.refuse("{userId} names a user within an app, so the path needs {appId}")
     depth = rule.segments.index(_USER)
     for other in others:
         is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth)
