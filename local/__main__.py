@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -42,7 +42,7 @@ from local.tour.event_values import basic
 from local.tour.events import ROOT, SESSION_FILE_NAME
 from local.tour.seed import USER_ID
 from local.tour.session import FolderInUse, Session, held_folder, provision, session_file
-from local.tour.stops import plan
+from local.tour.stops import SHORT_V1_1, plan
 from local.tour.visits import surprises, table_of, visit
 
 LOG_FILE_NAME: Final = "functions.log"
@@ -184,8 +184,8 @@ def _say_what_next(
     )
     if _has_packaged_routes(stack):
         console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
-        version = "v2" if "v2" in _route_sets(stack) else "v1.1"
-        console.print("\n".join(_curl_lines(session, url, version)), markup=False)
+        lines = _curl_lines(session, url, _route_sets(stack))
+        console.print("\n".join(lines), markup=False)
     if _has_console(stack):
         key = session.store.account_key
         console.print("\nOr open the key console in a browser, and sign in with this key:\n")
@@ -224,10 +224,15 @@ def _access_map_of(loaded: LoadedStack) -> AccessMap:
     return read_access_map(settings.access_map, settings.route_sets)
 
 
-def _curl_lines(session: Session, url: str, version: str) -> list[str]:
-    store, apps = session.store, f"{url}/{version}/apps"
-    users, name = {"v2": ("users", "displayName"), "v1.1": ("appusers", "name")}[version]
-    user = f"{apps}/{store.app_id}/{users}/{USER_ID}"
+def _curl_lines(session: Session, url: str, route_sets: Collection[str]) -> list[str]:
+    store = session.store
+    if "v2" in route_sets:
+        apps, name = f"{url}/v2/apps", "displayName"
+        user = f"{apps}/{store.app_id}/users/{USER_ID}"
+    else:
+        apps, name = f"{url}/v1.1/apps", "name"
+        of_app = f"{url}/v1.1" if SHORT_V1_1 in route_sets else f"{apps}/{store.app_id}"
+        user = f"{of_app}/appusers/{USER_ID}"
     account = f"-u {store.account_key.key_id}:{store.account_key.secret}"
     body = f"""-H 'Content-Type: application/json' -d '{{"{name}":"My app"}}'"""
     return [

@@ -4,7 +4,7 @@
 - `ONCE=1`: exit after the tour, with status 1 if a response was not as expected.
 - `STATE_FOLDER`: the folder for the session file and the functions' log; `.local` by default.
 - `PARAMETERS`: the template's parameters, such as
-  `PARAMETERS="AccessMapRoutes=v2,v1.1 AuthorizerCacheSeconds=0"`.
+  `PARAMETERS="AccessMapRoutes=v2 AuthorizerCacheSeconds=0"`.
 - `PLATFORM`: what to assume about API Gateway (`local/gateway/platform_behaviour.py`).
 - `ATTACH`: the path of another SAM template whose APIs import this stack's authorizers. They are
   served after the stack's own APIs.

@@ -8,7 +8,7 @@ import typer
 from keyscope.access.access_map import GRANTEES, WEBSOCKET, AccessMap
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 from keyscope.access.policy import MAX_POLICY_BYTES, policy_sizes
-from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
+from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH, DEFAULT_ROUTE_SETS
 from keyscope_cli.comparing_maps import diff
 from keyscope_cli.drafting_maps import from_openapi
 from keyscope_cli.maps.map_file import PACKAGED, Routes, load_map
@@ -115,4 +115,4 @@ def _permission_rows(access_map: AccessMap) -> list[tuple[str, str, str, str]]:
 
 
 def _default_routes(file: Path | None) -> str | None:
-    return "v2" if file is None else None
+    return DEFAULT_ROUTE_SETS if file is None else None

@@ -1,6 +1,7 @@
 """The stops of the tour: the requests to send, and their expected results."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
@@ -15,6 +16,11 @@ refuses the new secret for a second, and a slow machine takes longer."""
 
 RECORDED_WITHIN_SECONDS: Final = 10
 """How long a last use may take to be recorded, on a slow machine."""
+
+_SHORT: Final = "-short"
+SHORT_V1_1: Final = f"v1.1{_SHORT}"
+"""The route set of v1.1 whose paths leave out the app of an app's key."""
+_SHORTENED: Final = re.compile(r"/v1\.1/apps/\{[a-zA-Z]+\}/(appusers)")
 
 _OK, _CREATED = HTTPStatus.OK, HTTPStatus.CREATED
 _BAD_REQUEST, _UNAUTHORIZED = HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
@@ -58,15 +64,19 @@ def plan(route_sets: Sequence[str], *, caching: bool) -> list[Stop]:
     `route_sets` are the selected sets of the access map; anything in another set is outside every
     scope. `caching` is whether API Gateway caches the authorizers' results.
     """
-    stops = [_as_selected(stop, route_sets) for stop in _WITH_WHAT_IS_THERE]
-    stops += _life_of_a_key("v2" if "v2" in route_sets else "v1.1")
-    if "v1.1" in route_sets:
+    is_short = SHORT_V1_1 in route_sets
+    versions = {each.removesuffix(_SHORT) for each in route_sets}
+    stops = [_as_selected(stop, versions) for stop in _WITH_WHAT_IS_THERE]
+    stops += _life_of_a_key("v2" if "v2" in versions else "v1.1")
+    if "v1.1" in versions:
         stops += _LIFE_OF_A_SERVICE_ACCOUNT
+    if is_short:
+        stops = [replace(stop, request=_SHORTENED.sub(r"/v1.1/\1", stop.request)) for stop in stops]
     return stops if caching else [replace(stop, cache=CacheUse.NONE) for stop in stops]
 
 
-def _as_selected(stop: Stop, route_sets: Sequence[str]) -> Stop:
-    if stop.request.split("/")[1] in route_sets or stop.status == _UNAUTHORIZED:
+def _as_selected(stop: Stop, versions: Collection[str]) -> Stop:
+    if stop.request.split("/")[1] in versions or stop.status == _UNAUTHORIZED:
         return stop
     return replace(stop, status=_FORBIDDEN, reason=OUTSIDE_SCOPE)
 
@@ -99,6 +109,7 @@ _WITH_WHAT_IS_THERE: Final = (
     _outside("app JWT", "GET /v2/apps/{svcApp}/users"),
     _allowed("appUser JWT", "GET /v2/apps/{app}/users/{user}", "appUser", _MISS),
     _allowed("appUser JWT", "GET /v1.1/apps/{app}/appusers/{user}", "appUser", _HIT),
+    _allowed("appUser JWT", "GET /v1.1/apps/{app}/appusers/{user}/messages", "appUser", _HIT),
     _outside("appUser JWT", "GET /v2/apps/{app}/users/someone-else"),
     _outside("appUser JWT", "DELETE /v2/apps/{app}/users/{user}"),
     Stop("svc account Basic", "GET /v2/apps", _OK, "apps: Staging", _MISS),

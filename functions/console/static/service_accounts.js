@@ -48,8 +48,8 @@ export async function showServiceAccounts(api) {
             : null));
     } catch (error) {
       const hint = error.status === 403
-        ? ["Service accounts need the route set v1.1: the stack's parameter AccessMapRoutes must be "
-          + "v2,v1.1."] : [];
+        ? ["Service accounts need the route set v1.1-short or v1.1 in the stack's parameter "
+          + "AccessMapRoutes."] : [];
       results.replaceChildren(alertBox([...sentencesOf(error), ...hint]));
     }
   }

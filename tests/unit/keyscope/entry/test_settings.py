@@ -23,7 +23,7 @@ def refusal_of(**variables: str) -> str:
 def test_the_tables_and_the_kms_key_are_enough() -> None:
     settings = read_authorizer_settings(REQUIRED)
     assert (settings.keys_table, settings.kms_key_arn) == ("keys", "arn:aws:kms:key")
-    assert (settings.route_sets, settings.max_stage_length) == (("v2",), 10)
+    assert (settings.route_sets, settings.max_stage_length) == (("v2", "v1.1-short"), 10)
     assert (settings.key_cache_seconds, settings.key_cache_entries) == (30, 10_000)
     assert (settings.stale_seconds, settings.leeway_seconds) == (900, 0)
     assert settings.policy_conditions

@@ -21,7 +21,7 @@ from tests.support.builders import make_key as made_key
 from tests.support.local_gateway import Served, small_stack
 from tests.support.local_gateway import served as served_gateway
 
-ROUTE_SETS = [["v2"], ["v1.1"], ["v2", "v1.1"]]
+ROUTE_SETS = [["v2"], ["v1.1"], ["v1.1-short"], ["v2", "v1.1"], ["v2", "v1.1-short"]]
 STOP = Stop("app Basic", "GET /v2/apps/{app}", 200, "scope app", CacheUse.MISS)
 
 
@@ -82,7 +82,15 @@ def test_only_selected_route_sets_are_answered(route_sets: list[str]) -> None:
         for stop in plan(route_sets, caching=True)
         if stop.status not in (401, 403)
     }
-    assert answered == {*route_sets}
+    assert answered == {each.removesuffix("-short") for each in route_sets}
+
+
+@pytest.mark.parametrize("route_sets", ROUTE_SETS)
+def test_the_paths_of_a_user_in_v1_1_are_those_of_the_selected_set(route_sets: list[str]) -> None:
+    stops = plan(route_sets, caching=True)
+    paths = {stop.request.split()[1] for stop in stops if "/appusers/" in stop.request}
+    is_short = {path.startswith("/v1.1/appusers/") for path in paths}
+    assert is_short == {"v1.1-short" in route_sets}
 
 
 def test_without_caching_every_stop_is_answered_without_the_cache() -> None:

@@ -11,6 +11,9 @@ from keyscope.errors import Misconfigured
 
 _T = TypeVar("_T")
 
+DEFAULT_ROUTE_SETS = "v2,v1.1-short"
+"""The route sets of the packaged map that serve both generations of Sunshine clients."""
+
 DEFAULT_MAX_STAGE_LENGTH = 10
 """Characters. At this length, the policies of both Sunshine route sets together fit their
 budget."""
@@ -104,7 +107,7 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
         keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
         kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
         access_map=reader.packaged_file("KEYSCOPE_ACCESS_MAP", "scopes.toml"),
-        route_sets=reader.names("KEYSCOPE_ROUTES", "v2"),
+        route_sets=reader.names("KEYSCOPE_ROUTES", DEFAULT_ROUTE_SETS),
         max_stage_length=reader.whole_number(
             "KEYSCOPE_MAX_STAGE_LENGTH", DEFAULT_MAX_STAGE_LENGTH, range(1, MAX_STAGE_LENGTH + 1)
         ),
