@@ -18,7 +18,7 @@ from keyscope.model.ids import APP_ID_PATTERN, SERVICE_ACCOUNT_ID_PATTERN
 TITLE: Final = "Keyscope management API"
 VERSION: Final = "1"
 DESCRIPTION: Final = (
-    "Apps, their keys and service accounts. v1.1 needs the route set v1.1 of the access map. A"
+    "Apps, their keys and service accounts. v1.1 needs the route set v1.1-short or v1.1. A"
     " credential that is missing or refused is answered with 401, one whose scope does not reach"
     " the path with 403."
 )
