@@ -37,7 +37,7 @@ from tests.support.local_gateway import (
     small_stack,
 )
 from tests.support.profile import EXAMPLES
-from tests.support.route_tables import ROWS, V1_1, V2
+from tests.support.route_tables import ROWS, SERVED
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
 from tests.support.tenants import policies_of
 
@@ -69,7 +69,7 @@ TIMES: Final = st.floats(NOW, NOW + LATER) | st.integers(NOW, NOW + LATER)
 
 
 def pipeline(*keys: MadeKey, clock: SteppedClock, conditions: bool = True) -> Authorizer:
-    policies = policies_of(V2, V1_1)
+    policies = policies_of(*SERVED)
     return Authorizer(
         keys=MemoryKeyStore({key.key_id: key.record for key in keys}),
         secrets=MemorySecretOpener(),

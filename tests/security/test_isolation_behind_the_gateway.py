@@ -15,7 +15,7 @@ from tests.support.builders import APP, MadeKey, make_key
 from tests.support.local_gateway import NOW, Served, served, small_stack
 from tests.support.path_readers import readings
 from tests.support.profile import EXAMPLES
-from tests.support.route_tables import ROWS, V1_1, V2
+from tests.support.route_tables import ROWS, SERVED
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock
 from tests.support.tenants import (
     KINDS,
@@ -53,7 +53,7 @@ def gateway(request: pytest.FixtureRequest) -> Served:
     authorizer = Authorizer(
         keys=MemoryKeyStore({key.key_id: key.record for key in KEYS.values()}),
         secrets=MemorySecretOpener(),
-        policies=policies_of(V2, V1_1),
+        policies=policies_of(*SERVED),
         clock=SteppedClock(NOW),
         timer=lambda: 0.0,
     )

@@ -31,7 +31,7 @@ from tests.support.builders import NOW, limited
 from tests.support.path_readers import readings
 from tests.support.permission_oracle import OTHERS_IDS, names_of, permits
 from tests.support.profile import EVERY_NTH, EXAMPLES, PROFILE
-from tests.support.route_tables import ROWS, V1_1, V2, Row
+from tests.support.route_tables import ROWS, SERVED, V1_1_SHORT, V2, Row
 from tests.support.tenants import (
     HTTP_STAGE,
     KINDS,
@@ -50,13 +50,13 @@ from tests.support.tenants import (
 APP_ID: Final = "0a1b2c3d4e5f" + "c0de" + "12345678"
 OTHER_APPS: Final = ("0a1b2c3d4e50" + "c0de" + "12345678", "f" * 24)
 USER: Final = "jane@example.org"
-SELECTIONS: Final = ((V2,), (V1_1,), (V2, V1_1))
+SELECTIONS: Final = ((V2,), (V1_1_SHORT,), SERVED)
 RANDOM_SETS: Final = {"small": 40, "fast": 150, "full": 500}[PROFILE]
 
 
 @cache
 def both() -> Policies:
-    return policies_of(V2, V1_1)
+    return policies_of(*SERVED)
 
 
 Names = tuple[str, ...]
@@ -149,7 +149,7 @@ def test_no_route_of_another_account_is_reached_with_any_permissions(other_app: 
     for one in people():
         ids = {**OTHERS_IDS, **tenant("app", other_app, USER).ids}
         requests = Requests(STAGE, requests_of(rows, ids))
-        for names in sets_of((V2, V1_1)):
+        for names in sets_of(SERVED):
             document = policy_document(with_permissions(one, names), STAGE, both(), NOW)
             if any(requests.allowed(document)):
                 reached.append((one.kind, names))
@@ -157,7 +157,7 @@ def test_no_route_of_another_account_is_reached_with_any_permissions(other_app: 
 
 
 def drawn_names() -> st.SearchStrategy[Names]:
-    known = st.sampled_from([*names_of((V2, V1_1)), "unknown"])
+    known = st.sampled_from([*names_of(SERVED), "unknown"])
     return st.lists(known, min_size=1, max_size=MAX_PERMISSIONS, unique=True).map(tuple)
 
 
@@ -212,7 +212,7 @@ def test_a_route_that_no_key_opens_stays_closed_to_limited_keys() -> None:
     opened = [
         (one.kind, names)
         for one in people()
-        for names in sets_of((V2, V1_1))
+        for names in sets_of(SERVED)
         if any(requests.allowed(policy_document(with_permissions(one, names), STAGE, both(), NOW)))
     ]
     assert opened == []
@@ -224,7 +224,7 @@ def test_no_policy_of_a_limited_key_exceeds_the_budget() -> None:
     sizes = [
         size_in_bytes(policy_document(principal, stage, both(), NOW))
         for kind in KINDS
-        for names in sets_of((V2, V1_1))
+        for names in sets_of(SERVED)
         for principal in [
             limited(
                 tenant(kind, APP_ID, longest).principal,

@@ -19,7 +19,7 @@ from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import NOW
 from tests.support.path_readers import disguised
-from tests.support.route_tables import ROWS, V1_1, V2
+from tests.support.route_tables import ROWS, SERVED
 
 HEX: Final = "0123456789abcdef"
 UNRESERVED: Final = "abcxyzABCXYZ0189-._~"
@@ -172,8 +172,8 @@ def policies_of(*route_sets: str) -> Policies:
 def policy_of(
     reader: Tenant, policies: Policies | None = None, stage: ApiStage = STAGE
 ) -> PolicyDocument:
-    """Return a tenant's policy, by default for both route sets of a REST API."""
-    return policy_document(reader.principal, stage, policies or policies_of(V2, V1_1), NOW)
+    """Return a tenant's policy, by default for the default route sets of a REST API."""
+    return policy_document(reader.principal, stage, policies or policies_of(*SERVED), NOW)
 
 
 def allows(document: object, method: str, path: str, now: float = NOW) -> bool:
