@@ -27,7 +27,7 @@ from local.gateway.platform_behaviour import PlatformBehaviour
 from local.gateway.responses import AUTHORIZER_VARIABLE, VARIABLE, VARIABLES
 from local.gateway.usage_plan_reader import read_usage_plans
 from local.template.intrinsics import Json, TemplateError, is_true, text_of, whole_number
-from local.template.stack import Stack, physical_id_of, properties_of
+from local.template.stack import MISSHAPEN, Stack, physical_id_of, properties_of
 
 _EXTENSION: Final = "x-amazon-apigateway-"
 _ANY_METHOD: Final = f"{_EXTENSION}any-method"
@@ -75,7 +75,7 @@ def _checked_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
     except KeyError as error:
         message = f"{logical_id}: its definition lacks {error}"
         raise TemplateError(message) from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except MISSHAPEN as error:
         message = f"{logical_id}: its definition is not understood: {error}"
         raise TemplateError(message) from error
 

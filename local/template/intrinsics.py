@@ -76,10 +76,10 @@ class Resolver:
             case "Condition":
                 return self.holds(argument, where)
             case "Fn::Equals":
-                left, right = _list(argument, where)
+                left, right = _list(argument, where, 2)
                 return self.text(left, where) == self.text(right, where)
             case "Fn::Not":
-                (negated,) = _list(argument, where)
+                (negated,) = _list(argument, where, 1)
                 return not self.holds(negated, where)
             case "Fn::And":
                 return all(self.holds(part, where) for part in _list(argument, where))
@@ -120,18 +120,18 @@ class Resolver:
                 return self.reference(str(argument), where)
             case "Fn::GetAtt":
                 parts = argument.split(".", 1) if isinstance(argument, str) else argument
-                resource, attribute = _list(parts, where)
+                resource, attribute = _list(parts, where, 2)
                 return self._of_resource(str(resource), str(attribute), where)
             case "Fn::Sub":
                 return self._substitute(argument, where)
             case "Fn::Join":
-                separator, parts = _list(argument, where)
+                separator, parts = _list(argument, where, 2)
                 texts = (self.text(part, where) for part in _list(parts, where))
                 return str(separator).join(texts)
             case "Fn::ImportValue":
                 return self._import(self.text(argument, where), where)
             case "Fn::If":
-                condition, if_true, if_false = _list(argument, where)
+                condition, if_true, if_false = _list(argument, where, 3)
                 chosen = if_true if self.holds(condition, where) else if_false
                 return self._resolve(chosen, where)
             case _:
@@ -147,7 +147,7 @@ class Resolver:
 
     def _substitute(self, argument: object, where: str) -> str:
         template, variables = (
-            (argument, {}) if isinstance(argument, str) else _list(argument, where)
+            (argument, {}) if isinstance(argument, str) else _list(argument, where, 2)
         )
         own = cast("Json", variables)
 
@@ -185,9 +185,10 @@ def _function(value: object) -> tuple[str, object] | None:
     return (str(name), argument) if is_function else None
 
 
-def _list(value: object, where: str) -> Sequence[object]:
-    if not isinstance(value, list):
-        message = f"{where}: a list was expected, not {value!r}"
+def _list(value: object, where: str, length: int | None = None) -> Sequence[object]:
+    if not isinstance(value, list) or length not in (None, len(value)):
+        of = "" if length is None else f" of {length}"
+        message = f"{where}: a list{of} was expected, not {value!r}"
         raise TemplateError(message)
     return value
 

@@ -33,6 +33,8 @@ LOCAL_BUCKET: Final = "local"
 _ROOT_BUCKET: Final = "local-root"
 """The bucket of absolute paths, which lose their first slash as the keys of objects."""
 _CODE_PROPERTIES: Final = ("CodeUri", "ContentUri")
+MISSHAPEN: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading a template raises where a part of it has another shape than AWS documents."""
 _SECTIONS: Final = ("Conditions", "Globals", "Outputs", "Parameters", "Resources", "Rules")
 
 
@@ -69,13 +71,26 @@ def load_stack(
             rules, SAM rejects the template, or it uses what the local run does not support.
     """
     source = read_template(template)
-    values = _parameter_values(_section(source, "Parameters"), parameters or {})
+    try:
+        return _loaded(source, template.parent, parameters or {}, imports or {})
+    except MISSHAPEN as error:
+        message = f"{template} is not understood: {type(error).__name__}: {error}"
+        raise TemplateError(message) from error
+
+
+def _loaded(
+    source: Mapping[str, object],
+    folder: Path,
+    parameters: Mapping[str, str],
+    imports: Mapping[str, str],
+) -> Stack:
+    values = _parameter_values(_section(source, "Parameters"), parameters)
     translated = translate(source, values)
     resolver = Resolver(
         values,
         _section(translated, "Conditions"),
         _resources(_section(translated, "Resources")),
-        imports or {},
+        imports,
     )
     _refuse_websockets(resolver.resources)
     _check_rules(_section(translated, "Rules"), resolver)
@@ -92,7 +107,7 @@ def load_stack(
     }
     own_name = f"{PSEUDO_PARAMETERS['AWS::StackName']}-"
     return Stack(
-        folder=template.parent,
+        folder=folder,
         parameters=values,
         resources={
             name: cast("Json", resolver.resolve(resource, f"Resources.{name}"))
@@ -185,7 +200,7 @@ def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Js
         reasons = "; ".join(cause.message for cause in error.causes)
         message = f"SAM refuses the template: {reasons}"
         raise TemplateError(message) from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except MISSHAPEN as error:
         # SAM checks most of a template's shape, but not all of it.
         message = f"SAM does not understand the template: {type(error).__name__}: {error}"
         raise TemplateError(message) from error

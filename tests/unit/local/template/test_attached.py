@@ -95,6 +95,32 @@ def test_a_template_that_is_no_text_is_refused(tmp_path: Path) -> None:
         load_stack(path)
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("!If [a, b]", "a list of 3 was expected"),
+        ("!GetAtt Backend", "a list of 2 was expected"),
+        ("!Join [a]", "a list of 2 was expected"),
+        ("!Sub [a]", "a list of 2 was expected"),
+        ("!Select [0, [a]]", "the function Fn::Select is not supported here"),
+        ("!Ref 7", "there is no parameter or resource '7'"),
+    ],
+)
+def test_a_function_of_cloudformation_s_that_is_used_wrongly_is_refused_with_its_place(
+    value: str, told: str, tmp_path: Path
+) -> None:
+    refusal = refusal_of(tmp_path, OTHER.replace("!ImportValue prod-GuardArn", value))
+    assert refusal.startswith("Resources.Backend.Properties.Environment.Variables.GUARD: ")
+    assert told in refusal
+
+
+@pytest.mark.parametrize(
+    "addition", ["Outputs: {Name: 7}", "Outputs: {Name: {}}", "Conditions: {A: 7}\nRules: {B: 7}"]
+)
+def test_a_part_of_another_shape_is_refused(addition: str, tmp_path: Path) -> None:
+    assert refusal_of(tmp_path, f"{OTHER}{addition}\n") != ""
+
+
 def function(properties: str) -> str:
     return OTHER.replace("CodeUri: ../backend", properties)
 
