@@ -41,7 +41,8 @@ from local.tour import attached_calls
 from local.tour.event_values import basic
 from local.tour.events import ROOT, SESSION_FILE_NAME
 from local.tour.seed import USER_ID
-from local.tour.session import FolderInUse, Session, held_folder, provision, session_file
+from local.tour.session import Session, provision, session_file
+from local.tour.state_folder import FolderInUse, held_folder
 from local.tour.stops import SHORT_V1_1, plan
 from local.tour.visits import surprises, table_of, visit
 

@@ -1,6 +1,5 @@
 """The account, apps and keys of one local run, and the file that lists them."""
 
-import fcntl
 import json
 import os
 import time
@@ -26,36 +25,6 @@ class Session:
 
 class ProvisioningRefused(Exception):  # noqa: N818 - a state
     """The provisioning function returned errors; the text contains them."""
-
-
-class FolderInUse(Exception):  # noqa: N818 - a state
-    """Another run uses the state folder; the text says how to use another one."""
-
-
-@contextmanager
-def held_folder(folder: Path) -> Iterator[None]:
-    """Create the state folder, and keep every other run out of it while the context lasts.
-
-    The lock ends with the process, however it ends.
-
-    Raises:
-        FolderInUse: another run keeps this one out.
-    """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = (
-                f"Another run (process {lock.read()}) uses {folder}. Stop it, or start this one"
-                f" beside it: make run STATE_FOLDER={folder}-2 PORT=3100"
-            )
-            raise FolderInUse(message) from None
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def provision(function: LocalFunction, environment: Mapping[str, str]) -> Session:

@@ -6,7 +6,6 @@ from typing import Final
 
 import pytest
 
-from local.gateway.api_reader import read_apis
 from local.template.intrinsics import Json
 from tests.support.local_gateway import (
     HTTP_AUTHORIZER,
@@ -17,7 +16,6 @@ from tests.support.local_gateway import (
     served,
     small_stack,
 )
-from tests.support.stacks import stack_of
 
 FUNCTION: Final = "arn:aws:lambda:us-east-1:123456789012:function:keyscope-local-Guard"
 ALIAS: Final = f"{FUNCTION}:live"
@@ -203,9 +201,3 @@ def test_an_invoke_role_of_another_template_serves() -> None:
 def test_an_invoke_role_that_does_not_let_it_is_500_and_told(role: Json, told: str) -> None:
     api = rest_api(BY_ROLE, GOOD, role=role)
     assert (api.status(), missing_of(api)) == (500, told)
-
-
-def test_every_authorizer_of_the_project_s_template_may_be_invoked() -> None:
-    apis = read_apis(stack_of({"HttpApiEnabled": "true"}))
-    authorizers = [each for api in apis for each in api.authorizers.values()]
-    assert [each.not_invocable for each in authorizers] == [None, None]

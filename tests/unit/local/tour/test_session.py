@@ -11,7 +11,8 @@ import pytest
 
 from local.emulators.listening_program import free_ports
 from local.tour.events import main
-from local.tour.session import FolderInUse, Session, held_folder, session_file
+from local.tour.session import Session, session_file
+from local.tour.state_folder import FolderInUse, held_folder
 from tests.unit.local.tour.test_visits import session
 
 __all__ = ["session"]
@@ -19,7 +20,7 @@ __all__ = ["session"]
 HOLD: Final = """
 import sys
 from pathlib import Path
-from local.tour.session import held_folder
+from local.tour.state_folder import held_folder
 with held_folder(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

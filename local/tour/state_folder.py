@@ -1,0 +1,37 @@
+"""The folder with the files of one local run."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class FolderInUse(Exception):  # noqa: N818 - a state
+    """Another run uses the state folder; the text says how to use another one."""
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """Create the state folder, and keep every other run out of it while the context lasts.
+
+    The lock ends with the process, however it ends.
+
+    Raises:
+        FolderInUse: another run keeps this one out.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = (
+                f"Another run (process {lock.read()}) uses {folder}. Stop it, or start this one"
+                f" beside it: make run STATE_FOLDER={folder}-2 PORT=3100"
+            )
+            raise FolderInUse(message) from None
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
