@@ -22,7 +22,7 @@ help: ## Show this list
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
 	@echo 'Starting...'
 	@PORT=$(PORT) ONCE=$(ONCE) STATE_FOLDER="$(STATE_FOLDER)" PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" \
-		ACCESS_MAP="$(ACCESS_MAP)" python -m local
+		ATTACH_PARAMETERS="$(ATTACH_PARAMETERS)" ACCESS_MAP="$(ACCESS_MAP)" python -m local
 
 # Tests of a file run in one process and share what they start. Many wait for servers, so there is one
 # process more than processors, but at most four.

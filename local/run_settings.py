@@ -7,7 +7,7 @@
   `PARAMETERS="AccessMapRoutes=v2 AuthorizerCacheSeconds=0"`.
 - `PLATFORM`: what to assume about API Gateway (`local/gateway/platform_behaviour.py`).
 - `ATTACH`: the path of another SAM template whose APIs import this stack's authorizers. They are
-  served after the stack's own APIs.
+  served after the stack's own APIs. `ATTACH_PARAMETERS` are its parameters.
 - `ACCESS_MAP`: the path of an access map file, in place of the parameter AccessMap.
 """
 
@@ -51,11 +51,13 @@ def read_run_settings(environment: Mapping[str, str]) -> RunSettings:
         WrongBehaviour: `PLATFORM` is wrong.
     """
     port = _port(environment)
-    stack = load_stack(ROOT / "template.yaml", {**_EVERYTHING, **_parameters(environment)})
+    parameters = {**_EVERYTHING, **_parameters(environment, "PARAMETERS")}
+    stack = load_stack(ROOT / "template.yaml", parameters)
     if access_map := environment.get("ACCESS_MAP"):
         stack = with_access_map(stack, _file("ACCESS_MAP", access_map, "an access map"))
     if template := environment.get("ATTACH"):
-        stack = attach(stack, _file("ATTACH", template, "a SAM template"))
+        its_parameters = _parameters(environment, "ATTACH_PARAMETERS")
+        stack = attach(stack, _file("ATTACH", template, "a SAM template"), its_parameters)
     return RunSettings(
         stack,
         port,
@@ -80,9 +82,9 @@ def _port(environment: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _parameters(environment: Mapping[str, str]) -> dict[str, str]:
-    pairs = [part.partition("=") for part in environment.get("PARAMETERS", "").split()]
+def _parameters(environment: Mapping[str, str], setting: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in environment.get(setting, "").split()]
     if wrong := [name for name, equals, _ in pairs if not equals]:
-        message = f"PARAMETERS holds {', '.join(wrong)}; it takes Name=Value, separated by spaces"
+        message = f"{setting} holds {', '.join(wrong)}; it takes Name=Value, separated by spaces"
         raise WrongSetting(message)
     return {name: value for name, _, value in pairs}

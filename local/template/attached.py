@@ -1,5 +1,6 @@
 """Adds another template, whose APIs use this stack's authorizers, to the stack."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -9,14 +10,16 @@ from local.template.intrinsics import Json, TemplateError
 from local.template.stack import LOCAL_BUCKET, Stack, code_folder_of, load_stack
 
 
-def attach(stack: Stack, template: Path) -> Stack:
+def attach(stack: Stack, template: Path, parameters: Mapping[str, str] | None = None) -> Stack:
     """Return the stack with the resources of another template, which imports the stack's exports.
+
+    `parameters` are the other template's; those that are missing have their defaults.
 
     Raises:
         TemplateError: both have a resource of the same name, the template cannot be loaded, or a
             function's code is not in a folder.
     """
-    other = load_stack(template, imports=stack.exports)
+    other = load_stack(template, parameters, imports=stack.exports)
     if common := sorted(stack.resources.keys() & other.resources.keys()):
         message = f"Both templates have {', '.join(common)}; here their names must differ"
         raise TemplateError(message)

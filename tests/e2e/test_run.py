@@ -307,6 +307,10 @@ def test_a_fault_of_an_attached_template_is_told_in_one_line(
         ({"PARAMETERS": "AccessMapRoutes=v9"}, "no route set 'v9'"),
         ({"PARAMETERS": "PolicyConditions=false"}, "Set AuthorizerCacheSeconds to 0."),
         ({"ATTACH": "none.yaml"}, "ATTACH is 'none.yaml'"),
+        (
+            {"ATTACH": "examples/sam-http/template.yaml", "ATTACH_PARAMETERS": "Stage=x"},
+            "The template has no parameter 'Stage'; it has none",
+        ),
         ({"ACCESS_MAP": "none.toml"}, "ACCESS_MAP is 'none.toml'"),
         ({"PARAMETERS": "LeewaySeconds=61"}, "LeewaySeconds cannot be '61'"),
     ],

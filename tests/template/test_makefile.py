@@ -1,11 +1,14 @@
 """What the Makefile says before it does what takes long."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+from local import run_settings
 
 ROOT: Final = Path(__file__).parents[2]
 INPUTS: Final = ("Makefile", "uv.lock", "pyproject.toml", "uv-requirements.txt")
@@ -47,6 +50,10 @@ def test_a_run_says_that_it_starts_before_it_does(checkout: Path) -> None:
 
 
 def test_a_run_takes_its_settings_from_the_command_line(checkout: Path) -> None:
-    names = ("PORT", "ONCE", "STATE_FOLDER", "PARAMETERS", "PLATFORM", "ATTACH", "ACCESS_MAP")
+    stated = re.findall(
+        r"^- `([A-Z_]+)|`([A-Z_]+)` are its", run_settings.__doc__ or "", re.MULTILINE
+    )
+    names = [one or other for one, other in stated]
+    assert {"PORT", "ATTACH", "ATTACH_PARAMETERS"} <= set(names)
     planned, _ = made(checkout, "--dry-run", "run", *(f"{name}=of-{name}" for name in names))
     assert [name for name in names if f"of-{name}" not in planned] == []

@@ -4,7 +4,7 @@ import pytest
 
 from local.template.attached import attach
 from local.template.intrinsics import TemplateError
-from local.template.stack import Stack, code_folder_of, load_stack
+from local.template.stack import Stack, code_folder_of, environment_of, load_stack
 
 KEYSCOPE = """
 Transform: AWS::Serverless-2016-10-31
@@ -173,6 +173,18 @@ def test_a_websocket_api_is_refused_by_name() -> None:
     assert str(refused.value) == (
         "ChatApi is a WebSocket API; REST and HTTP APIs alone are served here"
     )
+
+
+def test_the_other_template_has_parameters_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text(KEYSCOPE, "utf-8")
+    path = tmp_path / "other.yaml"
+    text = OTHER.replace("!ImportValue prod-GuardArn", "!Ref Stage")
+    path.write_text(f"Parameters: {{Stage: {{Type: String}}}}\n{text}", "utf-8")
+    keyscope = load_stack(tmp_path / "template.yaml")
+    stack = attach(keyscope, path, {"Stage": "test"})
+    assert environment_of(stack, "Backend") == {"GUARD": "test"}
+    with pytest.raises(TemplateError, match="The parameter Stage has no default"):
+        attach(keyscope, path)
 
 
 def test_it_is_known_what_was_attached(tmp_path: Path) -> None:
