@@ -271,7 +271,9 @@ def physical_id_of(stack: Stack, logical_id: str) -> str:
 def _parameter_values(declared: Json, given: Mapping[str, str]) -> dict[str, str]:
     for name in given:
         if name not in declared:
-            message = f"The template has no parameter {name!r}; it has {', '.join(declared) or 'none'}"
+            message = (
+                f"The template has no parameter {name!r}; it has {', '.join(declared) or 'none'}"
+            )
             raise TemplateError(message)
     return {
         name: _parameter_value(name, cast("Json", declaration), given)

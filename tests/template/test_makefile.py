@@ -50,9 +50,8 @@ def test_a_run_says_that_it_starts_before_it_does(checkout: Path) -> None:
 
 
 def test_a_run_takes_its_settings_from_the_command_line(checkout: Path) -> None:
-    stated = re.findall(
-        r"^- `([A-Z_]+)|`([A-Z_]+)` are its", run_settings.__doc__ or "", re.MULTILINE
-    )
+    documented = run_settings.__doc__ or ""
+    stated = re.findall(r"^- `([A-Z_]+)|`([A-Z_]+)` are its", documented, re.MULTILINE)
     names = [one or other for one, other in stated]
     assert {"PORT", "ATTACH", "ATTACH_PARAMETERS"} <= set(names)
     planned, _ = made(checkout, "--dry-run", "run", *(f"{name}=of-{name}" for name in names))
