@@ -15,6 +15,8 @@ CACHE_TIME = Duration.seconds(300)
 BACKEND = str(Path(__file__).parents[1] / "backend")
 REALM = 'realm="projects"'
 CHALLENGE = f"'Basic {REALM}, charset=\"UTF-8\", Bearer {REALM}'"
+CORS = {"Access-Control-Allow-Origin": "'*'"}
+"""So that a page of any origin can read a refusal: name yours instead."""
 INTERNAL_ERROR = ("500", "internal_error", "The request could not be authorized now")
 ANSWERS = {
     rest.ResponseType.UNAUTHORIZED: ("401", "unauthorized", "Authorization is required"),
@@ -55,12 +57,13 @@ class ProjectsRestApi(Construct):
         tenants = api.root.add_resource("tenants")
         tenants.add_proxy(default_integration=rest.LambdaIntegration(backend))
         for response_type, (status, code, title) in ANSWERS.items():
+            challenge = {"WWW-Authenticate": CHALLENGE} if status == "401" else {}
             body = json.dumps({"errors": [{"code": code, "title": title}]})
             api.add_gateway_response(
                 f"Answer{response_type.response_type}",
                 type=response_type,
                 status_code=status,
-                response_headers={"WWW-Authenticate": CHALLENGE} if status == "401" else None,
+                response_headers={**CORS, **challenge},
                 templates={"application/json": body},
             )
 
@@ -72,7 +75,15 @@ class ProjectsHttpApi(Construct):
         super().__init__(scope, name)
         arn = Fn.import_value(f"{KEYSCOPE_STACK}-HttpAuthorizerArn")
         invoke = f"lambda:path/2015-03-31/functions/{arn}/invocations"
-        api = http.HttpApi(self, "Api")
+        api = http.HttpApi(
+            self,
+            "Api",
+            cors_preflight=http.CorsPreflightOptions(
+                allow_origins=["*"],
+                allow_headers=["Authorization", "Content-Type"],
+                allow_methods=[http.CorsHttpMethod.ANY],
+            ),
+        )
         authorizer = http.HttpAuthorizer(
             self,
             "Keyscope",

@@ -1,6 +1,13 @@
 resource "aws_apigatewayv2_api" "projects" {
   name          = "keyscope-example-projects-http"
   protocol_type = "HTTP"
+
+  # So that a page of any origin can read answers and refusals: name yours instead.
+  cors_configuration {
+    allow_origins = ["*"]
+    allow_headers = ["Authorization", "Content-Type"]
+    allow_methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+  }
 }
 
 resource "aws_apigatewayv2_authorizer" "keyscope" {

@@ -83,9 +83,13 @@ resource "aws_api_gateway_gateway_response" "answer" {
     "application/json" = jsonencode({ errors = [{ code = each.value.code, title = each.value.title }] })
   }
 
-  response_parameters = each.key != "UNAUTHORIZED" ? {} : {
-    "gatewayresponse.header.WWW-Authenticate" = "'Basic realm=\"projects\", charset=\"UTF-8\", Bearer realm=\"projects\"'"
-  }
+  # So that a page of any origin can read a refusal: name yours instead.
+  response_parameters = merge(
+    { "gatewayresponse.header.Access-Control-Allow-Origin" = "'*'" },
+    each.key != "UNAUTHORIZED" ? {} : {
+      "gatewayresponse.header.WWW-Authenticate" = "'Basic realm=\"projects\", charset=\"UTF-8\", Bearer realm=\"projects\"'"
+    }
+  )
 }
 
 # A deployment is a copy of the API, so it follows all that it copies.

@@ -22,6 +22,7 @@ from tests.support.attachments import (
     is_for_authorizers_only,
     of_type,
     permissions,
+    responses_without_cors,
     sam_resources,
 )
 from tests.support.commands import run
@@ -123,6 +124,25 @@ def test_every_answer_of_the_sam_rest_api_has_a_body_of_its_own() -> None:
 
 def test_every_answer_of_the_cloudformation_api_has_a_body_of_its_own() -> None:
     assert gateway_responses(resources_of("cloudformation")) == RESPONSES
+
+
+@pytest.mark.parametrize("example", ["sam-rest", "other-account"])
+def test_a_page_can_read_every_refusal_of_a_sam_rest_api(example: str) -> None:
+    source = parse_yaml(text_of(example))
+    responses = source["Resources"]["ProjectsApi"]["Properties"]["GatewayResponses"]
+    headers = [each["ResponseParameters"]["Headers"] for each in responses.values()]
+    assert {each.get("Access-Control-Allow-Origin") for each in headers} == {"'*'"}
+
+
+def test_a_page_can_read_every_refusal_of_the_cloudformation_api() -> None:
+    assert responses_without_cors(resources_of("cloudformation")) == []
+
+
+def test_a_page_can_read_every_refusal_of_the_sam_http_api() -> None:
+    stack = attach(stack_of(), EXAMPLES / "sam-http" / "template.yaml")
+    cors = read_apis(stack)[-1].cors
+    assert cors is not None
+    assert cors.allow_origins == ["*"]
 
 
 @pytest.mark.parametrize("example", ["sam-rest", "cloudformation"])

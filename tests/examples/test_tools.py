@@ -14,6 +14,7 @@ import pytest
 from local.template.intrinsics import Json
 from tests.examples.conftest import EXAMPLES
 from tests.support.attachments import (
+    CORS_PARAMETER,
     HTTP,
     RESPONSES,
     REST,
@@ -21,6 +22,7 @@ from tests.support.attachments import (
     is_for_authorizers_only,
     of_type,
     permissions,
+    responses_without_cors,
 )
 from tests.support.commands import run
 from tests.support.lint import complaints
@@ -138,6 +140,13 @@ def test_every_answer_of_the_rest_api_has_a_body_of_its_own(template: str) -> No
 
 
 @needs_node_tools
+def test_a_page_can_read_every_refusal_of_both_apis(template: str) -> None:
+    assert responses_without_cors(resources_of(template)) == []
+    (api,) = of_type(resources_of(template), "AWS::ApiGatewayV2::Api")
+    assert cast("Json", api["CorsConfiguration"])["AllowOrigins"] == ["*"]
+
+
+@needs_node_tools
 def test_usage_plans_go_by_the_authorizer_s_key(template: str) -> None:
     (api,) = of_type(resources_of(template), "AWS::ApiGateway::RestApi")
     assert api["ApiKeySourceType"] == "AUTHORIZER"
@@ -162,6 +171,12 @@ def terraform_resource(kind: str, name: str) -> Mapping[str, object]:
     bare = json.loads(json.dumps(blocks).replace('\\"', ""))
     (found,) = [block[kind][name] for block in bare if name in block.get(kind, {})]
     return cast("Mapping[str, object]", found)
+
+
+def test_a_page_can_read_every_refusal_of_terraform_s_apis() -> None:
+    answer = terraform_resource("aws_api_gateway_gateway_response", "answer")
+    assert CORS_PARAMETER in str(answer["response_parameters"])
+    assert "cors_configuration" in terraform_resource("aws_apigatewayv2_api", "projects")
 
 
 def test_terraform_s_rest_authorizer_is_cached_by_the_authorization_header() -> None:

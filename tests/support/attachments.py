@@ -17,6 +17,8 @@ RESPONSES: Final = {
 }
 """The gateway responses of a REST API that an authorizer causes, with their statuses."""
 
+CORS_PARAMETER: Final = "gatewayresponse.header.Access-Control-Allow-Origin"
+
 
 def sam_resources(text: str) -> Json:
     """Return the resources that SAM makes of a template, with or without its header."""
@@ -56,3 +58,15 @@ def gateway_responses(resources: Json) -> dict[str, str]:
         str(properties["ResponseType"]): str(properties["StatusCode"])
         for properties in of_type(resources, "AWS::ApiGateway::GatewayResponse")
     }
+
+
+def responses_without_cors(resources: Json) -> list[str]:
+    """Return the types of a template's own gateway responses that no page of another origin reads.
+
+    `resources` are those of CloudFormation.
+    """
+    return [
+        str(properties["ResponseType"])
+        for properties in of_type(resources, "AWS::ApiGateway::GatewayResponse")
+        if CORS_PARAMETER not in cast("Json", properties.get("ResponseParameters", {}))
+    ]
