@@ -76,13 +76,14 @@ JAVASCRIPT: Final = Program(
     ["node", NODE_MODULES / "sunshine-conversations-client"],
     {OTHERWISE: "Error"},
 )
+JAVA_COMMAND: Final = [
+    # It runs for seconds, so that compiling it well would take longer than it saves.
+    *("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
+    *("-classpath", f"{JAVA_LIBRARIES}/*"),
+]
 JAVA: Final = Program(
     "Maven sunshine-conversations-client",
-    [
-        # It runs for seconds, so that compiling it well would take longer than it saves.
-        *("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
-        *("-classpath", f"{JAVA_LIBRARIES}/*", str(PROGRAMS / "SunshineClient.java")),
-    ],
+    [*JAVA_COMMAND, str(PROGRAMS / "SunshineClient.java")],
     ["javac", JAVA_LIBRARIES],
     {OTHERWISE: "ApiException"},
     lacks=["read Devices"],

@@ -2,28 +2,35 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.clients.client_programs import HERE, NODE_MODULES, STOP_SECONDS
+from tests.clients.client_programs import (
+    HERE,
+    JAVA,
+    JAVA_COMMAND,
+    JAVASCRIPT,
+    STOP_SECONDS,
+    Program,
+)
 from tests.clients.conftest import Api
 from tests.support.documents import ROOT, blocks
 
 pytestmark = pytest.mark.client
 
 PAGE: Final = ROOT / "docs" / "clients.md"
-FENCE: Final = re.compile(r"^## ([^\n]*)$|^```(python|js)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-PRINTS: Final = re.compile(r"^ *(?:print|console\.log)\(.*\);? +(?:#|//) (.*)$", re.MULTILINE)
-COMMANDS: Final[Mapping[str, list[str]]] = {
-    "python": [sys.executable, "-c"],
-    "js": ["node", "--input-type=module", "--eval"],
-}
+FENCE: Final = re.compile(
+    r"^## ([^\n]*)$|^```(python|js|java)\n(.*?)^```", re.DOTALL | re.MULTILINE
+)
+PRINTS: Final = re.compile(
+    r"^ *(?:print|console\.log|System\.out\.println)\(.*\);? +(?:#|//) (.*)$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -59,14 +66,35 @@ def variables(api: Api) -> Mapping[str, str]:
     }
 
 
+def command_of(snippet: Snippet, folder: Path) -> list[str]:
+    """Return what runs a snippet, or skip the test if something is missing."""
+    match snippet.language:
+        case "python":
+            return [sys.executable, "-c", snippet.code]
+        case "js":
+            require(JAVASCRIPT)
+            return ["node", "--input-type=module", "--eval", snippet.code]
+        case "java":
+            require(JAVA)
+            file = folder / "Bakery.java"
+            file.write_text(snippet.code, "utf-8")
+            return [*JAVA_COMMAND, str(file)]
+        case _ as language:
+            raise ValueError(language)
+
+
+def require(program: Program) -> None:
+    """Skip the test if the client of a program is not installed."""
+    if (reason := program.missing()) is not None:
+        pytest.skip(reason)
+
+
 @pytest.mark.parametrize("snippet", snippets(), ids=lambda snippet: snippet.heading)
 def test_a_snippet_prints_what_its_comments_say(
-    snippet: Snippet, variables: Mapping[str, str]
+    snippet: Snippet, variables: Mapping[str, str], tmp_path: Path
 ) -> None:
-    if snippet.language == "js" and not (shutil.which("node") and NODE_MODULES.exists()):
-        pytest.skip("needs node and npm's packages: run `make .venv/clients`")
     done = subprocess.run(  # noqa: S603 - the page's own code
-        [*COMMANDS[snippet.language], snippet.code],
+        command_of(snippet, tmp_path),
         cwd=HERE,
         env={**os.environ, **variables},
         capture_output=True,
