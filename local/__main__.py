@@ -169,11 +169,11 @@ def _not_invocable(gateways: Sequence[Gateway]) -> Iterator[str]:
             if authorizer.not_invocable is None:
                 continue
             yield (
-                f"{_name_of(gateway)} answers {NOT_INVOCABLE_STATUS} wherever it asks the"
+                f"{_name_of(gateway)} returns {NOT_INVOCABLE_STATUS} for each request to the"
                 f" authorizer {authorizer.name}: {authorizer.not_invocable}"
             )
             if gateway.api.kind is ApiKind.HTTP:
-                yield "  SAM adds that permission if EnableFunctionDefaultPermissions is true."
+                yield "  With EnableFunctionDefaultPermissions: true, SAM adds the permission."
 
 
 def _say_what_next(
@@ -214,8 +214,10 @@ def _lines_of_attached(
 ) -> Sequence[str]:
     lines = attached_calls.curl_lines(api, url, access_map, session)
     if not lines:
-        advice = "Name your access map and its route sets with ACCESS_MAP and PARAMETERS."
-        return [f"\nNo rule of the access map reaches a route of {api.logical_id}. {advice}"]
+        return [
+            f"\nNo rule of the access map reaches a route of {api.logical_id}."
+            " Set ACCESS_MAP to your access map, and PARAMETERS=AccessMapRoutes=... to its route sets."
+        ]
     return [f"\nOr paste one of these for {api.logical_id}:\n", *lines]
 
 

@@ -73,10 +73,10 @@ def _checked_api(stack: Stack, logical_id: str, kind: ApiKind) -> Api:
     try:
         return _read_api(stack, logical_id, kind)
     except KeyError as error:
-        message = f"{logical_id}: its definition lacks {error}"
+        message = f"{logical_id}: its definition has no {error}"
         raise TemplateError(message) from error
     except MISSHAPEN as error:
-        message = f"{logical_id}: its definition is not understood: {error}"
+        message = f"{logical_id}: its definition cannot be read: {error}"
         raise TemplateError(message) from error
 
 
@@ -234,8 +234,8 @@ def _read_integration(
     match str(integration["type"]).lower():
         case "aws_proxy" if str(integration.get("payloadFormatVersion")) == "1.0":
             message = (
-                f"{where}: payload format 1.0 is not supported here:"
-                ' set PayloadFormatVersion to "2.0"'
+                f"{where}: payload format 1.0 is not supported here."
+                ' Set PayloadFormatVersion to "2.0"'
             )
             raise TemplateError(message)
         case "aws_proxy":

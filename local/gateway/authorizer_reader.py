@@ -71,14 +71,14 @@ def _check_kind(members: Json, kind: ApiKind, name: str) -> None:
     version = text_of(members.get("authorizerPayloadFormatVersion", "none"), name)
     if version != _PAYLOAD_FORMAT:
         message = (
-            f"The authorizer {name} has the payload format {version}, which Keyscope's do not read:"
-            f' set AuthorizerPayloadFormatVersion to "{_PAYLOAD_FORMAT}"'
+            f"The authorizer {name} uses payload format {version}, which Keyscope does not support."
+            f' Set AuthorizerPayloadFormatVersion to "{_PAYLOAD_FORMAT}"'
         )
         raise TemplateError(message)
     if is_true(members.get("enableSimpleResponses")):
         message = (
-            f"The authorizer {name} wants simple responses, and one yes would be cached for every"
-            " path: set EnableSimpleResponses to false"
+            f"The authorizer {name} enables simple responses, which API Gateway would cache for"
+            " every path. Set EnableSimpleResponses to false"
         )
         raise TemplateError(message)
 

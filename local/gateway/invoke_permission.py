@@ -48,8 +48,9 @@ def what_is_missing(stack: Stack, api: str, function_arn: str, role_arn: str | N
         # Each template's permissions are the business of whoever writes it.
         if (name in stack.attached) == (api in stack.attached):
             faults.append(f"; {name} {fault}")
-    return f"no permission lets API Gateway invoke {function_arn} for {authorizers}*" + "".join(
-        faults
+    return (
+        f"no permission allows API Gateway to invoke {function_arn} for {authorizers}*"
+        + "".join(faults)
     )
 
 

@@ -16,4 +16,4 @@ class FunctionNotLoaded(Exception):  # noqa: N818 - a state
 
     def __init__(self, logical_id: str, reason: str) -> None:
         """Name the function, by its logical id, and the reason."""
-        super().__init__(f"{logical_id} does not load: {reason}")
+        super().__init__(f"{logical_id} failed to load: {reason}")

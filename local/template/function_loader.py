@@ -201,7 +201,7 @@ def _memory_of(stack: Stack, logical_id: str) -> int:
 def _handler_of(stack: Stack, logical_id: str) -> str:
     handler = properties_of(stack, logical_id).get("Handler")
     if not isinstance(handler, str) or "." not in handler:
-        raise FunctionNotLoaded(logical_id, f"the Handler {handler!r} names no function of a file")
+        raise FunctionNotLoaded(logical_id, f"Handler is {handler!r}; it must be FILE.FUNCTION")
     return handler
 
 
@@ -209,5 +209,5 @@ def _folder_of(stack: Stack, logical_id: str) -> Path:
     folder = code_folder_of(stack, logical_id)
     if not folder.is_dir():
         there = "is not a folder" if folder.exists() else "does not exist"
-        raise FunctionNotLoaded(logical_id, f"{folder}, where CodeUri leads, {there}")
+        raise FunctionNotLoaded(logical_id, f"CodeUri names {folder}, which {there}")
     return folder

@@ -206,10 +206,10 @@ def _command(code: FunctionCode) -> Sequence[str]:
     if code.runtime.startswith("nodejs"):
         node = shutil.which("node")
         if node is None:
-            reason = f"{code.runtime} needs Node.js, and there is no `node` on the PATH"
+            reason = f"{code.runtime} requires Node.js, but `node` is not on the PATH"
             raise FunctionNotLoaded(code.logical_id, reason)
         return [node, str(_HERE / "node_worker.mjs")]
-    reason = f"the runtime {code.runtime} does not run here; python* and nodejs* do"
+    reason = f"the runtime {code.runtime} is not supported here; use python* or nodejs*"
     raise FunctionNotLoaded(code.logical_id, reason)
 
 

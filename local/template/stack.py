@@ -74,7 +74,7 @@ def load_stack(
     try:
         return _loaded(source, template.parent, parameters or {}, imports or {})
     except MISSHAPEN as error:
-        message = f"{template} is not understood: {type(error).__name__}: {error}"
+        message = f"{template} cannot be read: {type(error).__name__}: {error}"
         raise TemplateError(message) from error
 
 
@@ -147,7 +147,7 @@ def read_template(template: Path) -> dict[str, object]:
         message = f"{template} is not YAML: {error}"
         raise TemplateError(message) from error
     if not isinstance(source, dict) or not source.get("Resources"):
-        message = f"{template} is not a template: it has no Resources"
+        message = f"{template} has no Resources section"
         raise TemplateError(message)
     for name in _SECTIONS:
         _check_shape(source.get(name, {}), f"{template}: {name}")
@@ -175,7 +175,7 @@ def _refuse_websockets(resources: Mapping[str, Json]) -> None:
     for name, resource in resources.items():
         properties = cast("Json", resource.get("Properties", {}))
         if properties.get("ProtocolType") == "WEBSOCKET":
-            message = f"{name} is a WebSocket API; REST and HTTP APIs alone are served here"
+            message = f"{name} is a WebSocket API; the local gateway serves only REST and HTTP APIs"
             raise TemplateError(message)
 
 
@@ -202,7 +202,7 @@ def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Js
         raise TemplateError(message) from error
     except MISSHAPEN as error:
         # SAM checks most of a template's shape, but not all of it.
-        message = f"SAM does not understand the template: {type(error).__name__}: {error}"
+        message = f"SAM cannot process the template: {type(error).__name__}: {error}"
         raise TemplateError(message) from error
     return cast("Json", translated)
 
@@ -252,7 +252,10 @@ def code_folder_of(stack: Stack, logical_id: str) -> Path:
         case {"S3Bucket": bucket, "S3Key": str(path)} if bucket == _ROOT_BUCKET:
             return Path("/") / path
         case _:
-            message = f"{logical_id}: only code in a folder runs here; let CodeUri name the folder"
+            message = (
+                f"{logical_id}: CodeUri must name a folder;"
+                " inline code, images and S3 objects are not supported here"
+            )
             raise TemplateError(message)
 
 

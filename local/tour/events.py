@@ -229,7 +229,7 @@ def _environment_of(session: Path) -> Mapping[str, str]:
         case {"environment": dict(environment)} if environment.keys() >= _NEEDED:
             return {str(name): str(value) for name, value in environment.items()}
         case _:
-            message = f"{session} is no session of `make run`. Start `make run`."
+            message = f"{session} is not a session file of `make run`. Start `make run` first."
             raise _NoSession(message)
 
 
@@ -254,7 +254,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     except Unavailable:
-        sys.stderr.write(f"The run that wrote {options.session} has ended. Start `make run`.\n")
+        sys.stderr.write(
+            f"The run that wrote {options.session} has ended. Start `make run` again.\n"
+        )
         return 2
     sys.stdout.write(f"{count} events and environment.json are in {options.output}\n")
     return 0

@@ -27,8 +27,8 @@ def held_folder(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             message = (
-                f"Another run (process {lock.read()}) uses {folder}. Stop it, or start this one"
-                f" beside it: make run STATE_FOLDER={folder}-2 PORT=3100"
+                f"Another run (process {lock.read()}) is using {folder}. Stop it, or use another"
+                f" folder and port: make run STATE_FOLDER={folder}-2 PORT=3100"
             )
             raise FolderInUse(message) from None
         lock.truncate()

@@ -271,18 +271,18 @@ def test_an_attached_api_is_served_after_the_stack_s_own_and_what_it_lacks_is_to
     names = re.findall(r"^  (.+)  http://127.0.0.1:\d+$", done.out, re.MULTILINE)
     assert (done.status, names) == (0, ["REST API", "ProjectsHttpApi"])
     assert (
-        "ProjectsHttpApi answers 500 (AUTHORIZER_CONFIGURATION_ERROR) wherever it asks the"
-        " authorizer Keyscope: no permission lets API Gateway invoke"
+        "ProjectsHttpApi returns 500 (AUTHORIZER_CONFIGURATION_ERROR) for each request to the"
+        " authorizer Keyscope: no permission allows API Gateway to invoke"
         " arn:aws:lambda:us-east-1:123456789012:function:keyscope-local-HttpAuthorizerFunction:live"
     ) in done.out
-    assert "if EnableFunctionDefaultPermissions is true." in done.out
+    assert "With EnableFunctionDefaultPermissions: true" in done.out
 
 
 @pytest.mark.parametrize(
     ("template", "told"),
     [
         ("Resources: {", "is not YAML: while parsing a flow node did not find expected node"),
-        (BACKEND, "Backend does not load: ModuleNotFoundError: No module named 'app'"),
+        (BACKEND, "Backend failed to load: ModuleNotFoundError: No module named 'app'"),
     ],
 )
 def test_a_fault_of_an_attached_template_is_told_in_one_line(

@@ -199,8 +199,8 @@ def test_gateway_responses_are_read() -> None:
         ),
         pytest.param(
             {"http_authorizer": HTTP_AUTHORIZER.replace('"2.0"', '"1.0"')},
-            "has the payload format 1.0, which Keyscope's do not read: set"
-            ' AuthorizerPayloadFormatVersion to "2.0"',
+            "uses payload format 1.0, which Keyscope does not support."
+            ' Set AuthorizerPayloadFormatVersion to "2.0"',
             id="payload format 1.0",
         ),
         pytest.param(
@@ -209,7 +209,7 @@ def test_gateway_responses_are_read() -> None:
                     "Identity", "EnableSimpleResponses: true, Identity"
                 )
             },
-            "path: set EnableSimpleResponses to false",
+            "path. Set EnableSimpleResponses to false",
             id="simple responses",
         ),
         pytest.param(
@@ -307,7 +307,7 @@ def test_gateway_responses_are_read() -> None:
                     "Identity", 'EnableSimpleResponses: "true", Identity'
                 )
             },
-            "path: set EnableSimpleResponses to false",
+            "path. Set EnableSimpleResponses to false",
             id="simple responses, with quotes",
         ),
         pytest.param(
@@ -321,12 +321,12 @@ def test_gateway_responses_are_read() -> None:
         ),
         pytest.param(
             {"template": f"{TEMPLATE}  Bare: {with_operation('get: {}')}\n"},
-            "Bare: its definition lacks 'x-amazon-apigateway-integration'",
+            "Bare: its definition has no 'x-amazon-apigateway-integration'",
             id="an operation without an integration",
         ),
         pytest.param(
             {"template": f"{TEMPLATE}  Bare: {with_operation('get: 7')}\n"},
-            "Bare: its definition is not understood: ",
+            "Bare: its definition cannot be read: ",
             id="an operation that is none",
         ),
         pytest.param(
@@ -341,7 +341,7 @@ def test_gateway_responses_are_read() -> None:
         ),
         pytest.param(
             {"template": f"{TEMPLATE}  Talk: {WEB_SOCKET_API}\n"},
-            "Talk is a WebSocket API; REST and HTTP APIs alone are served here",
+            "Talk is a WebSocket API; the local gateway serves only REST and HTTP APIs",
             id="a WebSocket API",
         ),
         pytest.param(

@@ -62,7 +62,7 @@ def test_without_a_permission_every_request_is_500_and_the_function_is_not_calle
     answer = api.get()
     assert (answer.status, api.guard.events, api.backend.events) == (500, [], [])
     assert ("x-amzn-errortype", "AuthorizerConfigurationErrorException") in answer.headers
-    assert missing_of(api) == f"no permission lets API Gateway invoke {ALIAS} for {OWN}"
+    assert missing_of(api) == f"no permission allows API Gateway to invoke {ALIAS} for {OWN}"
 
 
 def test_a_missing_credential_is_401_all_the_same() -> None:

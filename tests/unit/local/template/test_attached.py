@@ -69,9 +69,9 @@ def refusal_of(folder: Path, other: str) -> str:
         ("Resources: {", "is not YAML: while parsing a flow node"),
         ("Resources: !Ref [", "is not YAML: "),
         ("\0", "is not YAML: "),
-        ("", "is not a template: it has no Resources"),
-        ("- Resources", "is not a template: it has no Resources"),
-        ("Resources:", "is not a template: it has no Resources"),
+        ("", "has no Resources section"),
+        ("- Resources", "has no Resources section"),
+        ("Resources:", "has no Resources section"),
         ("Resources: [a]", "Resources is not a mapping"),
         ("Resources: {A: }", "Resources.A is not a mapping"),
         ("Resources: {A: {Properties: {}}}", "Resources.A has no Type"),
@@ -128,9 +128,9 @@ def function(properties: str) -> str:
 @pytest.mark.parametrize(
     ("properties", "told"),
     [
-        ("InlineCode: x", "Backend: only code in a folder runs here"),
-        ("CodeUri: s3://bucket/key", "Backend: only code in a folder runs here"),
-        ("CodeUri: {Bucket: a, Key: b}", "Backend: only code in a folder runs here"),
+        ("InlineCode: x", "Backend: CodeUri must name a folder"),
+        ("CodeUri: s3://bucket/key", "Backend: CodeUri must name a folder"),
+        ("CodeUri: {Bucket: a, Key: b}", "Backend: CodeUri must name a folder"),
         ("PackageType: Image\n      ImageUri: a/b:c", "Backend"),
         ("MemorySize: 128", "SAM refuses the template: Resource with id [Backend] is invalid"),
     ],
@@ -171,7 +171,7 @@ def test_a_websocket_api_is_refused_by_name() -> None:
     with pytest.raises(TemplateError) as refused:
         load_stack(path, imports=exports)
     assert str(refused.value) == (
-        "ChatApi is a WebSocket API; REST and HTTP APIs alone are served here"
+        "ChatApi is a WebSocket API; the local gateway serves only REST and HTTP APIs"
     )
 
 

@@ -110,7 +110,7 @@ def test_a_function_serves_one_invocation_at_a_time() -> None:
 def test_a_setting_that_a_function_misses_stops_the_load(stack: Stack) -> None:
     folder = stack.folder / "one" / "app.py"
     folder.write_text("import os\nos.environ['MISSING']", "utf-8")
-    told = "One does not load: KeyError: 'MISSING'"
+    told = "One failed to load: KeyError: 'MISSING'"
     with pytest.raises(FunctionNotLoaded, match=told), loaded_functions(stack, {}):
         pass
 

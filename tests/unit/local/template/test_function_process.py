@@ -242,7 +242,7 @@ def test_a_python_function_that_does_not_load_is_named_with_the_reason(
 ) -> None:
     (folder / "code" / file).write_text(text, "utf-8")
     refusal = refusal_of(folder / "code")
-    assert refusal.startswith("Function does not load: ")
+    assert refusal.startswith("Function failed to load: ")
     assert told in refusal
 
 
@@ -253,22 +253,22 @@ def test_a_node_function_that_does_not_load_is_named_with_the_reason(
 ) -> None:
     (folder / "code" / "app.mjs").write_text(text, "utf-8")
     refusal = refusal_of(folder / "code", "nodejs22.x")
-    assert refusal.startswith("Function does not load: ")
+    assert refusal.startswith("Function failed to load: ")
     assert told in refusal
 
 
 def test_a_runtime_that_does_not_run_here_is_refused_by_name(folder: Path) -> None:
     assert refusal_of(folder, "java21") == (
-        "Function does not load: the runtime java21 does not run here; python* and nodejs* do"
+        "Function failed to load: the runtime java21 is not supported here; use python* or nodejs*"
     )
 
 
 @pytest.mark.parametrize(
     ("former", "instead", "told"),
     [
-        ("CodeUri: code", "CodeUri: none", "none, where CodeUri leads, does not exist"),
-        ("CodeUri: code", "CodeUri: code/app.py", "where CodeUri leads, is not a folder"),
-        ("app.handler", "app", "the Handler 'app' names no function of a file"),
+        ("CodeUri: code", "CodeUri: none", "none, which does not exist"),
+        ("CodeUri: code", "CodeUri: code/app.py", "app.py, which is not a folder"),
+        ("app.handler", "app", "Handler is 'app'; it must be FILE.FUNCTION"),
     ],
 )
 def test_what_names_no_code_is_refused_with_the_reason(
@@ -288,7 +288,7 @@ def test_without_node_a_node_function_is_refused_by_name(
 ) -> None:
     monkeypatch.setenv("PATH", str(folder))
     assert refusal_of(folder, "nodejs22.x") == (
-        "Function does not load: nodejs22.x needs Node.js, and there is no `node` on the PATH"
+        "Function failed to load: nodejs22.x requires Node.js, but `node` is not on the PATH"
     )
 
 
