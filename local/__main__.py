@@ -214,10 +214,8 @@ def _lines_of_attached(
 ) -> Sequence[str]:
     lines = attached_calls.curl_lines(api, url, access_map, session)
     if not lines:
-        return [
-            f"\nNo rule of the access map reaches a route of {api.logical_id}."
-            " Set ACCESS_MAP to your access map, and PARAMETERS=AccessMapRoutes=... to its route sets."
-        ]
+        advice = "Set ACCESS_MAP to your map, and AccessMapRoutes in PARAMETERS to its route sets."
+        return [f"\nNo rule of the access map reaches a route of {api.logical_id}. {advice}"]
     return [f"\nOr paste one of these for {api.logical_id}:\n", *lines]
 
 
