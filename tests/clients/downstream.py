@@ -57,6 +57,9 @@ THINGS: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
 ALWAYS_MANY: Final = {("POST", "messages")}
 """A message is created as a list of one."""
 
+NOT_PUBLISHED: Final = "not_published"
+"""The code of the error for a route that no table has."""
+
 
 def _pattern(row: Row) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(row.path)))
@@ -98,8 +101,9 @@ def answer(event: object, _: LocalContext) -> object:
         if row.method == method and pattern.fullmatch(request["path"])
     ]
     if not found:
-        errors = [{"code": "not_published", "title": f"{method} {request['path']}"}]
-        return _json(404, {"errors": errors})
+        route = f"{method} {request['path']}"
+        error = {"code": NOT_PUBLISHED, "description": route}
+        return _json(404, {"errors": [{"code": NOT_PUBLISHED, "title": route}], "error": error})
     return _json(_status_of(method, found[0].path), body_of(method, found[0].path))
 
 

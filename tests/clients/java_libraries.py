@@ -2,8 +2,9 @@
 
     python -m tests.clients.java_libraries FOLDER
 
-`libraries.sha256` pins each file by its path in the repository: what Maven resolves for
-com.zendesk:sunshine-conversations-client:9.4.6.
+`libraries.sha256` pins each file by its path in the repository. They are what `mvn
+dependency:copy-dependencies` copies for a pom.xml whose one dependency is
+com.zendesk:sunshine-conversations-client:9.4.6. To update the client, run that and `sha256sum`.
 """
 
 import hashlib
@@ -19,6 +20,8 @@ LOCK: Final = Path(__file__).with_name("libraries.sha256")
 MAVEN_CENTRAL: Final = "https://repo1.maven.org/maven2"
 AT_ONCE: Final = 8
 TIMEOUT_SECONDS: Final = 60
+RETRIES: Final = 3
+"""How often to try again to connect."""
 
 
 class WrongHash(Exception):  # noqa: N818 - a state
@@ -64,5 +67,8 @@ def fill(folder: Path, lock: str, client: httpx.Client) -> None:
 
 
 if __name__ == "__main__":
-    with httpx.Client(base_url=MAVEN_CENTRAL, timeout=TIMEOUT_SECONDS) as connected:
+    retrying = httpx.HTTPTransport(retries=RETRIES)
+    with httpx.Client(
+        base_url=MAVEN_CENTRAL, timeout=TIMEOUT_SECONDS, transport=retrying
+    ) as connected:
         fill(Path(sys.argv[1]), LOCK.read_text("utf-8"), connected)

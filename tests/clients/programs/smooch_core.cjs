@@ -136,7 +136,7 @@ class Caller {
   // Calls what is not managed: of each resource at least one read and one write.
   async readAndWrite() {
     const { appUsers, attachments, conversations, deployments, integrations } = this.client;
-    const { apps, menu, notifications, templates, webhooks } = this.client;
+    const { apps, menu, notifications, stripe, templates, webhooks } = this.client;
     const { menu: menus, profile: profiles } = integrations;
     // The client leaves the app out unless the scope is `account`.
     const app = { appId: this.appId };
@@ -195,6 +195,8 @@ class Caller {
       [`GET ${INTEGRATION}/profile`]: () => profiles.get(integration),
       [`PUT ${INTEGRATION}/profile`]: () =>
         profiles.update({ ...integration, profile: { about: { text: "We" } } }),
+      [`GET ${INTEGRATION}/messageTemplates`]: () =>
+        integrations.messageTemplates.list({ ...integration, query: {} }),
       [`GET ${APP}/webhooks`]: () => webhooks.list(app),
       [`POST ${APP}/webhooks`]: () => webhooks.create({ ...app, props: hook }),
       [`PUT ${APP}/webhooks/{webhookId}`]: () => webhooks.update({ ...webhook, props: hook }),
@@ -206,6 +208,11 @@ class Caller {
         templates.create({ ...app, props: { name: "hello", message: text } }),
       [`DELETE ${APP}/templates/{templateId}`]: () => templates.delete(template),
       [`GET ${APP}/sdks`]: () => apps.getSdkIds(app),
+      // In no table.
+      [`GET ${USER}/conversation`]: () => conversations.get(user),
+      [`POST ${USER}/conversation/postback`]: () =>
+        conversations.postPostback({ ...user, actionId: "1" }),
+      [`GET ${APP}/stripe/account`]: () => stripe.getAccount(app),
       "GET /v1.1/whatsapp/deployments": () => deployments.list(),
       "POST /v1.1/whatsapp/deployments": () => deployments.create({ hosting: "smooch" }),
       "GET /v1.1/whatsapp/deployments/{deploymentId}": () => deployments.get(deployment),
