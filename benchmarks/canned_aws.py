@@ -21,7 +21,7 @@ from benchmarks.results import ROOT
 from local.emulators.listening_program import LOOPBACK, free_ports, listening_program
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
-_KEY_ID: Final = re.compile(rb"(?:app|act|svc)_[0-9a-f]{24}")
+_KEY_ID: Final = re.compile(rb"(?:app|int|act|svc)_[0-9a-f]{24}")
 _SEALED: Final = re.compile(rb'"CiphertextBlob": ?"([^"]+)"')
 _START_SECONDS: Final = 60
 

@@ -63,6 +63,7 @@ def make_scenario() -> Scenario:
         service_account_app_id=new_app_id(account_id, service_account_id),
         account_key=keys[OwnerType.ACCOUNT][1],
         app_key=app_key,
+        integration_key=app_key,
         service_account_key=keys[OwnerType.SERVICE_ACCOUNT][1],
         # No event of the measurements uses these.
         expired_key=app_key,

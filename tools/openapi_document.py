@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn, cast
 
+from keyscope.access.policy import OWN_KEY_PATH
 from keyscope.management_api.api import management_api
 from keyscope.management_api.error_responses import V11_PREFIX
 from keyscope.management_api.explanations import add_explanations
@@ -102,9 +103,11 @@ _CONFLICTS: Final = {
     "CreateAppV11": _TOO_MANY_APPS,
     "CreateAppKey": _TOO_MANY_KEYS,
     "CreateAppKeyV11": _TOO_MANY_KEYS,
+    "CreateIntegrationKey": _TOO_MANY_KEYS,
     "CreateServiceAccountKeyV11": _TOO_MANY_KEYS,
     "RotateAppKey": _NOT_ROTATED,
     "RotateAppKeyV11": _NOT_ROTATED,
+    "RotateIntegrationKey": _NOT_ROTATED,
     "RotateServiceAccountKeyV11": _NOT_ROTATED,
     "CreateServiceAccount": _NAME_TAKEN,
     "UpdateServiceAccount": _NAME_TAKEN,
@@ -152,7 +155,7 @@ _SERVER: Final = {
         "stage": {"default": "prod"},
     },
 }
-_OF_APPS_TOO: Final = {"GetApp", "UpdateApp", "GetOwnKey", "EndOwnKey"}
+_OF_APPS_TOO: Final = {"GetApp", "UpdateApp"}
 _FORBIDDEN: Final = "`forbidden`: the credential does not reach the path"
 _FORBIDDEN_BY_OPERATION: Final = {
     "EndOwnKey": "`forbidden`: the key's limits do not allow its use; `key_required`: a token"
@@ -214,13 +217,17 @@ def _complete(path: str, operation: Json) -> None:
 def _callers_of(path: str, operation_id: str) -> str:
     if path.startswith(f"{V11_PREFIX}serviceaccounts"):
         return "account, with a user account's key"
-    return "account, app" if operation_id in _OF_APPS_TOO else "account"
+    if path == OWN_KEY_PATH:
+        return "account, app, integration"
+    is_of_apps = operation_id in _OF_APPS_TOO or "{integrationId}" in path
+    return "account, app" if is_of_apps else "account"
 
 
 def _not_found_of(path: str) -> str:
     if path.startswith(f"{V11_PREFIX}serviceaccounts"):
         return "`not_found`"
-    return "`app_not_found`, `not_found`" if "{keyId}" in path else "`app_not_found`"
+    is_below = "{keyId}" in path or "{integrationId}" in path
+    return "`app_not_found`, `not_found`" if is_below else "`app_not_found`"
 
 
 def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:

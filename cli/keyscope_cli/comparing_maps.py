@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from keyscope.aws.dynamodb.limited_keys import all_keys
-from keyscope.model.ids import OWNERS
+from keyscope.model.ids import title_of_holder
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus
 from keyscope_cli.maps.affected_keys import AffectedKeys, affected_keys
@@ -114,7 +114,7 @@ def _keys_cells(keys: AffectedKeys) -> tuple[str, ...]:
     named = ", ".join(keys.key_ids[:MAX_NAMED_KEYS])
     others = len(keys.key_ids) - MAX_NAMED_KEYS
     return (
-        OWNERS[keys.owner_type].title,
+        title_of_holder(keys.kind),
         ", ".join(keys.permissions) or "nothing",
         f"{len(keys.key_ids):,}",
         str(sum(len(row.methods) for row in keys.rows if row.change == "gains")),
@@ -125,7 +125,7 @@ def _keys_cells(keys: AffectedKeys) -> tuple[str, ...]:
 
 def _keys_members(keys: AffectedKeys) -> dict[str, object]:
     return {
-        "ownerType": keys.owner_type.value,
+        "ownerType": keys.kind[0].value,
         "permissions": [*keys.permissions] or None,
         "keyIds": [*keys.key_ids],
         "changes": [_row_members(row) for row in keys.rows],

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from keyscope.authorize.credential import KINDS
-from keyscope.model.ids import is_key_id
+from keyscope.model.ids import KEY_KINDS, is_key_id
 from keyscope_cli.failures import ExitStatus, Failure
 
 KEY_ID_VARIABLE: Final = "KEYSCOPE_KEY_ID"
@@ -67,7 +67,8 @@ def held_key(file: Path | None, key_id: str | None) -> HeldKey | None:
     if key_id is None:
         return None
     if not is_key_id(key_id):
-        message = f"{key_id!r} is no key id; one is app_, act_ or svc_ and 24 hex characters."
+        prefixes = ", ".join(KEY_KINDS)
+        message = f"{key_id!r} is no key id; one is {prefixes} and 24 hex characters."
         raise Failure(ExitStatus.USAGE, message)
     secret = os.environ.get(SECRET_VARIABLE) or _prompted(f"Secret of {key_id}: ")
     if not secret:

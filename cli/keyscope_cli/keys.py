@@ -13,7 +13,7 @@ from keyscope_cli.secret_output import place_of_secret
 
 KEY_COLUMNS = (
     *("id", "name", "state", "created", "last used", "expires"),
-    *("allowed from", "permissions"),
+    *("allowed from", "permissions", "integration"),
 )
 OwnerId = Annotated[str, typer.Argument(help="The id of the key's owner.")]
 KeyId = Annotated[str, typer.Argument(help="The key's id.")]
@@ -188,6 +188,29 @@ class KeyCommands:
             options.output.table(KEY_COLUMNS, [key_row(key)])
 
 
+class AppKeyCommands(KeyCommands):
+    """The commands for an app's keys, which can be bound to one of its integrations."""
+
+    def create(
+        self,
+        options: ManagementOptions,
+        owner_id: OwnerId,
+        name: KeyName,
+        expires_at: ExpiresAt = None,
+        allow: AllowedCidrs = None,
+        permission: PermissionNames = None,
+        secret_file: SecretFile = None,
+        integration: Annotated[
+            str | None,
+            typer.Option(help="The id of the integration to bind the key to, 24 hex characters."),
+        ] = None,
+    ) -> None:
+        """Create a key; its secret is shown once."""
+        bound = {} if integration is None else {"integrationId": integration}
+        body = {self.name_member: name, **limit_members(expires_at, allow, permission), **bound}
+        self._make(options, self._path(owner_id), body, secret_file)
+
+
 def segment(text: str) -> str:
     """Return an id as one segment of a path.
 
@@ -229,10 +252,13 @@ def key_row(key: Mapping[str, Any]) -> tuple[str, ...]:
         key.get("expiresAt", ""),
         ", ".join(key.get("allowedCidrs", [])),
         ", ".join(key.get("permissions", [])),
+        key.get("integrationId", ""),
     )
 
 
-app_keys = KeyCommands("/v2/apps/{}/keys", "displayName").typer("The keys of an app (app_...).")
+app_keys = AppKeyCommands("/v2/apps/{}/keys", "displayName").typer(
+    "The keys of an app (app_...), and of its integrations (int_...)."
+)
 service_account_keys = KeyCommands("/v1.1/serviceaccounts/{}/keys", "name").typer(
     "The keys of a service account (svc_...)."
 )

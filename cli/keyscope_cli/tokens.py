@@ -9,14 +9,18 @@ import typer
 
 from keyscope.authorize.jwt import ALGORITHM, read_jwt
 from keyscope.errors import Refused
-from keyscope.model.ids import owner_type_of_key
-from keyscope.model.scopes import SCOPES_BY_OWNER, Scope
+from keyscope.model.scopes import Scope, scopes_of_key
 from keyscope_cli.credential_input import HeldKey, held_key
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.output import Output
 from keyscope_cli.target import local_target
 
-LOCAL_KEYS = {Scope.APP_USER: "app_key", Scope.APP: "app_key", Scope.ACCOUNT: "account_key"}
+LOCAL_KEYS = {
+    Scope.APP_USER: "app_key",
+    Scope.APP: "app_key",
+    Scope.INTEGRATION: "integration_key",
+    Scope.ACCOUNT: "account_key",
+}
 
 
 def token(
@@ -72,9 +76,9 @@ def token(
 
 def _signed(key: HeldKey, scope: Scope, claims: dict[str, object]) -> str:
     """Sign the claims, unless the authorizers would refuse them."""
-    owner_type = owner_type_of_key(key.key_id)
-    if scope not in SCOPES_BY_OWNER[owner_type]:
-        given = " and ".join(sorted(SCOPES_BY_OWNER[owner_type]))
+    scopes = scopes_of_key(key.key_id)
+    if scope not in scopes:
+        given = " and ".join(sorted(scopes))
         message = f"A key {key.key_id[:4]}... gives {given}, not {scope}."
         raise Failure(ExitStatus.USAGE, message, "Use a key of another owner.")
     signed = jwt.encode(claims, key.secret, algorithm=ALGORITHM, headers={"kid": key.key_id})

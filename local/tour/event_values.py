@@ -15,7 +15,7 @@ import jwt
 
 from keyscope.model.ids import OwnerType
 from keyscope.model.secret import CHECKSUM_LENGTH, new_secret
-from local.tour.seed import USER_ID, IssuedKey, SeededStore
+from local.tour.seed import INTEGRATION_ID, USER_ID, IssuedKey, SeededStore
 
 TOKEN_LIFETIME_SECONDS: Final = 8 * 3_600
 """How long a token of a local run is valid, in seconds: a working day."""
@@ -109,7 +109,9 @@ VALUES: Final[Mapping[str, Callable[[SeededStore], str]]] = {
     "app_key_id": lambda store: store.app_key.key_id,
     "spare_key_id": lambda store: store.spare_key.key_id,
     "user_id": lambda _: USER_ID,
+    "integration_id": lambda _: INTEGRATION_ID,
     "basic app": lambda store: basic(store.app_key),
+    "basic integration": lambda store: basic(store.integration_key),
     "basic account": lambda store: basic(store.account_key),
     "basic service_account": lambda store: basic(store.service_account_key),
     "basic wrong_secret": lambda store: basic(_with_another_secret(store.app_key)),
@@ -123,6 +125,7 @@ VALUES: Final[Mapping[str, Callable[[SeededStore], str]]] = {
     "basic wrong_address": lambda store: basic(store.cidr_key),
     "jwt app_user": lambda store: bearer(store.app_key, _APP_USER),
     "jwt app": lambda store: bearer(store.app_key, _APP),
+    "jwt integration": lambda store: bearer(store.integration_key, {"scope": "integration"}),
     "jwt account": lambda store: bearer(store.account_key, _ACCOUNT),
     "jwt service_account": lambda store: bearer(store.service_account_key, _ACCOUNT),
     "jwt expired_token": lambda store: bearer(

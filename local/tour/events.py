@@ -103,6 +103,11 @@ _ALLOWED = {
     "jwt_account": Scope.ACCOUNT,
     "jwt_service_account": Scope.ACCOUNT,
 }
+_ALLOWED_BY_REST_REQUEST = {
+    **_ALLOWED,
+    "basic_integration": Scope.INTEGRATION,
+    "jwt_integration": Scope.INTEGRATION,
+}
 _REFUSED_EVERYWHERE = {
     "basic_wrong_secret": Reason.WRONG_SECRET,
     "jwt_expired_token": Reason.EXPIRED_TOKEN,
@@ -135,6 +140,8 @@ _REFUSED_BY_REST_TOKEN = {
 }
 _REFUSED_BY_WEBSOCKET = {
     **_REFUSED_EVERYWHERE,
+    # The packaged access map opens WebSockets to the other scopes.
+    "basic_integration": Reason.WEBSOCKET_NOT_OF_SCOPE,
     **{f"query_{case}": reason for case, reason in _REFUSED_EVERYWHERE.items()},
     "no_credential": Reason.NO_CREDENTIAL,
     "two_credentials": Reason.AMBIGUOUS_CREDENTIAL,
@@ -161,6 +168,7 @@ _MANAGEMENT = {
     "update_app": Responded(200),
     "delete_app": Responded(200),
     "create_key": Responded(201),
+    "create_integration_key": Responded(201),
     "rotate_key": Responded(200),
     "disable_key": Responded(200),
     "create_service_account": Responded(201),
@@ -183,7 +191,7 @@ _BY_QUERY = {f"query_{case}": scope for case, scope in _ALLOWED.items()}
 _REST = "RestAuthorizerFunction"
 
 EVENTS: Final[Sequence[SampleEvent]] = (
-    *_authorizer_events("rest_request", _REST, _ALLOWED, _REFUSED_BY_REST_REQUEST),
+    *_authorizer_events("rest_request", _REST, _ALLOWED_BY_REST_REQUEST, _REFUSED_BY_REST_REQUEST),
     *_authorizer_events("rest_token", _REST, _ALLOWED, _REFUSED_BY_REST_TOKEN),
     *_authorizer_events("websocket", _REST, {**_ALLOWED, **_BY_QUERY}, _REFUSED_BY_WEBSOCKET),
     *_authorizer_events("http", "HttpAuthorizerFunction", _ALLOWED, _REFUSED_BY_HTTP),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 USER_ID: Final = "customer-7"
 """The user that an `appUser` token names. Users exist only in the backend, not in the store."""
+INTEGRATION_ID: Final = "5f8a9d0c1b2e3f4a5b6c7d8e"
+"""The integration that a key is bound to. Integrations, too, exist only in the backend."""
 ALLOWED_CIDR: Final = "198.51.100.0/24"
 """The network of `SeededStore.cidr_key`; the sample events come from 203.0.113.10 instead."""
 
@@ -46,7 +48,8 @@ class IssuedKey:
 class SeededStore:
     """The ids and keys in a seeded store: one account with one of everything.
 
-    `expired_key`, `revoked_key` and `cidr_key` (usable only from `ALLOWED_CIDR`) are app keys.
+    `integration_key` is a key of the app that is bound to `INTEGRATION_ID`. `expired_key`,
+    `revoked_key` and `cidr_key` (usable only from `ALLOWED_CIDR`) are app keys.
     `spare_key` is an account key that nothing else uses, to be revoked.
     """
 
@@ -56,6 +59,7 @@ class SeededStore:
     service_account_app_id: str
     account_key: IssuedKey
     app_key: IssuedKey
+    integration_key: IssuedKey
     service_account_key: IssuedKey
     expired_key: IssuedKey
     revoked_key: IssuedKey
@@ -132,8 +136,10 @@ def fill_account(
         owner_id: str,
         expires_at: int | None = None,
         allowed_cidrs: tuple[str, ...] = (),
+        integration_id: str | None = None,
     ) -> IssuedKey:
-        request = KeyRequest(limits=KeyLimits(expires_at=expires_at, allowed_cidrs=allowed_cidrs))
+        limits = KeyLimits(expires_at=expires_at, allowed_cidrs=allowed_cidrs)
+        request = KeyRequest(limits=limits, integration_id=integration_id)
         created = provisioning.create_key(owner_type, owner_id, request)
         return IssuedKey(created.key.key_id, created.secret)
 
@@ -146,6 +152,7 @@ def fill_account(
         service_account_app_id=service_account_app.owner_id,
         account_key=account_key,
         app_key=issue(OwnerType.APP, app_id),
+        integration_key=issue(OwnerType.APP, app_id, integration_id=INTEGRATION_ID),
         service_account_key=issue(OwnerType.SERVICE_ACCOUNT, service_account_id),
         expired_key=issue(OwnerType.APP, app_id, int(time.time()) - _EXPIRED_FOR_SECONDS),
         revoked_key=revoked_key,

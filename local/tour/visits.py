@@ -16,13 +16,12 @@ import httpx
 from rich.table import Table
 
 from keyscope.errors import Reason
-from keyscope.model.ids import owner_type_of_key
-from keyscope.model.scopes import SCOPE_OF_BASIC
+from keyscope.model.scopes import scope_of_secret
 from keyscope.model.secret import new_secret
 from local.gateway.request import CacheUse
 from local.gateway.server import CACHE_HEADER, REQUEST_ID_HEADER
 from local.tour.event_values import basic, bearer, bearer_secret
-from local.tour.seed import USER_ID, IssuedKey
+from local.tour.seed import INTEGRATION_ID, USER_ID, IssuedKey
 from local.tour.session import Session
 from local.tour.stops import OUTSIDE_SCOPE, Stop
 
@@ -63,6 +62,7 @@ def credentials_of(session: Session) -> dict[str, str | None]:
         "account Basic": basic(store.account_key),
         "account JWT": bearer(store.account_key, {"scope": "account"}),
         "app Basic": basic(store.app_key),
+        "integration Basic": basic(store.integration_key),
         "app Bearer secret": bearer_secret(store.app_key.secret),
         "app JWT": bearer(store.app_key, {"scope": "app"}),
         "appUser JWT": f"Bearer {session.app_user_token}",
@@ -84,6 +84,7 @@ def ids_of(session: Session) -> dict[str, str]:
         "app": session.store.app_id,
         "svcApp": session.store.service_account_app_id,
         "strangersApp": session.strangers_app_id,
+        "integration": INTEGRATION_ID,
         "user": USER_ID,
     }
 
@@ -118,7 +119,7 @@ class _Belongings:
             key = IssuedKey(given_id, given["secret"])
             self.credentials[f"{name} Basic"] = basic(key)
             self.credentials[f"{name} Bearer secret"] = bearer_secret(key.secret)
-            scope = SCOPE_OF_BASIC[owner_type_of_key(key.key_id)]
+            scope = scope_of_secret(key.key_id)
             claims: dict[str, object] = {"scope": scope.value}
             self.credentials[f"{name} JWT"] = bearer(key, claims)
             self.credentials[f"{name} JWT, read"] = bearer(key, {**claims, "permissions": ["read"]})

@@ -38,7 +38,7 @@ from keyscope.lifecycle.directory import (
 from keyscope.model.ids import OwnerType, new_account_id, new_service_account_id
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.key_record import PreviousSecret
-from tests.support.builders import NOW, limited, make_key
+from tests.support.builders import INTEGRATION, NOW, OTHER_INTEGRATION, limited, make_key
 from tests.support.directories import MAX_APPS
 from tests.support.worlds import (
     APP,
@@ -430,6 +430,46 @@ def test_each_kind_of_owner_has_keys_that_authorizers_read(
     assert world.directory.get_key(owner.owner_id, key.key_id) == key
     found = world.directory.find_key(key.key_id)
     assert (found.owner_id, found.key) == (owner.owner_id, key)
+
+
+def test_a_key_of_an_integration_is_one_of_its_apps_keys(world: World, app: Owner) -> None:
+    key, record = new_key(app, integration_id=INTEGRATION, **LIMITS._asdict())
+    world.directory.add_key(key, record, IAM)
+    assert world.record(key) == record
+    assert world.directory.get_key(app.owner_id, key.key_id) == key
+    assert list(world.directory.list_keys(app.owner_id)) == [key]
+    renamed = world.change(key, app, display_name="CRM")
+    rotated = world.rotate(key, app, SECRETS[0], NOW + 60)
+    assert {renamed.integration_id, rotated.integration_id} == {INTEGRATION}
+    world.directory.revoke_key(app.owner_id, key.key_id, NOW, IAM)
+    (former,) = world.directory.list_former_keys(app.owner_id)
+    assert (former.key_id, former.integration_id) == (key.key_id, INTEGRATION)
+    assert world.record(key).revoked_at == NOW
+
+
+def test_the_ten_keys_of_an_app_are_its_own_and_its_integrations(
+    world: World, account: Owner, app: Owner
+) -> None:
+    own = [world.key(app) for _ in range(4)]
+    bound = [world.key(app, integration_id=each) for each in [INTEGRATION, OTHER_INTEGRATION] * 3]
+    for integration_id in (None, INTEGRATION):
+        with pytest.raises(TooManyKeys):
+            world.key(app, integration_id=integration_id)
+    world.directory.revoke_key(app.owner_id, own[0].key_id, NOW, IAM)
+    # The place goes to the one who comes first, whichever kind of key that is.
+    caller = world.interrupted(account, lambda: world.key(app, integration_id=INTEGRATION))
+    with pytest.raises(TooManyKeys):
+        world.directory.add_key(*new_key(app), caller)
+    listed = world.directory.list_keys(app.owner_id)
+    assert len(listed) == MAX_KEYS_PER_OWNER
+    assert {key.key_id for key in (*own[1:], *bound)} < {key.key_id for key in listed}
+
+
+def test_a_deleted_app_takes_the_keys_of_its_integrations_with_it(world: World, app: Owner) -> None:
+    keys = [world.key(app), world.key(app, integration_id=INTEGRATION)]
+    _, ended = world.directory.delete_owner(app.owner_id, NOW, IAM)
+    assert {key.key_id for key in ended} == {key.key_id for key in keys}
+    assert [world.record(key).revoked_at for key in keys] == [NOW, NOW]
 
 
 def test_keys_are_listed_the_oldest_first_and_those_of_their_owner(

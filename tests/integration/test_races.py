@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
 import pytest
@@ -20,7 +21,7 @@ from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.secret import hash_secret
-from tests.support.builders import limited
+from tests.support.builders import INTEGRATION, limited
 from tests.support.dynamodb_local import Store
 from tests.support.items import app_count_of
 from tests.support.operations import operations_over, owner_item, record_of, usable_keys
@@ -74,7 +75,8 @@ def test_of_twenty_keys_that_are_created_at_once_ten_come_to_be(
     operations: Provisioning, account_id: str, store: Store
 ) -> None:
     app_id = operations.create_app(account_id, "app").owner_id
-    outcomes = race(*[lambda: operations.create_key(APP, app_id, KeyRequest())] * 20)
+    requests = [KeyRequest(), KeyRequest(integration_id=INTEGRATION)] * 10
+    outcomes = race(*[partial(operations.create_key, APP, app_id, each) for each in requests])
     assert kinds(outcomes) == ["CreatedKey"] * 10 + ["TooManyKeys"] * 10
     assert usable_keys(store, app_id) == {created.key.key_id for created in made(outcomes)}
 

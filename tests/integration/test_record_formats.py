@@ -58,6 +58,7 @@ def decided_by(record: KeyRecord) -> dict[str, object]:
         "key_id": record.key_id,
         "owner_type": record.owner_type.value,
         "owner_id": record.owner_id,
+        "integration_id": record.integration_id,
         "expires_at": record.limits.expires_at,
         "allowed_cidrs": record.limits.allowed_cidrs,
         "permissions": record.limits.permissions or (),

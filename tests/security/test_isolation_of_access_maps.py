@@ -13,6 +13,7 @@ from keyscope.access.policy import prepare_policies
 from keyscope.errors import Misconfigured
 from keyscope.model.ids import IdName
 from keyscope.model.scopes import Scope
+from tests.support.builders import INTEGRATION, OTHER_INTEGRATION
 from tests.support.path_readers import disguised, readings
 from tests.support.profile import EXAMPLES
 from tests.support.tenants import (
@@ -28,6 +29,7 @@ from tests.support.tenants import (
 LISTS: Final[dict[str, list[Grantee]]] = {
     "appUser": [Scope.APP_USER],
     "app": [Scope.APP],
+    "integration": [Scope.INTEGRATION],
     "account": [Scope.ACCOUNT, OtherGrantee.USER_ACCOUNT],
     "service account": [Scope.ACCOUNT],
 }
@@ -46,6 +48,9 @@ BEGINNINGS: Final = st.sampled_from(
 """Few, so that rules meet."""
 USERS: Final = st.sampled_from(["jane", "jane2", "a", "users", "..x", OTHER_APPS[-1][:12]])
 """User ids as callers may choose them: words of the paths, and ids of others."""
+
+INTEGRATIONS: Final = st.sampled_from([INTEGRATION, OTHER_INTEGRATION, *OTHER_APPS])
+"""Integrations' ids as callers may choose them: ids of others' apps, too."""
 
 
 def rules(grantee: Grantee) -> st.SearchStrategy[str]:
@@ -68,6 +73,7 @@ def access_maps(draw: st.DrawFn, *, closing: bool = False) -> AccessMap:
     kept: dict[Grantee, list[str]] = {
         Scope.APP_USER: ["GET /z"],
         Scope.APP: ["GET /z"],
+        Scope.INTEGRATION: ["GET /z"],
         Scope.ACCOUNT: ["GET /z"],
     }
     kept |= {OtherGrantee.USER_ACCOUNT: [], OtherGrantee.NEVER: []}
@@ -93,8 +99,9 @@ def _is_accepted(lists: dict[Grantee, list[str]], *, from_key: bool) -> bool:
 
 @st.composite
 def neighbours(draw: st.DrawFn) -> tuple[Tenant, Tenant]:
-    one = tenant(draw(st.sampled_from(KINDS)), APP, draw(USERS))
-    other = tenant("appUser", draw(st.sampled_from([APP, *OTHER_APPS])), draw(USERS))
+    one = tenant(draw(st.sampled_from(KINDS)), APP, draw(USERS), draw(INTEGRATIONS))
+    app_id = draw(st.sampled_from([APP, *OTHER_APPS]))
+    other = tenant("appUser", app_id, draw(USERS), draw(INTEGRATIONS))
     return one, other
 
 
@@ -103,6 +110,7 @@ def ids_of(one: Tenant) -> dict[str, str]:
         "{accountId}": one.app_id[:12],
         "{serviceAccountId}": one.app_id[:12] + "c0de",
         "{appId}": one.app_id,
+        "{integrationId}": one.integration_id,
         "{userId}": one.user_id,
     }
 
@@ -118,6 +126,8 @@ def owns(one: Tenant, placeholder: str, other: Tenant) -> bool:
     match placeholder:
         case "{userId}":
             return one.owns("userId", other.user_id)
+        case "{integrationId}":
+            return one.owns("integrationId", other.integration_id)
         case "{appId}":
             return one.owns_app(other.app_id)
         case _:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 
-from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.ids import KEY_KINDS, new_key_id
 from keyscope.model.secret import new_secret
 
 ROOT: Final = Path(__file__).parents[2]
@@ -58,9 +58,9 @@ def found(scanner: str, text: str) -> list[str]:
 @pytest.fixture(scope="module")
 def secrets() -> list[str]:
     numbers = random.Random(1)  # noqa: S311 - the same secrets in every run
-    owners = list(OwnerType)
+    kinds = [*KEY_KINDS.values()]
     return [
-        new_secret(new_key_id(owners[n % len(owners)]), numbers.randbytes) for n in range(SECRETS)
+        new_secret(new_key_id(*kinds[n % len(kinds)]), numbers.randbytes) for n in range(SECRETS)
     ]
 
 
@@ -85,7 +85,7 @@ def test_every_secret_holds_a_keyword_that_starts_the_search(secrets: list[str])
         pytest.param(SECRET + "0", id="longer"),
         pytest.param(SECRET[3:], id="no prefix"),
         pytest.param(SECRET.upper(), id="capitals"),
-        pytest.param(SECRET.replace("app_", "int_"), id="another kind of owner"),
+        pytest.param(SECRET.replace("app_", "usr_"), id="another kind of owner"),
         pytest.param(SECRET[:40] + "-" + SECRET[41:], id="another character"),
         pytest.param("app_0123456789abcdef01234567", id="key id"),
         pytest.param("ks_" + "A" * 49, id="no key id"),

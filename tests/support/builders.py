@@ -10,7 +10,7 @@ import jwt
 
 from keyscope.lifecycle.caller import Standing
 from keyscope.lifecycle.directory import Key
-from keyscope.model.ids import OwnerType, new_key_id
+from keyscope.model.ids import IdName, OwnerType, new_key_id
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord, PreviousSecret
 from keyscope.model.principal import CredentialKind, Principal
@@ -25,6 +25,8 @@ APP = ACCOUNT + "0000" + "12345678"
 APP_OF_SERVICE_ACCOUNT = SERVICE_ACCOUNT + "12345678"
 OTHER_ACCOUNT = "ffffffffffff"
 OTHER_APP = OTHER_ACCOUNT + "0000" + "12345678"
+INTEGRATION = "5f8a9d0c1b2e3f4a5b6c7d8e"
+OTHER_INTEGRATION = "5f8a9d0c1b2e3f4a5b6c7d8f"
 USER = "user-1"
 METHOD_ARN = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod/GET/v2/apps"
 
@@ -83,6 +85,16 @@ def make_key(
         ),
         secret,
     )
+
+
+def make_integration_key(integration_id: str = INTEGRATION, app_id: str = APP) -> MadeKey:
+    key_id = new_key_id(OwnerType.APP, IdName.INTEGRATION)
+    secret = new_secret(key_id)
+    sealed = b"sealed " + secret.encode()
+    record = KeyRecord(
+        key_id, OwnerType.APP, app_id, hash_secret(secret), sealed, integration_id=integration_id
+    )
+    return MadeKey(record, secret)
 
 
 def limited(one: _Limited, **members: Any) -> _Limited:  # noqa: ANN401 - any member of a key

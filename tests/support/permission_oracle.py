@@ -17,6 +17,8 @@ from tests.support.route_tables import Row
 
 OTHERS_IDS: Final[Mapping[str, str]] = {"integrationId": "582dedf230e788746891281a"}
 """Ids of the tables that are no ids of Keyscope's, as long as the API makes them."""
+_SCOPES: Final = {"service account": "account"}
+"""The scopes of kinds of principals, where their names differ."""
 _USER_IDS: Final = frozenset({"userId", "userIdOrExternalId", "zendeskId"})
 
 
@@ -46,6 +48,9 @@ def permits(row: Row, kind: str, name: str) -> bool:
 
 
 def _names(rule: str, row: Row, kind: str) -> bool:
+    *scope, rule = rule.split(": ")
+    if scope and scope != [_SCOPES.get(kind, kind)]:
+        return False
     methods, _, path = rule.partition(" ")
     if row.method not in methods.split(","):
         return False
@@ -69,6 +74,9 @@ def _is_like(wanted: str, found: str, kind: str) -> bool:
     if wanted == "{userId}":
         # Only a user's token is bound to a user.
         return kind == "appUser" and placeholder[1] in _USER_IDS
+    if wanted == "{integrationId}":
+        # Only an integration's key is bound to an integration.
+        return kind == "integration" and placeholder[1] == "integrationId"
     if set(wanted) == {"?"}:
-        return len(OTHERS_IDS.get(placeholder[1], "")) == len(wanted)
+        return kind != "integration" and len(OTHERS_IDS.get(placeholder[1], "")) == len(wanted)
     return wanted == found

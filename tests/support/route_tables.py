@@ -26,6 +26,7 @@ class Kind(NamedTuple):
 KINDS: Final[Mapping[str, Kind]] = {
     "appUser": Kind("appUser", "app"),
     "app": Kind("app", "app"),
+    "integration": Kind("integration", "app"),
     "account": Kind("account", "act"),
     "service account": Kind("account", "svc"),
 }
@@ -90,7 +91,9 @@ class Row:
 
     def is_published_for(self, kind: str) -> bool:
         scope, key_type = KINDS[kind]
-        return scope in self.scopes and key_type in self.key_types
+        # One route of v2's table is for OAuth tokens alone, which are not Keyscope's.
+        is_of_keys = not self.path.startswith("/oauth/")
+        return scope in self.scopes and key_type in self.key_types and is_of_keys
 
     def lets(self, kind: str) -> bool:
         route = f"{self.method} {self.path}"

@@ -17,7 +17,7 @@ from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
-from tests.support.builders import NOW
+from tests.support.builders import INTEGRATION, NOW
 from tests.support.path_readers import disguised
 from tests.support.route_tables import ROWS, SERVED
 
@@ -42,12 +42,13 @@ USER_IDS: Final = st.text(UNRESERVED + "@+:", min_size=1, max_size=8).filter(
 
 @dataclass(frozen=True)
 class Tenant:
-    """A principal of some kind, and an app and a user that are its own."""
+    """A principal of some kind, and an app, a user and an integration that are its own."""
 
     kind: str
     principal: Principal
     app_id: str
     user_id: str
+    integration_id: str
 
     @property
     def ids(self) -> dict[str, str]:
@@ -55,6 +56,7 @@ class Tenant:
         return {
             "appId": self.app_id,
             "serviceAccountId": self.app_id[:12] + "c0de",
+            "integrationId": self.integration_id,
             **dict.fromkeys(("userId", "userIdOrExternalId", "zendeskId"), self.user_id),
         }
 
@@ -71,10 +73,12 @@ class Tenant:
             return self.owns_app(value)
         if placeholder == "serviceAccountId":
             return value.startswith(self.principal.account_id)
+        if placeholder == "integrationId":
+            return self.principal.integration_id in (None, value)
         return self.principal.scope is not Scope.APP_USER or value == self.principal.user_id
 
 
-def tenant(kind: str, app_id: str, user_id: str) -> Tenant:
+def tenant(kind: str, app_id: str, user_id: str, integration_id: str = INTEGRATION) -> Tenant:
     """Return a tenant of a kind: the app's own key, or a key of one who owns the app."""
     account_id = app_id[:12]
     app = Principal(Scope.APP, "app_1", OwnerType.APP, app_id)
@@ -82,24 +86,28 @@ def tenant(kind: str, app_id: str, user_id: str) -> Tenant:
     principals = {
         "appUser": replace(app, scope=Scope.APP_USER, user_id=user_id),
         "app": app,
+        "integration": replace(
+            app, scope=Scope.INTEGRATION, key_id="int_1", integration_id=integration_id
+        ),
         "account": account,
         "service account": replace(
             account, owner_type=OwnerType.SERVICE_ACCOUNT, owner_id=app_id[:16]
         ),
     }
-    return Tenant(kind, principals[kind], app_id, user_id)
+    return Tenant(kind, principals[kind], app_id, user_id, integration_id)
 
 
-KINDS: Final = ("appUser", "app", "account", "service account")
+KINDS: Final = ("appUser", "app", "integration", "account", "service account")
 _APP_IDS: Final = st.builds(
     "{}{}{}".format,
     st.text(HEX, min_size=12, max_size=12),
     st.sampled_from(["0000", "c0de", "ffff"]),
     st.text(HEX, min_size=8, max_size=8),
 )
-TENANTS: Final = st.builds(tenant, st.sampled_from(KINDS), _APP_IDS, USER_IDS).filter(
-    lambda drawn: drawn.kind != "service account" or drawn.app_id[12:16] != "0000"
-)
+_INTEGRATION_IDS: Final = st.text(HEX, min_size=24, max_size=24)
+TENANTS: Final = st.builds(
+    tenant, st.sampled_from(KINDS), _APP_IDS, USER_IDS, _INTEGRATION_IDS
+).filter(lambda drawn: drawn.kind != "service account" or drawn.app_id[12:16] != "0000")
 
 
 @st.composite
@@ -107,11 +115,17 @@ def pairs(draw: st.DrawFn, tenants: st.SearchStrategy[Tenant] = TENANTS) -> tupl
     """Draw a tenant and one whose ids are like its own: longer, or another in one character."""
     one = draw(tenants)
     position = draw(st.integers(0, len(one.app_id) - 1))
-    changed = one.app_id[:position] + draw(st.sampled_from(HEX)) + one.app_id[position + 1 :]
-    app_id = draw(st.sampled_from([one.app_id, changed]))
+    app_id, integration_id = (
+        draw(
+            st.sampled_from(
+                [own, own[:position] + draw(st.sampled_from(HEX)) + own[position + 1 :]]
+            )
+        )
+        for own in (one.app_id, one.integration_id)
+    )
     user_ids = st.one_of(USER_IDS, USER_IDS.map(lambda more: one.user_id + more))
     user_id = draw(st.one_of(st.just(one.user_id), user_ids))
-    return one, tenant("app", app_id, user_id)
+    return one, tenant("app", app_id, user_id, integration_id)
 
 
 SEPARATORS: Final = (
@@ -191,7 +205,10 @@ def _places() -> Iterator[tuple[str, str]]:
                 yield found[1], f"{before}([^/]+)"
 
 
-_OWNED: Final = ("appId", "serviceAccountId", "userId", "userIdOrExternalId", "zendeskId")
+_OWNED: Final = (
+    *("appId", "serviceAccountId", "integrationId"),
+    *("userId", "userIdOrExternalId", "zendeskId"),
+)
 _PLACES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (placeholder, re.compile(expression)) for placeholder, expression in sorted({*_places()})
 )

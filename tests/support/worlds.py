@@ -26,7 +26,7 @@ from keyscope.model.ids import (
     new_service_account_id,
 )
 from keyscope.model.key_record import KeyRecord, KeyStore
-from tests.support.builders import NOW, limited, make_key
+from tests.support.builders import NOW, limited, make_integration_key, make_key
 from tests.support.directories import MAX_APPS, MemoryDirectory
 from tests.support.dynamodb_local import Store
 from tests.support.operations import clear_away, dynamodb_of
@@ -134,7 +134,11 @@ def new_app(creator: Owner) -> Owner:
 
 
 def new_key(owner: Owner, **members: Any) -> tuple[Key, KeyRecord]:  # noqa: ANN401 - any member of a key
-    record = make_key(owner.owner_type, owner_id=owner.owner_id).record
+    integration_id = members.get("integration_id")
+    if integration_id is None:
+        record = make_key(owner.owner_type, owner_id=owner.owner_id).record
+    else:
+        record = make_integration_key(integration_id, owner.owner_id).record
     key = limited(Key(record.key_id, NOW), **members)
     return key, replace(record, limits=key.limits)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 _OWNERS = {
     "app_": ("app", re.compile("[0-9a-f]{24}")),
+    "int_": ("app", re.compile("[0-9a-f]{24}")),
     "act_": ("account", re.compile("[0-9a-f]{12}")),
     "svc_": ("serviceAccount", re.compile("[0-9a-f]{12}(?!0000)[0-9a-f]{4}")),
 }
-_KEY_ID = re.compile("(?:app|act|svc)_[0-9a-f]{24}")
+_KEY_ID = re.compile("(?:app|int|act|svc)_[0-9a-f]{24}")
 _PREVIOUS = ("previous_secret_hash", "previous_secret_ciphertext", "previous_ends_at")
 
 
@@ -35,6 +36,7 @@ def read_format_1(item: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
         "key_id": key_id,
         "owner_type": owner_type,
         "owner_id": owner_id,
+        "integration_id": _integration_id(item, key_id),
         "expires_at": _optional_number(item, "expires_at"),
         "allowed_cidrs": _texts(item, "allowed_cidrs"),
         "permissions": _texts(item, "permission_names"),
@@ -57,6 +59,17 @@ def _previous(item: Mapping[str, Mapping[str, Any]]) -> tuple[bytes, bytes, int]
         return None
     secret_hash, ciphertext, ends_at = _PREVIOUS
     return (_hash(item, secret_hash), _octets(item, ciphertext), _number(item, ends_at))
+
+
+def _integration_id(item: Mapping[str, Mapping[str, Any]], key_id: str) -> str | None:
+    if key_id.startswith("int_") != ("integration_id" in item):
+        raise DamagedRecord
+    if "integration_id" not in item:
+        return None
+    value = _text(item, "integration_id")
+    if not re.fullmatch("[0-9a-f]{24}", value):
+        raise DamagedRecord
+    return value
 
 
 def _usage_identifier_key(item: Mapping[str, Mapping[str, Any]]) -> str | None:

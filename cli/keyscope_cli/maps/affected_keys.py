@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from itertools import chain
 
 from keyscope.aws.dynamodb.limited_keys import LimitedKey
-from keyscope.model.ids import OwnerType, owner_type_of_key
+from keyscope.model.ids import KeyKind, kind_of_key
+from keyscope.model.scopes import SCOPES
 from keyscope_cli.maps.decisions import CALLERS
 from keyscope_cli.maps.difference import Difference, Row, rows_of
 
 
 @dataclass(frozen=True, slots=True)
 class AffectedKeys:
-    """Keys of one kind of owner with the same permissions, and what changes for each of them."""
+    """Keys of one kind with the same permissions, and what changes for each of them."""
 
-    owner_type: OwnerType
+    kind: KeyKind
     permissions: tuple[str, ...]
     key_ids: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -22,24 +23,26 @@ class AffectedKeys:
 
 def affected_keys(difference: Difference, keys: Iterable[LimitedKey]) -> list[AffectedKeys]:
     """Return the keys for which something changes, in groups."""
-    groups: dict[tuple[OwnerType, tuple[str, ...]], list[str]] = {}
+    groups: dict[tuple[KeyKind, tuple[str, ...]], list[str]] = {}
     for key in keys:
-        place = (owner_type_of_key(key.key_id), key.permissions)
+        place = (kind_of_key(key.key_id), key.permissions)
         groups.setdefault(place, []).append(key.key_id)
     found = (
         AffectedKeys(
-            owner_type,
+            kind,
             permissions,
             tuple(sorted(key_ids)),
-            tuple(_rows(difference, owner_type, permissions)),
+            tuple(_rows(difference, kind, permissions)),
         )
-        for (owner_type, permissions), key_ids in groups.items()
+        for (kind, permissions), key_ids in groups.items()
     )
     return [each for each in found if each.rows]
 
 
-def _rows(difference: Difference, owner_type: OwnerType, permissions: tuple[str, ...]) -> list[Row]:
-    callers = [caller for caller in CALLERS if caller.owner_type is owner_type]
+def _rows(difference: Difference, kind: KeyKind, permissions: tuple[str, ...]) -> list[Row]:
+    callers = [
+        caller for caller in CALLERS if (caller.owner_type, SCOPES[caller.scope].bound_to) == kind
+    ]
     return rows_of(
         chain.from_iterable(difference.changes(each, permissions or None) for each in callers)
     )

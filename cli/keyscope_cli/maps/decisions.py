@@ -36,6 +36,7 @@ PLACEHOLDER: Final = re.compile(r"\{([^{}/]+)\}")
 _ACCOUNT, _OTHER_ACCOUNT = "4f1c0a9b2d3e", "b07d5e6f8a91"
 _BY_ACCOUNT, _BY_SERVICE, _BY_OTHER_SERVICE = "0000", "7a21", "9c3d"
 _APP, _OTHER_APP = "5e8c1f02", "61d9b3a7"
+_INTEGRATION, _OTHER_INTEGRATION = "63c2b7de09f14a58a1d07e36", "63c2b7de09f14a58a1d07e37"
 _REST = ApiStage("arn:aws:execute-api:us-east-1:123456789012:abcdefghij/prod")
 _HTTP = ApiStage(_REST.arn, decodes_path=True)
 
@@ -65,6 +66,8 @@ class Caller:
             case IdName.APP:
                 is_service = self.owner_type is OwnerType.SERVICE_ACCOUNT
                 return _ACCOUNT + (_BY_SERVICE if is_service else _BY_ACCOUNT) + _APP
+            case IdName.INTEGRATION:
+                return _INTEGRATION
             case IdName.USER:
                 return "user-1"
             case _:
@@ -80,6 +83,8 @@ class Caller:
                 return account + _BY_OTHER_SERVICE
             case IdName.APP:
                 return account + _BY_ACCOUNT + _OTHER_APP
+            case IdName.INTEGRATION:
+                return _OTHER_INTEGRATION
             case IdName.USER:
                 return "user-2"
             case _:
@@ -95,12 +100,14 @@ class Caller:
 
     def principal(self, permissions: tuple[str, ...] | None) -> Principal:
         """Return an example of the caller, with a key that is limited to some permissions."""
+        row = SCOPES[self.scope]
         return Principal(
             scope=self.scope,
             key_id="k" * KEY_ID_LENGTH,
             owner_type=self.owner_type,
             owner_id=self.own(_OWNER_IDS[self.owner_type]),
-            user_id=self.own(IdName.USER) if IdName.USER in SCOPES[self.scope].claims else None,
+            user_id=self.own(IdName.USER) if IdName.USER in row.claims else None,
+            integration_id=None if row.bound_to is None else self.own(row.bound_to),
             limits=KeyLimits(permissions=permissions),
         )
 

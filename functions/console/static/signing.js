@@ -5,13 +5,13 @@ import { keyIdOf, WRONG_FORM } from "./secret.js";
 const LIFETIME_SECONDS = 300;
 const RENEWED_SECONDS_BEFORE = 60;
 
-const KEY_ID = /^(app|act|svc)_[0-9a-f]{24}$/;
+const KEY_ID = /^(app|int|act|svc)_[0-9a-f]{24}$/;
 
 /** Return what is wrong with a key id and a secret by their looks, or nothing. */
 export function looksWrong(keyId, secret) {
   if (!KEY_ID.test(keyId))
     return "The key id is act_ or svc_ and 24 characters of 0-9 and a-f. Copy it whole.";
-  if (keyId.startsWith("app_"))
+  if (keyId.startsWith("app_") || keyId.startsWith("int_"))
     return "This is an app's key. The console needs a key of account scope: act_… or svc_….";
   const named = keyIdOf(secret);
   if (named === null) return WRONG_FORM;

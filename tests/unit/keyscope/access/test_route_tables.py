@@ -28,9 +28,11 @@ from tests.support.builders import (
     ACCOUNT,
     APP,
     APP_OF_SERVICE_ACCOUNT,
+    INTEGRATION,
     METHOD_ARN,
     NOW,
     OTHER_APP,
+    OTHER_INTEGRATION,
     SERVICE_ACCOUNT,
     USER,
 )
@@ -58,6 +60,9 @@ BASE: Final = METHOD_ARN.removesuffix("/GET/v2/apps")
 PRINCIPALS: Final[Mapping[str, Principal]] = {
     "appUser": Principal(Scope.APP_USER, "app_1", OwnerType.APP, APP, user_id=USER),
     "app": Principal(Scope.APP, "app_1", OwnerType.APP, APP),
+    "integration": Principal(
+        Scope.INTEGRATION, "int_1", OwnerType.APP, APP, integration_id=INTEGRATION
+    ),
     "account": Principal(Scope.ACCOUNT, "act_1", OwnerType.ACCOUNT, ACCOUNT),
     "service account": Principal(
         Scope.ACCOUNT, "svc_1", OwnerType.SERVICE_ACCOUNT, SERVICE_ACCOUNT
@@ -65,6 +70,7 @@ PRINCIPALS: Final[Mapping[str, Principal]] = {
 }
 OWN_IDS: Final = {
     "appId": APP,
+    "integrationId": INTEGRATION,
     "userId": USER,
     "userIdOrExternalId": USER,
     "zendeskId": USER,
@@ -174,6 +180,18 @@ def test_no_route_is_reached_in_another_app(
 
 
 @pytest.mark.parametrize("route_sets", [SERVED, (V2, V1_1)])
+def test_an_integration_reaches_no_route_of_another_integration(
+    route_sets: tuple[str, ...],
+) -> None:
+    ids = {**OWN_IDS, "integrationId": OTHER_INTEGRATION}
+
+    def is_own(row: Row) -> bool:
+        return "{integrationId}" not in row.path
+
+    assert misjudged("integration", ids, route_sets, is_own) == []
+
+
+@pytest.mark.parametrize("route_sets", [SERVED, (V2, V1_1)])
 def test_an_app_user_reaches_no_route_of_another_user(route_sets: tuple[str, ...]) -> None:
     others = dict.fromkeys(("userId", "userIdOrExternalId", "zendeskId"), "someone-else")
 
@@ -229,7 +247,7 @@ def test_every_key_sees_and_ends_itself_and_an_app_user_has_none(
 ) -> None:
     own = ["GET /v2/keys/self", "DELETE /v2/keys/self"]
     found = {kind: reached(kind, ["/v2/keys/self"], route_sets) for kind in PRINCIPALS}
-    assert found == {"appUser": [], "app": own, "account": own, "service account": own}
+    assert found == dict.fromkeys(PRINCIPALS, own) | {"appUser": []}
 
 
 def test_nothing_next_to_the_own_key_is_reached() -> None:

@@ -72,7 +72,7 @@ def test_bearer_gives_the_key_id_that_the_token_names() -> None:
         pytest.param(KEY.basic() + " ", Reason.MALFORMED_BASIC, id="trailing space"),
         pytest.param(KEY.basic() + ", " + KEY.basic(), Reason.MALFORMED_BASIC, id="two joined"),
         pytest.param(basic("app_x", KEY.secret), Reason.MALFORMED_KEY_ID, id="no key id"),
-        pytest.param(basic("int" + KEY.key_id[3:], KEY.secret), Reason.MALFORMED_KEY_ID, id="int"),
+        pytest.param(basic("usr" + KEY.key_id[3:], KEY.secret), Reason.MALFORMED_KEY_ID, id="usr"),
         pytest.param(basic(KEY.key_id, "password"), Reason.MALFORMED_SECRET, id="password"),
         pytest.param(basic(KEY.key_id, KEY.secret + ":"), Reason.MALFORMED_SECRET, id="colon"),
         pytest.param(basic(KEY.key_id, MISTYPED), Reason.MISTYPED_SECRET, id="mistyped"),

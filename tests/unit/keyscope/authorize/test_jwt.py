@@ -83,7 +83,7 @@ def test_a_header_outside_the_profile_is_refused(header: object, reason: Reason)
         pytest.param({"scope": None}, Reason.MISSING_SCOPE, id="scope null"),
         pytest.param({"scope": ["app"]}, Reason.MALFORMED_CLAIM, id="scope a list"),
         pytest.param({"scope": "app account"}, Reason.UNKNOWN_SCOPE, id="two scopes"),
-        pytest.param({"scope": "integration"}, Reason.UNKNOWN_SCOPE, id="a scope not ours"),
+        pytest.param({"scope": "webhook"}, Reason.UNKNOWN_SCOPE, id="a scope not ours"),
         pytest.param('{"scope":"app","scope":"app"}', Reason.DUPLICATE_TOKEN_MEMBER, id="twice"),
         pytest.param('{"scope":"app","x":{"a":1,"a":2}}', Reason.DUPLICATE_TOKEN_MEMBER, id="deep"),
         pytest.param({**CLAIMS, "exp": "1800000060"}, Reason.MALFORMED_CLAIM, id="exp a string"),

@@ -27,16 +27,18 @@ from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope.explain.step_details import DETAILS
 from keyscope.explain.steps import STEPS, TITLES, Step
 from keyscope.model.ids import OwnerType
-from keyscope.model.scopes import SCOPES_BY_OWNER
+from keyscope.model.scopes import scopes_of_key
 from keyscope.model.secret import new_secret
 from tests.support.builders import (
     ACCOUNT,
     APP,
+    INTEGRATION,
     NOW,
     OTHER_APP,
     MadeKey,
     basic,
     limited,
+    make_integration_key,
     make_key,
     rest_request_event,
     rotated,
@@ -312,6 +314,12 @@ def detail_of(step: Step, explanation: Explanation) -> str:
         (KEY, Step.TOKEN_TIMES, "No token, so no times"),
         (KEY, Step.SCOPE, "Basic gives app"),
         (KEY, Step.POLICY, f"For app/{APP}, scope app"),
+        (
+            make_integration_key(),
+            Step.KEY,
+            f"Key of the app {APP}, bound to the integration {INTEGRATION}",
+        ),
+        (make_integration_key(), Step.SCOPE, "Basic gives integration"),
         (make_key(revoked_at=NOW - 1), Step.KEY, f"Key of the app {APP}, revoked at 2027-01-15T07"),
     ],
 )
@@ -325,8 +333,16 @@ def test_a_tokens_claims_and_times_are_told() -> None:
     assert detail_of(Step.TOKEN_TIMES, explanation) == (
         "Valid from 2027-01-15T08:00:00Z, until 2027-01-15T08:00:09Z; it is 2027-01-15T08:00:00Z"
     )
-    given = ", ".join(sorted(SCOPES_BY_OWNER[OwnerType.APP]))
+    given = ", ".join(sorted(scopes_of_key(KEY.key_id)))
     assert detail_of(Step.SCOPE, explanation) == f"Claims appUser; a key of this app gives {given}"
+
+
+def test_an_integrations_key_is_told_from_its_apps() -> None:
+    bound = make_integration_key()
+    explanation = get(USERS, bound.bearer(scope="app"), bound)
+    assert detail_of(Step.SCOPE, explanation) == (
+        "Claims app; a key of this integration gives integration"
+    )
 
 
 def test_an_expiry_beyond_the_calendar_is_told_all_the_same() -> None:

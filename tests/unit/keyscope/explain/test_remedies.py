@@ -21,7 +21,7 @@ from keyscope.explain.remedies.access import NOT_ALLOWED, NOT_PERMITTED, STILL_R
 from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyStore, Lookup, OpenedSecret, RecordSource, SecretOpener
-from keyscope.model.scopes import SCOPES_BY_OWNER
+from keyscope.model.scopes import scopes_of_key
 from keyscope.model.secret import new_secret
 from local.template.yaml_reader import parse_yaml
 from tests.support.builders import (
@@ -33,6 +33,7 @@ from tests.support.builders import (
     compact,
     http_event,
     limited,
+    make_integration_key,
     make_key,
     rest_request_event,
     rotated,
@@ -373,10 +374,10 @@ def keys() -> Iterator[Case]:
     early = Reason.TOKEN_NOT_YET_VALID
     yield sent(early, "`LeewaySeconds`", KEY.bearer(scope="app", nbf=NOW + 5))
     yield sent(early, "not in local time", KEY.bearer(scope="app", nbf=NOW + 3_600))
-    for owner_type in OwnerType:
-        made = make_key(owner_type)
-        scope = "account" if "account" not in SCOPES_BY_OWNER[owner_type] else "app"
-        words = f"can claim `{min(SCOPES_BY_OWNER[owner_type])}`"
+    for made in (*map(make_key, OwnerType), make_integration_key()):
+        scopes = scopes_of_key(made.key_id)
+        scope = "account" if "account" not in scopes else "app"
+        words = f"can claim `{min(scopes)}`"
         yield sent(Reason.SCOPE_NOT_OF_OWNER, words, made.bearer(scope=scope), made)
     narrow = replace(KEY, record=limited(KEY.record, permissions=("read",)))
     claimed = narrow.bearer(scope="app", permissions=["users:write"])

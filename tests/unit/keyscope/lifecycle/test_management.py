@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from inspect import isfunction
 from itertools import product
 from typing import Any, Final, cast
@@ -28,15 +29,17 @@ from keyscope.lifecycle.management import (
     MAX_METADATA_BYTES,
     AppChange,
     AppRequest,
+    IntegrationNotFound,
     KeyChange,
     KeyRequired,
+    KeysAreOfTheApp,
     Management,
     MergePatch,
     is_too_large,
     merged,
 )
 from keyscope.lifecycle.operations import KeyRequest
-from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
+from keyscope.model.ids import KEY_ID_PREFIXES, KEY_KINDS, IdName, OwnerType
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import Scope
@@ -44,9 +47,11 @@ from tests.support.builders import (
     ACCOUNT,
     APP,
     APP_OF_SERVICE_ACCOUNT,
+    INTEGRATION,
     NOW,
     OTHER_ACCOUNT,
     OTHER_APP,
+    OTHER_INTEGRATION,
     SERVICE_ACCOUNT,
     USER,
     limited,
@@ -67,45 +72,49 @@ PRINCIPALS: Final = {
     ),
     "app": Principal(Scope.APP, "app_" + "1" * 24, OwnerType.APP, APP),
     "app user": Principal(Scope.APP_USER, "app_" + "1" * 24, OwnerType.APP, APP, user_id=USER),
+    "integration": Principal(
+        Scope.INTEGRATION, "int_" + "1" * 24, OwnerType.APP, APP, integration_id=INTEGRATION
+    ),
 }
 ALLOWED: Final = "+"
 NOT_FOUND: Final = "-"
 FORBIDDEN: Final = "!"
 
 OWN_APPS: Final = [
-    # whose, id, and what a user account, a service account, an app and an app user may do with it
-    ("the user account's", APP, "+ - + !"),
-    ("the service account's", APP_OF_SERVICE_ACCOUNT, "+ + - !"),
-    ("another service account's", APP_OF_PEER, "+ - - !"),
-    ("another account's", OTHER_APP, "- - - !"),
-    ("another account's service account's", APP_OF_OTHERS, "- - - !"),
-    ("an account's id", ACCOUNT, "- - - !"),
-    ("a service account's id", SERVICE_ACCOUNT, "- - - !"),
-    ("a key's id", KEY_ID, "- - - !"),
-    ("nothing", "", "- - - !"),
-    ("upper case", APP_OF_SERVICE_ACCOUNT.upper(), "- - - !"),
-    ("too short", APP_OF_SERVICE_ACCOUNT[:-1], "- - - !"),
-    ("too long", APP_OF_SERVICE_ACCOUNT + "0", "- - - !"),
-    ("a line feed after", APP_OF_SERVICE_ACCOUNT + "\n", "- - - !"),
-    ("stars", SERVICE_ACCOUNT + "*" * 8, "- - - !"),
-    ("surrogates", SERVICE_ACCOUNT + "\ud800" * 8, "- - - !"),
-    ("a path", f"{APP_OF_SERVICE_ACCOUNT}/keys", "- - - !"),
+    # whose, id, and what a user account, a service account, an app, an app user and an
+    # integration may do with it
+    ("the user account's", APP, "+ - + ! !"),
+    ("the service account's", APP_OF_SERVICE_ACCOUNT, "+ + - ! !"),
+    ("another service account's", APP_OF_PEER, "+ - - ! !"),
+    ("another account's", OTHER_APP, "- - - ! !"),
+    ("another account's service account's", APP_OF_OTHERS, "- - - ! !"),
+    ("an account's id", ACCOUNT, "- - - ! !"),
+    ("a service account's id", SERVICE_ACCOUNT, "- - - ! !"),
+    ("a key's id", KEY_ID, "- - - ! !"),
+    ("nothing", "", "- - - ! !"),
+    ("upper case", APP_OF_SERVICE_ACCOUNT.upper(), "- - - ! !"),
+    ("too short", APP_OF_SERVICE_ACCOUNT[:-1], "- - - ! !"),
+    ("too long", APP_OF_SERVICE_ACCOUNT + "0", "- - - ! !"),
+    ("a line feed after", APP_OF_SERVICE_ACCOUNT + "\n", "- - - ! !"),
+    ("stars", SERVICE_ACCOUNT + "*" * 8, "- - - ! !"),
+    ("surrogates", SERVICE_ACCOUNT + "\ud800" * 8, "- - - ! !"),
+    ("a path", f"{APP_OF_SERVICE_ACCOUNT}/keys", "- - - ! !"),
 ]
 MANAGED_APPS: Final = [
     # An app's key neither ends its app nor manages keys, whatever the id.
-    (whose, app_id, f"{verdicts[:3]} ! !")
+    (whose, app_id, f"{verdicts[:3]} ! ! !")
     for whose, app_id, verdicts in OWN_APPS
 ]
 SERVICE_ACCOUNTS: Final = [
-    ("the account's", SERVICE_ACCOUNT, "+ ! ! !"),
-    ("another of the account's", PEER, "+ ! ! !"),
-    ("another account's", OTHER_SERVICE_ACCOUNT, "- ! ! !"),
-    ("an account's id", ACCOUNT, "- ! ! !"),
-    ("the user account as a service account", ACCOUNT + "0000", "- ! ! !"),
-    ("an app's id", APP_OF_SERVICE_ACCOUNT, "- ! ! !"),
-    ("nothing", "", "- ! ! !"),
-    ("upper case", SERVICE_ACCOUNT.upper(), "- ! ! !"),
-    ("a line feed after", SERVICE_ACCOUNT + "\n", "- ! ! !"),
+    ("the account's", SERVICE_ACCOUNT, "+ ! ! ! !"),
+    ("another of the account's", PEER, "+ ! ! ! !"),
+    ("another account's", OTHER_SERVICE_ACCOUNT, "- ! ! ! !"),
+    ("an account's id", ACCOUNT, "- ! ! ! !"),
+    ("the user account as a service account", ACCOUNT + "0000", "- ! ! ! !"),
+    ("an app's id", APP_OF_SERVICE_ACCOUNT, "- ! ! ! !"),
+    ("nothing", "", "- ! ! ! !"),
+    ("upper case", SERVICE_ACCOUNT.upper(), "- ! ! ! !"),
+    ("a line feed after", SERVICE_ACCOUNT + "\n", "- ! ! ! !"),
 ]
 
 Operation = Callable[[Management, str], object]
@@ -113,9 +122,9 @@ Operation = Callable[[Management, str], object]
 DISABLED_AT: Final = frozenset({"disabled_at"})
 
 
-def key_operations(owner_type: OwnerType) -> dict[str, Operation]:
+def key_operations(owner_type: OwnerType, bound_to: IdName | None = None) -> dict[str, Operation]:
     def key_id_of(owner_id: str) -> str:
-        return KEY_ID_PREFIXES[owner_type] + owner_id
+        return KEY_ID_PREFIXES[owner_type, bound_to] + owner_id
 
     change = KeyChange(chosen=DISABLED_AT, limits=KeyLimits(disabled_at=NOW))
     return {
@@ -129,6 +138,10 @@ def key_operations(owner_type: OwnerType) -> dict[str, Operation]:
     }
 
 
+def of_integration(own: Management, integration_id: str = INTEGRATION) -> Management:
+    return replace(own, integration_id=integration_id)
+
+
 OWN_APP_OPERATIONS: Final[dict[str, Operation]] = {
     "get_app": lambda it, app: it.get_app(app),
     "update_app": lambda it, app: it.update_app(app, AppChange("New name")),
@@ -137,6 +150,10 @@ MANAGED_APP_OPERATIONS: Final[dict[str, Operation]] = {
     "delete_app": lambda it, app: it.delete_app(app),
     **key_operations(OwnerType.APP),
 }
+INTEGRATION_KEY_OPERATIONS: Final[dict[str, Operation]] = {
+    name: partial(lambda operation, it, app: operation(of_integration(it), app), operation)
+    for name, operation in key_operations(OwnerType.APP, IdName.INTEGRATION).items()
+}
 SERVICE_ACCOUNT_OPERATIONS: Final[dict[str, Operation]] = {
     "get_service_account": lambda it, owner: it.get_service_account(owner),
     "rename_service_account": lambda it, owner: it.rename_service_account(owner, "New name"),
@@ -144,12 +161,12 @@ SERVICE_ACCOUNT_OPERATIONS: Final[dict[str, Operation]] = {
     **key_operations(OwnerType.SERVICE_ACCOUNT),
 }
 UNADDRESSED_OPERATIONS: Final[dict[str, tuple[Operation, str]]] = {
-    "create_app": (lambda it, _: it.create_app(AppRequest("new")), "+ + ! !"),
-    "list_apps": (lambda it, _: it.list_apps(After(), 25), "+ + ! !"),
-    "create_service_account": (lambda it, _: it.create_service_account("new"), "+ ! ! !"),
-    "list_service_accounts": (lambda it, _: it.list_service_accounts(Offset(0), 25), "+ ! ! !"),
-    "get_own_key": (lambda it, _: it.get_own_key(), "+ + + !"),
-    "end_own_key": (lambda it, _: it.end_own_key(), "+ + + !"),
+    "create_app": (lambda it, _: it.create_app(AppRequest("new")), "+ + ! ! !"),
+    "list_apps": (lambda it, _: it.list_apps(After(), 25), "+ + ! ! !"),
+    "create_service_account": (lambda it, _: it.create_service_account("new"), "+ ! ! ! !"),
+    "list_service_accounts": (lambda it, _: it.list_service_accounts(Offset(0), 25), "+ ! ! ! !"),
+    "get_own_key": (lambda it, _: it.get_own_key(), "+ + + ! +"),
+    "end_own_key": (lambda it, _: it.end_own_key(), "+ + + ! +"),
 }
 
 
@@ -173,6 +190,10 @@ def cases() -> Iterator[Case]:
         (OWN_APPS, OWN_APP_OPERATIONS),
         (MANAGED_APPS, MANAGED_APP_OPERATIONS),
         (SERVICE_ACCOUNTS, SERVICE_ACCOUNT_OPERATIONS),
+        (
+            [(f"{INTEGRATION} of {row[0]}", *row[1:]) for row in OWN_APPS],
+            INTEGRATION_KEY_OPERATIONS,
+        ),
     ]
     for rows, operations in groups:
         for (whose, owner_id, verdicts), name in product(rows, operations):
@@ -201,13 +222,21 @@ def new_operations() -> Operations:
             for owner_id in (APP, APP_OF_SERVICE_ACCOUNT, APP_OF_PEER, OTHER_APP, APP_OF_OTHERS)
         ),
     ]
-    callers = {principal.owner_id: principal.key_id for principal in PRINCIPALS.values()}
+    callers = [(principal.owner_id, principal.key_id) for principal in PRINCIPALS.values()]
     for owner_type, owner_id in owners:
         # A service account's name is its own.
         owner = Owner(owner_type, owner_id, f"name of {owner_id}", NOW)
-        key_ids = {KEY_ID_PREFIXES[owner_type] + owner_id, *filter(None, [callers.get(owner_id)])}
-        made.directory.hold(owner, *(Key(key_id, NOW) for key_id in key_ids))
+        prefixes = [prefix for prefix, kind in KEY_KINDS.items() if kind[0] is owner_type]
+        key_ids = {
+            *(prefix + owner_id for prefix in prefixes),
+            *(key_id for caller_id, key_id in callers if caller_id == owner_id),
+        }
+        made.directory.hold(owner, *map(key_of, key_ids))
     return made
+
+
+def key_of(key_id: str) -> Key:
+    return Key(key_id, NOW, integration_id=INTEGRATION if key_id.startswith("int_") else None)
 
 
 def management(operations: Operations, kind: str = "user account") -> Management:
@@ -296,6 +325,72 @@ def test_every_operation_is_in_the_table() -> None:
     assert named == {name for name in public if not name.startswith("_")}
 
 
+@pytest.mark.parametrize(
+    "name", ["get_key", "update_key", "rotate_key", "end_overlap", "delete_key"]
+)
+@pytest.mark.parametrize("bound_to", [None, IdName.INTEGRATION])
+@pytest.mark.parametrize("kind", ["user account", "app"])
+def test_below_an_integration_only_its_own_keys_are_found(
+    kind: str, bound_to: IdName | None, name: str, operations: Operations
+) -> None:
+    integration_id = INTEGRATION if bound_to is None else OTHER_INTEGRATION
+    own = of_integration(management(operations, kind), integration_id)
+    with pytest.raises(KeyNotFound):
+        key_operations(OwnerType.APP, bound_to)[name](own, APP)
+    assert (operations.flushes.promised, operations.trail.events) == (0, [])
+
+
+def test_an_apps_list_has_all_of_its_keys_and_an_integrations_only_those_bound_to_it(
+    operations: Operations,
+) -> None:
+    own = management(operations)
+    bound, other = (
+        of_integration(own, each).create_key(OwnerType.APP, APP, KeyRequest("new")).key
+        for each in (INTEGRATION, OTHER_INTEGRATION)
+    )
+    listed = own.list_keys(OwnerType.APP, APP)
+    assert {bound, other} <= {*listed}
+    assert [key.integration_id for key in (bound, other)] == [INTEGRATION, OTHER_INTEGRATION]
+    below = of_integration(own, OTHER_INTEGRATION).list_keys(OwnerType.APP, APP)
+    assert list(below) == [other]
+    assert [key for key in listed if key.integration_id == INTEGRATION] == list(
+        of_integration(own).list_keys(OwnerType.APP, APP)
+    )
+
+
+def test_an_account_also_creates_a_key_of_an_integration_among_the_apps_keys(
+    operations: Operations,
+) -> None:
+    request = KeyRequest("new", integration_id=INTEGRATION)
+    created = management(operations).create_key(OwnerType.APP, APP, request).key
+    assert created.key_id.startswith("int_")
+    assert created.integration_id == INTEGRATION
+
+
+@pytest.mark.parametrize("name", INTEGRATION_KEY_OPERATIONS)
+@pytest.mark.parametrize("kind", ["user account", "service account"])
+def test_a_limited_key_of_account_scope_manages_no_keys_below_an_integration(
+    kind: str, name: str, operations: Operations
+) -> None:
+    own = management(operations, kind)
+    own = replace(own, principal=limited(own.principal, permissions=("integrations:write",)))
+    app_id = APP if kind == "user account" else APP_OF_SERVICE_ACCOUNT
+    with pytest.raises(KeysAreOfTheApp):
+        INTEGRATION_KEY_OPERATIONS[name](own, app_id)
+    assert operations.directory.asked == []
+
+
+@pytest.mark.parametrize(
+    "integration_id", ["", "me", INTEGRATION[:-1], INTEGRATION + "0", INTEGRATION.upper(), "*" * 24]
+)
+def test_an_integrations_id_has_24_hex_characters(
+    integration_id: str, operations: Operations
+) -> None:
+    own = of_integration(management(operations), integration_id)
+    with pytest.raises(IntegrationNotFound):
+        own.create_key(OwnerType.APP, APP, KeyRequest("new"))
+
+
 @pytest.mark.parametrize("kind", ["user account", "service account"])
 def test_a_new_app_is_its_creators(kind: str, operations: Operations) -> None:
     own = management(operations, kind)
@@ -371,7 +466,7 @@ def test_service_accounts_are_those_of_the_account(operations: Operations) -> No
     "name", ["get_key", "update_key", "rotate_key", "end_overlap", "delete_key"]
 )
 def test_an_unknown_key_is_told_and_has_nothing_flushed(name: str, operations: Operations) -> None:
-    operations.directory.clear_away(KEY_ID_PREFIXES[OwnerType.APP] + APP)
+    operations.directory.clear_away(KEY_ID_PREFIXES[OwnerType.APP, None] + APP)
     with pytest.raises(KeyNotFound):
         MANAGED_APP_OPERATIONS[name](management(operations), APP)
     assert operations.flushes.promised == 0
@@ -744,5 +839,5 @@ def test_a_key_that_is_disabled_again_has_nothing_changed(operations: Operations
     own = management(operations)
     change = KeyChange(chosen=DISABLED_AT, limits=KeyLimits(disabled_at=NOW))
     for _ in range(2):
-        own.update_key(OwnerType.APP, APP, KEY_ID_PREFIXES[OwnerType.APP] + APP, change)
+        own.update_key(OwnerType.APP, APP, KEY_ID_PREFIXES[OwnerType.APP, None] + APP, change)
     assert (operations.flushes.asked, len(operations.trail.events)) == (1, 1)

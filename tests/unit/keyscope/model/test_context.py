@@ -22,6 +22,7 @@ from keyscope.model.scopes import SCOPES, Scope
 from tests.support.builders import (
     ACCOUNT,
     APP,
+    INTEGRATION,
     OTHER_ACCOUNT,
     OTHER_APP,
     SERVICE_ACCOUNT,
@@ -53,12 +54,19 @@ APP_CONTEXT: Final = {
     "accountId": ACCOUNT,
     "appId": APP,
 }
+INTEGRATION_CONTEXT: Final = {
+    **APP_CONTEXT,
+    "keyId": f"int_{HEX}",
+    "scope": "integration",
+    "integrationId": INTEGRATION,
+}
 APP_USER_CONTEXT: Final = {**APP_CONTEXT, "scope": "appUser", "userId": USER}
 CONTEXTS: Final = {
     "user account": USER_ACCOUNT_CONTEXT,
     "service account": SERVICE_ACCOUNT_CONTEXT,
     "app": APP_CONTEXT,
     "app user": APP_USER_CONTEXT,
+    "integration": INTEGRATION_CONTEXT,
 }
 UNSET: Final = object()
 FOREIGN_VALUES: Final = [
@@ -77,6 +85,7 @@ FOREIGN_VALUES: Final = [
     "account",
     "app",
     "appUser",
+    "integration",
     "serviceAccount",
     ACCOUNT,
     ACCOUNT.upper(),
@@ -85,6 +94,9 @@ FOREIGN_VALUES: Final = [
     SERVICE_ACCOUNT,
     APP,
     OTHER_APP,
+    INTEGRATION,
+    INTEGRATION.upper(),
+    INTEGRATION + "\n",
     f"act_{HEX}",
     f"svc_{HEX}",
     f"app_{HEX}",
@@ -109,10 +121,11 @@ def principals(draw: st.DrawFn) -> Principal:
     owner_id = draw(hexes(OWNER_ID_LENGTHS[owner_type]).filter(partial(is_owner_id, owner_type)))
     return Principal(
         scope=scope,
-        key_id=KEY_ID_PREFIXES[owner_type] + draw(hexes(24)),
+        key_id=KEY_ID_PREFIXES[owner_type, row.bound_to] + draw(hexes(24)),
         owner_type=owner_type,
         owner_id=owner_id,
         user_id=draw(st.text(min_size=1)) if IdName.USER in row.claims else None,
+        integration_id=None if row.bound_to is None else draw(hexes(24)),
         credential_kind=draw(st.sampled_from(CredentialKind)),
         secret_generation=draw(st.integers(1, 10**16 - 1)),
     )
@@ -126,9 +139,13 @@ def reason_of(context: object) -> Reason:
 
 def may_hold(kind: str, name: str, value: object) -> bool:
     # Any text but the empty one may name a user, and no other member tells whose a user account's
-    # key is.
+    # key is, or which integration one is bound to.
     is_free = (kind, name) == ("app user", "userId")
-    is_alone = (kind, name, value) == ("user account", "accountId", OTHER_ACCOUNT)
+    is_alone = (kind, name, value) in (
+        ("user account", "accountId", OTHER_ACCOUNT),
+        ("integration", "integrationId", APP),
+        ("integration", "integrationId", OTHER_APP),
+    )
     return is_free or is_alone or value == CONTEXTS[kind].get(name, UNSET)
 
 
@@ -152,6 +169,7 @@ def test_every_principal_is_read_back_from_its_context(principal: Principal) -> 
         (SERVICE_ACCOUNT_CONTEXT, f"serviceAccount/{SERVICE_ACCOUNT}"),
         (APP_CONTEXT, f"app/{APP}"),
         (APP_USER_CONTEXT, f"appUser/{APP}/{USER}"),
+        (INTEGRATION_CONTEXT, f"integration/{APP}/{INTEGRATION}"),
     ],
 )
 def test_a_context_names_its_principal(context: Mapping[str, str], name: str) -> None:
@@ -185,7 +203,7 @@ def test_every_member_is_needed(kind: str) -> None:
 def test_no_member_may_hold_anything_else(kind: str) -> None:
     accepted = [
         (name, value)
-        for name in (*APP_USER_CONTEXT, "serviceAccountId")
+        for name in (*APP_USER_CONTEXT, "serviceAccountId", "integrationId")
         for value in FOREIGN_VALUES
         if not may_hold(kind, name, value) and not is_malformed({**CONTEXTS[kind], name: value})
     ]
@@ -227,6 +245,15 @@ def test_a_users_id_is_text(user_id: object) -> None:
             id="the user account as a service account",
         ),
         pytest.param({**APP_CONTEXT, "userId": USER}, "userId", id="a user of app scope"),
+        pytest.param(
+            {**APP_CONTEXT, "integrationId": INTEGRATION}, "integrationId", id="an app, bound"
+        ),
+        pytest.param(
+            {**APP_CONTEXT, "scope": "integration"}, "scope", id="an app of integration scope"
+        ),
+        pytest.param(
+            {**INTEGRATION_CONTEXT, "scope": "app"}, "scope", id="an integration of app scope"
+        ),
         pytest.param({**APP_CONTEXT, "userId": 5}, "userId", id="a number for a user"),
         pytest.param(
             {**APP_CONTEXT, "credentialKind": "cookie"}, "credentialKind", id="another credential"
@@ -249,7 +276,7 @@ def test_the_operator_is_told_which_member_does_not_fit(
 
 @given(
     st.dictionaries(
-        st.sampled_from([*APP_USER_CONTEXT, "serviceAccountId"]),
+        st.sampled_from([*APP_USER_CONTEXT, "serviceAccountId", "integrationId"]),
         st.sampled_from([value for value in FOREIGN_VALUES if isinstance(value, str)]),
     )
 )

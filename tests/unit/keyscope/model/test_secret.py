@@ -80,7 +80,7 @@ def test_a_secret_does_not_pass_under_another_keys_id() -> None:
         pytest.param(SECRET + "A", id="one character more"),
         pytest.param(SECRET + "\n", id="trailing newline"),
         pytest.param(SECRET[:-1] + "\n", id="newline at the end"),
-        pytest.param(SECRET.replace("app_", "int_"), id="unknown kind of owner"),
+        pytest.param(SECRET.replace("app_", "usr_"), id="unknown kind of owner"),
         pytest.param(SECRET.replace("abcdef", "ABCDEF"), id="key id in capitals"),
         pytest.param(f"ks_{KEY_ID}-{SECRET[32:]}", id="another separator"),
         pytest.param(SECRET[:-10] + "_" + SECRET[-9:], id="separator in the random part"),

@@ -39,6 +39,7 @@ def session() -> Session:
         service_account_app_id=APP_OF_SERVICE_ACCOUNT,
         account_key=issued(OwnerType.ACCOUNT),
         app_key=issued(),
+        integration_key=issued(),
         service_account_key=issued(OwnerType.SERVICE_ACCOUNT),
         expired_key=issued(),
         revoked_key=issued(),

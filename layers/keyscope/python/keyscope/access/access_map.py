@@ -39,6 +39,12 @@ _GRANTED: Final[tuple[Grantee, ...]] = tuple(
     grantee for grantee in GRANTEES if grantee is not OtherGrantee.NEVER
 )
 
+_SCOPES: Final[Mapping[Grantee, Scope]] = {
+    **{scope: scope for scope in Scope},
+    OtherGrantee.USER_ACCOUNT: Scope.ACCOUNT,
+}
+"""The scope whose keys a list of rules is for."""
+
 OPEN_ENDED: Final[Mapping[Grantee, frozenset[IdName]]] = {
     **{scope: row.open_ended for scope, row in SCOPES.items()},
     OtherGrantee.USER_ACCOUNT: SCOPES[Scope.ACCOUNT].open_ended | {IdName.SERVICE_ACCOUNT},
@@ -71,6 +77,7 @@ _NOT_SPANNED: Mapping[Grantee, frozenset[str]] = {
 _LENGTHS = {name.placeholder: ID_LENGTHS.get(name) for name in IdName}
 """The length of the id that each placeholder represents, in characters; `None` for any text."""
 _APP, _USER = IdName.APP.placeholder, IdName.USER.placeholder
+_INTEGRATION = IdName.INTEGRATION.placeholder
 _ANY_PLACEHOLDER = _placeholders(IdName)
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]+")
 _LIKE_AN_ID = re.compile(f"[0-9a-f]{{{ACCOUNT_ID_LENGTH}}}")
@@ -228,6 +235,7 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
         _refuse_reaching_others(line, rule, rules.values())
         _refuse_users_without_an_app(line, rule, rules.values(), from_key)
         _refuse_user_ids_of_others(line, rule, rules.values())
+        _refuse_integrations_of_others(line, rule, rules.values())
         _refuse_closed_routes_that_stay_open(line, rule, rules)
     websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
     by_set = {name: _by_grantee(rules, [name]) for name in document}
@@ -377,12 +385,14 @@ def _narrowed(
     line: _Line, own: Mapping[Grantee, Sequence[Rule]]
 ) -> Mapping[Grantee, tuple[Rule, ...]]:
     """Return what each grantee's own rules and a rule of a permission both allow."""
-    permitted = _read_permitted(line)
+    scope, permitted = _read_permitted(line)
     narrowed = {
         grantee: tuple(
             rule
             for each in own[grantee]
-            if (rule := each.narrowed_to(permitted)) and _is_bound(rule, grantee)
+            if scope in (None, _SCOPES[grantee])
+            and (rule := each.narrowed_to(permitted))
+            and _is_bound(rule, grantee)
         )
         for grantee in _GRANTED
     }
@@ -430,7 +440,7 @@ def _websocket_scopes(route_set: str, table: object) -> frozenset[Scope]:
 
 
 def _read_rule(line: _Line) -> Rule:
-    methods, path = _methods_and_path(line)
+    methods, path = _methods_and_path(line, line.text)
     segments, subtree = _segments(path)
     if not segments:
         line.refuse(
@@ -445,25 +455,30 @@ def _read_rule(line: _Line) -> Rule:
     return Rule(methods, tuple(segments), tail)
 
 
-def _read_permitted(line: _Line) -> Rule:
+def _read_permitted(line: _Line) -> tuple[Scope | None, Rule]:
     """Read a rule of a permission, which only ever narrows the rules of a scope.
 
-    `METHODS *` narrows nothing but the methods. A segment of question marks represents an id of
-    that many characters that no principal has.
+    `SCOPE: METHODS PATH` narrows those of one scope only. `METHODS *` narrows nothing but the
+    methods. A segment of question marks represents an id of that many characters that no principal
+    has.
     """
-    methods, path = _methods_and_path(line, anything="*")
+    name, colon, text = line.text.partition(": ")
+    if colon and name not in {*Scope}:
+        line.refuse(f"{name!r} is no scope; the scopes are {', '.join(Scope)}")
+    scope = Scope(name) if colon else None
+    methods, path = _methods_and_path(line, text if colon else line.text, anything="*")
     if path == "*":
-        return Rule(methods, (), "/*")
+        return scope, Rule(methods, (), "/*")
     segments, subtree = _segments(path)
     for segment in segments:
         if segment not in _ANY_PLACEHOLDER and set(segment) != {"?"}:
             _check_literal(line, segment, "a permission", _ANY_PLACEHOLDER)
     _refuse_repeated_placeholders(line, segments)
-    return Rule(methods, tuple(segments), "/*" if subtree else "")
+    return scope, Rule(methods, tuple(segments), "/*" if subtree else "")
 
 
-def _methods_and_path(line: _Line, anything: str = "") -> tuple[tuple[str, ...], str]:
-    methods_text, space, path = line.text.partition(" ")
+def _methods_and_path(line: _Line, text: str, anything: str = "") -> tuple[tuple[str, ...], str]:
+    methods_text, space, path = text.partition(" ")
     methods = tuple(methods_text.split(","))
     if not space or not (path.startswith("/") or (anything and path == anything)):
         line.refuse("a rule is METHODS PATH, such as 'GET,POST /v2/apps'")
@@ -564,6 +579,24 @@ def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]
         is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth)
         if is_beside and other.segments[depth] != _USER:
             line.refuse(f"a {{userId}} could be the {other.segments[depth]} of {other.path}")
+
+
+def _refuse_integrations_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
+    """Reject an integration's id that does not name exactly one integration.
+
+    Whoever creates a key for an integration chooses the id, which could be that of another's app.
+    """
+    if _INTEGRATION not in rule.segments:
+        return
+    if not {_APP}.issubset(rule.segments):
+        line.refuse("{integrationId} names an integration within an app, so the path needs {appId}")
+    depth = rule.segments.index(_INTEGRATION)
+    for other in others:
+        is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth + 1)
+        if is_beside and other.segments[depth] != _INTEGRATION:
+            line.refuse(
+                f"an {{integrationId}} could be the {other.segments[depth]} of {other.path}"
+            )
 
 
 def _refuse_closed_routes_that_stay_open(

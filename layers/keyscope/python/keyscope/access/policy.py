@@ -332,6 +332,7 @@ def _longest_principals() -> Iterator[Principal]:
             yield Principal(
                 scope=scope,
                 key_id="k" * KEY_ID_LENGTH,
+                integration_id=None if row.bound_to is None else "a" * ID_LENGTHS[row.bound_to],
                 owner_type=owner_type,
                 owner_id="a" * OWNER_ID_LENGTHS[owner_type],
                 user_id=user_id if IdName.USER in row.claims else None,

@@ -10,7 +10,7 @@ from keyscope.errors import Reason, Refused
 from keyscope.model.key_limits import check_limits
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
-from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER, Scope
+from keyscope.model.scopes import Scope, scope_of_secret, scopes_of_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def verify(
     3. The key has not expired.
     4. The source address is one that the key allows.
     5. The token is valid at this time (RFC 7519, sections 4.1.4 and 4.1.5).
-    6. The key's owner may claim the scope.
+    6. A key of this kind may claim the scope.
     7. The key and the access map have the permissions that the token claims.
 
     The first step requires the secret, so the later steps reveal nothing to a stranger.
@@ -64,11 +64,11 @@ def verify(
     check_limits(known.limits, circumstances.now, circumstances.source_address)
     claims = credential.claims
     if claims is None:
-        scope = SCOPE_OF_BASIC[known.owner_type]
+        scope = scope_of_secret(known.key_id)
         principal = _principal(possession, credential.kind, scope, None, None)
         return _limited(principal, None, circumstances.permissions)
     token_ends = _verify_token_times(claims, circumstances)
-    if claims.scope not in SCOPES_BY_OWNER[known.owner_type]:
+    if claims.scope not in scopes_of_key(known.key_id):
         raise Refused(Reason.SCOPE_NOT_OF_OWNER)
     principal = _principal(possession, credential.kind, claims.scope, claims.user_id, token_ends)
     return _limited(principal, claims.permissions, circumstances.permissions)
@@ -176,6 +176,7 @@ def _principal(
         owner_type=record.owner_type,
         owner_id=record.owner_id,
         user_id=user_id,
+        integration_id=record.integration_id,
         limits=record.limits._replace(expires_at=_earliest(possession.ends_at, token_ends)),
         secret=possession.secret,
         credential_kind=kind,

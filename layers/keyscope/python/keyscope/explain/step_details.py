@@ -6,10 +6,10 @@ from typing import Final, assert_never
 from keyscope.errors import Reason
 from keyscope.explain.known import Known
 from keyscope.explain.steps import Step
-from keyscope.model.ids import OWNERS
+from keyscope.model.ids import OWNERS, kind_of_key, title_of_holder
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import ProvenSecret
-from keyscope.model.scopes import SCOPE_OF_BASIC, SCOPES_BY_OWNER
+from keyscope.model.scopes import scope_of_secret, scopes_of_key
 from keyscope.model.secret import key_id_of_secret
 from keyscope.model.times import rfc3339
 
@@ -49,6 +49,8 @@ def _key(known: Known) -> str:
     if known.record is None:
         return "No such key" if known.decision.record_source is not None else ""
     owner = f"Key of the {_owner_type(known.record)} {known.record.owner_id}"
+    if known.record.integration_id is not None:
+        owner += f", bound to the integration {known.record.integration_id}"
     revoked = known.record.revoked_at
     return owner if revoked is None else f"{owner}, revoked at {shown_time(revoked)}"
 
@@ -106,12 +108,12 @@ def _token_times(known: Known) -> str:
 def _scope(known: Known) -> str:
     if known.record is None or known.credential is None:
         return ""
-    owner_type = known.record.owner_type
     claims = known.credential.claims
     if claims is None:
-        return f"{known.credential.title} gives {SCOPE_OF_BASIC[owner_type]}"
-    given = ", ".join(sorted(SCOPES_BY_OWNER[owner_type]))
-    return f"Claims {claims.scope}; a key of this {_owner_type(known.record)} gives {given}"
+        return f"{known.credential.title} gives {scope_of_secret(known.record.key_id)}"
+    given = ", ".join(sorted(scopes_of_key(known.record.key_id)))
+    holder = title_of_holder(kind_of_key(known.record.key_id))
+    return f"Claims {claims.scope}; a key of this {holder} gives {given}"
 
 
 def _permissions(known: Known) -> str:

@@ -50,6 +50,7 @@ class Actor:
     account_id: str | None = None
     service_account_id: str | None = None
     app_id: str | None = None
+    integration_id: str | None = None
     itself: bool = False
 
     def shown(self) -> Json:
@@ -63,6 +64,7 @@ class Actor:
                 "accountId": self.account_id,
                 "serviceAccountId": self.service_account_id,
                 "appId": self.app_id,
+                "integrationId": self.integration_id,
                 "sourceAddress": self.source_address,
                 "requestId": self.request_id,
             }

@@ -105,8 +105,9 @@ class Key:
 
     Until `previous_ends_at`, the secret before the last rotation is also accepted. It is never
     after the key's own expiry.
-    `secret_generation` counts the secrets that the key has had. Only the operator sets
-    `usage_identifier_key`, and it is never shown.
+    `secret_generation` counts the secrets that the key has had. `integration_id` is the integration
+    that an app's key is bound to. Only the operator sets `usage_identifier_key`, and it is never
+    shown.
     """
 
     key_id: str
@@ -117,6 +118,7 @@ class Key:
     previous_ends_at: int | None = None
     revoked_at: int | None = None
     secret_generation: int = 1
+    integration_id: str | None = None
     usage_identifier_key: str | None = field(default=None, repr=False)
 
     @property

@@ -57,6 +57,7 @@ class ExpiryWarning:
 
     owner_id: str
     key_id: str
+    integration_id: str | None
     display_name: str | None
     expires_at: int
     days_before: int
@@ -78,6 +79,7 @@ class ExpiryWarning:
                 "action": ACTION,
                 "accountId": account_id_of(self.owner_id),
                 "resource": {"type": "key", "id": self.key_id, "ownerId": self.owner_id},
+                "integrationId": self.integration_id,
                 "displayName": self.display_name,
                 "expiresAt": rfc3339(self.expires_at),
                 "daysBefore": self.days_before,
@@ -99,7 +101,13 @@ def due_warning(owned: OwnedKey, now: int) -> ExpiryWarning | None:
         seconds = days * DAY_SECONDS
         if remaining < seconds + LOOKAHEAD_SECONDS and lifetime > seconds:
             return ExpiryWarning(
-                owned.owner_id, key.key_id, key.display_name, expires_at, days, now
+                owned.owner_id,
+                key.key_id,
+                key.integration_id,
+                key.display_name,
+                expires_at,
+                days,
+                now,
             )
     return None
 

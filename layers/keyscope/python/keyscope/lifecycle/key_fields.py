@@ -81,6 +81,7 @@ def shown_key(key: Key, now: float) -> Json:
     overlap_ends_at = key.previous_ends_at if key.has_overlap(now) else None
     return present(
         {
+            "integrationId": key.integration_id,
             "state": key.state(now).value,
             "createdAt": rfc3339(key.created_at),
             **shown_limits(key.limits),

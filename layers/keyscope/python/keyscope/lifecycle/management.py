@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, assert_never
 
-from keyscope.errors import Fault, Forbidden, InvalidInput, KeyscopeError
+from keyscope.errors import Fault, Forbidden, InvalidInput, KeyscopeError, NotFound
 from keyscope.lifecycle.caller import HeritageChanged, ProvenKey
 from keyscope.lifecycle.directory import (
     Key,
+    KeyNotFound,
     Members,
     Owner,
     OwnerNotFound,
@@ -21,7 +22,7 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.lifecycle.own_limits import check_limits_within, check_permissions, inherited
-from keyscope.model.ids import OwnerType, is_app_id, is_service_account_id
+from keyscope.model.ids import OwnerType, is_app_id, is_integration_id, is_service_account_id
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import SCOPES, Scope
@@ -39,6 +40,14 @@ MergePatch = Mapping[str, str | int | float | bool | None]
 
 class KeyRequired(KeyscopeError):  # noqa: N818 - a state
     """Only a key's secret can do this, not a token that was signed with it."""
+
+
+class KeysAreOfTheApp(Forbidden):
+    """A caller of account scope with permissions manages these keys among those of the app."""
+
+
+class IntegrationNotFound(NotFound):
+    """There is no such integration: its id is not 24 hex characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +115,15 @@ class Management:
     Each also raises `Forbidden` if the principal's credential is not valid at that moment. A change
     raises it if the credential is not valid at the moment of the write, and `ExceedsOwnLimits` if a
     key is, or would be, wider than the principal's.
+
+    With `integration_id`, the operations on an app's keys are those on the keys that are bound to
+    that integration, which the app's own keys may carry out, too. Others are not found.
     """
 
     provisioning: Provisioning
     principal: Principal
     source_address: str | None
+    integration_id: str | None = None
 
     @property
     def own_prefix(self) -> str:
@@ -195,38 +208,43 @@ class Management:
 
     def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
         """Create a key for an app or a service account, in the usage plan of the caller's key."""
-        self._require_managed(owner_type, owner_id)
+        self._require_keys_of(owner_type, owner_id)
 
         def create(operations: Provisioning, key: Key) -> CreatedKey:
             own = self._own_limits(key)
             limits = inherited(request.limits, own)
             check_limits_within(limits, own)
-            planned = replace(request, limits=limits, usage_identifier_key=key.usage_identifier_key)
+            planned = replace(
+                request,
+                limits=limits,
+                integration_id=self.integration_id or request.integration_id,
+                usage_identifier_key=key.usage_identifier_key,
+            )
             return operations.create_key(owner_type, owner_id, planned)
 
         return self._within_own(create)
 
     def list_keys(self, owner_type: OwnerType, owner_id: str) -> Sequence[Key]:
         """Return the keys of an app or a service account, except revoked ones."""
-        self._require_managed(owner_type, owner_id)
-        return self._operations().list_keys(owner_id)
+        self._require_keys_of(owner_type, owner_id)
+        return [key for key in self._operations().list_keys(owner_id) if self._is_among(key)]
 
     def get_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
         """Return a key of an app or a service account that is not revoked."""
-        self._require_managed(owner_type, owner_id)
-        return self._operations().get_key(owner_id, key_id)
+        self._require_keys_of(owner_type, owner_id)
+        return self._found(self._operations().get_key(owner_id, key_id))
 
     def update_key(
         self, owner_type: OwnerType, owner_id: str, key_id: str, change: KeyChange
     ) -> Key:
         """Change the name or the limits of a key."""
-        self._require_managed(owner_type, owner_id)
+        self._require_keys_of(owner_type, owner_id)
 
         def update(operations: Provisioning, key: Key) -> Key:
             own = self._own_limits(key)
 
             def apply(before: Key) -> Key:
-                after = change.apply(before)
+                after = change.apply(self._found(before))
                 check_permissions(before.limits, own)
                 if change.may_widen():
                     check_limits_within(after.limits, own)
@@ -240,30 +258,33 @@ class Management:
         self, owner_type: OwnerType, owner_id: str, key_id: str, overlap_seconds: int
     ) -> CreatedKey:
         """Give a key a new secret; the old one is accepted during the overlap."""
-        self._require_managed(owner_type, owner_id)
+        self._require_keys_of(owner_type, owner_id)
 
         def rotate(operations: Provisioning, key: Key) -> CreatedKey:
             own = self._own_limits(key)
             return operations.rotate_key(
-                owner_id, key_id, overlap_seconds, lambda key: check_limits_within(key.limits, own)
+                owner_id,
+                key_id,
+                overlap_seconds,
+                lambda key: check_limits_within(self._found(key).limits, own),
             )
 
         return self._within_own(rotate)
 
     def end_overlap(self, owner_type: OwnerType, owner_id: str, key_id: str) -> Key:
         """Stop accepting a key's previous secret at once."""
-        self._require_managed(owner_type, owner_id)
+        self._require_keys_of(owner_type, owner_id)
         operations, key = self._judged()
         own = self._own_limits(key)
         return operations.end_overlap(
-            owner_id, key_id, lambda key: check_permissions(key.limits, own)
+            owner_id, key_id, lambda key: check_permissions(self._found(key).limits, own)
         )
 
     def delete_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> None:
         """Revoke a key at once."""
-        self._require_managed(owner_type, owner_id)
+        self._require_keys_of(owner_type, owner_id)
         operations, own = self._judged()
-        key = operations.get_key(owner_id, key_id)
+        key = self._found(operations.get_key(owner_id, key_id))
         check_permissions(key.limits, self._own_limits(own))
         operations.revoke_key(owner_id, key_id)
 
@@ -333,6 +354,28 @@ class Management:
                 raise OwnerNotFound
         else:
             self._require_managed(OwnerType.APP, app_id)
+
+    def _require_keys_of(self, owner_type: OwnerType, owner_id: str) -> None:
+        """Check that the principal manages the keys of an owner, or those of the integration."""
+        if self.integration_id is None:
+            self._require_managed(owner_type, owner_id)
+            return
+        self._require_own_app(owner_id)
+        if not is_integration_id(self.integration_id):
+            raise IntegrationNotFound
+        is_limited = self.principal.limits.permissions is not None
+        if self.principal.scope is Scope.ACCOUNT and is_limited:
+            # The permissions for integrations reach their keys: a policy of account scope has no
+            # room for paths that tell them apart.
+            raise KeysAreOfTheApp
+
+    def _is_among(self, key: Key) -> bool:
+        return self.integration_id in (None, key.integration_id)
+
+    def _found(self, key: Key) -> Key:
+        if not self._is_among(key):
+            raise KeyNotFound
+        return key
 
     def _require_managed(self, owner_type: OwnerType, owner_id: str) -> None:
         """Check that the principal's account scope covers an app or service account."""

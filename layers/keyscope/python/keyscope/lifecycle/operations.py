@@ -40,6 +40,7 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.lifecycle.key_use import LastUse, LastUses
 from keyscope.model.ids import (
+    IdName,
     OwnerType,
     is_account_id,
     new_account_id,
@@ -67,10 +68,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """What may be chosen for a new key; only the operator chooses `usage_identifier_key`."""
+    """What may be chosen for a new key; only the operator chooses `usage_identifier_key`.
+
+    With `integration_id`, an app's key is bound to that integration.
+    """
 
     display_name: str | None = None
     limits: KeyLimits = NO_LIMITS
+    integration_id: str | None = None
     usage_identifier_key: str | None = field(default=None, repr=False)
 
 
@@ -434,13 +439,15 @@ class Provisioning:
     def _new_key(
         self, owner_type: OwnerType, owner_id: str, request: KeyRequest
     ) -> tuple[CreatedKey, KeyRecord]:
-        key_id = new_key_id(owner_type)
+        integration_id = request.integration_id
+        key_id = new_key_id(owner_type, None if integration_id is None else IdName.INTEGRATION)
         secret = new_secret(key_id)
         key = Key(
             key_id,
             self._now(),
             request.display_name,
             request.limits,
+            integration_id=integration_id,
             usage_identifier_key=request.usage_identifier_key,
         )
         record = KeyRecord(
@@ -451,6 +458,7 @@ class Provisioning:
             secret_ciphertext=self.sealer.seal(key_id, secret),
             limits=request.limits,
             usage_identifier_key=request.usage_identifier_key,
+            integration_id=integration_id,
         )
         return CreatedKey(key, secret), record
 

@@ -25,7 +25,7 @@ from keyscope.lifecycle.key_fields import (
 from keyscope.lifecycle.key_use import LastUse, Unused
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import (
-    KEY_ID_PREFIXES,
+    KEY_KINDS,
     OwnerType,
     is_account_id,
     is_key_id,
@@ -241,7 +241,7 @@ class _Reader:
         value = members.get("keyId")
         if isinstance(value, str) and is_key_id(value):
             return value
-        prefixes = ", ".join(KEY_ID_PREFIXES.values())
+        prefixes = ", ".join(KEY_KINDS)
         title = f"must be a key id: one of {prefixes} and 24 hex characters"
         self.faults.append(_bad("keyId", title))
         return ""

@@ -49,6 +49,7 @@ def management_api(
     context = RequestContext(api, provisioning)
     v2.add_apps(api, context)
     add_keys(api, context, v2.APP_KEYS)
+    add_keys(api, context, v2.INTEGRATION_KEYS)
     add_own_key(api, context)
     v1_1.add_apps(api, context)
     add_keys(api, context, v1_1.APP_KEYS)

@@ -32,7 +32,7 @@ from keyscope.lifecycle.directory import (
     TooManyApps,
     TooManyKeys,
 )
-from keyscope.lifecycle.management import KeyRequired
+from keyscope.lifecycle.management import IntegrationNotFound, KeyRequired, KeysAreOfTheApp
 from keyscope.lifecycle.own_limits import ExceedsOwnLimits
 
 V11_PREFIX = "/v1.1/"
@@ -74,6 +74,11 @@ def _conflict(code: str, title: str) -> ErrorResponse:
 _ERROR_RESPONSES: Mapping[type[KeyscopeError], ErrorResponse] = {
     Forbidden: error_response(
         HTTPStatus.FORBIDDEN, "forbidden", "The credential does not reach this resource"
+    ),
+    KeysAreOfTheApp: error_response(
+        HTTPStatus.FORBIDDEN,
+        "forbidden",
+        "With a key of account scope that is limited to permissions, use /v2/apps/{appId}/keys",
     ),
     KeyRequired: error_response(
         HTTPStatus.FORBIDDEN,
@@ -139,6 +144,8 @@ def error_response_of(error: KeyscopeError, path: str) -> ErrorResponse:
 
 
 def _code_and_title(error: NotFound, path: str) -> tuple[str, str]:
+    if isinstance(error, IntegrationNotFound):
+        return "not_found", "There is no such integration: its id is 24 hex characters"
     if not isinstance(error, OwnerNotFound):
         return "not_found", "There is no such key"
     if path.startswith(f"{V11_PREFIX}serviceaccounts"):

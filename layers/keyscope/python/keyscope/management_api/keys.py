@@ -1,6 +1,8 @@
 """The routes of keys: defined once, for every version of the API and every kind of owner."""
 
+import inspect
 from collections.abc import Callable, Mapping
+from inspect import Parameter
 from typing import Annotated, NamedTuple, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
@@ -33,28 +35,28 @@ class KeyFormat(NamedTuple):
 
 
 class KeyRoutes(NamedTuple):
-    """The path of the keys of one kind of owner, below `owners`, the path of the owners.
+    """The keys of one kind of owner, or of an app's integrations, and their path.
 
-    `owner_id` is the placeholder of an owner's id. `name` is part of the operation ids, and
-    `listed` describes the content of a list.
+    `ids` are the placeholders of the path, by the parameters of the handlers: `owner_id`, and
+    `integration_id` if the keys are those of an integration. `name` is part of the operation ids,
+    and `listed` describes the content of a list.
     """
 
     format: KeyFormat
     owner_type: OwnerType
-    owners: str
-    owner_id: str
+    path: str
+    ids: Mapping[str, str]
     name: str
     listed: str = "the keys"
 
 
 def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRoutes) -> None:
-    """Add the routes of the keys of one kind of owner."""
-    owner_type, format_, name = routes.owner_type, routes.format, routes.name
-    path = f"{routes.owners}/<{routes.owner_id}>/keys"
+    """Add the routes of the keys of one kind of owner, or of an app's integrations."""
+    owner_type, format_, name, path = routes.owner_type, routes.format, routes.name, routes.path
     key_path = f"{path}/<keyId>"
     tags, suffix = [f"{name} keys{format_.tag_suffix}"], format_.operation_suffix
-    owner = {"owner_id": Annotated[str, Path(alias=routes.owner_id)]}
-    one = {**owner, "return": format_.answer}
+    held = {name: Annotated[str, Path(alias=alias)] for name, alias in routes.ids.items()}
+    one = {**held, "return": format_.answer}
 
     def shown(key: Key, secret: str | None = None) -> _Answer:
         return {"key": format_.show(key, context.now(), context.last_use(key), secret)}
@@ -67,8 +69,11 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         summary="Create a key. Its secret is in this answer, and never again",
     )
     @_annotated({**one, "body": format_.create_body})
-    def create_key(owner_id: str, body: KeyCreateBody) -> _Answer:
-        created = context.management().create_key(owner_type, owner_id, body.request())
+    def create_key(
+        owner_id: str, body: KeyCreateBody, integration_id: str | None = None
+    ) -> _Answer:
+        management = context.management(integration_id)
+        created = management.create_key(owner_type, owner_id, body.request())
         return {"key": format_.show(created.key, context.now(), Unused.NEVER, created.secret)}
 
     @api.get(
@@ -77,16 +82,16 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         tags=tags,
         summary=f"List {routes.listed}, the oldest first",
     )
-    @_annotated({**owner, "return": format_.list_answer})
-    def list_keys(owner_id: str) -> _Answer:
-        keys = context.management().list_keys(owner_type, owner_id)
+    @_annotated({**held, "return": format_.list_answer})
+    def list_keys(owner_id: str, integration_id: str | None = None) -> _Answer:
+        keys = context.management(integration_id).list_keys(owner_type, owner_id)
         last_uses, now = context.last_uses(keys), context.now()
         return {"keys": [format_.show(key, now, last_uses[key.key_id], None) for key in keys]}
 
     @api.get(key_path, operation_id=f"Get{name}Key{suffix}", tags=tags, summary="Get a key")
     @_annotated(one)
-    def get_key(owner_id: str, key_id: KeyId) -> _Answer:
-        return shown(context.management().get_key(owner_type, owner_id, key_id))
+    def get_key(owner_id: str, key_id: KeyId, integration_id: str | None = None) -> _Answer:
+        return shown(context.management(integration_id).get_key(owner_type, owner_id, key_id))
 
     @api.patch(
         key_path,
@@ -95,9 +100,11 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         summary="Rename, limit, disable or enable a key. A null takes a limit away",
     )
     @_annotated({**one, "body": format_.update_body})
-    def update_key(owner_id: str, key_id: KeyId, body: KeyUpdateBody) -> _Answer:
-        change = body.change(context.now())
-        return shown(context.management().update_key(owner_type, owner_id, key_id, change))
+    def update_key(
+        owner_id: str, key_id: KeyId, body: KeyUpdateBody, integration_id: str | None = None
+    ) -> _Answer:
+        change, management = body.change(context.now()), context.management(integration_id)
+        return shown(management.update_key(owner_type, owner_id, key_id, change))
 
     @api.post(
         f"{key_path}/rotate",
@@ -106,8 +113,10 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         summary="Give a key a new secret, shown here only; the old one is accepted for the overlap",
     )
     @_annotated(one)
-    def rotate_key(owner_id: str, key_id: KeyId, body: RotateBody) -> _Answer:
-        management = context.management()
+    def rotate_key(
+        owner_id: str, key_id: KeyId, body: RotateBody, integration_id: str | None = None
+    ) -> _Answer:
+        management = context.management(integration_id)
         created = management.rotate_key(owner_type, owner_id, key_id, body.overlap_seconds)
         return shown(created.key, created.secret)
 
@@ -118,8 +127,8 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         summary="Stop accepting the secret that the key had before its last rotation",
     )
     @_annotated(one)
-    def end_overlap(owner_id: str, key_id: KeyId) -> _Answer:
-        return shown(context.management().end_overlap(owner_type, owner_id, key_id))
+    def end_overlap(owner_id: str, key_id: KeyId, integration_id: str | None = None) -> _Answer:
+        return shown(context.management(integration_id).end_overlap(owner_type, owner_id, key_id))
 
     @api.delete(
         key_path,
@@ -127,17 +136,28 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         tags=tags,
         summary="Revoke a key at once",
     )
-    @_annotated(owner)
-    def delete_key(owner_id: str, key_id: KeyId) -> Nothing:
-        context.management().delete_key(owner_type, owner_id, key_id)
+    @_annotated(held)
+    def delete_key(owner_id: str, key_id: KeyId, integration_id: str | None = None) -> Nothing:
+        context.management(integration_id).delete_key(owner_type, owner_id, key_id)
         return {}
 
 
 def _annotated(types: Mapping[str, object]) -> Callable[[_Handler], _Handler]:
-    """Replace some of a handler's annotations, from which Powertools validates and documents."""
+    """Replace some of a handler's annotations, from which Powertools validates and documents.
+
+    An optional parameter without one is hidden: the routes have no such id.
+    """
 
     def annotate(handler: _Handler) -> _Handler:
-        handler.__annotations__.update(types)
+        signature = inspect.signature(handler)
+        handler.__signature__ = signature.replace(  # type: ignore[attr-defined] # as PEP 362 has it
+            parameters=[
+                each.replace(annotation=types.get(name, each.annotation), default=Parameter.empty)
+                for name, each in signature.parameters.items()
+                if name in types or each.default is Parameter.empty
+            ],
+            return_annotation=types.get("return", signature.return_annotation),
+        )
         return handler
 
     return annotate

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import (
@@ -28,6 +29,7 @@ from keyscope.lifecycle.management import (
 from keyscope.lifecycle.operations import KeyRequest
 from keyscope.management_api.body import Body, drop_default
 from keyscope.management_api.key_limits import ChangedLimits, NewLimits
+from keyscope.model.ids import INTEGRATION_ID_PATTERN, is_integration_id
 
 MAX_OVERLAP_SECONDS = 30 * 24 * 3_600
 DEFAULT_OVERLAP_SECONDS = 24 * 3_600
@@ -35,6 +37,7 @@ _MAX_WHOLE_NUMBER = 2**53 - 1
 """The largest whole number that every JSON parser preserves exactly (RFC 8259, section 6)."""
 _SCALARS = ("string", "boolean", "number", "null")
 _NOT_TEXT = "must be text that UTF-8 can hold: no half of a surrogate pair"
+_NO_INTEGRATION_ID = "must be the id of an integration: 24 hex characters, in lower case"
 _NOT_SCALAR = "must be a string, a finite number, a boolean or null"
 
 
@@ -61,6 +64,12 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _integration_id(text: str) -> str:
+    if not is_integration_id(text):
+        raise ValueError(_NO_INTEGRATION_ID)
+    return text
+
+
 # The bounds come before the validator, because pydantic makes the JSON Schema from what it wraps.
 WholeNumber = Annotated[int, Field(ge=0, le=_MAX_WHOLE_NUMBER), BeforeValidator(_whole)]
 OverlapSeconds = Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS), BeforeValidator(_whole)]
@@ -75,6 +84,18 @@ DisplayName = Annotated[
             "pattern": DISPLAY_NAME_PATTERN,
             "description": "A name with at least one visible character, and without control"
             " characters, line separators and text-direction marks.",
+        }
+    ),
+]
+IntegrationId = Annotated[
+    str,
+    AfterValidator(_integration_id),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{INTEGRATION_ID_PATTERN}$",
+            "description": "The integration that the key is bound to: the key's scope is then"
+            " integration. Keyscope does not check that the integration exists.",
         }
     ),
 ]
@@ -158,6 +179,16 @@ class KeyCreateBody(NewLimits, _NewName):
     def request(self) -> KeyRequest:
         """Return the requested key."""
         return KeyRequest(self.display_name, self.limits())
+
+
+class AppKeyCreateBody(KeyCreateBody):
+    """A new key of an app, which may be bound to one of its integrations."""
+
+    integration_id: IntegrationId | None = None
+
+    def request(self) -> KeyRequest:
+        """Return the requested key; a null is the same as an absent member."""
+        return replace(super().request(), integration_id=self.integration_id)
 
 
 class KeyUpdateBody(ChangedLimits, _ChangedName):

@@ -28,15 +28,16 @@ class RequestContext:
     api: APIGatewayRestResolver
     provisioning: Callable[[], Provisioning]
 
-    def management(self) -> Management:
-        """Return the operations that the caller may use.
+    def management(self, integration_id: str | None = None) -> Management:
+        """Return the operations that the caller may use, on keys only on those of an integration.
 
         Raises:
             Unavailable: `MALFORMED_CONTEXT`; the authorizer's context names no caller.
         """
         principal = caller_of(self.api)
         actor = _actor(principal, member(self._event(), "requestContext"))
-        return Management(self.provisioning().acting_for(actor), principal, actor.source_address)
+        provisioning = self.provisioning().acting_for(actor)
+        return Management(provisioning, principal, actor.source_address, integration_id)
 
     def last_uses(self, keys: Sequence[Key]) -> Mapping[str, LastUse]:
         """Return when each key was last used, by its id."""
@@ -104,4 +105,5 @@ def _actor(principal: Principal, context: Mapping[str, object]) -> Actor:
         account_id=principal.account_id,
         service_account_id=principal.service_account_id,
         app_id=principal.app_id,
+        integration_id=principal.integration_id,
     )

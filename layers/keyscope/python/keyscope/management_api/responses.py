@@ -32,9 +32,11 @@ class KeyState(TypedDict):
 class KeyFacts(KeyState, ShownLimits):
     """A key without its name. `previousSecretEndsAt` is present during an overlap.
 
+    `integrationId` is the integration that an app's key is bound to, if it is bound to one.
     `lastUsedAt` is null if the key was never used, and absent if that is not known.
     """
 
+    integrationId: NotRequired[str]
     lastUsedAt: NotRequired[str | None]
     rotatedAt: NotRequired[str]
     previousSecretEndsAt: NotRequired[str]
@@ -98,6 +100,7 @@ class OwnKey(KeyName, ShownLimits):
     """A key as its holder sees it. A token sees the id, scope, state and permissions."""
 
     scope: str
+    integrationId: NotRequired[str]
     state: str
     createdAt: NotRequired[str]
     rotatedAt: NotRequired[str]
@@ -229,6 +232,7 @@ def own_key_of_token(key: Key, now: float, principal: Principal) -> OwnKey:
             {
                 "id": key.key_id,
                 "scope": principal.scope.value,
+                "integrationId": principal.integration_id,
                 "state": key.state(now).value,
                 "permissions": limits["permissions"],
             }

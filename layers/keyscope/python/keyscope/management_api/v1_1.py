@@ -35,9 +35,15 @@ _KEYS = KeyFormat(
     operation_suffix="V11",
     tag_suffix=", v1.1",
 )
-APP_KEYS = KeyRoutes(_KEYS, OwnerType.APP, "/v1.1/apps", "ownerId", "App")
+APP_KEYS = KeyRoutes(
+    _KEYS, OwnerType.APP, "/v1.1/apps/<ownerId>/keys", {"owner_id": "ownerId"}, "App"
+)
 SERVICE_ACCOUNT_KEYS = KeyRoutes(
-    _KEYS, OwnerType.SERVICE_ACCOUNT, "/v1.1/serviceaccounts", "ownerId", "ServiceAccount"
+    _KEYS,
+    OwnerType.SERVICE_ACCOUNT,
+    "/v1.1/serviceaccounts/<ownerId>/keys",
+    {"owner_id": "ownerId"},
+    "ServiceAccount",
 )
 
 

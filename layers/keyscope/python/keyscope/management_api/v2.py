@@ -6,6 +6,7 @@ from keyscope.management_api.keys import KeyFormat, KeyRoutes
 from keyscope.management_api.paging import links_of, meta_of, read_apps_query
 from keyscope.management_api.request_bodies import (
     AppCreateBody,
+    AppKeyCreateBody,
     AppUpdateBody,
     KeyCreateBody,
     KeyUpdateBody,
@@ -22,13 +23,22 @@ from keyscope.management_api.responses import (
 )
 from keyscope.model.ids import OwnerType
 
+_KEYS = KeyFormat(KeyCreateBody, KeyUpdateBody, KeyAnswer, KeysAnswer, key_v2)
 APP_KEYS = KeyRoutes(
-    KeyFormat(KeyCreateBody, KeyUpdateBody, KeyAnswer, KeysAnswer, key_v2),
+    _KEYS._replace(create_body=AppKeyCreateBody),
     OwnerType.APP,
-    "/v2/apps",
-    "appId",
+    "/v2/apps/<appId>/keys",
+    {"owner_id": "appId"},
     "App",
-    "the keys of an app",
+    "the keys of an app, those of its integrations among them",
+)
+INTEGRATION_KEYS = KeyRoutes(
+    _KEYS,
+    OwnerType.APP,
+    "/v2/apps/<appId>/integrations/<integrationId>/keys",
+    {"owner_id": "appId", "integration_id": "integrationId"},
+    "Integration",
+    "the keys of an integration",
 )
 
 

@@ -13,13 +13,14 @@ from keyscope.model.ids import (
     IdName,
     OwnerType,
     ids_of_owner,
+    is_integration_id,
     is_key_id,
     is_owner_id,
-    owner_type_of_key,
+    kind_of_key,
 )
 from keyscope.model.key_limits import KeyLimits, read_permissions
 from keyscope.model.principal import CredentialKind, Principal
-from keyscope.model.scopes import SCOPES, SCOPES_BY_OWNER, Scope
+from keyscope.model.scopes import SCOPES, Scope, scopes_of_key
 
 _GENERATION = re.compile("[1-9][0-9]{0,15}")
 _KINDS = {kind.value: kind for kind in CredentialKind}
@@ -35,14 +36,15 @@ def principal_of_context(context: object) -> Principal:
     key_id = _text(members, "keyId")
     if not is_key_id(key_id):
         raise Unavailable(Reason.MALFORMED_CONTEXT, "keyId")
-    owner_type = owner_type_of_key(key_id)
+    owner_type, bound_to = kind_of_key(key_id)
     if members.get("ownerType") != owner_type.value:
         raise Unavailable(Reason.MALFORMED_CONTEXT, "ownerType")
-    scopes = {scope.value: scope for scope in SCOPES_BY_OWNER[owner_type]}
+    scopes = {scope.value: scope for scope in scopes_of_key(key_id)}
     scope = scopes.get(_text(members, "scope"))
     if scope is None:
         raise Unavailable(Reason.MALFORMED_CONTEXT, "scope")
     owner_id = _owner_id(members, owner_type)
+    integration_id = None if bound_to is None else _integration_id(members)
     _check_ids(members, ids_of_owner(owner_type, owner_id), scope)
     kind = _KINDS.get(_text(members, "credentialKind"))
     if kind is None:
@@ -56,6 +58,7 @@ def principal_of_context(context: object) -> Principal:
         owner_type=owner_type,
         owner_id=owner_id,
         user_id=members.get(IdName.USER),
+        integration_id=integration_id,
         limits=KeyLimits(permissions=_permissions(members)),
         credential_kind=kind,
         secret_generation=int(generation),
@@ -90,12 +93,19 @@ def _owner_id(members: Mapping[object, object], owner_type: OwnerType) -> str:
     return owner_id
 
 
+def _integration_id(members: Mapping[object, object]) -> str:
+    integration_id = _text(members, IdName.INTEGRATION.value)
+    if not is_integration_id(integration_id):
+        raise Unavailable(Reason.MALFORMED_CONTEXT, IdName.INTEGRATION.value)
+    return integration_id
+
+
 def _check_ids(members: Mapping[object, object], of_owner: Mapping[str, str], scope: Scope) -> None:
-    """Check that the members are the owner's ids and those that the scope claims, and no others."""
+    """Check that the members are the owner's ids and those that the scope binds, and no others."""
     for name in IdName:
         if name in of_owner:
             fits = members.get(name) == of_owner[name]
-        elif name in SCOPES[scope].claims:
+        elif name in SCOPES[scope].bound_ids:
             fits = _text(members, name.value) != ""
         else:
             fits = name not in members

@@ -6,9 +6,10 @@ Ids nest, so that "every app of this account" is one prefix:
     service account  its account's id + 4 hex characters, never 0000
     app              the account's id + the creating service account's 4 (0000 when the user
                      account itself created it) + 8 hex characters
-    key              the prefix of its owner's kind + 24 hex characters
+    key              the prefix of its kind + 24 hex characters
 
-To add a kind of owner, add its member to `OwnerType` and its row to `OWNERS`.
+To add a kind of owner, add its member to `OwnerType` and its row to `OWNERS`. To add a kind of key
+that is bound to more than its owner, add its row to `KEY_KINDS`.
 """
 
 import re
@@ -20,6 +21,7 @@ from typing import Final, NamedTuple
 ACCOUNT_ID_LENGTH = 12
 SERVICE_ACCOUNT_ID_LENGTH = 16
 APP_ID_LENGTH = 24
+INTEGRATION_ID_LENGTH = 24
 KEY_ID_LENGTH = 28
 MAX_USER_ID_LENGTH = 64
 """Longest percent-encoded `userId`, in characters: the policy must have room for two forms of
@@ -36,12 +38,14 @@ _USAGE_IDENTIFIER_KEY = re.compile("[0-9A-Za-z]{20,128}")
 class IdName(StrEnum):
     """The ids that can identify a principal, as named in paths, claims and the backend's context.
 
-    The caller chooses `userId`, a text; Keyscope creates the others.
+    The caller chooses `userId`, a text, and the backend creates `integrationId`, 24 hex characters;
+    Keyscope creates the others.
     """
 
     ACCOUNT = "accountId"
     SERVICE_ACCOUNT = "serviceAccountId"
     APP = "appId"
+    INTEGRATION = "integrationId"
     USER = "userId"
 
     @property
@@ -54,11 +58,13 @@ ID_LENGTHS: Final[Mapping[IdName, int]] = {
     IdName.ACCOUNT: ACCOUNT_ID_LENGTH,
     IdName.SERVICE_ACCOUNT: SERVICE_ACCOUNT_ID_LENGTH,
     IdName.APP: APP_ID_LENGTH,
+    IdName.INTEGRATION: INTEGRATION_ID_LENGTH,
 }
-"""The lengths of the ids that Keyscope creates, in characters."""
+"""The lengths of the ids that have a fixed one, in characters."""
 
 _HEX = "[0-9a-f]"
 APP_ID_PATTERN = f"{_HEX}{{{APP_ID_LENGTH}}}"
+INTEGRATION_ID_PATTERN = f"{_HEX}{{{INTEGRATION_ID_LENGTH}}}"
 SERVICE_ACCOUNT_ID_PATTERN = f"{_HEX}{{{ACCOUNT_ID_LENGTH}}}(?!0000){_HEX}{{4}}"
 _PATTERNS = {
     **{name: f"{_HEX}{{{length}}}" for name, length in ID_LENGTHS.items()},
@@ -77,12 +83,11 @@ class OwnerType(StrEnum):
 class OwnerShape(NamedTuple):
     """The names of one kind of owner, and the structure of its ids.
 
-    A key id begins with `key_id_prefix`, 4 characters. The owner's own id consists of the ids of
-    `parts`; its first `ACCOUNT_ID_LENGTH` characters are its account's id.
+    The owner's own id consists of the ids of `parts`; its first `ACCOUNT_ID_LENGTH` characters are
+    its account's id.
     """
 
     title: str
-    key_id_prefix: str
     parts: tuple[IdName, ...]
 
     @property
@@ -96,13 +101,21 @@ class OwnerShape(NamedTuple):
 
 
 OWNERS: Final[Mapping[OwnerType, OwnerShape]] = {
-    OwnerType.APP: OwnerShape("app", "app_", (IdName.APP,)),
-    OwnerType.ACCOUNT: OwnerShape("user account", "act_", (IdName.ACCOUNT,)),
-    OwnerType.SERVICE_ACCOUNT: OwnerShape("service account", "svc_", (IdName.SERVICE_ACCOUNT,)),
+    OwnerType.APP: OwnerShape("app", (IdName.APP,)),
+    OwnerType.ACCOUNT: OwnerShape("user account", (IdName.ACCOUNT,)),
+    OwnerType.SERVICE_ACCOUNT: OwnerShape("service account", (IdName.SERVICE_ACCOUNT,)),
 }
 
-KEY_ID_PREFIXES = {owner_type: shape.key_id_prefix for owner_type, shape in OWNERS.items()}
-_OWNER_TYPES = {prefix: owner_type for owner_type, prefix in KEY_ID_PREFIXES.items()}
+KeyKind = tuple[OwnerType, IdName | None]
+"""A kind of key: that of its owner, and the id that it is bound to besides its owner's, if any."""
+KEY_KINDS: Final[Mapping[str, KeyKind]] = {
+    "app_": (OwnerType.APP, None),
+    "int_": (OwnerType.APP, IdName.INTEGRATION),
+    "act_": (OwnerType.ACCOUNT, None),
+    "svc_": (OwnerType.SERVICE_ACCOUNT, None),
+}
+"""The kinds of keys, by the 4 characters that their ids begin with."""
+KEY_ID_PREFIXES: Final = {kind: prefix for prefix, kind in KEY_KINDS.items()}
 _OWNER_TYPES_BY_LENGTH = {
     sum(ID_LENGTHS[part] for part in shape.parts): owner_type
     for owner_type, shape in OWNERS.items()
@@ -117,7 +130,8 @@ _OWNER_ID = {
     owner_type: re.compile("".join(_PATTERNS[part] for part in shape.parts))
     for owner_type, shape in OWNERS.items()
 }
-_KEY_ID = re.compile(f"(?:{'|'.join(_OWNER_TYPES)}){_HEX}{{24}}")
+_KEY_ID = re.compile(f"(?:{'|'.join(KEY_KINDS)}){_HEX}{{24}}")
+_INTEGRATION_ID = re.compile(INTEGRATION_ID_PATTERN)
 
 TokenHex = Callable[[int], str]
 """Like `secrets.token_hex`: takes a number of random bytes, returns twice as many hex
@@ -144,6 +158,11 @@ def is_app_id(text: str) -> bool:
     return is_owner_id(OwnerType.APP, text)
 
 
+def is_integration_id(text: str) -> bool:
+    """Return whether the text has the format of an integration's id."""
+    return _INTEGRATION_ID.fullmatch(text) is not None
+
+
 def is_key_id(text: str) -> bool:
     """Return whether the text has the format of a key id."""
     return _KEY_ID.fullmatch(text) is not None
@@ -157,9 +176,20 @@ def is_usage_identifier_key(text: str) -> bool:
     return _USAGE_IDENTIFIER_KEY.fullmatch(text) is not None
 
 
+def kind_of_key(key_id: str) -> KeyKind:
+    """Return the kind of key that the prefix of a well-formed key id names."""
+    return KEY_KINDS[key_id[:4]]
+
+
+def title_of_holder(kind: KeyKind) -> str:
+    """Return what a key of a kind belongs to, for people: its owner, or what it is bound to."""
+    owner_type, bound_to = kind
+    return OWNERS[owner_type].title if bound_to is None else bound_to.removesuffix("Id")
+
+
 def owner_type_of_key(key_id: str) -> OwnerType:
     """Return the kind of owner that the prefix of a well-formed key id names."""
-    return _OWNER_TYPES[key_id[:4]]
+    return kind_of_key(key_id)[0]
 
 
 def owner_type_of_id(owner_id: str) -> OwnerType | None:
@@ -228,6 +258,10 @@ def new_app_id(
     return creator + token_hex(4)
 
 
-def new_key_id(owner_type: OwnerType, token_hex: TokenHex = secrets.token_hex) -> str:
-    """Create a random key id with the prefix of its owner's kind."""
-    return KEY_ID_PREFIXES[owner_type] + token_hex(12)
+def new_key_id(
+    owner_type: OwnerType,
+    bound_to: IdName | None = None,
+    token_hex: TokenHex = secrets.token_hex,
+) -> str:
+    """Create a random key id with the prefix of its kind."""
+    return KEY_ID_PREFIXES[owner_type, bound_to] + token_hex(12)

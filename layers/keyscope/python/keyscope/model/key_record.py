@@ -29,6 +29,7 @@ class KeyRecord:
 
     Times are seconds since the epoch.
 
+    - `integration_id` is the integration that an app's key is bound to, if its kind is.
     - `secret_hash` is the SHA-256 of the secret. Basic needs nothing else.
     - `secret_ciphertext` is the secret encrypted by KMS with the key id as encryption context.
       Tokens need it.
@@ -51,6 +52,7 @@ class KeyRecord:
     previous: PreviousSecret | None = None
     secret_generation: int = 1
     usage_identifier_key: str | None = field(default=None, repr=False)
+    integration_id: str | None = None
 
 
 class RecordSource(StrEnum):

@@ -48,6 +48,7 @@ class Principal:
     owner_type: OwnerType
     owner_id: str
     user_id: str | None = None
+    integration_id: str | None = None
     limits: KeyLimits = NO_LIMITS
     secret: ProvenSecret = ProvenSecret.CURRENT
     credential_kind: CredentialKind = CredentialKind.BASIC
@@ -56,9 +57,13 @@ class Principal:
 
     @property
     def ids(self) -> dict[str, str]:
-        """The ids that identify the principal: its key's owner's, and those that it claimed."""
+        """The ids that identify the principal: its key's, and those that it claimed."""
         ids = ids_of_owner(self.owner_type, self.owner_id)
-        return ids if self.user_id is None else {**ids, IdName.USER.value: self.user_id}
+        if self.integration_id is not None:
+            ids[IdName.INTEGRATION.value] = self.integration_id
+        if self.user_id is not None:
+            ids[IdName.USER.value] = self.user_id
+        return ids
 
     @property
     def account_id(self) -> str:

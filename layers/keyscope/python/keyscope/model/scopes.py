@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
-from keyscope.model.ids import OWNERS, IdName, OwnerType
+from keyscope.model.ids import KEY_KINDS, OWNERS, IdName, KeyKind, OwnerType, kind_of_key
 
 
 class Scope(StrEnum):
@@ -16,6 +16,7 @@ class Scope(StrEnum):
 
     APP_USER = "appUser"
     APP = "app"
+    INTEGRATION = "integration"
     ACCOUNT = "account"
 
 
@@ -23,12 +24,17 @@ ClaimedId = Literal[IdName.USER]
 """An id that a token can claim: one that `read_token` reads and `Principal` has a field for."""
 
 
+BoundId = Literal[IdName.INTEGRATION]
+"""An id that a key can be bound to: one that `KeyRecord` and `Principal` have a field for."""
+
+
 class ScopeRow(NamedTuple):
     """One scope.
 
-    `principals` maps each kind of owner whose keys give the scope to the name of the principal.
-    With `by_secret`, the secret of such a key gives the scope. Without it, only a token that claims
-    the scope does, and the token must also claim the ids in `claims`.
+    `principals` maps each kind of owner whose keys give the scope to the name of the principal. The
+    keys are those that are bound to the id `bound_to`; without one, those that are bound to nothing
+    but their owner. With `by_secret`, the secret of such a key gives the scope. Without it, only a
+    token that claims the scope does, and the token must also claim the ids in `claims`.
 
     The scope's rules may contain the placeholders of two kinds of ids: `bound_ids`, which identify
     each principal of the scope, and `open_ended` ones, which represent every id that begins with
@@ -38,6 +44,7 @@ class ScopeRow(NamedTuple):
 
     principals: Mapping[OwnerType, str]
     by_secret: bool
+    bound_to: BoundId | None = None
     claims: tuple[ClaimedId, ...] = ()
     open_ended: frozenset[IdName] = frozenset()
     spans: frozenset[IdName] = frozenset()
@@ -46,7 +53,8 @@ class ScopeRow(NamedTuple):
     def bound_ids(self) -> frozenset[IdName]:
         """The ids that identify a principal of the scope, for every kind of owner."""
         of_owners = ({*OWNERS[owner_type].places} for owner_type in self.principals)
-        return frozenset.intersection(*map(frozenset, of_owners)).union(self.claims)
+        of_keys = self.claims if self.bound_to is None else (*self.claims, self.bound_to)
+        return frozenset.intersection(*map(frozenset, of_owners)).union(of_keys)
 
 
 SCOPES: Final[Mapping[Scope, ScopeRow]] = {
@@ -58,6 +66,12 @@ SCOPES: Final[Mapping[Scope, ScopeRow]] = {
     Scope.APP: ScopeRow(
         principals={OwnerType.APP: "app/{appId}"},
         by_secret=True,
+        spans=frozenset({IdName.INTEGRATION, IdName.USER}),
+    ),
+    Scope.INTEGRATION: ScopeRow(
+        principals={OwnerType.APP: "integration/{appId}/{integrationId}"},
+        by_secret=True,
+        bound_to=IdName.INTEGRATION,
         spans=frozenset({IdName.USER}),
     ),
     Scope.ACCOUNT: ScopeRow(
@@ -67,20 +81,31 @@ SCOPES: Final[Mapping[Scope, ScopeRow]] = {
         },
         by_secret=True,
         open_ended=frozenset({IdName.APP}),
-        spans=frozenset({IdName.USER}),
+        spans=frozenset({IdName.INTEGRATION, IdName.USER}),
     ),
 }
 
-SCOPES_BY_OWNER: Final[Mapping[OwnerType, frozenset[Scope]]] = {
-    owner_type: frozenset(scope for scope, row in SCOPES.items() if owner_type in row.principals)
-    for owner_type in OwnerType
+_SCOPES_OF_KEYS: Final[Mapping[KeyKind, frozenset[Scope]]] = {
+    (owner_type, bound_to): frozenset(
+        scope
+        for scope, row in SCOPES.items()
+        if owner_type in row.principals and row.bound_to is bound_to
+    )
+    for owner_type, bound_to in KEY_KINDS.values()
 }
-"""The scopes that a token signed with a key of this owner may claim."""
+_SCOPE_OF_SECRETS: Final[Mapping[KeyKind, Scope]] = {
+    kind: scope
+    for kind, scopes in _SCOPES_OF_KEYS.items()
+    for scope in scopes
+    if SCOPES[scope].by_secret
+}
 
-SCOPE_OF_BASIC: Final[Mapping[OwnerType, Scope]] = {
-    owner_type: scope
-    for scope, row in SCOPES.items()
-    if row.by_secret
-    for owner_type in row.principals
-}
-"""The scope that a key of this owner gives with Basic."""
+
+def scopes_of_key(key_id: str) -> frozenset[Scope]:
+    """Return the scopes that a token signed with a key of this kind may claim."""
+    return _SCOPES_OF_KEYS[kind_of_key(key_id)]
+
+
+def scope_of_secret(key_id: str) -> Scope:
+    """Return the scope that the secret of a key of this kind gives."""
+    return _SCOPE_OF_SECRETS[kind_of_key(key_id)]

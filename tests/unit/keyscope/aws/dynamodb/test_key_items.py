@@ -7,7 +7,7 @@ from keyscope.errors import Reason, Unavailable
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.key_record import KeyRecord, PreviousSecret
-from tests.support.builders import ACCOUNT, APP
+from tests.support.builders import ACCOUNT, APP, INTEGRATION
 
 KEY_ID = "app_" + "0" * 24
 ITEM: Item = {
@@ -48,6 +48,37 @@ def test_an_item_is_read_as_a_record() -> None:
         secret_ciphertext=b"sealed",
         limits=KeyLimits(expires_at=1_800_000_060, allowed_cidrs=("192.0.2.0/24", "2001:db8::/32")),
     )
+
+
+BOUND: Item = {
+    **ITEM,
+    "key_id": {"S": "int_" + "0" * 24},
+    "integration_id": {"S": INTEGRATION},
+}
+
+
+def test_a_key_of_an_integration_is_its_apps_and_bound_to_one() -> None:
+    record = record_of_item(BOUND)
+    assert (record.owner_type, record.owner_id) == (OwnerType.APP, APP)
+    assert record.integration_id == INTEGRATION
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param({**ITEM, "key_id": BOUND["key_id"]}, id="bound to nothing"),
+        pytest.param({**BOUND, "key_id": ITEM["key_id"]}, id="an app's own key, bound"),
+        pytest.param({**BOUND, "integration_id": {"S": "*"}}, id="a star"),
+        pytest.param({**BOUND, "integration_id": {"S": INTEGRATION + "/"}}, id="a path"),
+        pytest.param({**BOUND, "integration_id": {"S": INTEGRATION.upper()}}, id="capitals"),
+        pytest.param({**BOUND, "integration_id": {"N": "1"}}, id="a number"),
+        pytest.param({**ITEM, "integration_id": {"S": "*"}}, id="an app's own key, with a star"),
+    ],
+)
+def test_a_key_and_what_it_is_bound_to_fit_together_or_are_damage(item: Item) -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        record_of_item(item)
+    assert unavailable.value.detail == "attribute integration_id"
 
 
 def test_the_limits_of_a_key_may_be_absent() -> None:

@@ -22,6 +22,7 @@ Attributes = dict[str, Mapping[str, Any]]
 KEY_ATTRIBUTES = (
     "key_id",
     "owner_id",
+    "integration_id",
     "display_name",
     "created_at",
     *LIMIT_ATTRIBUTES,
@@ -105,6 +106,11 @@ def item_of_key(key: Key, record: KeyRecord) -> Attributes:
         "owner_type": {"S": record.owner_type.value},
         "owner_id": {"S": record.owner_id},
         **{f"{IdName(name).name.lower()}_id": {"S": value} for name, value in ids.items()},
+        **(
+            {}
+            if record.integration_id is None
+            else {"integration_id": {"S": record.integration_id}}
+        ),
         "secret_hash": {"B": record.secret_hash},
         "secret_ciphertext": {"B": record.secret_ciphertext},
         "created_at": {"N": str(key.created_at)},
@@ -146,6 +152,7 @@ def key_of_item(item: Item) -> Key:
         previous_ends_at=reader.optional_number("previous_ends_at"),
         revoked_at=revoked_at,
         secret_generation=reader.number("generation"),
+        integration_id=reader.optional_text("integration_id"),
         # Only the authorizers check its form, so that a damaged one can still be replaced here.
         usage_identifier_key=reader.optional_text("usage_identifier_key"),
     )

@@ -17,6 +17,7 @@ from keyscope.model.ids import is_key_id, is_owner_id, owner_type_of_key
 SWEPT_ATTRIBUTES: Final = (
     "key_id",
     "owner_id",
+    "integration_id",
     "display_name",
     "created_at",
     *LIMIT_ATTRIBUTES,

@@ -9,10 +9,12 @@ from typing import Any, NoReturn
 
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.ids import (
+    IdName,
+    is_integration_id,
     is_key_id,
     is_owner_id,
     is_usage_identifier_key,
-    owner_type_of_key,
+    kind_of_key,
 )
 from keyscope.model.key_limits import (
     MAX_ALLOWED_CIDRS,
@@ -42,7 +44,7 @@ def record_of_item(item: Item) -> KeyRecord:
         _damaged("format")
     if not is_key_id(key_id):
         _damaged("key_id")
-    owner_type = owner_type_of_key(key_id)
+    owner_type, bound_to = kind_of_key(key_id)
     if reader.text("owner_type") != owner_type.value:
         _damaged("owner_type")
     owner_id = reader.text("owner_id")
@@ -60,6 +62,7 @@ def record_of_item(item: Item) -> KeyRecord:
         previous=None if revoked_at is not None else _previous_secret(reader),
         secret_generation=reader.number("generation"),
         usage_identifier_key=None if revoked_at is not None else _usage_identifier_key(reader),
+        integration_id=_integration_id(reader, bound_to),
     )
 
 
@@ -185,6 +188,14 @@ def _usage_identifier_key(reader: AttributeReader) -> str | None:
     if value is not None and not is_usage_identifier_key(value):
         _damaged("usage_identifier_key")
     return value
+
+
+def _integration_id(reader: AttributeReader, bound_to: IdName | None) -> str | None:
+    integration_id = reader.optional_text("integration_id")
+    is_bound = integration_id is not None and is_integration_id(integration_id)
+    if is_bound != (bound_to is not None) or (integration_id is not None and not is_bound):
+        _damaged("integration_id")
+    return integration_id
 
 
 def _damaged(name: str) -> NoReturn:

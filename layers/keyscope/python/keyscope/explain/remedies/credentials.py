@@ -11,7 +11,7 @@ from keyscope.explain.known import Known
 from keyscope.explain.remedies.remedy import Remedies, RemediesByReason, Remedy, otherwise
 from keyscope.explain.request import EventKind
 from keyscope.explain.sent import is_base64
-from keyscope.model.ids import KEY_ID_LENGTH, OWNERS, is_key_id, owner_type_of_id
+from keyscope.model.ids import KEY_ID_LENGTH, KEY_KINDS, is_key_id, owner_type_of_id
 from keyscope.model.secret import SECRET_LENGTH, SECRET_PREFIX
 
 OTHER_HEADERS: Final = frozenset(
@@ -28,7 +28,7 @@ OTHER_HEADERS: Final = frozenset(
 )
 """Headers in which other APIs expect a credential."""
 QUOTES: Final = ('"', "'")
-_PREFIXES: Final = tuple(shape.key_id_prefix for shape in OWNERS.values())
+_PREFIXES: Final = tuple(KEY_KINDS)
 _ENCODED_PREFIXES: Final = tuple(b64encode(prefix[:3].encode()).decode() for prefix in _PREFIXES)
 KEY_ID_FORM: Final = f"{', '.join(_PREFIXES[:-1])} or {_PREFIXES[-1]} and 24 hex characters"
 _TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")

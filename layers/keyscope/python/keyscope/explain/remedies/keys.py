@@ -7,8 +7,8 @@ from keyscope.errors import Reason
 from keyscope.explain.known import Known
 from keyscope.explain.remedies.remedy import Remedies, RemediesByReason, Remedy, otherwise
 from keyscope.explain.request import EventKind
-from keyscope.model.ids import OWNERS, OwnerType
-from keyscope.model.scopes import SCOPES_BY_OWNER
+from keyscope.model.ids import KEY_KINDS, title_of_holder
+from keyscope.model.scopes import scopes_of_key
 from keyscope.model.source_address import read_network, read_source_address
 
 MOST_LEEWAY_SECONDS: Final = 60
@@ -142,24 +142,24 @@ TOKEN_NOT_YET_VALID: Final[Remedies] = (
 )
 
 
-def _scopes_of(owner_type: OwnerType) -> str:
-    *others, last = [f"`{scope}`" for scope in sorted(SCOPES_BY_OWNER[owner_type])]
+def _scopes_of(prefix: str) -> str:
+    *others, last = [f"`{scope}`" for scope in sorted(scopes_of_key(prefix))]
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _of_owner(owner_type: OwnerType) -> Remedy:
-    title = OWNERS[owner_type].title
+def _of_key(prefix: str) -> Remedy:
+    title = title_of_holder(KEY_KINDS[prefix])
     return Remedy(
-        lambda known: known.record is not None and known.record.owner_type is owner_type,
-        f"A token signed with a key of this {title} can claim {_scopes_of(owner_type)}. Claim that"
+        lambda known: known.record is not None and known.record.key_id.startswith(prefix),
+        f"A token signed with a key of this {title} can claim {_scopes_of(prefix)}. Claim that"
         " scope, or sign with a key of another owner.",
     )
 
 
-_FIRST_OWNER, *_OTHER_OWNERS = OwnerType
+_FIRST_KIND, *_OTHER_KINDS = KEY_KINDS
 SCOPE_NOT_OF_OWNER: Final[Remedies] = (
-    *map(_of_owner, _OTHER_OWNERS),
-    otherwise(_of_owner(_FIRST_OWNER).advice),
+    *map(_of_key, _OTHER_KINDS),
+    otherwise(_of_key(_FIRST_KIND).advice),
 )
 
 KEYS: Final[RemediesByReason] = {

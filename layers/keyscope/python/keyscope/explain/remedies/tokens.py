@@ -14,13 +14,13 @@ from keyscope.explain.remedies.remedy import (
     only_if,
     otherwise,
 )
-from keyscope.model.ids import MAX_USER_ID_LENGTH, OWNERS, IdName, is_key_id, percent_encoded
+from keyscope.model.ids import KEY_KINDS, MAX_USER_ID_LENGTH, IdName, is_key_id, percent_encoded
 from keyscope.model.key_limits import MAX_PERMISSIONS, is_permission
 from keyscope.model.scopes import SCOPES, Scope
 from keyscope.model.secret import SECRET_PREFIX
 
 _LIBRARY: Final = "Sign tokens with a JWT library, as the README shows."
-_KEY_ID_PREFIXES: Final = tuple(shape.key_id_prefix for shape in OWNERS.values())
+_KEY_ID_PREFIXES: Final = tuple(KEY_KINDS)
 _END_OF_CALENDAR: Final = 253_402_300_800
 _OTHER_SCOPE_NAMES: Final = frozenset({"scp", "scopes", "Scope", "role", "roles"})
 _OTHER_USER_NAMES: Final = frozenset({"sub", "user_id", "userid", "userID", "externalId"})
