@@ -1,7 +1,13 @@
 // The same as authorized.py, for functions in JavaScript: tests hold the two together.
 
 const SEGMENT = /^(?!\.$|\.\.)[A-Za-z0-9._~@+:-]+$/;
-const MEMBERS = { account: [], app: ["appId"], appUser: ["appId", "userId"] };
+const MEMBERS = {
+  account: [],
+  app: ["appId"],
+  appUser: ["appId", "userId"],
+  integration: ["appId", "integrationId"],
+};
+const BOUND = { userId: "appUser", integrationId: "integration" };
 const OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override"];
 const NESTED = { appId: /^[0-9a-f]{24}$/, serviceAccountId: /^[0-9a-f]{16}$/ };
 
@@ -35,7 +41,7 @@ export function authorized(event, ...paths) {
 }
 
 function isOwn(context, name, id) {
-  if (name === "userId") return context.scope !== "appUser" || id === context.userId;
+  if (Object.hasOwn(BOUND, name)) return context.scope !== BOUND[name] || id === context[name];
   const isNested = Object.hasOwn(NESTED, name);
   if (isNested && context.scope === "account") {
     return id.startsWith(context.serviceAccountId || context.accountId) && NESTED[name].test(id);

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 _SEGMENT = re.compile(r"(?!\.$|\.\.)[A-Za-z0-9._~@+:-]+")
 _MEMBERS = {"account": (), "app": ("appId",), "appUser": ("appId", "userId")}
+_MEMBERS["integration"] = ("appId", "integrationId")
 _OVERRIDES = {"x-http-method-override", "x-http-method", "x-method-override"}
 _NESTED = {"appId": "[0-9a-f]{24}", "serviceAccountId": "[0-9a-f]{16}"}
 
@@ -47,8 +48,8 @@ def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:
 
 
 def _is_own(context: Mapping[str, str], name: str, value: str) -> bool:
-    if name == "userId":
-        return context["scope"] != "appUser" or value == context["userId"]
+    if bound := {"userId": "appUser", "integrationId": "integration"}.get(name):
+        return context["scope"] != bound or value == context[name]
     if name in _NESTED and context["scope"] == "account":
         owner = context.get("serviceAccountId") or context["accountId"]
         return value.startswith(owner) and re.fullmatch(_NESTED[name], value) is not None

@@ -11,6 +11,7 @@ import typer.main
 
 from keyscope_cli.failures import ExitStatus
 from keyscope_cli.main import app
+from local.tour.seed import INTEGRATION_ID
 from tests.support.cli import ROOT, LocalRun, keyscope, local_run
 from tests.support.in_process import Ended
 
@@ -36,6 +37,7 @@ def words_of(example: str, run: LocalRun) -> list[str]:
         "$ACCOUNT_KEY_ID": session["spare_key"]["key_id"],
         "$APP_ID": session["app_id"],
         "$KEY_ID": session["app_key"]["key_id"],
+        "$INTEGRATION_ID": INTEGRATION_ID,
         "$SERVICE_ACCOUNT_ID": session["service_account_id"],
     }
     text = re.sub(r"\$[A-Z_]+", lambda found: ids[found[0]], example.partition("#")[0])

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from local.tour.seed import INTEGRATION_ID
 from tests.support import plain_http
 from tests.support.documents import ROOT, Block, blocks
 from tests.support.local_run import local_run
@@ -53,7 +54,12 @@ def app(reader: Mapping[str, str]) -> Mapping[str, str]:
         f"{url}/v2/apps/{app_id}/keys", auth=credential, json={"displayName": "Read of"}
     )
     made_key = key.json()["key"]
-    return {"APP_ID": app_id, "APP_KEY_ID": made_key["id"], "APP_SECRET": made_key["secret"]}
+    return {
+        "APP_ID": app_id,
+        "APP_KEY_ID": made_key["id"],
+        "APP_SECRET": made_key["secret"],
+        "INTEGRATION_ID": INTEGRATION_ID,
+    }
 
 
 @pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: block.page)

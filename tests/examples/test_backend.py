@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from keyscope.model.ids import OwnerType, percent_encoded
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
+from tests.support.builders import INTEGRATION, OTHER_INTEGRATION
 from tests.support.path_readers import readings
 from tests.support.profile import EXAMPLES
 from tests.support.route_tables import V1_1_SHORT
@@ -222,6 +223,18 @@ def test_the_first_path_that_fits_counts() -> None:
         event("rest", "/files/a.b", principal("app")), "/files/{name}", "/files/{userId}"
     )
     assert (found["name"], found.get("userId")) == ("a.b", None)
+
+
+@pytest.mark.parametrize("caller", ["integration", "app", "account"])
+def test_an_integration_reaches_its_own_integration_only(caller: str) -> None:
+    path = "/apps/{appId}/integrations/{integrationId}/webhooks"
+    own, other = (
+        event("rest", f"/apps/{APP}/integrations/{each}/webhooks", principal(caller))
+        for each in (INTEGRATION, OTHER_INTEGRATION)
+    )
+    assert authorized(own, path)["integrationId"] == INTEGRATION
+    assert is_refused(other, path) == (caller == "integration")
+    assert is_refused(event("rest", f"/apps/{NEIGHBOUR}/x", principal("integration")), path)
 
 
 def test_a_path_s_own_characters_stand_for_themselves() -> None:

@@ -28,7 +28,16 @@ from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import SECRET_LENGTH, key_id_of_secret
 from local.template.yaml_reader import parse_yaml
-from tests.support.builders import ACCOUNT, APP, NOW, OTHER_APP, compact, limited, make_key
+from tests.support.builders import (
+    ACCOUNT,
+    APP,
+    INTEGRATION,
+    NOW,
+    OTHER_APP,
+    compact,
+    limited,
+    make_key,
+)
 from tests.support.directories import Operations
 from tests.support.management import (
     SERVICE_ACCOUNTS,
@@ -136,7 +145,12 @@ def test_every_published_status_of_an_operation_is_served_but_for_the_rows() -> 
         for operation, statuses in published().items()
         if operation in ours and statuses - ours[operation]
     }
-    assert differences == {("POST", V2): {"402"}, **{one: {"200"} for one in NEW_KEYS_V1_1}}
+    assert differences == {
+        ("POST", V2): {"402"},
+        # For integrations of other types than `custom`.
+        ("GET", f"{V2}/{{}}/integrations/{{}}/keys"): {"400"},
+        **{one: {"200"} for one in NEW_KEYS_V1_1},
+    }
 
 
 @row("GET .../keys/{keyId}/jwt")
@@ -155,7 +169,12 @@ def test_no_endpoint_makes_a_token(caller: Caller) -> None:
 
 @row("more operations")
 def test_operations_beyond_the_published_ones_are_listed() -> None:
-    keys = ["/v2/apps/{}/keys/{}", "/v1.1/apps/{}/keys/{}", "/v1.1/serviceaccounts/{}/keys/{}"]
+    keys = [
+        "/v2/apps/{}/keys/{}",
+        "/v2/apps/{}/integrations/{}/keys/{}",
+        "/v1.1/apps/{}/keys/{}",
+        "/v1.1/serviceaccounts/{}/keys/{}",
+    ]
     assert served().keys() - published().keys() == {
         *(("PATCH", key) for key in keys),
         *(("POST", f"{key}/rotate") for key in keys),
@@ -214,7 +233,7 @@ def test_a_key_shows_more_than_the_published_members(caller: Caller) -> None:
         "allowedCidrs": ["192.0.2.0/24"],
         "permissions": ["read"],
     }
-    body = {"displayName": "Server", **limits}
+    body = {"displayName": "Server", "integrationId": INTEGRATION, **limits}
     key_id = caller.call("POST", f"{V2}/{app_id}/keys", body).json["key"]["id"]
     one = f"{V2}/{app_id}/keys/{key_id}"
     caller.call("POST", f"{one}/rotate", {"overlapSeconds": 60})
@@ -260,6 +279,35 @@ def test_an_app_a_service_account_and_an_account_have_ten_keys(
         provisioning.create_key(OwnerType.ACCOUNT, account_id, KeyRequest())
     with pytest.raises(TooManyKeys):
         provisioning.create_key(OwnerType.ACCOUNT, account_id, KeyRequest())
+
+
+@row("keys of integrations")
+def test_the_keys_of_any_integration_are_among_the_ten_of_the_app(caller: Caller) -> None:
+    app_id = app_of(caller)
+    path, body = f"{V2}/{app_id}/integrations/{INTEGRATION}/keys", {"displayName": "x"}
+    key_of(caller, app_id)
+    statuses = [caller.call("POST", path, body).status for _ in range(10)]
+    assert statuses == [201] * 9 + [409]
+
+
+@row("an app's list of keys")
+def test_an_apps_list_of_keys_has_those_of_its_integrations(caller: Caller) -> None:
+    app_id = app_of(caller)
+    body = {"displayName": "x", "integrationId": INTEGRATION}
+    caller.call("POST", f"{V2}/{app_id}/keys", body)
+    caller.call("POST", f"{V2}/{app_id}/integrations/{INTEGRATION}/keys", {"displayName": "x"})
+    listed = caller.call("GET", f"{V2}/{app_id}/keys").json["keys"]
+    assert [key["integrationId"] for key in listed] == [INTEGRATION] * 2
+
+
+@row("integrations/me")
+def test_an_integration_is_not_called_me() -> None:
+    principal = Principal(
+        Scope.INTEGRATION, "int_" + "0" * 24, OwnerType.APP, APP, integration_id=INTEGRATION
+    )
+    webhooks = f"{V2}/{APP}/integrations/{{}}/webhooks"
+    assert verdict(principal, "GET", webhooks.format("me")) is not Verdict.ALLOWED
+    assert verdict(principal, "GET", webhooks.format(INTEGRATION)) is Verdict.ALLOWED
 
 
 @row("number of apps")
