@@ -1,12 +1,8 @@
 // The same as authorized.py, for functions in JavaScript: tests hold the two together.
 
 const SEGMENT = /^(?!\.$|\.\.)[A-Za-z0-9._~@+:-]+$/;
-const MEMBERS = {
-  account: [],
-  app: ["appId"],
-  appUser: ["appId", "userId"],
-  integration: ["appId", "integrationId"],
-};
+const MEMBERS = { account: [], app: ["appId"], appUser: ["appId", "userId"],
+  integration: ["appId", "integrationId"] };
 const BOUND = { userId: "appUser", integrationId: "integration" };
 const OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override"];
 const NESTED = { appId: /^[0-9a-f]{24}$/, serviceAccountId: /^[0-9a-f]{16}$/ };

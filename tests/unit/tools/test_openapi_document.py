@@ -24,6 +24,7 @@ from keyscope.management_api.paging import read_apps_query, read_offset_query
 from keyscope.management_api.request_bodies import (
     AppCreateBody,
     AppCreateBodyV11,
+    AppKeyCreateBody,
     AppUpdateBody,
     AppUpdateBodyV11,
     KeyCreateBody,
@@ -42,6 +43,7 @@ BODIES: Final[list[type[Body]]] = [
     AppCreateBody,
     AppUpdateBody,
     KeyCreateBody,
+    AppKeyCreateBody,
     KeyUpdateBody,
     AppCreateBodyV11,
     AppUpdateBodyV11,

@@ -248,7 +248,10 @@ def wrong_decisions(operations: list[Operation]) -> Iterator[tuple[str, Operatio
             # Whoever may call it without a credential may call it with one.
             continue
         path = PLACEHOLDER.sub(
-            lambda found: found[0] if found[1] in {"appId", "userId"} else "f" * 24, operation.path
+            lambda found: (
+                found[0] if found[1] in {"appId", "integrationId", "userId"} else "f" * 24
+            ),
+            operation.path,
         )
         waiting = {
             caller

@@ -45,7 +45,7 @@ def failures(folder: Path, expectations: str) -> list[tuple[str, str]]:
 def test_the_example_map_meets_its_expectations() -> None:
     files = (str(EXAMPLE / "projects.toml"), str(EXAMPLE / "expectations.toml"))
     done = keyscope("access", "test", *files)
-    assert (done.status, done.out.splitlines()[-1]) == (0, "48 of 48 decisions are as expected.")
+    assert (done.status, done.out.splitlines()[-1]) == (0, "60 of 60 decisions are as expected.")
 
 
 def test_callers_that_are_not_listed_must_be_denied(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_failure_ends_with_status_1_and_is_told(tmp_path: Path) -> None:
     done = outcome_of(tmp_path, expecting("GET /t/{accountId}/p", "account", "app"))
     assert done.status == 1
     assert "app is to be allowed, but is implicitly denied" in done.out
-    assert done.out.splitlines()[-1] == "3 of 4 decisions are as expected."
+    assert done.out.splitlines()[-1] == "4 of 5 decisions are as expected."
 
 
 def test_decisions_are_those_of_the_policies(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_decisions_are_those_of_the_policies(tmp_path: Path) -> None:
         "GET /t/{accountId}/p/{appId}/m/{otherUserId}": ["app", "account"],
         "GET /t/{accountId}/p/{appId}/m/x/..%2f..": [],
         "GET /t/{accountId}/p/{appId}/audit": [],
-        "GET /v2/keys/self": ["app", "account"],
+        "GET /v2/keys/self": ["app", "integration", "account"],
         "websocket": ["appUser"],
     }
     file = "".join(expecting(request, *callers) for request, callers in allowed.items())
@@ -112,7 +112,7 @@ def test_a_junit_report_has_a_case_for_each_request_and_caller(tmp_path: Path) -
     outcome_of(tmp_path, expecting("GET /t/{accountId}/p", "app"), "--junit", str(report))
     suite = ET.fromstring(report.read_text("utf-8")).find("testsuite")  # noqa: S314 - our own
     assert suite is not None
-    assert (suite.get("tests"), suite.get("failures")) == ("4", "3")
+    assert (suite.get("tests"), suite.get("failures")) == ("5", "3")
     failed = {case.get("classname"): case.find("failure") for case in suite}
     assert failed["appUser"] is None
     assert failed["app"] is not None
