@@ -40,6 +40,19 @@ def denied_context(subject: Subject, kind: ApiKind) -> Observation:
     )
 
 
+def cors_on_refusals(subject: Subject, kind: ApiKind) -> Observation:
+    """Refuse a page's request by an error and by a policy, on an API with CORS settings."""
+    origin = [("origin", "https://page.example")]
+    scripts = ({"name": "first", "error": "Unauthorized"}, {"name": "first", "effect": "Deny"})
+    answers = [subject.apis[kind].ask(script, headers=origin) for script in scripts]
+    shown = [f"{each.status} with {each.allowed_origin!r}" for each in answers]
+    return yes_or_no(
+        holds=all(each.allowed_origin == "*" for each in answers),
+        detail=f"allowed origins: {', '.join(shown)}",
+        evidence=[each.evidence for each in answers],
+    )
+
+
 def policy_size(subject: Subject, kind: ApiKind) -> Observation:
     """Return policies of different sizes, until the limit is known to within 64 bytes."""
     api = subject.apis[kind]

@@ -113,6 +113,14 @@ _FACTS: Final = (
         remedy="nothing to change; our gateway responses do not use it",
     ),
     Fact(
+        only(ApiKind.HTTP, Mark.UNPROVEN),
+        "cors-on-refusals",
+        "a 401 and a 403 have the API's CORS headers",
+        answer_checks.cors_on_refusals,
+        local="cors_on_refusals=false",
+        remedy="use a REST API for pages: its gateway responses have the headers",
+    ),
+    Fact(
         both(Mark.UNPROVEN, _YES),
         "policy-size",
         "a policy of 8,192 bytes, the budget, is taken",

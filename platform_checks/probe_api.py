@@ -17,7 +17,14 @@ TIMEOUT_SECONDS: Final = 35
 """More than API Gateway's 29 s for an integration."""
 ATTEMPTS: Final = 4
 """How often a request that gets no response is sent."""
-_TOLD_HEADERS: Final = {"date", "x-amzn-errortype", "x-amzn-requestid", "apigw-requestid"}
+ALLOWED_ORIGIN: Final = "access-control-allow-origin"
+_TOLD_HEADERS: Final = {
+    "date",
+    "x-amzn-errortype",
+    "x-amzn-requestid",
+    "apigw-requestid",
+    ALLOWED_ORIGIN,
+}
 
 Script = Mapping[str, object]
 """The answer that the probe authorizer should give (`probe_authorizer/index.py`)."""
@@ -29,11 +36,15 @@ class Unanswered(Exception):  # noqa: N818 - a state
 
 @dataclass(frozen=True, slots=True)
 class ProbeResponse:
-    """A response. `evidence` names its line in the evidence file."""
+    """A response. `evidence` names its line in the evidence file.
+
+    `allowed_origin` is the value of `Access-Control-Allow-Origin`, `None` without the header.
+    """
 
     status: int
     body: Mapping[str, object]
     evidence: str
+    allowed_origin: str | None = None
 
     @property
     def context(self) -> Mapping[str, object]:
@@ -89,7 +100,8 @@ class ProbeApi:
                 "answer": {"status": status, "headers": received, "body": body},
             }
         )
-        return ProbeResponse(status, _members(body), name)
+        allowed = {each.lower(): value for each, value in received.items()}.get(ALLOWED_ORIGIN)
+        return ProbeResponse(status, _members(body), name, allowed)
 
     def _send(
         self, method: str, target: str, headers: Sequence[tuple[str, str]]

@@ -73,6 +73,8 @@ class Gateway:
             message = f"{request.request_id} {request.method} {request.path}: {error}"
             _log.log(level, message, exc_info=error.__cause__)
             answer = error_answer(self.api, request, error)
+            if not self.api.platform.cors_on_refusals:
+                return answer
         return with_cors(self.api, request, answer)
 
     def _pass_through(self, request: GatewayRequest, passage: Passage) -> GatewayAnswer:

@@ -34,6 +34,7 @@ class PlatformBehaviour:
     - `answers_unauthorized`: an error `Unauthorized` is a 401; otherwise a 500, like any other
       error.
     - `shows_denied_context`: the body of a 403 can contain `$context.authorizer.*`.
+    - `cors_on_refusals`: an HTTP API with CORS settings adds the headers to its own refusals, too.
     - `max_policy_bytes`, `max_policy_statements`: a larger policy is a 500; 0 sets no limit.
     - `takes_any_resource`: a resource may contain a backslash; otherwise that is a 500.
     - `decodes_path`: routes and functions see the path percent-decoded.
@@ -57,6 +58,7 @@ class PlatformBehaviour:
     asks_without_identity: bool = False
     answers_unauthorized: bool = True
     shows_denied_context: bool = True
+    cors_on_refusals: bool = True
     max_policy_bytes: int = 0
     max_policy_statements: int = 0
     takes_any_resource: bool = True
