@@ -7,13 +7,14 @@ from typing import Final
 
 from keyscope.model.secret import new_secret
 from local.tour.event_values import bearer
-from local.tour.seed import USER_ID, IssuedKey, SeededStore
+from local.tour.seed import INTEGRATION_ID, USER_ID, IssuedKey, SeededStore
 from tests.clients.downstream import ID
 
 BASIC, JWT = "Basic", "JWT"
 SCOPES: Final = {
     "appUser": "appUser",
     "app": "app",
+    "integration": "integration",
     "account": "account",
     "service account": "account",
 }
@@ -54,6 +55,7 @@ def valid_credentials(store: SeededStore) -> list[Credential]:
     keys = {
         "appUser": store.app_key,
         "app": store.app_key,
+        "integration": store.integration_key,
         "account": store.account_key,
         "service account": store.service_account_key,
     }
@@ -89,6 +91,8 @@ def ids(store: SeededStore, stranger: SeededStore) -> Mapping[str, str]:
     return {
         "userId": USER_ID,
         "otherUserId": "customer-8",
+        "integrationId": INTEGRATION_ID,
+        "otherIntegrationId": ID,
         "downstreamId": ID,
         "unusedKeyId": store.cidr_key.key_id,
         "strangersAppId": stranger.app_id,

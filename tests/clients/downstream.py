@@ -26,7 +26,6 @@ THINGS: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
     "deployments": ("deployment", {"id": ID, "status": "activated"}),
     "devices": ("device", {"id": ID, "type": "android", "status": "active"}),
     "integrations": ("integration", {"id": ID, "type": "android"}),
-    "keys": ("key", {"id": f"int_{ID}", "displayName": "First", "secret": "none"}),
     "menu": ("menu", {"items": [{"type": "link", "text": "Shop", "uri": "https://a.example"}]}),
     "messages": ("message", {"id": ID, "author": _AUTHOR, "content": _TEXT}),
     "join": ("participant", _PARTICIPANT),

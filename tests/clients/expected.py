@@ -41,8 +41,8 @@ CIRCUMSTANCES: Final[Mapping[str, Refusal | None]] = {
     ),
 }
 """What a call's words after its route say of it, and how a call that the scope allows then ends."""
-OF_ANOTHER_USER: Final = "of another user"
-"""Refused to a user's token only."""
+REFUSED_ONLY_TO: Final = {"of another user": "appUser", "of another integration": "integration"}
+"""Circumstances that are refused to one kind of caller, which is bound to its own."""
 _ROWS: Final = {(row.method, row.path): row for route_set in FILES for row in read_rows(route_set)}
 
 
@@ -82,8 +82,8 @@ def expected(call: Call, kind: str | None) -> Refusal | None:
         return UNAUTHORIZED
     if not call.row.lets(kind):
         return FORBIDDEN
-    if call.circumstance == OF_ANOTHER_USER:
-        return FORBIDDEN if kind == "appUser" else None
+    if (bound := REFUSED_ONLY_TO.get(call.circumstance)) is not None:
+        return FORBIDDEN if kind == bound else None
     return CIRCUMSTANCES[call.circumstance]
 
 

@@ -11,7 +11,7 @@ from tests.clients.downstream import body_of
 from tests.clients.expected import (
     CIRCUMSTANCES,
     MANAGEMENT,
-    OF_ANOTHER_USER,
+    REFUSED_ONLY_TO,
     TAGS,
     contains,
     expected,
@@ -20,7 +20,7 @@ from tests.clients.expected import (
 
 pytestmark = pytest.mark.client
 
-EVERY_CREDENTIAL: Final = {"", "of another account", OF_ANOTHER_USER}
+EVERY_CREDENTIAL: Final = {"", "of another account", *REFUSED_ONLY_TO}
 """Circumstances in which every credential is tried, not only those that could create an app."""
 APP: Final = "/v2/apps/{appId}"
 SERVICE_ACCOUNT: Final = "service account with Basic"
@@ -37,7 +37,7 @@ def test_each_call_is_allowed_or_refused_as_published(report: Report) -> None:
 
 def test_each_credential_is_tried_with_each_call(report: Report) -> None:
     calls = {outcome.call for outcome in report.outcomes}
-    assert {call.circumstance for call in calls} == {*CIRCUMSTANCES, OF_ANOTHER_USER}
+    assert {call.circumstance for call in calls} == {*CIRCUMSTANCES, *REFUSED_ONLY_TO}
     common = {call for call in calls if call.circumstance in EVERY_CREDENTIAL}
     tried = {name: set(client_programs.of(report.outcomes, name)) for name in report.credentials}
     for name, credential in report.credentials.items():
@@ -104,15 +104,28 @@ def test_an_app_is_created_read_and_changed(managed: Mapping[str, Any]) -> None:
 
 
 def test_a_deleted_app_or_key_is_answered_with_nothing(managed: Mapping[str, Any]) -> None:
-    assert managed[f"DELETE {APP}"] == managed[f"DELETE {APP}/keys/{{keyId}}"] == {}
+    deleted = {call: answer for call, answer in managed.items() if call.startswith("DELETE")}
+    assert deleted.keys() == {
+        f"DELETE {APP}",
+        f"DELETE {APP}/keys/{{keyId}}",
+        f"DELETE {APP}/integrations/{{integrationId}}/keys/{{keyId}}",
+    }
+    assert [answer for answer in deleted.values() if answer != {}] == []
 
 
-def test_a_key_is_created_with_a_secret_and_shown_without(managed: Mapping[str, Any]) -> None:
-    created = managed[f"POST {APP}/keys"]["key"]
-    assert (created["displayName"], created["id"][:4]) == ("First", "app_")
+@pytest.mark.parametrize(
+    ("path", "prefix"),
+    [(f"{APP}/keys", "app_"), (f"{APP}/integrations/{{integrationId}}/keys", "int_")],
+    ids=["app", "integration"],
+)
+def test_a_key_is_created_with_a_secret_and_shown_without(
+    path: str, prefix: str, managed: Mapping[str, Any]
+) -> None:
+    created = managed[f"POST {path}"]["key"]
+    assert (created["displayName"], created["id"][:4]) == ("First", prefix)
     assert len(created["secret"]) > 40
     shown = {"id": created["id"], "displayName": "First"}
-    one, listed = managed[f"GET {APP}/keys/{{keyId}}"]["key"], managed[f"GET {APP}/keys"]["keys"]
+    one, listed = managed[f"GET {path}/{{keyId}}"]["key"], managed[f"GET {path}"]["keys"]
     assert contains(one, shown)
     assert contains(listed, [shown])
     assert "secret" not in {**one, **listed[0]}

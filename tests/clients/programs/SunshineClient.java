@@ -142,7 +142,7 @@ public final class SunshineClient {
   private void manageIntegrationKeys(String app) throws Exception {
     CustomIntegrationApiKeysApi keys = new CustomIntegrationApiKeysApi(client);
     String path = INTEGRATION + "/keys";
-    String one = id("downstreamId");
+    String one = id("integrationId");
     IntegrationApiKey body = new IntegrationApiKey().displayName("First");
     IntegrationApiKeyResponse created =
         attempt("POST " + path, () -> keys.createCustomIntegrationKey(body, app, one));
@@ -184,6 +184,8 @@ public final class SunshineClient {
   /** Call what is not managed: of each resource one read and one write. */
   private void readAndWrite(File upload) throws Exception {
     String one = id("downstreamId");
+    String own = id("integrationId");
+    String other = id("otherIntegrationId");
     String user = id("userId");
     Author author = new Author().type(Author.TypeEnum.USER).userId(user);
     MessagePost message = new MessagePost().author(author).content(new TextMessage().text("Hello"));
@@ -245,8 +247,10 @@ public final class SunshineClient {
     attempt("POST " + CONVERSATION + "/passControl", () -> actions.passControl(pass, appId, one));
     attempt("GET " + APP + "/integrations", () -> integrations.listIntegrations(appId, null, null));
     attempt("POST " + APP + "/integrations", () -> integrations.createIntegration(android, appId));
-    attempt("GET " + INTEGRATION + "/webhooks", () -> webhooks.listWebhooks(appId, one));
-    attempt("POST " + INTEGRATION + "/webhooks", () -> webhooks.createWebhook(webhook, appId, one));
+    String hooks = INTEGRATION + "/webhooks";
+    attempt("GET " + hooks, () -> webhooks.listWebhooks(appId, own));
+    attempt("GET " + hooks + " of another integration", () -> webhooks.listWebhooks(appId, other));
+    attempt("POST " + hooks, () -> webhooks.createWebhook(webhook, appId, own));
     attempt("GET " + APP + "/switchboards", () -> switchboards.listSwitchboards(appId));
     attempt("POST " + APP + "/switchboards", () -> switchboards.createSwitchboard(appId));
     attempt("GET " + SWITCHBOARD + "/switchboardIntegrations",

@@ -85,7 +85,7 @@ async function manageKeys(attempt, keys, appId) {
 }
 
 async function manageIntegrationKeys(attempt, keys, appId) {
-  const [path, of] = [`${INTEGRATION}/keys`, [appId, ids.downstreamId]];
+  const [path, of] = [`${INTEGRATION}/keys`, [appId, ids.integrationId]];
   const body = { displayName: "First" };
   const created = await attempt(`POST ${path}`, () =>
     keys.createCustomIntegrationKey(...of, body));
@@ -163,8 +163,11 @@ async function readAndWrite(credential) {
       actions.passControl(app, one, { switchboardIntegration: "next" }),
     [`GET ${APP}/integrations`]: () => integrations.listIntegrations(app),
     [`POST ${APP}/integrations`]: () => integrations.createIntegration(app, android),
-    [`GET ${INTEGRATION}/webhooks`]: () => webhooks.listWebhooks(app, one),
-    [`POST ${INTEGRATION}/webhooks`]: () => webhooks.createWebhook(app, one, webhook),
+    [`GET ${INTEGRATION}/webhooks`]: () => webhooks.listWebhooks(app, ids.integrationId),
+    [`GET ${INTEGRATION}/webhooks of another integration`]: () =>
+      webhooks.listWebhooks(app, ids.otherIntegrationId),
+    [`POST ${INTEGRATION}/webhooks`]: () =>
+      webhooks.createWebhook(app, ids.integrationId, webhook),
     [`GET ${APP}/switchboards`]: () => switchboards.listSwitchboards(app),
     [`POST ${APP}/switchboards`]: () => switchboards.createSwitchboard(app),
     [`GET ${SWITCHBOARD}/switchboardIntegrations`]: () =>

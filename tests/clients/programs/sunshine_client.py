@@ -142,7 +142,7 @@ class Caller:
         self.attempt(f"DELETE {APP}/keys/{{keyId}}", partial(keys.delete_app_key, app_id, key_id))
 
     def manage_integration_keys(self, app_id: str) -> None:
-        keys, parent = CustomIntegrationApiKeysApi(self.client), (app_id, IDS["downstreamId"])
+        keys, parent = CustomIntegrationApiKeysApi(self.client), (app_id, IDS["integrationId"])
         path, body = f"{INTEGRATION}/keys", IntegrationApiKey(displayName="First")
         create = partial(keys.create_custom_integration_key, *parent, body)
         created = self.attempt(f"POST {path}", create)
@@ -180,6 +180,7 @@ class Caller:
     def read_and_write(self) -> None:
         """Call what is not managed: of each resource one read and one write."""
         client, app, one, user = self.client, self.app_id, IDS["downstreamId"], IDS["userId"]
+        own = IDS["integrationId"]
         author = {"type": "user", "userId": user}
         message = {"author": author, "content": {"type": "text", "text": "Hello"}}
         link = {
@@ -241,8 +242,11 @@ class Caller:
             f"POST {APP}/integrations": partial(
                 integrations.create_integration, app, of(Integration.from_dict(android))
             ),
-            f"GET {INTEGRATION}/webhooks": partial(webhooks.list_webhooks, app, one),
-            f"POST {INTEGRATION}/webhooks": partial(webhooks.create_webhook, app, one, webhook),
+            f"GET {INTEGRATION}/webhooks": partial(webhooks.list_webhooks, app, own),
+            f"GET {INTEGRATION}/webhooks of another integration": partial(
+                webhooks.list_webhooks, app, IDS["otherIntegrationId"]
+            ),
+            f"POST {INTEGRATION}/webhooks": partial(webhooks.create_webhook, app, own, webhook),
             f"GET {APP}/switchboards": partial(switchboards.list_switchboards, app),
             f"POST {APP}/switchboards": partial(switchboards.create_switchboard, app),
             f"GET {SWITCHBOARD}/switchboardIntegrations": partial(
