@@ -396,7 +396,7 @@ def test_a_wrong_rule_of_a_described_permission_is_refused_with_its_line(permiss
     assert refusal_of(source).startswith(f"access map, line {line}, 'GET /nothing': no scope")
 
 
-@pytest.mark.parametrize("route_set", ["v2", "v1.1"])
+@pytest.mark.parametrize("route_set", ["v2", "v1.1", "v1.1-short"])
 def test_every_packaged_permission_is_described(route_set: str) -> None:
     named = read_access_map(PACKAGED, [route_set]).permissions
     assert [name for name, each in named.items() if not each.description] == []
@@ -441,7 +441,7 @@ def test_a_map_with_too_many_permissions_that_contain_others_is_refused() -> Non
         policies_with(permissions(MAX_CONTAINING_PERMISSIONS + 1))
 
 
-@pytest.mark.parametrize("route_sets", [("v2",), ("v1.1",), ("v2", "v1.1")])
+@pytest.mark.parametrize("route_sets", [("v2",), ("v1.1",), ("v1.1-short",), ("v2", "v1.1-short")])
 def test_the_packaged_map_names_reading_and_writing_of_everything(
     route_sets: tuple[str, ...],
 ) -> None:

@@ -231,12 +231,14 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
     for name, table in document.items():
         _refuse_undecided(source, name, table.get(UNDECIDED, []))
     from_key = [name for name, table in document.items() if _takes_app_from_key(name, table)]
+    without_app = [rule for rule in rules.values() if _names_no_app(rule)]
+    closed = [each for each in rules.items() if each[0].grantee is OtherGrantee.NEVER]
     for line, rule in rules.items():
         _refuse_reaching_others(line, rule, rules.values())
-        _refuse_users_without_an_app(line, rule, rules.values(), from_key)
+        _refuse_users_without_an_app(line, rule, without_app, from_key)
         _refuse_user_ids_of_others(line, rule, rules.values())
         _refuse_integrations_of_others(line, rule, rules.values())
-        _refuse_closed_routes_that_stay_open(line, rule, rules)
+        _refuse_closed_routes_that_stay_open(line, rule, closed)
     websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
     by_set = {name: _by_grantee(rules, [name]) for name in document}
     permissions = {
@@ -534,15 +536,16 @@ def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -
     """
     if not rule.tail:
         return
-    depth = len(rule.segments)
+    depth, not_spanned = len(rule.segments), _NOT_SPANNED[line.grantee]
     for other in others:
-        below = _NOT_SPANNED[line.grantee].intersection(other.segments[depth:])
-        if below and _may_begin_alike(rule, other, depth):
+        if not _may_begin_alike(rule, other, depth):
+            continue
+        if below := not_spanned.intersection(other.segments[depth:]):
             line.refuse(f"it reaches {other.path} of others: it does not bind {min(below)}")
 
 
 def _refuse_users_without_an_app(
-    line: _Line, rule: Rule, others: Collection[Rule], from_key: Collection[str]
+    line: _Line, rule: Rule, without_app: Iterable[Rule], from_key: Collection[str]
 ) -> None:
     """Reject a user id that does not identify exactly one user.
 
@@ -556,7 +559,7 @@ def _refuse_users_without_an_app(
         )
     if _APP not in _OPEN_ENDED[line.grantee]:
         return
-    for other in filter(_names_no_app, others):
+    for other in without_app:
         depth = min(len(rule.segments), len(other.segments))
         if rule.can_be_as_long_as(other) and _may_begin_alike(rule, other, depth):
             line.refuse(f"it reaches {other.path}, whose app is the key's; an account has many")
@@ -600,7 +603,7 @@ def _refuse_integrations_of_others(line: _Line, rule: Rule, others: Collection[R
 
 
 def _refuse_closed_routes_that_stay_open(
-    line: _Line, rule: Rule, rules: Mapping[_Line, Rule]
+    line: _Line, rule: Rule, closed: Iterable[tuple[_Line, Rule]]
 ) -> None:
     """Reject a rule that reaches a route of `never` if a policy could not deny that route.
 
@@ -609,8 +612,8 @@ def _refuse_closed_routes_that_stay_open(
     """
     if line.grantee is OtherGrantee.NEVER:
         return
-    for never_line, never in rules.items():
-        if never_line.grantee is not OtherGrantee.NEVER or not {*rule.methods} & {*never.methods}:
+    for never_line, never in closed:
+        if not {*rule.methods} & {*never.methods}:
             continue
         depth = min(len(rule.segments), len(never.segments))
         if not rule.can_be_as_long_as(never) or not _may_begin_alike(rule, never, depth):
@@ -626,9 +629,11 @@ def _may_begin_alike(one: Rule, other: Rule, depth: int) -> bool:
     """Return whether the first `depth` segments of both rules can match the same text."""
     if len(other.segments) < depth:
         return False
-    return all(
-        _may_be_alike(one, other, position) for position in range(min(depth, len(one.segments)))
-    )
+    # A loop, because generators would take a large part of every start.
+    for position, segment in enumerate(one.segments[:depth]):
+        if segment != other.segments[position] and not _may_be_alike(one, other, position):
+            return False
+    return True
 
 
 def _may_be_alike(one: Rule, other: Rule, position: int) -> bool:
@@ -637,11 +642,11 @@ def _may_be_alike(one: Rule, other: Rule, position: int) -> bool:
     A user id can be any text. Other ids can be equal only if they have the same length, or if one
     of them is a prefix of many ids. No literal begins like an id.
     """
-    segments = {one.segments[position], other.segments[position]}
-    if len(segments) == 1 or _USER in segments:
+    segment, others = one.segments[position], other.segments[position]
+    if segment == others or _USER in (segment, others):
         return True
-    if not segments <= _LENGTHS.keys():
+    if segment not in _LENGTHS or others not in _LENGTHS:
         return False
-    same_length = len({_LENGTHS[segment] for segment in segments}) == 1
+    same_length = _LENGTHS[segment] == _LENGTHS[others]
     last = (rule.tail == "*" and position == len(rule.segments) - 1 for rule in (one, other))
     return same_length or any(last)
