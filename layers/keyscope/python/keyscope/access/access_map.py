@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final, Literal, NamedTuple, NoReturn
 
 from keyscope.errors import Misconfigured
@@ -87,6 +88,9 @@ WEBSOCKET = "websocket"
 do so."""
 PERMISSIONS = "permissions"
 """The table of a route set that names permissions."""
+MANAGEMENT = "management"
+"""Keyscope's own route set, which every map has beside those of its file."""
+_MANAGEMENT_FILE = Path(__file__).with_name("management.toml")
 UNDECIDED = "undecided"
 """The list of a draft's operations that no scope has been decided for. It must be empty."""
 APP_FROM_KEY = "app_from_key"
@@ -215,9 +219,10 @@ class _Line(NamedTuple):
 
 
 def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
-    """Read an access map and keep the named route sets, or the only one if none is named.
+    """Read an access map and keep the named route sets.
 
-    Checks every set in the file, even those that are not named.
+    `management` is Keyscope's own set, which every map has. If no set is named, the map's only one
+    is kept beside it. Checks every set in the file, even those that are not named.
 
     Raises:
         Misconfigured: with the line and the reason.
@@ -227,9 +232,17 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
     except tomllib.TOMLDecodeError as error:
         message = f"access map: not TOML: {error}"
         raise Misconfigured(message) from error
-    rules = {line: _read_rule(line) for line in _lines(source, document)}
+    if MANAGEMENT in document:
+        message = f"access map: [{MANAGEMENT}] is Keyscope's own set; choose another name"
+        raise Misconfigured(message)
+    route_sets = route_sets or (*_only_set(document), MANAGEMENT)
+    sources = dict.fromkeys(document, source)
+    if MANAGEMENT in route_sets:
+        sources[MANAGEMENT] = _MANAGEMENT_FILE.read_text("utf-8")
+        document |= tomllib.loads(sources[MANAGEMENT])
+    rules = {line: _read_rule(line) for line in _lines(sources, document)}
     for name, table in document.items():
-        _refuse_undecided(source, name, table.get(UNDECIDED, []))
+        _refuse_undecided(sources[name], name, table.get(UNDECIDED, []))
     from_key = [name for name, table in document.items() if _takes_app_from_key(name, table)]
     without_app = [rule for rule in rules.values() if _names_no_app(rule)]
     closed = [each for each in rules.items() if each[0].grantee is OtherGrantee.NEVER]
@@ -243,14 +256,17 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
     by_set = {name: _by_grantee(rules, [name]) for name in document}
     permissions = {
         name: _permissions(
-            source, (name, PERMISSIONS), table.get(PERMISSIONS, {}), by_set[name], websocket[name]
+            sources[name],
+            (name, PERMISSIONS),
+            table.get(PERMISSIONS, {}),
+            by_set[name],
+            websocket[name],
         )
         for name, table in document.items()
     }
-    route_sets = route_sets or _only_set(document)
     for name in route_sets:
         if name not in document:
-            known = ", ".join(document)
+            known = ", ".join(dict.fromkeys([*document, MANAGEMENT]))
             message = f"access map: there is no route set {name!r}; it holds {known}"
             raise Misconfigured(message)
     return AccessMap(
@@ -258,6 +274,21 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
         websocket_scopes=frozenset().union(*(websocket[name] for name in route_sets)),
         permissions=_merged([permissions[name] for name in route_sets]),
     )
+
+
+def unreached_management(access_map: AccessMap) -> list[str]:
+    """Return Keyscope's own routes that an account's key does not reach with this map.
+
+    Without them, nobody can sign in to the console, and no key of an app can be created.
+    """
+    own = read_access_map("", [MANAGEMENT]).rules[Scope.ACCOUNT]
+    selected = access_map.rules[Scope.ACCOUNT]
+    return [
+        f"{method} {rule.path}"
+        for rule in own
+        for method in rule.methods
+        if not any(method in each.methods and each.contains(rule) for each in selected)
+    ]
 
 
 def _only_set(document: Collection[str]) -> list[str]:
@@ -274,15 +305,15 @@ def _by_grantee(
     for line, rule in rules.items():
         if line.route_set in route_sets:
             found[line.grantee].append(rule)
-    return {grantee: tuple(each) for grantee, each in found.items()}
+    return {grantee: tuple(dict.fromkeys(each)) for grantee, each in found.items()}
 
 
-def _lines(source: str, document: Mapping[str, object]) -> Iterator[_Line]:
+def _lines(sources: Mapping[str, str], document: Mapping[str, object]) -> Iterator[_Line]:
     """Yield each rule of each list, with its place."""
     for route_set, table in document.items():
         for grantee, texts in _rule_lists(route_set, table):
             for text in texts:
-                yield _Line(source, (route_set,), grantee, text)
+                yield _Line(sources[route_set], (route_set,), grantee, text)
 
 
 def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Grantee, list[str]]]:

@@ -18,6 +18,8 @@ DEFAULT_MAX_STAGE_LENGTH = 10
 """Characters. At this length, the policies of both Sunshine route sets together fit their
 budget."""
 
+PACKAGED_MAP = "scopes.toml"
+"""The access map of the package, beside `keyscope.access`."""
 DEFAULT_MAX_APPS_PER_CREATOR = 1_000
 
 CONTAINER_MB = 90
@@ -106,8 +108,8 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
     settings = AuthorizerSettings(
         keys_table=reader.text("KEYSCOPE_KEYS_TABLE"),
         kms_key_arn=reader.text("KEYSCOPE_KMS_KEY_ARN"),
-        access_map=reader.packaged_file("KEYSCOPE_ACCESS_MAP", "scopes.toml"),
-        route_sets=reader.names("KEYSCOPE_ROUTES", DEFAULT_ROUTE_SETS),
+        access_map=reader.packaged_file("KEYSCOPE_ACCESS_MAP", PACKAGED_MAP),
+        route_sets=reader.route_sets("KEYSCOPE_ROUTES", "KEYSCOPE_ACCESS_MAP"),
         max_stage_length=reader.whole_number(
             "KEYSCOPE_MAX_STAGE_LENGTH", DEFAULT_MAX_STAGE_LENGTH, range(1, MAX_STAGE_LENGTH + 1)
         ),
@@ -219,8 +221,11 @@ class _Reader:
             self._faults.append(f"{name} is not set")
         return value
 
-    def names(self, name: str, default: str) -> tuple[str, ...]:
-        return tuple(part.strip() for part in self.text(name, default).split(","))
+    def route_sets(self, name: str, map_name: str) -> tuple[str, ...]:
+        """Read names of route sets, none by default if the access map is not the packaged one."""
+        is_own = self._environment.get(map_name, PACKAGED_MAP) not in {"", PACKAGED_MAP}
+        value = self._environment.get(name) or ("" if is_own else DEFAULT_ROUTE_SETS)
+        return tuple(part.strip() for part in value.split(",")) if value else ()
 
     def whole_number(self, name: str, default: int, allowed: range) -> int:
         value = self.text(name, str(default))
