@@ -5,20 +5,22 @@ from typing import Annotated
 
 import typer
 
-from keyscope.access.access_map import GRANTEES, WEBSOCKET, AccessMap
+from keyscope.access.access_map import GRANTEES, WEBSOCKET, AccessMap, unreached_management
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 from keyscope.access.policy import MAX_POLICY_BYTES, policy_sizes
 from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH, DEFAULT_ROUTE_SETS
 from keyscope_cli.comparing_maps import diff
 from keyscope_cli.drafting_maps import from_openapi
-from keyscope_cli.maps.map_file import PACKAGED, Routes, load_map
+from keyscope_cli.maps.map_file import PACKAGED, Routes, load_map, management_warning
 from keyscope_cli.output import Output
+from keyscope_cli.publishing_maps import publish
 from keyscope_cli.testing_maps import run_expectations
 
 app = typer.Typer(no_args_is_help=True, help="Access maps: what each scope may reach.")
 app.command("test")(run_expectations)
 app.command("diff")(diff)
 app.command("from-openapi")(from_openapi)
+app.command("publish")(publish)
 
 
 @app.callback()
@@ -66,6 +68,7 @@ def check(
                 "policyBytes": {grantee.value: size for grantee, size in sizes.items()},
                 "maxPolicyBytes": MAX_POLICY_BYTES,
                 "longestStageName": longest_stage,
+                "unreachedManagement": unreached_management(access_map),
             }
         )
         return
@@ -88,6 +91,8 @@ def check(
     output.table(("longest policy of", "bytes", "of", "used"), sized)
     output.line()
     output.line(f"Stage names of up to {longest_stage} characters fit in {region}.")
+    if warning := management_warning(access_map):
+        output.warn(warning)
 
 
 def _rows(access_map: AccessMap) -> list[tuple[str, str, str]]:

@@ -1,15 +1,17 @@
 """`doctor` on the authorizers: their functions, their settings, and how the APIs attach them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keyscope.access.access_map import read_access_map
+from keyscope.access.access_map import MANAGEMENT, read_access_map
 from keyscope.access.policy import prepare_policies
-from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
+from keyscope.entry.settings import AuthorizerSettings
 from keyscope.errors import Misconfigured
 from keyscope_cli.aws import Aws
+from keyscope_cli.deployed_settings import map_layer_of, settings_of
 from keyscope_cli.findings import CheckVerdict, Finding, judged
+from keyscope_cli.maps.map_file import management_warning
 
 RUNTIME = "python3.13"
 IDENTITY_SOURCES = {"method.request.header.Authorization", "$request.header.Authorization"}
@@ -43,20 +45,44 @@ def function_findings(aws: Aws, check: str, arn: str) -> Iterator[Finding]:
         otherwise=CheckVerdict.WARNING,
         advice="Deploy the template's alias again; cold starts take seconds longer without it.",
     )
-    yield settings_finding(check, found.get("Environment", {}).get("Variables", {}))
+    yield from settings_findings(check, lambda: settings_of(aws, found))
 
 
-def settings_finding(check: str, variables: Mapping[str, str]) -> Finding:
-    """Check whether an authorizer starts with its settings and its access map."""
+def settings_findings(check: str, read: Callable[[], AuthorizerSettings]) -> Iterator[Finding]:
+    """Check whether an authorizer starts with its settings, and how it serves Keyscope itself."""
     try:
-        settings = read_authorizer_settings(variables)
+        settings = read()
         access_map = read_access_map(settings.access_map, settings.route_sets)
         prepare_policies(access_map, settings.max_stage_length)
     except Misconfigured as error:
         advice = "Correct the parameter; if the map is your own, run keyscope from its checkout."
-        return Finding(f"{check}: settings", CheckVerdict.PROBLEM, str(error), advice)
-    routes = ",".join(settings.route_sets)
-    return Finding(f"{check}: settings", CheckVerdict.OK, f"Route sets {routes}; the policies fit")
+        yield Finding(f"{check}: settings", CheckVerdict.PROBLEM, str(error), advice)
+        return
+    routes = ",".join(settings.route_sets) or f"the map's only one and {MANAGEMENT}"
+    yield Finding(f"{check}: settings", CheckVerdict.OK, f"Route sets: {routes}; the policies fit")
+    if warning := management_warning(access_map):
+        name = f"{check}: management"
+        yield Finding(name, CheckVerdict.WARNING, warning, "Add it to AccessMapRoutes.")
+
+
+def map_layer_findings(aws: Aws, functions: Mapping[str, str]) -> Iterator[Finding]:
+    """Check that all functions that read an access map load it from the same layer."""
+    client = aws.client("lambda")
+    layers = {
+        check: map_layer_of(client.get_function_configuration(FunctionName=name))
+        for check, name in functions.items()
+    }
+    if not any(layers.values()):
+        return
+    yield judged(
+        "access map layer",
+        "; ".join(f"{check}: {arn}" for check, arn in layers.items())
+        if len(set(layers.values())) > 1
+        else str(next(iter(layers.values()))),
+        ok=len(set(layers.values())) == 1,
+        otherwise=CheckVerdict.PROBLEM,
+        advice="Deploy the template again, so that all functions load one map.",
+    )
 
 
 def rest_authorizers(aws: Aws, api_id: str) -> list[Attached]:

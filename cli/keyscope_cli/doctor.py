@@ -7,15 +7,16 @@ from typing import Any
 import typer
 
 from keyscope.access.access_map import read_access_map
-from keyscope.entry.settings import AuthorizerSettings
+from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.errors import Misconfigured
 from keyscope_cli.authorizer_checks import (
     attachment_findings,
     cache_finding,
     function_findings,
     http_authorizers,
+    map_layer_findings,
     rest_authorizers,
-    settings_finding,
+    settings_findings,
 )
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
@@ -70,6 +71,10 @@ def _deployed(target: Target) -> Iterator[Finding]:
     yield from run_check(
         "HTTP authorizer", lambda: function_findings(aws, "HTTP authorizer", http_arn)
     )
+    readers = {"authorizer": rest_arn, "HTTP authorizer": http_arn}
+    if "ExplanationFunction" in ids:
+        readers["explanations"] = ids["ExplanationFunction"]
+    yield from run_check("access map layer", lambda: map_layer_findings(aws, readers))
     settings = _settings_of(target)
     yield from _permissions(target, outputs, settings)
     yield from run_check(
@@ -100,7 +105,7 @@ def _local(target: Target, session: LocalSession) -> Iterator[Finding]:
     yield from _tables(target, target.outputs(), deployed=False)
     arn = variables["KEYSCOPE_KMS_KEY_ARN"]
     yield from run_check("KMS key", lambda: sealing_key_findings(target.aws, arn, deployed=False))
-    yield settings_finding("authorizer", variables)
+    yield from settings_findings("authorizer", lambda: read_authorizer_settings(variables))
     yield from _permissions(target, target.outputs(), _settings_of(target))
     ttl_seconds = int(session.stack["parameters"]["AuthorizerCacheSeconds"])
     yield cache_finding("REST API: caches", ttl_seconds, target.authorizer_settings())

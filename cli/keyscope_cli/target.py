@@ -13,6 +13,7 @@ from keyscope.entry.explained_authorizer import explaining_authorizer
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.errors import Misconfigured
 from keyscope_cli.aws import Aws, told_failures
+from keyscope_cli.deployed_settings import settings_of, variables_of
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.local_session import SESSION_FILE, LocalSession, read_session
 
@@ -87,12 +88,14 @@ class Target:
                 **self.session.stack["authorizer_environment"],
                 **self.session.stack["endpoints"],
             }
+        return variables_of(self._authorizer_function())
+
+    def _authorizer_function(self) -> Mapping[str, Any]:
         arn = output_of(self.outputs(), "RestAuthorizerArn")
         client = self.aws.client("lambda")
         with told_failures():
-            found = client.get_function_configuration(FunctionName=arn)
-        variables: Mapping[str, str] = found.get("Environment", {}).get("Variables", {})
-        return variables
+            found: Mapping[str, Any] = client.get_function_configuration(FunctionName=arn)
+        return found
 
     def authorizer_settings(self) -> AuthorizerSettings:
         """Return the settings of the stack's REST authorizer.
@@ -102,7 +105,9 @@ class Target:
                 map.
         """
         try:
-            return read_authorizer_settings(self.authorizer_variables())
+            if self.session is not None:
+                return read_authorizer_settings(self.authorizer_variables())
+            return settings_of(self.aws, self._authorizer_function())
         except Misconfigured as error:
             advice = "Run the keyscope of the checkout that the stack was deployed from."
             raise Failure(ExitStatus.UNAVAILABLE, str(error), advice) from None

@@ -128,6 +128,12 @@ class Resolver:
                 separator, parts = _list(argument, where, 2)
                 texts = (self.text(part, where) for part in _list(parts, where))
                 return str(separator).join(texts)
+            case "Fn::Split":
+                separator, text = _list(argument, where)
+                return self.text(text, where).split(str(separator))
+            case "Fn::Select":
+                index, items = _list(argument, where)
+                return _list(self._resolve(items, where), where)[int(self.text(index, where))]
             case "Fn::ImportValue":
                 return self._import(self.text(argument, where), where)
             case "Fn::If":

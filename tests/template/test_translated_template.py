@@ -70,6 +70,7 @@ ROLES: Final = {
 }
 OTHER_VALUES: Final = {
     "AccessMap": "other.toml",
+    "AccessMapLayerArn": "arn:aws:lambda:us-east-1:123456789012:layer:orders-map:7",
     "AccessMapRoutes": "v1.1",
     "MaxStageLength": "17",
     "PolicyConditions": "false",
@@ -276,6 +277,35 @@ def test_the_management_api_has_a_layer_of_its_own(stack: Stack) -> None:
     layers = {name: properties_of(stack, name).get("Layers", []) for name in FUNCTIONS}
     having = [name for name, used in layers.items() if "PydanticLayer" in str(used)]
     assert having == ["ManagementFunction", "ExplanationFunction"]
+
+
+READS_A_MAP: Final = ("RestAuthorizerFunction", "HttpAuthorizerFunction", "ExplanationFunction")
+
+
+def test_every_function_that_reads_a_map_loads_the_same_layer_first() -> None:
+    arn = OTHER_VALUES["AccessMapLayerArn"]
+    stack = stack_of({"AccessMapLayerArn": arn, "HttpApiEnabled": "true"})
+    layers = {name: properties_of(stack, name).get("Layers", []) for name in FUNCTIONS}
+    assert {name for name, used in layers.items() if arn in str(used)} == {*READS_A_MAP}
+    assert [cast("list[str]", layers[name])[0] for name in READS_A_MAP] == [arn] * 3
+    for name in READS_A_MAP:
+        environment = environment_of(stack, name)
+        assert environment["KEYSCOPE_ACCESS_MAP"] == "/opt/keyscope/map.toml"
+        # The map's only set, and Keyscope's own.
+        assert environment["KEYSCOPE_ROUTES"] == ""
+
+
+def test_the_sets_of_a_map_in_a_layer_can_be_named() -> None:
+    arn = OTHER_VALUES["AccessMapLayerArn"]
+    stack = stack_of({"AccessMapLayerArn": arn, "AccessMapRoutes": "orders,management"})
+    environment = environment_of(stack, "RestAuthorizerFunction")
+    assert environment["KEYSCOPE_ROUTES"] == "orders,management"
+
+
+def test_without_a_layer_of_its_own_a_map_is_one_of_the_package(stack: Stack) -> None:
+    environment = environment_of(stack, "RestAuthorizerFunction")
+    assert environment["KEYSCOPE_ACCESS_MAP"] == "scopes.toml"
+    assert environment["KEYSCOPE_ROUTES"] == DEFAULT_ROUTES
 
 
 def test_every_documented_path_is_of_the_management_api(
@@ -790,7 +820,9 @@ def test_the_longest_settings_fit_into_a_versions_description(stack: Stack) -> N
         for name, declaration in cast("Mapping[str, Json]", SOURCE["Parameters"]).items()
     }
     function = cast("Json", SOURCE["Resources"]["RestAuthorizerFunction"]["Properties"])
-    pattern = cast("dict[str, str]", function["VersionDescription"])["Fn::Sub"]
+    pattern, _ = cast("dict[str, tuple[str, Json]]", function["VersionDescription"])["Fn::Sub"]
+    # A layer's name and version, or a file's name: 40 + 1 + 7 characters.
+    longest["Map"] = longest["AccessMap"]
     assert len(re.sub(r"\$\{(\w+)\}", lambda found: longest[found[1]], pattern)) <= 256
     assert version_of(stack, "RestAuthorizerFunction")[1]["Description"]
 

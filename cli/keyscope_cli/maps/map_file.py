@@ -7,7 +7,12 @@ from typing import Annotated, Final
 import typer
 
 import keyscope.access
-from keyscope.access.access_map import AccessMap, read_access_map
+from keyscope.access.access_map import (
+    MANAGEMENT,
+    AccessMap,
+    read_access_map,
+    unreached_management,
+)
 from keyscope.access.method_arn import LONGEST_REGION
 from keyscope.access.policy import Policies, prepare_policies
 from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
@@ -52,6 +57,17 @@ def load_map(
         message = f"{name} is refused: {error}"
         raise Failure(ExitStatus.NO, message, "docs/access-map.md lists the rules.") from None
     return LoadedMap(access_map, policies)
+
+
+def management_warning(access_map: AccessMap) -> str:
+    """Return what nobody can do with a map because it lacks Keyscope's own routes, or nothing."""
+    missing = unreached_management(access_map)
+    if not missing:
+        return ""
+    return (
+        f"No key reaches {', '.join(missing)}, so nobody can sign in to the console or create apps"
+        f" and their keys. Select the route set {MANAGEMENT!r}, too."
+    )
 
 
 def text_of(file: Path) -> str:

@@ -14,7 +14,8 @@ const SENTENCES = {
 
 const BY_STATUS = {
   403: "The key that you signed in with does not reach this. Sign in with a user account's key "
-    + "(act_…), or ask whoever runs the API whether its access map has these routes.",
+    + "(act_…) without permissions, or ask whoever runs the API whether its access map selects the "
+    + "route set management.",
   404: "It is no longer there: someone may have deleted it. Go back to the list.",
   413: "That is more than the API takes. Send less.",
   429: "The API is being asked too often. Wait a moment, then try again.",

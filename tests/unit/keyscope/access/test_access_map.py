@@ -2,7 +2,7 @@ from importlib.resources import files
 
 import pytest
 
-from keyscope.access.access_map import OtherGrantee, Rule, read_access_map
+from keyscope.access.access_map import OtherGrantee, Rule, read_access_map, unreached_management
 from keyscope.errors import Misconfigured
 from keyscope.model.scopes import Scope
 
@@ -157,7 +157,47 @@ def test_a_map_of_another_shape_is_refused(source: str, reason: str) -> None:
 
 
 def test_a_map_with_one_set_needs_no_selection() -> None:
-    assert read_access_map(GOOD, []) == read_access_map(GOOD, ["main"])
+    assert read_access_map(GOOD, []) == read_access_map(GOOD, ["main", "management"])
+
+
+def test_keyscopes_own_routes_are_selectable_beside_any_map() -> None:
+    rules = read_access_map(GOOD, ["main", "management"]).rules
+    assert [rule.path for rule in rules[Scope.ACCOUNT]] == [
+        *("/apps", "/apps/{appId}*", "/v2/apps", "/v2/apps/{appId}*"),
+        *("/v2/explain", "/v2/permissions"),
+    ]
+    assert rules[OtherGrantee.USER_ACCOUNT][0].path == "/v1.1/serviceaccounts"
+    assert read_access_map(GOOD, ["main"]).rules[OtherGrantee.USER_ACCOUNT] == ()
+
+
+def test_keyscopes_own_routes_are_a_part_of_v2_and_of_v1_1() -> None:
+    # So selecting them too takes up no policy bytes.
+    alone = read_access_map("", ["management"]).rules
+    packaged = read_access_map(PACKAGED, ["v2", "v1.1"]).rules
+    assert all({*alone[grantee]} <= {*packaged[grantee]} for grantee in alone)
+    both = read_access_map(PACKAGED, ["v2", "v1.1", "management"]).rules
+    assert both == packaged
+
+
+def test_a_map_that_could_reach_keyscopes_own_apps_of_others_is_refused_beside_them() -> None:
+    reaching = with_rule("app", "GET /v2/*")
+    assert read_access_map(reaching, ["main"]).rules[Scope.APP]
+    assert "it reaches /v2/apps/{appId}" in refusal_of(reaching, "main", "management")
+
+
+def test_no_map_takes_the_place_of_keyscopes_own_set() -> None:
+    assert "[management] is Keyscope's own set" in refusal_of('["management"]\napp = []', "x")
+
+
+def test_routes_that_nobody_can_manage_keys_without_are_named() -> None:
+    assert unreached_management(read_access_map(PACKAGED, ["v2"])) == []
+    assert unreached_management(read_access_map(GOOD, [])) == []
+    missing = unreached_management(read_access_map(GOOD, ["main"]))
+    assert missing[:2] == ["GET /v2/apps", "POST /v2/apps"]
+    wider = with_rule("account", "GET,POST,PATCH,DELETE /v2/apps/{appId}/*")
+    assert unreached_management(read_access_map(wider, ["main"])) == [
+        *("GET /v2/apps", "POST /v2/apps", "POST /v2/explain", "GET /v2/permissions")
+    ]
 
 
 def test_a_map_with_several_sets_needs_one() -> None:

@@ -41,4 +41,14 @@ def test_no_other_setting_changes(stack: Stack) -> None:
         for name, value in environment_of(before, function).items()
         if environment_of(stack, function).get(name) != value
     }
-    assert changed == {(function, "KEYSCOPE_ACCESS_MAP") for function in READERS}
+    assert changed == {
+        (function, name)
+        for function in READERS
+        for name in ("KEYSCOPE_ACCESS_MAP", "KEYSCOPE_ROUTES")
+    }
+
+
+def test_its_only_route_set_applies_unless_others_are_named(stack: Stack, file: Path) -> None:
+    assert environment_of(stack, "RestAuthorizerFunction")["KEYSCOPE_ROUTES"] == ""
+    named = with_access_map(stack_of({"AccessMapRoutes": "orders"}), file)
+    assert environment_of(named, "RestAuthorizerFunction")["KEYSCOPE_ROUTES"] == "orders"

@@ -87,6 +87,10 @@ def resolved(value: object) -> object:
         ),
         pytest.param({"Fn::Sub": "${!Stage}"}, "${Stage}", id="Sub of a literal"),
         pytest.param({"Fn::Join": ["-", ["a", {"Ref": "Stage"}]]}, "a-prod", id="Join"),
+        pytest.param({"Fn::Split": ["r", {"Ref": "Stage"}]}, ["p", "od"], id="Split"),
+        pytest.param(
+            {"Fn::Select": ["1", {"Fn::Split": ["r", {"Ref": "Stage"}]}]}, "od", id="Select"
+        ),
         pytest.param({"Fn::If": ["IsProd", "yes", "no"]}, "yes", id="If that holds"),
         pytest.param({"Fn::If": ["IsDev", "yes", {"Ref": "Stage"}]}, "prod", id="If that does not"),
         pytest.param(

@@ -1,0 +1,65 @@
+"""`keyscope access publish`: a map becomes a version of a Lambda layer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH, DEFAULT_ROUTES
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.maps.map_file import Routes, load_map, management_warning, text_of
+from keyscope_cli.maps.map_layer import publish_layer
+from keyscope_cli.options import TargetOptions, with_options
+from keyscope_cli.target import Target
+
+MAX_LAYER_NAME = 40
+"""Characters of a layer's name that the parameter AccessMapLayerArn allows."""
+
+
+@with_options(TargetOptions)
+def publish(
+    options: TargetOptions,
+    file: Annotated[Path, typer.Argument(help="The map.")],
+    routes: Routes = None,
+    layer: Annotated[
+        str | None, typer.Option(help="The layer's name; else the stack's with -access-map.")
+    ] = None,
+) -> None:
+    """Publish a map as a version of a layer, and show how to deploy it. Changes no stack."""
+    target = options.target()
+    if target.session is not None or target.stack_name is None:
+        advice = "Give --stack NAME. A local run takes a map by `make run ACCESS_MAP=map.toml`."
+        raise Failure(ExitStatus.USAGE, "A map is published for a deployed stack.", advice)
+    longest_stage = int(
+        target.authorizer_variables().get("KEYSCOPE_MAX_STAGE_LENGTH") or DEFAULT_MAX_STAGE_LENGTH
+    )
+    region: str = target.aws.client("lambda").meta.region_name
+    loaded = load_map(file, routes, longest_stage, region)
+    name = layer or f"{target.stack_name}-access-map"[-MAX_LAYER_NAME:]
+    published = publish_layer(target.aws, name, text_of(file))
+    overrides = [f"AccessMapLayerArn={published.arn}", *_routes(target, routes)]
+    deploy = (
+        f"sam deploy --stack-name {target.stack_name} --parameter-overrides {' '.join(overrides)}"
+    )
+    if options.as_json:
+        options.output.json(
+            {"layerVersionArn": published.arn, "isNew": published.is_new, "deploy": deploy}
+        )
+        return
+    state = "Published" if published.is_new else "Already published"
+    options.output.line(f"{state}: {published.arn}")
+    options.output.line(f"Deploy it: {deploy}")
+    if warning := management_warning(loaded.access_map):
+        options.output.warn(warning)
+
+
+def _routes(target: Target, routes: str | None) -> list[str]:
+    """Return the parameter that selects the map's route sets, unless the stack has that value."""
+    parameters = {
+        one["ParameterKey"]: one.get("ParameterValue")
+        for one in target.described_stack().get("Parameters", [])
+    }
+    # The default means the only set of a map in a layer.
+    wanted = routes or DEFAULT_ROUTES
+    is_set = parameters.get("AccessMapRoutes", DEFAULT_ROUTES) == wanted
+    return [] if is_set else [f"AccessMapRoutes={wanted}"]
