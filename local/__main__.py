@@ -14,8 +14,13 @@ from typing import Final
 
 from rich.console import Console
 
-from keyscope.access.access_map import AccessMap, read_access_map
-from keyscope.entry.settings import read_authorizer_settings
+from keyscope.access.access_map import (
+    MANAGEMENT,
+    AccessMap,
+    read_access_map,
+    unreached_management,
+)
+from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.errors import Misconfigured
 from local.emulators.embedded_aws import embedded_aws
 from local.gateway.api_definition import Api, ApiKind
@@ -104,7 +109,7 @@ def _run(run: RunSettings, console: Console) -> int:
             described = _described(stack, loaded)
             file = folder / SESSION_FILE_NAME
             with session_file(file, session, urls, function_environment, described):
-                _say_where(console, stack, served)
+                _say_where(console, loaded, served)
                 succeeded = _tour(console, stack, session, urls, log)
                 if run.once:
                     return 0 if succeeded else 1
@@ -149,13 +154,20 @@ def _own_urls(served: ServedStack) -> list[str]:
     return [url for gateway, url in pairs if gateway.api.logical_id in OWN_APIS]
 
 
-def _say_where(console: Console, stack: Stack, served: ServedStack) -> None:
-    routes = stack.parameters["AccessMapRoutes"]
+def _say_where(console: Console, loaded: LoadedStack, served: ServedStack) -> None:
+    routes = ",".join(_settings_of(loaded).route_sets) or f"the map's only one and {MANAGEMENT}"
     console.print(f"Keyscope runs from template.yaml, with the route sets {routes}:")
     for gateway, url in zip(served.gateways, served.urls, strict=True):
         console.print(f"  {_name_of(gateway)}  {url}")
     for line in _not_invocable(served.gateways):
         console.print(line, style="red", markup=False)
+    if missing := unreached_management(_access_map_of(loaded)):
+        console.print(
+            f"No key reaches {', '.join(missing)}, so nobody can sign in to the console or create"
+            f" apps and their keys. Add {MANAGEMENT} to AccessMapRoutes.",
+            style="yellow",
+            markup=False,
+        )
     console.print()
 
 
@@ -220,9 +232,13 @@ def _lines_of_attached(
 
 
 def _access_map_of(loaded: LoadedStack) -> AccessMap:
-    own = environment_of(loaded.stack, "RestAuthorizerFunction")
-    settings = read_authorizer_settings({**own, **loaded.aws.environment})
+    settings = _settings_of(loaded)
     return read_access_map(settings.access_map, settings.route_sets)
+
+
+def _settings_of(loaded: LoadedStack) -> AuthorizerSettings:
+    own = environment_of(loaded.stack, "RestAuthorizerFunction")
+    return read_authorizer_settings({**own, **loaded.aws.environment})
 
 
 def _curl_lines(session: Session, url: str, route_sets: Collection[str]) -> list[str]:

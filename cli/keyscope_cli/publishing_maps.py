@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH, DEFAULT_ROUTES
+from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH, DEFAULT_ROUTE_SETS
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.maps.map_file import Routes, load_map, management_warning, text_of
 from keyscope_cli.maps.map_layer import publish_layer
@@ -60,6 +60,6 @@ def _routes(target: Target, routes: str | None) -> list[str]:
         for one in target.described_stack().get("Parameters", [])
     }
     # The default means the only set of a map in a layer.
-    wanted = routes or DEFAULT_ROUTES
-    is_set = parameters.get("AccessMapRoutes", DEFAULT_ROUTES) == wanted
+    wanted = routes or DEFAULT_ROUTE_SETS
+    is_set = parameters.get("AccessMapRoutes", DEFAULT_ROUTE_SETS) == wanted
     return [] if is_set else [f"AccessMapRoutes={wanted}"]

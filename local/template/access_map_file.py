@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
-from keyscope.entry.settings import DEFAULT_ROUTES
+from keyscope.entry.settings import DEFAULT_ROUTE_SETS
 from local.template.intrinsics import Json
 from local.template.stack import Stack
 
@@ -24,7 +24,7 @@ def with_access_map(stack: Stack, file: Path) -> Stack:
     """Return the stack with another access map, by absolute path, in each of its readers."""
     path = str(file)
     changes = {_VARIABLE: path}
-    if stack.parameters[_ROUTES_PARAMETER] == DEFAULT_ROUTES:
+    if stack.parameters[_ROUTES_PARAMETER] == DEFAULT_ROUTE_SETS:
         changes[_ROUTES_VARIABLE] = ""
     return replace(
         stack,

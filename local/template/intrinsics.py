@@ -124,16 +124,8 @@ class Resolver:
                 return self._of_resource(str(resource), str(attribute), where)
             case "Fn::Sub":
                 return self._substitute(argument, where)
-            case "Fn::Join":
-                separator, parts = _list(argument, where, 2)
-                texts = (self.text(part, where) for part in _list(parts, where))
-                return str(separator).join(texts)
-            case "Fn::Split":
-                separator, text = _list(argument, where)
-                return self.text(text, where).split(str(separator))
-            case "Fn::Select":
-                index, items = _list(argument, where)
-                return _list(self._resolve(items, where), where)[int(self.text(index, where))]
+            case "Fn::Join" | "Fn::Split" | "Fn::Select":
+                return self._of_list(name, *_list(argument, where, 2), where=where)
             case "Fn::ImportValue":
                 return self._import(self.text(argument, where), where)
             case "Fn::If":
@@ -143,6 +135,14 @@ class Resolver:
             case _:
                 message = f"{where}: the function {name} is not supported here"
                 raise TemplateError(message)
+
+    def _of_list(self, name: str, first: object, second: object, *, where: str) -> object:
+        if name == "Fn::Split":
+            return self.text(second, where).split(str(first))
+        items = _list(self._resolve(second, where), where)
+        if name == "Fn::Select":
+            return items[int(self.text(first, where))]
+        return str(first).join(self.text(item, where) for item in items)
 
     def _import(self, name: str, where: str) -> str:
         for ending, value in self.imports.items():

@@ -3,15 +3,22 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
 from typing import Any, Final, cast
 
 import pytest
+from moto.awslambda.models import LayerVersion
 from moto.server import ThreadedMotoServer
 
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope_cli.authorizer_checks import cache_finding
 from keyscope_cli.findings import CheckVerdict
+from keyscope_cli.maps.map_layer import MAP_IN_FUNCTIONS, layer_of
 from local.emulators.tables import DUMMY_CREDENTIALS, REGION, local_client
 from tests.support import plain_http
 from tests.support.cli import keyscope
@@ -253,6 +260,113 @@ def test_settings_with_which_an_authorizer_does_not_start_are_a_problem(aws: Aws
     client.publish_version(FunctionName="rest")
     client.update_alias(FunctionName="rest", Name="live", FunctionVersion="2")
     assert aws.verdicts()["authorizer: settings"] == "problem"
+
+
+def published(aws: Aws, file: Path, *options: str) -> Ended:
+    arguments = ("access", "publish", str(file), "--stack", STACK, *options)
+    variables = {"AWS_ENDPOINT_URL": aws.url, "AWS_REGION": REGION, **DUMMY_CREDENTIALS}
+    return keyscope(*arguments, **variables)
+
+
+def test_a_map_is_published_once_and_the_deployment_shown(aws: Aws, tmp_path: Path) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
+    done = published(aws, file)
+    assert (done.status, done.err) == (0, "")
+    arn = f"arn:aws:lambda:{REGION}:123456789012:layer:keyscope-access-map:1"
+    deploy = f"sam deploy --stack-name {STACK} --parameter-overrides AccessMapLayerArn={arn}"
+    assert done.out == f"Published: {arn}\nDeploy it: {deploy}\n"
+    assert published(aws, file).out.startswith(f"Already published: {arn}\n")
+    file.write_text('["orders"]\napp = ["GET /orders", "POST /orders"]\n', "utf-8")
+    assert published(aws, file, "--json").json["layerVersionArn"].endswith(":2")
+
+
+def test_a_map_that_lacks_keyscopes_own_routes_is_published_with_a_warning(
+    aws: Aws, tmp_path: Path
+) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
+    done = published(aws, file, "--routes", "orders")
+    assert done.out.endswith(" AccessMapRoutes=orders\n")
+    assert "nobody can sign in to the console" in done.err
+
+
+def test_a_map_that_an_authorizer_refuses_is_not_published(aws: Aws, tmp_path: Path) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text('["orders"]\napp = ["GET /*/orders"]\n', "utf-8")
+    assert published(aws, file).status == 1
+    assert aws.client("lambda").list_layers()["Layers"] == []
+
+
+def load_layer(aws: Aws, function: str, content: bytes) -> str:
+    """Publish a layer, and a version of a function that loads it."""
+    client = aws.client("lambda")
+    layer = client.publish_layer_version(LayerName="map", Content={"ZipFile": content})
+    variables = {"KEYSCOPE_KEYS_TABLE": "keys", "KEYSCOPE_KMS_KEY_ARN": "key"}
+    variables["KEYSCOPE_ACCESS_MAP"] = MAP_IN_FUNCTIONS
+    client.update_function_configuration(
+        FunctionName=function,
+        Layers=[layer["LayerVersionArn"]],
+        Environment={"Variables": variables},
+    )
+    version = client.publish_version(FunctionName=function)["Version"]
+    client.update_alias(FunctionName=function, Name="live", FunctionVersion=version)
+    return str(layer["LayerVersionArn"])
+
+
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let layers of moto be downloaded, which it does not offer itself."""
+    told = LayerVersion.get_layer_version
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = b64decode(self.path.removeprefix("/"), b"-_")
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content)
+
+        log_message: Callable[..., None] = staticmethod(lambda *_: None)
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+
+        def with_location(version: Any) -> dict[str, Any]:  # noqa: ANN401 - moto has no types
+            found: dict[str, Any] = told(version)
+            name = b64encode(version.code_bytes, b"-_").decode()
+            content = {
+                **found["Content"],
+                "Location": f"http://127.0.0.1:{server.server_port}/{name}",
+                "CodeSha256": b64encode(sha256(version.code_bytes).digest()).decode(),
+            }
+            return {**found, "Content": content}
+
+        monkeypatch.setattr(LayerVersion, "get_layer_version", with_location)
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("downloads")
+def test_the_map_in_a_layer_is_judged_like_any_other(aws: Aws) -> None:
+    content = layer_of('["orders"]\napp = ["GET /orders"]\n')
+    rest = load_layer(aws, "rest", content)
+    load_layer(aws, "http", content)
+    found = {one["check"]: one for one in aws.doctor().json["findings"]}
+    assert found["authorizer: settings"]["verdict"] == "ok"
+    # Each function here loads a version of its own, and no two functions may.
+    assert found["access map layer"]["verdict"] == "problem"
+    assert rest in found["access map layer"]["found"]
+
+
+@pytest.mark.usefixtures("downloads")
+def test_a_layer_that_holds_more_than_the_map_is_a_problem(aws: Aws) -> None:
+    content = io.BytesIO(layer_of('["orders"]\napp = ["GET /orders"]\n'))
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr("python/sitecustomize.py", "print()")
+    load_layer(aws, "rest", content.getvalue())
+    found = {one["check"]: one for one in aws.doctor().json["findings"]}
+    assert found["authorizer"]["verdict"] == "problem"
+    assert "python/sitecustomize.py" in found["authorizer"]["found"]
 
 
 def test_a_stack_that_is_not_there_is_told(moto_url: str) -> None:

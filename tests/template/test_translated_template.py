@@ -15,6 +15,7 @@ from keyscope.aws.dynamodb.key_items import LIMIT_ATTRIBUTES
 from keyscope.aws.event_bus import EVENT_SOURCE
 from keyscope.aws.stage_caches import HTTP_API_STAGE
 from keyscope.entry.settings import (
+    DEFAULT_ROUTE_SETS,
     read_authorizer_settings,
     read_cache_flush_settings,
     read_expiry_sweep_settings,
@@ -305,7 +306,7 @@ def test_the_sets_of_a_map_in_a_layer_can_be_named() -> None:
 def test_without_a_layer_of_its_own_a_map_is_one_of_the_package(stack: Stack) -> None:
     environment = environment_of(stack, "RestAuthorizerFunction")
     assert environment["KEYSCOPE_ACCESS_MAP"] == "scopes.toml"
-    assert environment["KEYSCOPE_ROUTES"] == DEFAULT_ROUTES
+    assert environment["KEYSCOPE_ROUTES"] == DEFAULT_ROUTE_SETS
 
 
 def test_every_documented_path_is_of_the_management_api(

@@ -6,6 +6,7 @@ decrypt secrets. So a layer with anything but the map is refused.
 
 import stat
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -61,8 +62,7 @@ def publish_layer(aws: Aws, name: str, text: str) -> PublishedLayer:
         newest = client.list_layer_versions(LayerName=name, MaxItems=1)["LayerVersions"]
         if newest:
             arn: str = newest[0]["LayerVersionArn"]
-            found = client.get_layer_version_by_arn(Arn=arn)
-            if found["Content"]["CodeSha256"] == _digest(content):
+            if _content(client, arn)["CodeSha256"] == _digest(content):
                 return PublishedLayer(arn, is_new=False)
         made = client.publish_layer_version(
             LayerName=name,
@@ -82,7 +82,7 @@ def read_layer(client: Any, arn: str) -> str:  # noqa: ANN401 - botocore ships n
     """
     with told_failures():
         try:
-            content = client.get_layer_version_by_arn(Arn=arn)["Content"]
+            content = _content(client, arn)
         except ClientError as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
@@ -91,6 +91,15 @@ def read_layer(client: Any, arn: str) -> str:  # noqa: ANN401 - botocore ships n
     if _digest(archive) != content["CodeSha256"]:
         raise Failure(ExitStatus.UNAVAILABLE, f"{arn}: the download is not the layer's content.")
     return text_in(archive, arn)
+
+
+def _content(client: Any, arn: str) -> Mapping[str, str]:  # noqa: ANN401 - see above
+    """Return where the content of a version of a layer is, and its SHA-256."""
+    layer, _, version = arn.rpartition(":")
+    found: Mapping[str, str] = client.get_layer_version(
+        LayerName=layer, VersionNumber=int(version)
+    )["Content"]
+    return found
 
 
 def text_in(content: bytes, arn: str) -> str:
