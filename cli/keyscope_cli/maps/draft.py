@@ -140,7 +140,7 @@ class _Drafting:
         """Return the rules that cannot stay beside the others, each with the reason."""
         source, rule_of_line = _source(rules)
         try:
-            access_map = read_access_map(source, [])
+            access_map = read_access_map(source, ["draft"])
         except RefusedRule as error:
             return {rule_of_line[error.number]: error.reason}
         decisions = Decisions(_unlimited(access_map))

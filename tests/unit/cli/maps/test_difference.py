@@ -33,7 +33,7 @@ Rows = list[tuple[str, str, str, str]]
 
 
 def loaded(text: str) -> LoadedMap:
-    access_map = read_access_map(text, [])
+    access_map = read_access_map(text, ["api"])
     return LoadedMap(access_map, prepare_policies(access_map, 30))
 
 

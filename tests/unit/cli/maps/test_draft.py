@@ -228,7 +228,7 @@ def test_a_placeholder_that_is_no_id_of_keyscopes_is_refused(
 def decided(draft: Draft) -> Decisions | None:
     """Return what a draft decides without what it leaves undecided; nothing if it has no rule."""
     text = map_text(draft._replace(refused={}, unassigned={}), ApiDescription("An API", ()), "api")
-    access_map = read_access_map(text, [])
+    access_map = read_access_map(text, ["api"])
     return Decisions(prepare_policies(access_map, 30)) if draft.kept else None
 
 
