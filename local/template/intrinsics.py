@@ -141,7 +141,11 @@ class Resolver:
             return self.text(second, where).split(str(first))
         items = _list(self._resolve(second, where), where)
         if name == "Fn::Select":
-            return items[int(self.text(first, where))]
+            index = self.text(first, where)
+            if not index.isdecimal() or int(index) >= len(items):
+                message = f"{where}: Fn::Select finds no item {index!r}"
+                raise TemplateError(message)
+            return items[int(index)]
         return str(first).join(self.text(item, where) for item in items)
 
     def _import(self, name: str, where: str) -> str:

@@ -42,7 +42,7 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(argument: str)
         (("app", "list", "--local", "--stack", "x"), 2, "give one"),
         (("app", "list", "--url", "http://example.com", "--key-id"), 2, "--key-id"),
         (("app", "list", "--url", "https://x.example", "--stack", "x"), 2, "give one"),
-        (("explain", "GET", "/", "--event", "events/http_basic_app.json"), 2, "Leave out"),
+        (("explain", "GET", "/", "--event", "events/http_basic_app.json"), 2, "cannot be combined"),
         (("explain", "--event", "events/http_basic_app.json"), 2, "give --local"),
         (("token", "app"), 2, "No key to sign with"),
         (("nonsense",), 2, "No such command"),

@@ -102,7 +102,10 @@ def test_a_template_that_is_no_text_is_refused(tmp_path: Path) -> None:
         ("!GetAtt Backend", "a list of 2 was expected"),
         ("!Join [a]", "a list of 2 was expected"),
         ("!Sub [a]", "a list of 2 was expected"),
-        ("!Select [0, [a]]", "the function Fn::Select is not supported here"),
+        ("!Select [1, [a]]", "Fn::Select finds no item '1'"),
+        ("!Select [x, [a]]", "Fn::Select finds no item 'x'"),
+        ("!Split [a]", "a list of 2 was expected"),
+        ("!Base64 a", "the function Fn::Base64 is not supported here"),
         ("!Ref 7", "there is no parameter or resource '7'"),
     ],
 )
