@@ -29,8 +29,9 @@ class Api:
     account: Callable[[], SeededStore]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api() -> Iterator[Api]:
+    """Serve the stack to the files of this folder only: it changes the process's environment."""
     stack = stack_of()
     with embedded_aws(stack) as aws, loaded_stack(stack, aws) as loaded:
         operations = local_provisioning(provisioning_environment(stack, aws))
@@ -78,7 +79,7 @@ def report_of(
     )
 
 
-@pytest.fixture(scope="session", params=client_programs.ALL, ids=lambda program: program.name)
+@pytest.fixture(scope="package", params=client_programs.ALL, ids=lambda program: program.name)
 def report(request: pytest.FixtureRequest, api: Api) -> Report:
     """What came of each program, which runs once."""
     return report_of(request.param, api, lambda _: [])
