@@ -198,7 +198,7 @@ def key_ids_and_secrets() -> Iterator[Case]:
     yield sent(wrong, "uppercase", basic(KEY.key_id.upper(), secret))
     yield sent(wrong, "id of an app or an account", basic(APP, secret))
     yield sent(wrong, "cut or too long", basic(KEY.key_id[:-1], secret))
-    yield sent(wrong, "is no key id", basic("admin", "secret"))
+    yield sent(wrong, "is not a key id", basic("admin", "secret"))
     cut = Reason.MALFORMED_SECRET
     yield sent(cut, "is empty", basic(KEY.key_id, ""))
     yield sent(cut, "`echo` adds", basic(KEY.key_id, secret + "\n"))
@@ -249,9 +249,11 @@ def tokens() -> Iterator[Case]:
     yield sent(bad, "is encrypted", "Bearer a.b.c.d.e")
     yield sent(bad, "three segments", f"Bearer {head}.{claims}")
     yield sent(bad, "without padding", f"Bearer {head}=.{claims}.{signature}")
-    yield sent(bad, "another algorithm", f"Bearer {compact(header(alg='RS256'), {}, 'A' * 342)}")
-    yield sent(bad, "header is no JSON object", f"Bearer {compact('x', {})}")
-    yield sent(bad, "claims are no JSON object", f"Bearer {compact(header(), '[]')}")
+    yield sent(
+        bad, "an algorithm other than", f"Bearer {compact(header(alg='RS256'), {}, 'A' * 342)}"
+    )
+    yield sent(bad, "header is not a JSON object", f"Bearer {compact('x', {})}")
+    yield sent(bad, "claims are not a JSON object", f"Bearer {compact(header(), '[]')}")
     yield sent(bad, "cut or changed", f"Bearer {good[:-1]}")
     repeated = '{"scope": "app", "scope": "app"}'
     twice = Reason.DUPLICATE_TOKEN_MEMBER
@@ -279,7 +281,7 @@ def tokens() -> Iterator[Case]:
     yield with_header(wrong, "has no `kid`", kid=...)
     yield with_header(wrong, "`kid` is not a string", kid=5)
     yield with_header(wrong, "Rotate the key", kid=KEY.secret)
-    yield with_header(wrong, "`kid` is no key id", kid=APP)
+    yield with_header(wrong, "`kid` is not a key id", kid=APP)
 
 
 def claims() -> Iterator[Case]:
@@ -294,7 +296,7 @@ def claims() -> Iterator[Case]:
         for words, value in {
             "is null": None,
             "is a string": "1800000000",
-            "is no number": True,
+            "is not a number": True,
             "is a fraction": NOW + 0.5,
             "is in milliseconds": NOW * 1_000,
             "is negative": -1,
@@ -304,7 +306,7 @@ def claims() -> Iterator[Case]:
     yield with_claims(bad, "`permissions` must be a list", scope="app", permissions=None)
     yield with_claims(bad, "`permissions` is empty", scope="app", permissions=[])
     yield with_claims(bad, "more than 16", scope="app", permissions=["read"] * 17)
-    yield with_claims(bad, "no permission's name", scope="app", permissions=["a b"])
+    yield with_claims(bad, "not a permission's name", scope="app", permissions=["a b"])
     yield with_claims(Reason.MISSING_SCOPE, "Name the claim `scope`", scp="app")
     yield with_claims(Reason.MISSING_SCOPE, "no claim `scope`", sub="x")
     unknown = Reason.UNKNOWN_SCOPE
@@ -366,7 +368,7 @@ def keys() -> Iterator[Case]:
     refused = Reason.SOURCE_ADDRESS_NOT_ALLOWED
     yield sent(refused, "`allowedCidrs` do not contain", bound.basic(), bound)
     other = make_key(allowed_cidrs=("2001:db8::/32",))
-    yield sent(refused, "another version of IP", other.basic(), other)
+    yield sent(refused, "the other", other.basic(), other)
     late = Reason.EXPIRED_TOKEN
     yield sent(late, "is a duration", KEY.bearer(scope="app", exp=3_600))
     yield sent(late, "`LeewaySeconds`", KEY.bearer(scope="app", exp=NOW - 5))
@@ -452,7 +454,7 @@ def denials() -> Iterator[Case]:
     yield asked("two slashes", own, f"/{USERS}")
     yield asked("need none", own, USERS.replace("users", "use%72s"))
     user = KEY.bearer(scope="appUser", userId="u-1")
-    yield asked("another user", user, f"{USERS}/u-2")
+    yield asked("a user other than", user, f"{USERS}/u-2")
     yield asked("another app", own, f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", ACCOUNT_KEY.basic(), f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", SERVICE_KEY.basic(), f"/v2/apps/{APP}/users")

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar, cast
 
@@ -13,7 +14,7 @@ from aws_lambda_powertools import Logger
 
 from keyscope.access.access_map import read_access_map
 from keyscope.access.method_arn import ApiStage
-from keyscope.access.policy import policy_document, prepare_policies
+from keyscope.access.policy import Policies, policy_document, prepare_policies
 from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.authorize.credential import parse_credential
 from keyscope.entry.management import ManagementHandler, handler_of, report
@@ -102,9 +103,14 @@ def line_of(row_name: str) -> str:
     return line
 
 
+@cache
+def policies_of_v2() -> Policies:
+    return prepare_policies(read_access_map(MAP, ["v2"]), 10)
+
+
 def verdict(principal: Principal, method: str, path: str) -> Verdict:
     """Return what the principal's policy decides on a REST API that serves v2."""
-    policies = prepare_policies(read_access_map(MAP, ["v2"]), 10)
+    policies = policies_of_v2()
     stage = ApiStage("arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod")
     document = policy_document(principal, stage, policies, NOW)
     arn = stage.resource(f"{method}{path}")
@@ -406,6 +412,7 @@ def test_a_token_is_read_strictly() -> None:
     ]
 
 
+@cache
 def gateway_responses() -> Mapping[str, Any]:
     template = cast("Any", parse_yaml(TEMPLATE.read_text("utf-8")))
     found: Mapping[str, Any] = template["Resources"]["RestApi"]["Properties"]["GatewayResponses"]

@@ -131,7 +131,7 @@ NOT_ALLOWED: Final[Remedies] = (
     ),
     Remedy(
         _would_pass(_with_own_user),
-        "The path names another user than the token. Use the token's own user in the path, or a"
+        "The path names a user other than the token's. Use the token's own user in the path, or a"
         " token of that user.",
     ),
     *only_if(

@@ -209,7 +209,7 @@ MALFORMED_BASIC: Final[Remedies] = (
     ),
     Remedy(
         lambda known: len(known.sent.rest) % 4 != 0,
-        "The base64 is cut, or it is no base64. Its length must be a multiple of 4.",
+        "The base64 is cut, or it is not base64. Its length must be a multiple of 4.",
     ),
     Remedy(
         lambda known: not is_base64(known.sent.rest),
@@ -279,7 +279,7 @@ KEY_ID_IN_BASIC: Final[Remedies] = (
         lambda known: _key_id(known).startswith(_PREFIXES) and len(_key_id(known)) != KEY_ID_LENGTH,
         f"The key id is cut or too long. A key id is {KEY_ID_FORM}.",
     ),
-    otherwise(f"The text before the colon is no key id. A key id is {KEY_ID_FORM}."),
+    otherwise(f"The text before the colon is not a key id. A key id is {KEY_ID_FORM}."),
 )
 
 MALFORMED_SECRET: Final[Remedies] = (
@@ -307,7 +307,7 @@ MALFORMED_SECRET: Final[Remedies] = (
     ),
     Remedy(
         lambda known: not secret_sent(known).startswith(SECRET_PREFIX),
-        f"It is no secret of Keyscope's: those begin with `{SECRET_PREFIX}`. {COPY_AGAIN}",
+        f"It is not a Keyscope secret: those begin with `{SECRET_PREFIX}`. {COPY_AGAIN}",
     ),
     Remedy(
         lambda known: len(secret_sent(known)) < SECRET_LENGTH,

@@ -106,8 +106,8 @@ SOURCE_ADDRESS_UNKNOWN: Final[Remedies] = (
 SOURCE_ADDRESS_NOT_ALLOWED: Final[Remedies] = (
     Remedy(
         _no_cidr_has_the_addresss_version,
-        "The caller uses another version of IP than all of the key's `allowedCidrs`. Add its IPv4"
-        " or IPv6 network.",
+        "The caller's address is IPv4 and all of the key's `allowedCidrs` are IPv6, or the other"
+        " way around. Add the caller's network.",
     ),
     otherwise(
         "The key's `allowedCidrs` do not contain the address. Add the caller's network if you trust"

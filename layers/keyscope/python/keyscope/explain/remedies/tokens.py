@@ -102,8 +102,8 @@ MALFORMED_TOKEN: Final[Remedies] = (
     ),
     Remedy(
         lambda known: _segments(known) == 1,
-        "The value has no dots, so it is no JWT. Send a Keyscope secret or a token signed with one;"
-        " tokens of other providers do not work.",
+        "The value has no dots, so it is not a JWT. Send a Keyscope secret or a token signed with"
+        " one; tokens of other providers do not work.",
     ),
     Remedy(
         lambda known: _segments(known) == _ENCRYPTED_SEGMENTS,
@@ -120,16 +120,16 @@ MALFORMED_TOKEN: Final[Remedies] = (
     ),
     Remedy(
         lambda known: _algorithm(known) not in {None, ALGORITHM},
-        f"The token is signed with another algorithm than {ALGORITHM}. Sign with {ALGORITHM} and"
+        f"The token is signed with an algorithm other than {ALGORITHM}. Sign with {ALGORITHM} and"
         " the key's secret.",
     ),
     Remedy(
         lambda known: not known.sent.header,
-        f"The token's header is no JSON object. {_LIBRARY}",
+        f"The token's header is not a JSON object. {_LIBRARY}",
     ),
     Remedy(
         lambda known: not known.sent.claims,
-        f"The token's claims are no JSON object, or they are empty. {_LIBRARY}",
+        f"The token's claims are not a JSON object, or they are empty. {_LIBRARY}",
     ),
     otherwise(f"A segment of the token is cut or changed. Send the token whole. {_LIBRARY}"),
 )
@@ -165,8 +165,8 @@ UNSUPPORTED_TOKEN_TYPE: Final[Remedies] = (
         "The token's `typ` is not a string. Leave it out, or set it to `JWT`.",
     ),
     otherwise(
-        "The token's `typ` is another than `JWT`, such as `at+jwt` of an OAuth server. Leave it"
-        " out, or set it to `JWT`."
+        "The token's `typ` is not `JWT`; tokens of OAuth servers have `at+jwt`, for example. Leave"
+        " it out, or set it to `JWT`."
     ),
 )
 
@@ -217,7 +217,7 @@ KEY_ID_IN_TOKEN: Final[Remedies] = (
         "The token's `kid` contains the secret, and anyone can read a token. Rotate the key, and"
         " set `kid` to the key id.",
     ),
-    otherwise(f"The token's `kid` is no key id. A key id is {KEY_ID_FORM}."),
+    otherwise(f"The token's `kid` is not a key id. A key id is {KEY_ID_FORM}."),
 )
 
 
@@ -235,7 +235,7 @@ def _of_time(name: str) -> Iterator[Remedy]:
 
     yield about(lambda value: value is None, f"The claim `{name}` is null.")
     yield about(lambda value: isinstance(value, str), f"The claim `{name}` is a string.")
-    yield about(lambda value: not is_number(value), f"The claim `{name}` is no number.")
+    yield about(lambda value: not is_number(value), f"The claim `{name}` is not a number.")
     yield about(
         lambda value: isinstance(value, float),
         f"The claim `{name}` is a fraction: round it down.",
@@ -298,7 +298,7 @@ MALFORMED_CLAIM: Final[Remedies] = (
         lambda known: _number_of_permissions(known) > MAX_PERMISSIONS,
         f"The claim `permissions` has more than {MAX_PERMISSIONS} names. Claim fewer.",
     ),
-    otherwise("The claim `permissions` contains something that is no permission's name."),
+    otherwise("The claim `permissions` contains something that is not a permission's name."),
 )
 
 
