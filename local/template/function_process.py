@@ -20,9 +20,8 @@ from typing import IO, Final, cast
 from local.template.function_failure import FunctionFailed, FunctionNotLoaded
 from local.template.function_output import FunctionOutput
 
-LOAD_SECONDS: Final = 10
-"""How long a function may take to initialize in Lambda, in seconds (Lambda developer guide,
-"Understanding the Lambda execution environment lifecycle")."""
+LOAD_SECONDS: Final = 60
+"""How long a function may take to load, in seconds: longer than on Lambda, for busy machines."""
 STOP_SECONDS: Final = 5
 """How long a function that is no longer needed may go on, in seconds, before it is killed."""
 _HERE: Final = Path(__file__).parent
@@ -126,6 +125,8 @@ class _Running:
     def __init__(self, command: Sequence[str], code: FunctionCode, output: FunctionOutput) -> None:
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
+        self._answered = select.poll()
+        self._answered.register(self._answers, select.POLLIN)
         self._unread = b""
         self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
             [*command, str(requests), str(answers), code.handler],
@@ -156,7 +157,7 @@ class _Running:
         ends_at = time.monotonic() + seconds
         while b"\n" not in self._unread:
             left = max(0.0, ends_at - time.monotonic())
-            if not select.select([self._answers], [], [], left)[0]:
+            if not self._answered.poll(left * 1_000):
                 message = f"Task timed out after {seconds:.2f} seconds"
                 raise _TooLate(message)
             received = os.read(self._answers, 2**16)

@@ -21,7 +21,7 @@ TEMPLATE: Final = """
 Transform: AWS::Serverless-2016-10-31
 Globals: {Function: {Runtime: python3.13, Handler: app.handler, Timeout: 30}}
 Resources:
-  Slow: {Type: "AWS::Serverless::Function", Properties: {CodeUri: other, Timeout: 1}}
+  Slow: {Type: "AWS::Serverless::Function", Properties: {CodeUri: other, Timeout: 2}}
   Function:
     Type: AWS::Serverless::Function
     Properties:
@@ -202,7 +202,7 @@ def test_a_function_that_takes_longer_than_its_time_limit_fails_and_is_started_a
 ) -> None:
     assert loaded.ask("sleep", "Slow") == (
         "Sandbox.Timedout",
-        "Task timed out after 1.00 seconds",
+        "Task timed out after 2.00 seconds",
     )
     assert loaded.ask("count", "Slow") == 1
 
