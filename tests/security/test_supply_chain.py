@@ -29,7 +29,7 @@ LAYERS: Final = {
     "PydanticLayer": "layers/pydantic",
 }
 CONTENTS: Final = {
-    "KeyscopeLayer": ({"keyscope"}, 650),
+    "KeyscopeLayer": ({"keyscope"}, 750),
     "BotocoreLayer": (
         {"botocore", "dateutil", "jmespath", "jwt", "six.py", "urllib3"},
         2_600,
@@ -57,6 +57,7 @@ SUPPRESSED: Final = {
     ("local/template/yaml_reader.py", "S506"): 1,
     ("local/emulators/dynamodb_local.py", "S603"): 1,
     ("local/emulators/listening_program.py", "S603"): 1,
+    ("local/template/function_process.py", "S603"): 1,
     ("cli/keyscope_cli/credential_input.py", "S105"): 1,
     ("platform_checks/local_platform.py", "S105"): 1,
 }
