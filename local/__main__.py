@@ -163,8 +163,8 @@ def _say_where(console: Console, loaded: LoadedStack, served: ServedStack) -> No
         console.print(line, style="red", markup=False)
     if missing := unreached_management(_access_map_of(loaded)):
         console.print(
-            f"No key reaches {', '.join(missing)}, so nobody can sign in to the console or create"
-            f" apps and their keys. Add {MANAGEMENT} to AccessMapRoutes.",
+            f"No key reaches {', '.join(missing)}, so neither the console nor `keyscope` can manage"
+            f" apps and keys. Add {MANAGEMENT} to AccessMapRoutes.",
             style="yellow",
             markup=False,
         )

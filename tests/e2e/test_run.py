@@ -246,6 +246,24 @@ def test_the_tour_follows_the_selected_route_sets(routes: str, tmp_path: Path) -
     assert (done.status, done.err) == (0, "")
 
 
+def test_a_map_of_ones_own_needs_no_route_sets_and_keeps_the_management_api(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
+    done = run(tmp_path / "state", ACCESS_MAP=str(file))
+    assert "with the route sets the map's only one and management:" in done.out
+    assert "No key reaches" not in done.out
+
+
+def test_a_run_says_that_no_key_reaches_the_management_api(tmp_path: Path) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
+    done = run(tmp_path / "state", ACCESS_MAP=str(file), PARAMETERS="AccessMapRoutes=orders")
+    assert "No key reaches GET /v2/apps, POST /v2/apps" in done.out
+    assert "Add management to AccessMapRoutes." in " ".join(done.out.split())
+
+
 BACKEND: Final = """
 Transform: AWS::Serverless-2016-10-31
 Resources:

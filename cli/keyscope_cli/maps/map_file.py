@@ -60,13 +60,13 @@ def load_map(
 
 
 def management_warning(access_map: AccessMap) -> str:
-    """Return what nobody can do with a map because it lacks Keyscope's own routes, or nothing."""
+    """Return what does not work because a map lacks Keyscope's own routes, or nothing."""
     missing = unreached_management(access_map)
     if not missing:
         return ""
     return (
-        f"No key reaches {', '.join(missing)}, so nobody can sign in to the console or create apps"
-        f" and their keys. Select the route set {MANAGEMENT!r}, too."
+        f"No key reaches {', '.join(missing)}, so neither the console nor `keyscope` can manage"
+        f" apps and keys. Select the route set {MANAGEMENT!r}, too."
     )
 
 

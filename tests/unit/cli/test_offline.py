@@ -118,3 +118,13 @@ def test_a_refused_map_is_told_with_the_line_and_the_reason(tmp_path: Path) -> N
 
 def test_a_map_that_is_not_there_is_wrong_usage() -> None:
     assert keyscope("access", "check", "/nowhere.toml").status == 2
+
+
+def test_a_map_with_which_nobody_can_manage_keys_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
+    done = keyscope("access", "check", str(file), "--routes", "orders")
+    assert done.status == 0
+    assert "No key reaches GET /v2/apps, POST /v2/apps" in done.err
+    alone = keyscope("access", "check", str(file), "--json")
+    assert (alone.json["unreachedManagement"], alone.err) == ([], "")

@@ -279,7 +279,7 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
 def unreached_management(access_map: AccessMap) -> list[str]:
     """Return Keyscope's own routes that an account's key does not reach with this map.
 
-    Without them, nobody can sign in to the console, and no key of an app can be created.
+    The console and the command line manage apps and keys with them.
     """
     own = read_access_map("", [MANAGEMENT]).rules[Scope.ACCOUNT]
     selected = access_map.rules[Scope.ACCOUNT]
