@@ -61,16 +61,18 @@ class Console:
         self.page.get_by_role("dialog").get_by_role("button", name="Create app").click()
         self.page.wait_for_selector(f"h1:has-text('{name}')")
 
-    def create_key(self, name: str) -> tuple[str, str]:
+    def create_key(self, name: str, integration_id: str = "") -> tuple[str, str]:
         """Create a key of the app or service account that is shown; return its id and secret."""
-        self.ask_for_key(name)
+        self.ask_for_key(name, integration_id)
         return self.keep_secret()
 
-    def ask_for_key(self, name: str) -> None:
+    def ask_for_key(self, name: str, integration_id: str = "") -> None:
         """Create a key, whose secret is then shown."""
         self.page.get_by_role("button", name="Create key").click()
         dialog = self.page.get_by_role("dialog")
         dialog.get_by_label("Name").fill(name)
+        if integration_id:
+            dialog.get_by_label("Integration").fill(integration_id)
         dialog.get_by_role("button", name="Create key").click()
         dialog.get_by_role("button", name="I have kept the secret").wait_for()
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from local.tour.seed import INTEGRATION_ID
 from tests.browser.conftest import Console, status_of
 from tests.support.patience import PATIENCE_SECONDS
 
@@ -95,6 +96,16 @@ def test_a_key_is_limited_to_networks_and_time(signed_in: Console) -> None:
     expect(signed_in.page.locator(".facts")).to_contain_text("read, users:write")
     expect(signed_in.page.locator(".facts")).to_contain_text("2035")
     wait_until(lambda: status_of(signed_in, *key) == 401)
+
+
+def test_a_key_is_bound_to_an_integration(signed_in: Console) -> None:
+    signed_in.create_app("Integrated")
+    key_id, secret = signed_in.create_key("CRM", INTEGRATION_ID)
+    assert key_id.startswith("int_")
+    expect(signed_in.page.locator(".facts")).to_contain_text(INTEGRATION_ID)
+    app_id = signed_in.page.url.rpartition("/")[2]
+    users = f"{signed_in.account.url}/v2/apps/{app_id}/users"
+    wait_until(lambda: httpx.get(users, auth=(key_id, secret)).status_code == 200)
 
 
 def test_what_is_wrong_with_a_limit_is_told_where_it_was_typed(signed_in: Console) -> None:

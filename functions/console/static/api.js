@@ -78,7 +78,9 @@ function operations(ask, askForSecret) {
     renameServiceAccount: async (id, name) =>
       named((await ask("PUT", `v1.1/serviceaccounts/${id}`, { name })).serviceAccount),
     deleteServiceAccount: (id) => ask("DELETE", `v1.1/serviceaccounts/${id}`),
-    keysOfApp: (id) => keys(ask, askForSecret, `v2/apps/${id}/keys`, "displayName"),
+    keysOfApp: (id) => ({
+      ...keys(ask, askForSecret, `v2/apps/${id}/keys`, "displayName"), haveIntegrations: true,
+    }),
     keysOfServiceAccount: (id) =>
       keys(ask, askForSecret, `v1.1/serviceaccounts/${id}/keys`, "name"),
     explain: (question) => ask("POST", "v2/explain", question),

@@ -125,7 +125,9 @@ export async function showApp(api, id) {
     show("App", heading("App"), alertBox(sentencesOf(error)), backLink());
     return;
   }
-  const example = (key) => `curl -u ${key.id}:${key.secret} ${API_URL}/v2/apps/${id}`;
+  // A key of an integration does not reach the app itself.
+  const example = (key) =>
+    `curl -u ${key.id}:${key.secret} ${API_URL}/v2/apps/${id}${key.integrationId ? "/users" : ""}`;
   show(app.displayName, backLink(), heading(app.displayName), tabs([
     ["Settings", () => [keysSection(api.keysOfApp(id), example), nameSection(), endSection()]],
     ["Details", () => [details()]],

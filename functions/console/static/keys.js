@@ -45,9 +45,9 @@ export function keysSection(keys, example) {
     const key = await ask({
       title: "Create a key",
       label: "Create key",
-      act: (values) => keys.create(present(limitsOf(values))),
+      act: (values) => keys.create(present({ ...limitsOf(values), integrationId: values.integrationId?.trim() || null })),
       ready: (values) => values.displayName.trim() !== "",
-      body: [limitFields({}), knownPermissions(keys)],
+      body: [limitFields({}), knownPermissions(keys), keys.haveIntegrations ? integrationField() : null],
     });
     if (!key) return;
     await showSecret(key, { title: "The key is made", example: example(key) });
@@ -151,6 +151,7 @@ function facts(key, whenOver) {
       ? null : ["Last used", key.lastUsedAt ? moment(key.lastUsedAt) : "Never"],
     ["Expires", key.expiresAt ? moment(key.expiresAt) : "never"],
     ["Works from", key.allowedCidrs ? key.allowedCidrs.join(", ") : "anywhere"],
+    key.integrationId ? ["Integration", key.integrationId] : null,
     ["Permissions", key.permissions ? key.permissions.join(", ") : "everything in its scope"],
     key.disabledAt ? ["Disabled", moment(key.disabledAt)] : null,
     key.rotatedAt ? ["Rotated", moment(key.rotatedAt)] : null,
@@ -178,6 +179,11 @@ function limitFields(key) {
     field("Permissions", "permissions", { value: (key.permissions ?? []).join(" "), spellcheck: "false" },
       "Up to 16 names such as read or users:write, separated by spaces. Empty: everything in its scope."),
   ];
+}
+
+function integrationField() {
+  return field("Integration", "integrationId", { pattern: "[0-9a-f]{24}", maxlength: "24", spellcheck: "false" },
+    "An id of 24 hex characters limits the key to that integration of the app. Blank = the whole app.");
 }
 
 /** Return a list of the permissions that a key can be limited to, which appears once it is loaded. */
