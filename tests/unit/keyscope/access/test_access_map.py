@@ -107,6 +107,8 @@ def test_a_set_that_is_not_selected_grants_nothing() -> None:
         ("appUser", "GET /{userId}/{appId}", "a {userId} could be the apps of /apps"),
         ("appUser", "GET /{userId}/{appId}/*", "it reaches /apps/{appId}/users/{userId} of others"),
         ("appUser", "GET /apps/{appId}/{userId}", "a {userId} could be the things of /apps/"),
+        ("app", "GET /apps/{appId}/i/{integrationId}", "{integrationId} is no placeholder of app"),
+        ("integration", "GET /i/{integrationId}", "the path needs {appId}"),
     ],
 )
 def test_a_rule_that_could_grant_more_than_it_says_is_refused(
@@ -116,6 +118,15 @@ def test_a_rule_that_could_grant_more_than_it_says_is_refused(
     text = refusal_of(source)
     assert text.startswith(f"access map, line {len(source.splitlines())}, {rule!r}: ")
     assert reason in text
+
+
+def test_an_integrations_id_that_could_be_another_apps_is_refused() -> None:
+    # Whoever creates the key chooses the id.
+    rule = "GET /apps/{integrationId}/{appId}"
+    source = f'["main"]\napp = ["GET /apps/{{appId}}/x"]\nintegration = ["{rule}"]'
+    text = refusal_of(source)
+    assert text.startswith(f"access map, line 3, {rule!r}: ")
+    assert "an {integrationId} could be the {appId} of /apps/{appId}/x" in text
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from keyscope.errors import Misconfigured, Reason, Refused
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
-from tests.support.builders import ACCOUNT, APP, NOW, SERVICE_ACCOUNT, limited
+from tests.support.builders import ACCOUNT, APP, INTEGRATION, NOW, SERVICE_ACCOUNT, limited
+from tests.support.tenants import allows
 
 PACKAGED: Final = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
 STAGE: Final = ApiStage("arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/prod")
@@ -96,6 +97,42 @@ def test_a_permission_narrows_each_scope_to_what_both_allow() -> None:
         Scope.ACCOUNT: (Rule(("GET",), users, "/*"),),
     }
     assert permission.websocket_scopes == frozenset()
+
+
+def test_a_rule_that_names_a_scope_is_for_that_scope_alone() -> None:
+    policies = policies_with(
+        '"users" = ["app: GET /apps/{appId}/users/*", "account: GET /robots/{serviceAccountId}"]'
+    )
+    assert allowed(OF_APP, policies, "users") == {f"GET/apps/{APP}/users/*"}
+    assert allowed(APP_USER, policies, "users") == set()
+    assert allowed(OF_ACCOUNT, policies, "users") == {f"GET/robots/{ACCOUNT}????"}
+    assert allowed(OF_SERVICE_ACCOUNT, policies, "users") == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [
+        ("integrations:read", []),
+        ("integrations:write", []),
+        ("webhooks:read", ["GET webhooks", "GET webhooks/w"]),
+        ("webhooks:write", ["POST webhooks", "PATCH webhooks/w", "DELETE webhooks/w"]),
+        ("keys:read", ["GET keys", "GET keys/k"]),
+        ("keys:write", ["POST keys", "POST keys/k", "PATCH keys/k", "DELETE keys/k"]),
+    ],
+)
+def test_of_what_is_below_an_integration_keys_and_webhooks_have_permissions_of_their_own(
+    name: str, below: list[str]
+) -> None:
+    policies = prepare_policies(read_access_map(PACKAGED, ["v2"]), 10)
+    document = policy_document(limited(OF_APP, permissions=(name,)), STAGE, policies, NOW)
+    integration = f"/v2/apps/{APP}/integrations/{INTEGRATION}"
+    reached = [
+        f"{method} {rest}"
+        for rest in ("webhooks", "webhooks/w", "keys", "keys/k")
+        for method in ("GET", "POST", "PATCH", "DELETE")
+        if allows(document, method, f"{integration}/{rest}")
+    ]
+    assert sorted(reached) == sorted(below)
 
 
 def test_a_star_alone_stands_for_all_that_the_set_gives_a_scope() -> None:
@@ -290,6 +327,12 @@ def test_a_limited_key_opens_a_websocket_only_by_a_permission_that_lists_it() ->
         ("PATCH /apps/{appId}/parts/*", "no scope of this set reaches it"),
         ("OPTIONS *", "no scope of this set reaches it"),
         ("GET /apps/{appId}/users/*/", "a star stands only at the very end"),
+        ("app: GET", "a rule is METHODS PATH"),
+        ("app: GET /other/*", "no scope of this set reaches it"),
+        ("appUser: DELETE /apps/{appId}/users/*", "no scope of this set reaches it"),
+        ("robot: GET /apps", "'robot' is no scope; the scopes are appUser, app, "),
+        ("userAccount: GET /apps", "'userAccount' is no scope"),
+        ("app:GET /apps", "is no method"),
     ],
 )
 def test_a_rule_of_a_permission_that_is_wrong_is_refused_with_its_line(

@@ -422,10 +422,8 @@ def _narrowed(
     narrowed = {
         grantee: tuple(
             rule
-            for each in own[grantee]
-            if scope in (None, _SCOPES[grantee])
-            and (rule := each.narrowed_to(permitted))
-            and _is_bound(rule, grantee)
+            for each in (own[grantee] if scope in (None, _SCOPES[grantee]) else ())
+            if (rule := each.narrowed_to(permitted)) and _is_bound(rule, grantee)
         )
         for grantee in _GRANTED
     }
