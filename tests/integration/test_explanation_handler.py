@@ -210,7 +210,7 @@ def test_an_account_lists_the_permissions_of_the_map_with_what_they_reach(
     answer = asking.call("GET", PERMISSIONS)
     assert answer.status == 200, answer.text
     named = {each["name"]: each for each in answer.json["permissions"]}
-    assert list(named) == list(read_access_map(PACKAGED, ["v2"]).permissions)
+    assert list(named) == list(read_access_map(PACKAGED, ["v2", "v1.1-short"]).permissions)
     assert named["apps:write"] == {
         "name": "apps:write",
         "description": "Create, change and delete apps",
@@ -218,6 +218,8 @@ def test_an_account_lists_the_permissions_of_the_map_with_what_they_reach(
             {"scope": "app", "methods": ["PATCH"], "path": "/v2/apps/{appId}"},
             {"scope": "account", "methods": ["POST"], "path": "/v2/apps"},
             {"scope": "account", "methods": ["PATCH", "DELETE"], "path": "/v2/apps/{appId}"},
+            {"scope": "account", "methods": ["POST"], "path": "/v1.1/apps"},
+            {"scope": "account", "methods": ["PUT", "DELETE"], "path": "/v1.1/apps/{appId}"},
         ],
         "websocketScopes": [],
     }

@@ -11,7 +11,7 @@ from keyscope.authorize.answer import answer
 from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.model.ids import OwnerType
-from tests.support.builders import APP, MadeKey, make_key
+from tests.support.builders import APP, MadeKey, make_integration_key, make_key
 from tests.support.local_gateway import NOW, Served, served, small_stack
 from tests.support.path_readers import readings
 from tests.support.profile import EXAMPLES
@@ -39,7 +39,7 @@ OWNERS: Final = {
 }
 KEYS: Final[dict[str, MadeKey]] = {
     kind: make_key(owner_type, owner_id=owner_id) for kind, (owner_type, owner_id) in OWNERS.items()
-}
+} | {"integration": make_integration_key(app_id=SERVICE_ACCOUNTS_APP)}
 CREDENTIALS: Final = {
     **{kind: key.basic() for kind, key in KEYS.items()},
     "appUser": KEYS["appUser"].bearer(scope="appUser", userId="jane"),
