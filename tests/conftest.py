@@ -12,7 +12,7 @@ from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
 from tests.support.described_aws import DESCRIBED_AWS
-from tests.support.kinds import KINDS, NOT_SLOW, is_slow_file, mark_slow, register
+from tests.support.kinds import KINDS, NOT_SLOW, has_none_of, mark_slow, register
 from tests.support.profile import UNIT_EXAMPLES
 
 ROOT: Final = Path(__file__).parents[1]
@@ -28,8 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    # A file of a slow kind is not even imported; some import what takes seconds to load.
-    return (config.option.markexpr == NOT_SLOW and is_slow_file(collection_path)) or None
+    # A file none of whose tests is selected is not even imported; some take seconds to load.
+    return has_none_of(config.option.markexpr, collection_path) or None
 
 
 # Before pytest selects by marks.

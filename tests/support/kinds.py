@@ -10,6 +10,7 @@ mark `slow`, so `-m slow` and `-m "not slow"` divide the tests in two.
 
 import re
 from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,8 @@ KIND_OF_FIXTURE: Final = {"built": "build", "dynamodb_local": "dynamodb_local"}
 """Fixtures whose every test is of a slow kind."""
 SLOW: Final = "slow"
 NOT_SLOW: Final = "not slow"
+SLOW_BUT_NO_LOAD: Final = "slow and not load"
+LOAD: Final = "load"
 
 
 def register(config: pytest.Config) -> None:
@@ -45,7 +48,11 @@ def register(config: pytest.Config) -> None:
 
 
 def mark_slow(items: Iterable[pytest.Item]) -> None:
-    """Add the marks that follow from a test's fixtures, and `slow` to each test of a slow kind."""
+    """Add the marks that follow from a test's fixtures, and `slow` to each test of a slow kind.
+
+    Raises:
+        pytest.UsageError: a test is slow, but its file's text does not say so.
+    """
     for item in items:
         fixtures: Collection[str] = getattr(item, "fixturenames", ())
         for fixture, kind in KIND_OF_FIXTURE.items():
@@ -53,6 +60,9 @@ def mark_slow(items: Iterable[pytest.Item]) -> None:
                 item.add_marker(kind)
         if kinds_of(item):
             item.add_marker(SLOW)
+            if has_none_of(SLOW_BUT_NO_LOAD, item.path):
+                message = f"`make test-rest` would not find {item.nodeid}: its file names no kind"
+                raise pytest.UsageError(message)
 
 
 def kinds_of(item: pytest.Item) -> list[str]:
@@ -60,9 +70,26 @@ def kinds_of(item: pytest.Item) -> list[str]:
     return [mark.name for mark in item.iter_markers() if mark.name in KINDS]
 
 
-def is_slow_file(path: Path) -> bool:
-    """Tell whether all tests of a file are of one slow kind, by its text."""
-    return path.suffix == ".py" and _SLOW_FILE.search(path.read_text("utf-8")) is not None
+def has_none_of(selected: str, path: Path) -> bool:
+    """Tell by its text that no test of a file is among those that an expression of marks selects.
+
+    The answer is no where that is not certain.
+    """
+    if path.suffix != ".py":
+        return False
+    if selected == NOT_SLOW:
+        return _SLOW_FILE.search(_text_of(path)) is not None
+    if selected == SLOW_BUT_NO_LOAD:
+        # The fixtures of a folder may use costly ones, as those of tests/integration do.
+        texts = [_text_of(each) for each in (path, path.with_name("conftest.py")) if each.is_file()]
+        return not any(map(_PERHAPS_SLOW.search, texts))
+    return selected == LOAD and f"mark.{LOAD}" not in _text_of(path)
+
+
+@cache
+def _text_of(path: Path) -> str:
+    return path.read_text("utf-8")
 
 
 _SLOW_FILE: Final = re.compile(rf"^pytestmark = pytest\.mark\.({'|'.join(KINDS)})$", re.MULTILINE)
+_PERHAPS_SLOW: Final = re.compile(rf"mark\.({'|'.join(KINDS)})\b|\b({'|'.join(KIND_OF_FIXTURE)})\b")
