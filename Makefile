@@ -52,9 +52,12 @@ test-rest: .venv/installed .venv/browser .venv/clients ## Run the tests that `ma
 	pytest $(WORKERS) -m "slow and not load" $(OTHERS) $(MEASURED)
 	pytest -m load $(OTHERS)
 
+# One build is for all tests that examine it; each of their processes would make its own.
 test-all: export COVERAGE := 1
 test-all: export KEYSCOPE_TEST_PROFILE := fast
+test-all: export KEYSCOPE_BUILT := .aws-sam/build
 test-all: .venv/installed ## Run every test, with more examples, and require that the fast ones cover 95 %
+	@$(MAKE) build
 	@$(MAKE) test
 	@$(MAKE) test-rest
 
