@@ -3,13 +3,14 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from tests.support.patience import PATIENCE_SECONDS
@@ -138,23 +139,25 @@ def account() -> Iterator[Account]:
         )
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    opened.set_default_timeout(PATIENCE_SECONDS * 1_000)
-    opened.add_init_script(WATCH)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def console(context: BrowserContext, account: Account) -> Console:
+@contextmanager
+def new_console(browser: Browser, account: Account) -> Iterator[Console]:
+    """Open a page in a context of its own, which shares nothing with any other one."""
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(PATIENCE_SECONDS * 1_000)
+    context.add_init_script(WATCH)
     page = context.new_page()
     console = Console(page, account)
     page.on("request", lambda request: console.requests.append(request))  # noqa: PLW0108 - Playwright
     page.on("pageerror", lambda error: console.complaints.append(str(error)))
     page.on("console", lambda line: console.complaints.append(line.text))
-    return console
+    yield console
+    context.close()
+
+
+@pytest.fixture
+def console(browser: Browser, account: Account) -> Iterator[Console]:
+    with new_console(browser, account) as opened:
+        yield opened
 
 
 def sent_by(request: Request) -> str:

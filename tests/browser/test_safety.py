@@ -2,21 +2,21 @@
 
 import base64
 import re
+from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Error, Route, expect
+from playwright.sync_api import Browser, Error, Route, expect
 
 from functions.console.app import SECURITY_HEADERS
 from keyscope.model.secret import new_secret
-from tests.browser.conftest import Console, sent_by
+from tests.browser.conftest import Account, Console, new_console, sent_by
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def used(console: Console) -> Console:
-    """Return a console in which a key was created and rotated."""
+def use(console: Console) -> Console:
+    """Create a key in a console and rotate it."""
     console.sign_in()
     console.create_app("Safety")
     console.create_key("Server")
@@ -26,10 +26,23 @@ def used(console: Console) -> Console:
     return console
 
 
-def test_no_request_carries_a_secret(used: Console) -> None:
-    key_id, secret = used.account.key_id, used.account.secret
+@pytest.fixture
+def used(console: Console) -> Console:
+    """Return a console in which a key was created and rotated."""
+    return use(console)
+
+
+@pytest.fixture(scope="module")
+def seen(browser: Browser, account: Account) -> Iterator[Console]:
+    """Return such a console for tests that only look at it."""
+    with new_console(browser, account) as console:
+        yield use(console)
+
+
+def test_no_request_carries_a_secret(seen: Console) -> None:
+    key_id, secret = seen.account.key_id, seen.account.secret
     basic = base64.b64encode(f"{key_id}:{secret}".encode()).decode()
-    sent = "".join(sent_by(request) for request in used.requests)
+    sent = "".join(sent_by(request) for request in seen.requests)
     assert "Bearer " in sent
     assert [
         form for form in (secret, basic, base64.b64encode(secret.encode()).decode()) if form in sent
@@ -37,12 +50,12 @@ def test_no_request_carries_a_secret(used: Console) -> None:
     assert re.search(r"ks_\w{78}", sent) is None
 
 
-def test_the_page_calls_nothing_but_its_own_api(used: Console) -> None:
-    assert [r.url for r in used.requests if not r.url.startswith(used.account.url)] == []
+def test_the_page_calls_nothing_but_its_own_api(seen: Console) -> None:
+    assert [r.url for r in seen.requests if not r.url.startswith(seen.account.url)] == []
 
 
-def test_the_browser_keeps_nothing(used: Console) -> None:
-    kept = used.page.evaluate(
+def test_the_browser_keeps_nothing(seen: Console) -> None:
+    kept = seen.page.evaluate(
         "async () => [localStorage.length, sessionStorage.length, document.cookie,"
         " (await indexedDB.databases()).length, (await caches.keys()).length]"
     )
@@ -61,9 +74,9 @@ def test_signing_out_leaves_no_trace_of_the_secret_on_the_page(used: Console) ->
     assert used.page.input_value("#secret") == ""
 
 
-def test_nothing_violates_the_policy_of_the_page(used: Console) -> None:
-    assert used.violations() == []
-    assert used.complaints == []
+def test_nothing_violates_the_policy_of_the_page(seen: Console) -> None:
+    assert seen.violations() == []
+    assert seen.complaints == []
 
 
 def test_the_policy_of_the_page_loads_nothing_from_elsewhere(console: Console) -> None:
