@@ -1,18 +1,17 @@
 """Copies of what a store holds of an account: made whole, they cost a tenth of what it took."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyscope.model.ids import new_account_id, new_key_id, owner_type_of_key
 from tests.support.dynamodb_local import Store
-from tests.support.operations import dynamodb_of, key_item, key_items, owner_items
+from tests.support.operations import all_keys, owner_items, put_items
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Items = Sequence[tuple[str, Mapping[str, Any]]]
 _World = TypeVar("_World", bound="DataclassInstance")
 
 
@@ -22,12 +21,11 @@ def copies_of(world: _World, account_id: str, store: Store) -> Callable[[], _Wor
     Only what has to do with the account is copied, as it is now. The texts of the world, a data
     class, may be or contain ids. Secrets keep their hashes; they are sealed for the first ids.
     """
-    items = _items_of(account_id, store)
-    key_ids = [item["key_id"]["S"] for table, item in items if table == store.keys_table]
+    owners, keys = owner_items(store, account_id), all_keys(store, account_id)
 
     def make() -> _World:
         ids = {account_id: new_account_id()}
-        ids |= {key_id: new_key_id(owner_type_of_key(key_id)) for key_id in key_ids}
+        ids |= {key_id: new_key_id(owner_type_of_key(key_id)) for key_id in keys}
         pattern = re.compile("|".join(ids))
 
         def renamed(value: object) -> Any:  # noqa: ANN401 - what DynamoDB holds
@@ -40,19 +38,8 @@ def copies_of(world: _World, account_id: str, store: Store) -> Callable[[], _Wor
                     return [renamed(member) for member in value]
             return value
 
-        puts = [{"Put": {"TableName": table, "Item": renamed(item)}} for table, item in items]
-        dynamodb_of(store).transact_write_items(TransactItems=puts)
+        put_items(store, renamed(owners), renamed([*keys.values()]))
         members = {field.name: getattr(world, field.name) for field in fields(world)}
         return replace(world, **renamed(members))
 
     return make
-
-
-def _items_of(account_id: str, store: Store) -> Items:
-    directory = owner_items(store, account_id)
-    owner_ids = {item["owner_id"]["S"] for item in directory}
-    keys = [key for owner_id in owner_ids for key in key_items(store, owner_id)]
-    return [
-        *((store.directory_table, item) for item in directory),
-        *((store.keys_table, key_item(store, key["key_id"]["S"])) for key in keys),
-    ]

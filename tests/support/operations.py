@@ -1,6 +1,6 @@
 """The operations over a store of the integration tests, and what the store holds afterwards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, cast
@@ -112,8 +112,26 @@ def remove_attribute(store: Store, key_id: str, name: str) -> None:
 
 
 def _put_key(store: Store, item: Mapping[str, object]) -> None:
-    put = {"TableName": store.keys_table, "Item": item}
-    dynamodb_of(store).transact_write_items(TransactItems=[{"Put": put}])
+    put_items(store, [], [item])
+
+
+def put_items(
+    store: Store, owners: Iterable[Mapping[str, object]], keys: Iterable[Mapping[str, object]]
+) -> None:
+    """Store items of DirectoryTable and of KeysTable as they are."""
+    items = [
+        *((store.directory_table, item) for item in owners),
+        *((store.keys_table, item) for item in keys),
+    ]
+    puts = [{"Put": {"TableName": table, "Item": item}} for table, item in items]
+    dynamodb_of(store).transact_write_items(TransactItems=puts)
+
+
+def all_keys(store: Store, account_id: str) -> dict[str, Mapping[str, Any]]:
+    """Return, by their ids, the items of KeysTable of all owners in an account."""
+    owner_ids = {item["owner_id"]["S"] for item in owner_items(store, account_id)}
+    key_ids = [item["key_id"]["S"] for owner_id in owner_ids for item in key_items(store, owner_id)]
+    return {key_id: key_item(store, key_id) for key_id in key_ids}
 
 
 def usable_keys(store: Store, owner_id: str) -> set[str]:
