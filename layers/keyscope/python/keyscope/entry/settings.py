@@ -15,8 +15,7 @@ DEFAULT_ROUTE_SETS = "v2,v1.1-short"
 """The route sets of the packaged map that serve both generations of Sunshine clients."""
 
 DEFAULT_MAX_STAGE_LENGTH = 10
-"""Characters. At this length, the policies of both Sunshine route sets together fit their
-budget."""
+"""Characters. At this length, the policies of v2 with either set of v1.1 fit their budget."""
 
 PACKAGED_MAP = "scopes.toml"
 """The access map of the package, beside `keyscope.access`."""
