@@ -79,9 +79,12 @@ class Account:
             owner = self.operations.create_service_account(self.account_id, name)
         else:
             owner = self.operations.create_app(self.account_id, "App")
-        created = self.operations.create_key(owner.owner_type, owner.owner_id, KeyRequest())
+        integration_id = secrets.token_hex(12) if "{integrationId}" in path else None
+        request = KeyRequest(integration_id=integration_id)
+        created = self.operations.create_key(owner.owner_type, owner.owner_id, request)
         names = ("appId", "serviceAccountId", "ownerId")
-        return {**dict.fromkeys(names, owner.owner_id), "keyId": created.key.key_id}
+        ids = {**dict.fromkeys(names, owner.owner_id), "keyId": created.key.key_id}
+        return ids if integration_id is None else {**ids, "integrationId": integration_id}
 
     def auth_for(self, path: str) -> tuple[str, str]:
         """Return the account's key, or a fresh one where the key that is sent may end itself."""
