@@ -460,7 +460,7 @@ def denials() -> Iterator[Case]:
     yield asked("service account created", SERVICE_KEY.basic(), f"/v2/apps/{APP}/users")
     yield asked("but with others", own, USERS, method="DELETE")
     yield asked("`AccessMapRoutes`", own, f"/v1.1/apps/{APP}/appusers")
-    yield asked("parameter `AccessMap`", own, "/v2/apps")
+    yield asked("`AccessMapLayerArn` or `AccessMap`", own, "/v2/apps")
     limited_key = replace(KEY, record=limited(KEY.record, permissions=("conversations:read",)))
     yield asked("the key's `permissions` do not", limited_key.basic(), USERS, limited_key)
     claimed = KEY.bearer(scope="app", permissions=["conversations:read"])

@@ -160,8 +160,8 @@ NOT_ALLOWED: Final[Remedies] = (
     ),
     otherwise(
         "The scope does not reach this path. Use a credential whose scope reaches it, or add a rule"
-        " to the access map (parameter `AccessMap`): `keyscope access check` lists what each scope"
-        " reaches."
+        " to the access map (parameter `AccessMapLayerArn` or `AccessMap`): `keyscope access check`"
+        " lists what each scope reaches."
     ),
 )
 
@@ -171,7 +171,8 @@ NOT_PERMITTED: Final[Remedies] = (
             known.decision.principal is not None and not known.decision.principal.limits.permissions
         ),
         "The deployed access map has none of the key's `permissions`. Give the key others, or"
-        " deploy a map that has them (parameters `AccessMap` and `AccessMapRoutes`).",
+        " deploy a map that has them (parameters `AccessMapLayerArn` or `AccessMap`, and"
+        " `AccessMapRoutes`).",
     ),
     Remedy(
         lambda known: "permissions" in known.sent.claims,
@@ -195,7 +196,7 @@ WEBSOCKETS: Final[RemediesByReason] = {
     Reason.WEBSOCKET_NOT_OF_SCOPE: (
         otherwise(
             "The access map's list `websocket` does not have this scope. Connect with another"
-            " scope, or add this one to the list (parameter `AccessMap`)."
+            " scope, or add this one to the list (parameter `AccessMapLayerArn` or `AccessMap`)."
         ),
     ),
     Reason.WEBSOCKET_NOT_OF_PERMISSIONS: (

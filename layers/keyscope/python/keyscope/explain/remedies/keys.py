@@ -205,8 +205,8 @@ KEYS: Final[RemediesByReason] = {
     Reason.UNKNOWN_PERMISSION: (
         otherwise(
             "The token's `permissions` contain a name that the deployed access map does not have."
-            " `keyscope access check` lists its names; the parameters `AccessMap` and"
-            " `AccessMapRoutes` choose the map."
+            " `keyscope access check` lists its names; the parameters"
+            " `AccessMapLayerArn` or `AccessMap`, and `AccessMapRoutes`, choose the map."
         ),
     ),
 }
