@@ -153,5 +153,5 @@ endef
 # there is no npm or no JDK, those tests are skipped and say so.
 .venv/clients: tests/clients/package-lock.json tests/clients/libraries.sha256 .venv/installed
 	@! command -v npm >/dev/null || npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --silent
-	@! command -v javac >/dev/null || python -m tests.clients.java_libraries .venv/java
+	@! command -v javac >/dev/null || python -m local.emulators.maven_central tests/clients/libraries.sha256 .venv/java
 	@touch $@

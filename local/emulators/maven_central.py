@@ -1,10 +1,10 @@
-"""Downloads the Java client and its libraries from Maven Central, without Maven.
+"""Downloads Java libraries from Maven Central, without Maven.
 
-    python -m tests.clients.java_libraries FOLDER
+    python -m local.emulators.maven_central LOCK FOLDER
 
-`libraries.sha256` pins each file by its path in the repository. They are what `mvn
-dependency:copy-dependencies` copies for a pom.xml whose one dependency is
-com.zendesk:sunshine-conversations-client:9.4.6. To update the client, run that and `sha256sum`.
+A lock pins each file by its SHA-256 and its path in the repository. To make one for an artifact,
+run `mvn dependency:copy-dependencies` for a pom.xml whose one dependency is the artifact, then
+`sha256sum`.
 """
 
 import hashlib
@@ -16,7 +16,6 @@ from typing import Final
 
 import httpx
 
-LOCK: Final = Path(__file__).with_name("libraries.sha256")
 MAVEN_CENTRAL: Final = "https://repo1.maven.org/maven2"
 AT_ONCE: Final = 8
 TIMEOUT_SECONDS: Final = 60
@@ -66,9 +65,13 @@ def fill(folder: Path, lock: str, client: httpx.Client) -> None:
             each.result()
 
 
-if __name__ == "__main__":
+def repository() -> httpx.Client:
+    """Return a client of Maven Central."""
     retrying = httpx.HTTPTransport(retries=RETRIES)
-    with httpx.Client(
-        base_url=MAVEN_CENTRAL, timeout=TIMEOUT_SECONDS, transport=retrying
-    ) as connected:
-        fill(Path(sys.argv[1]), LOCK.read_text("utf-8"), connected)
+    return httpx.Client(base_url=MAVEN_CENTRAL, timeout=TIMEOUT_SECONDS, transport=retrying)
+
+
+if __name__ == "__main__":
+    _, lock_file, libraries_folder = sys.argv
+    with repository() as maven_central:
+        fill(Path(libraries_folder), Path(lock_file).read_text("utf-8"), maven_central)

@@ -40,16 +40,15 @@ def tables(store: Store) -> _Tables:
 
 
 @pytest.fixture
-def failing_maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, script in {
-        "mvn": "echo no route to the repository; exit 1",
-        "java": "exit 1",
-    }.items():
-        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
-        (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs))
+def unreachable_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and no Maven Central to fill it from."""
+
+    def refuse(_: httpx.Request) -> httpx.Response:
+        message = "no route to the repository"
+        raise httpx.ConnectError(message)
+
+    client = httpx.Client(base_url="https://example", transport=httpx.MockTransport(refuse))
+    monkeypatch.setattr(module, "repository", lambda: client)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -174,10 +173,10 @@ def test_it_is_gone_when_its_context_ends() -> None:
         httpx.get(endpoint_url)
 
 
-def test_a_failed_download_tells_what_maven_said(failing_maven: Path) -> None:
+def test_a_failed_download_tells_why_and_leaves_nothing(unreachable_repository: Path) -> None:
     with pytest.raises(DownloadFailed, match="no route to the repository"):
         fetch()
-    assert list((failing_maven / "keyscope" / "dynamodb-local").iterdir()) == []
+    assert list((unreachable_repository / "keyscope" / "dynamodb-local").iterdir()) == []
 
 
 def test_without_java_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -186,21 +185,13 @@ def test_without_java_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         check_machine()
 
 
-def test_without_maven_it_is_missing_until_it_was_fetched(failing_maven: Path) -> None:
-    (failing_maven.parent / "bin" / "mvn").unlink()
-    with pytest.raises(DynamoDbLocalMissing, match="Maven"):
-        check_machine()
-    module.libraries_folder().mkdir(parents=True)
-    assert check_machine() == str(failing_maven.parent / "bin" / "java")
-
-
-@pytest.mark.usefixtures("failing_maven")
+@pytest.mark.usefixtures("unreachable_repository")
 def test_a_failed_download_skips_on_a_developers_machine() -> None:
     with ExitStack() as running, pytest.raises(pytest.skip.Exception, match="no route"):
         start_or_skip(running, {})
 
 
-@pytest.mark.usefixtures("failing_maven")
+@pytest.mark.usefixtures("unreachable_repository")
 def test_a_failed_download_fails_in_ci() -> None:
     with ExitStack() as running, pytest.raises(DownloadFailed):
         start_or_skip(running, {"CI": "true"})

@@ -49,8 +49,8 @@ def empty_moto() -> None:
 def start_or_skip(running: ExitStack, environment: Mapping[str, str]) -> str:
     """Start DynamoDB Local and return its endpoint URL, or skip the test with the reason.
 
-    A machine without Java or Maven, or without a network, skips. CI with both must not pass
-    without these tests, so there a failed download is a failure.
+    A machine without Java, or without a network, skips. CI with Java must not pass without these
+    tests, so there a failed download is a failure.
 
     Raises:
         DownloadFailed: in CI.

@@ -1,4 +1,4 @@
-"""What the Java client is run with is what `libraries.sha256` pins."""
+"""Java libraries are what their lock pins."""
 
 import hashlib
 from pathlib import Path
@@ -7,8 +7,10 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.clients.java_libraries import LOCK, WrongHash, fill, locked
+from local.emulators import dynamodb_local
+from local.emulators.maven_central import WrongHash, fill, locked
 
+CLIENT_LOCK: Final = Path(__file__).parents[3] / "clients" / "libraries.sha256"
 PATH: Final = "org/example/a/1.0/a-1.0.jar"
 CONTENT: Final = b"content"
 PINNED: Final = f"{hashlib.sha256(CONTENT).hexdigest()}  {PATH}\n"
@@ -50,10 +52,18 @@ def test_a_library_that_is_no_longer_pinned_is_removed(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["a-1.0.jar"]
 
 
-def test_the_client_is_pinned_with_its_libraries_and_none_twice() -> None:
-    paths = locked(LOCK.read_text("utf-8"))
-    artifacts = [path.rsplit("/", 2)[0] for path in paths]
-    assert "com/zendesk/sunshine-conversations-client/9.4.6" in {
-        path.rpartition("/")[0] for path in paths
-    }
-    assert len(set(artifacts)) == len(artifacts)
+@pytest.mark.parametrize(
+    ("lock", "artifact"),
+    [
+        (CLIENT_LOCK, "com/zendesk/sunshine-conversations-client/9.4.6"),
+        (
+            dynamodb_local.LOCK,
+            f"software/amazon/dynamodb/DynamoDBLocal/{dynamodb_local.VERSION}",
+        ),
+    ],
+)
+def test_an_artifact_is_pinned_with_its_libraries_and_none_twice(lock: Path, artifact: str) -> None:
+    paths = locked(lock.read_text("utf-8"))
+    names = [path.rpartition("/")[2] for path in paths]
+    assert artifact in {path.rpartition("/")[0] for path in paths}
+    assert len(set(names)) == len(names)
