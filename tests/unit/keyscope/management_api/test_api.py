@@ -40,6 +40,7 @@ NAME_TITLE: Final = (
     " characters, line separators and text-direction marks; remove those, or use another name"
 )
 SELF: Final = "/v2/keys/self"
+ORIGIN: Final = "https://app.example.com"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def provisioning() -> Provisioning:
 def handler(provisioning: Provisioning) -> ManagementHandler:
     logger = Logger(service="management", location=None)
     api = management_api(lambda: provisioning, lambda error: report(logger, error))
-    return handler_of(api, logger)
+    return handler_of(api, logger, ORIGIN)
 
 
 @pytest.fixture
@@ -296,6 +297,16 @@ def test_a_previous_secret_ends_its_overlap_alone(caller: Caller) -> None:
     key = current.call("GET", SELF).json["key"]
     assert key["state"] == "active"
     assert "previousSecretEndsAt" not in key
+
+
+def test_a_page_of_the_allowed_origin_can_read_a_refusal_and_nothing_else(caller: Caller) -> None:
+    own = sent_as(caller, CredentialKind.JWT)
+    header = "Access-Control-Allow-Origin"
+    seen = [
+        (each.status, each.headers.get(header))
+        for each in (own.call("GET", SELF), own.call("DELETE", SELF), own.call("POST", V2, {}))
+    ]
+    assert seen == [(200, None), (403, [ORIGIN]), (400, None)]
 
 
 def test_permissions_of_a_token_are_shown_to_it_and_need_not_be_the_keys(caller: Caller) -> None:

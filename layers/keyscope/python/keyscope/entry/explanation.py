@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 from keyscope.access.access_map import AccessMap, read_access_map
 from keyscope.aws.clients import dynamodb_client, kms_client
 from keyscope.entry.explained_authorizer import explaining_authorizer
-from keyscope.entry.management import ManagementHandler, handler_of, report
+from keyscope.entry.management import CORS_ALLOW_ORIGIN, ManagementHandler, handler_of, report
 from keyscope.entry.settings import read_authorizer_settings
 from keyscope.management_api.api import explanation_api
 
@@ -31,4 +31,4 @@ def explanation_handler(environment: Mapping[str, str]) -> ManagementHandler:
         return read_access_map(settings.access_map, settings.route_sets)
 
     api = explanation_api(lambda: authorizer, access_map, lambda error: report(logger, error))
-    return handler_of(api, logger)
+    return handler_of(api, logger, environment.get(CORS_ALLOW_ORIGIN))

@@ -1,7 +1,8 @@
 """From settings to the management function's handler."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
@@ -15,6 +16,9 @@ from keyscope.management_api.error_responses import INTERNAL, ErrorResponse, bod
 from keyscope.management_api.requests import Event, NotTaken, checked, member, path_of
 
 FUNCTION = "management"
+CORS_ALLOW_ORIGIN: Final = "KEYSCOPE_CORS_ALLOW_ORIGIN"
+"""The variable with the origin whose pages may read refusals, or `*`; without it there is none."""
+_REFUSALS: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 ProxyAnswer = dict[str, Any]
 """The output of a Lambda proxy integration (API Gateway developer guide)."""
@@ -32,11 +36,17 @@ def management_handler(environment: Mapping[str, str]) -> ManagementHandler:
     operations = provisioning(settings, FUNCTION)
     logger = Logger(service=FUNCTION, level=settings.log_level, location=None)
     api = management_api(lambda: operations, lambda error: report(logger, error))
-    return handler_of(api, logger)
+    return handler_of(api, logger, environment.get(CORS_ALLOW_ORIGIN))
 
 
-def handler_of(api: APIGatewayRestResolver, logger: Logger) -> ManagementHandler:
-    """Build the handler of an API. It logs one line per request, without bodies."""
+def handler_of(
+    api: APIGatewayRestResolver, logger: Logger, readable_from: str | None = None
+) -> ManagementHandler:
+    """Build the handler of an API. It logs one line per request, without bodies.
+
+    Pages of the origin `readable_from` can read refusals, as they can read API Gateway's, and
+    nothing else: keys that manage others do not belong in a page.
+    """
 
     def handler(event: Event, context: LambdaContext) -> ProxyAnswer:
         logger.append_keys(**_names_of(event), invocation_id=context.aws_request_id)
@@ -49,6 +59,8 @@ def handler_of(api: APIGatewayRestResolver, logger: Logger) -> ManagementHandler
             answer = _error_answer(INTERNAL, str(path_of(event)))
         # Some responses contain a secret.
         answer["multiValueHeaders"]["Cache-Control"] = ["no-store"]
+        if readable_from and answer["statusCode"] in _REFUSALS:
+            answer["multiValueHeaders"]["Access-Control-Allow-Origin"] = [readable_from]
         logger.info("answered", extra={"status": answer["statusCode"]})
         return answer
 
