@@ -179,8 +179,9 @@ def _layers(interpreter: Interpreter, base: Path) -> Mapping[str, Path]:
     shutil.rmtree(base, ignore_errors=True)
     path = os.pathsep.join([str(_BINARIES), str(interpreter.program.parent), os.environ["PATH"]])
     built = {}
-    for reference in cast("list[dict[str, str]]", _properties(FUNCTION)["Layers"]):
-        name = reference["Ref"]
+    # The other one is the layer of an access map of one's own, by default none.
+    layers = cast("list[dict[str, str]]", _properties(FUNCTION)["Layers"])
+    for name in (layer["Ref"] for layer in layers if "Ref" in layer):
         folder = base / name
         folder.mkdir(parents=True)
         _run(

@@ -350,7 +350,7 @@ def test_no_log_line_holds_a_secret(served: Served, toured: Toured) -> None:
     log = (served.folder / "functions.log").read_text()
     keys = [value for value in served.session.values() if "secret" in value]
     assert '"message":"decision"' in log
-    assert len(keys) == 7
+    assert len(keys) == 8
     assert [key["key_id"] for key in keys if key["secret"] in log] == []
     assert served.session["app_user_token"] not in log
     assert SECRET.search(log) is None
