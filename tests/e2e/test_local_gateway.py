@@ -21,7 +21,14 @@ from local.invoke import provisioning_environment
 from local.running_stack import loaded_stack, polled_stack, served_stack, subscribed_stack
 from local.template.stack import Stack, physical_id_of
 from local.tour.event_values import VALUES, basic, bearer, bearer_secret
-from local.tour.seed import USER_ID, IssuedKey, SeededStore, local_provisioning, seed
+from local.tour.seed import (
+    INTEGRATION_ID,
+    USER_ID,
+    IssuedKey,
+    SeededStore,
+    local_provisioning,
+    seed,
+)
 from tests.support import plain_http
 from tests.support.mixed_calls import REFUSED
 from tests.support.patience import PATIENCE_SECONDS
@@ -47,6 +54,8 @@ ALLOWED: Final = (
     ("jwt app", "GET", "/v2/apps/{app}/conversations/c1/messages"),
     ("jwt app_user", "GET", "/v2/apps/{app}/users/{user}"),
     ("jwt app_user", "POST", "/v2/apps/{app}/users/{user}/clients"),
+    ("basic integration", "POST", "/v2/apps/{app}/conversations"),
+    ("jwt integration", "GET", "/v2/apps/{app}/integrations/{integration}/webhooks"),
     ("basic account", "GET", "/v2/apps/{app}/integrations"),
     ("basic account", "DELETE", "/v2/apps/{svcApp}/users/u1"),
     ("jwt account", "POST", "/v2/apps/{app}/switchboards"),
@@ -65,6 +74,7 @@ MANAGED: Final = (
     ("basic app", "GET", "/v2/keys/self", 200),
     ("jwt service_account", "GET", "/v2/keys/self", 200),
     ("jwt app", "DELETE", "/v2/keys/self", 403),
+    ("basic integration", "GET", "/v2/keys/self", 200),
     ("secret app", "GET", "/v2/keys/self", 200),
     ("jwt service_account", "GET", "/v2/permissions", 200),
 )
@@ -82,6 +92,10 @@ OUTSIDE: Final = (
     ("jwt app_user", "GET", "/v2/apps/{app}/conversations/c1"),
     ("jwt app_user", "GET", "/v2/keys/self"),
     ("basic app", "GET", "/v2/permissions"),
+    ("basic integration", "GET", "/v2/apps/{app}/integrations/{integration}"),
+    ("basic integration", "GET", "/v2/apps/{svcApp}/users"),
+    ("jwt integration", "GET", "/v2/apps/{app}/integrations/{integration}/keys"),
+    ("jwt integration", "GET", "/v2/apps/{app}/integrations/{app}/webhooks"),
     ("basic account", "GET", "/v2/apps/{strangersApp}"),
     ("jwt account", "GET", "/v2/apps/{strangersApp}/users"),
     ("basic service_account", "PATCH", "/v2/apps/{app}"),
@@ -162,6 +176,7 @@ class Running:
             "svcApp": self.store.service_account_app_id,
             "strangersApp": self.strangers_app_id,
             "user": USER_ID,
+            "integration": INTEGRATION_ID,
         }
 
 
@@ -258,6 +273,8 @@ def context_of(name: str, store: SeededStore) -> dict[str, str]:
         "secret app": (store.app_key, "app", "app"),
         "jwt app": (store.app_key, "app", "app"),
         "jwt app_user": (store.app_key, "app", "appUser"),
+        "basic integration": (store.integration_key, "app", "integration"),
+        "jwt integration": (store.integration_key, "app", "integration"),
         "basic account": (store.account_key, "account", "account"),
         "jwt account": (store.account_key, "account", "account"),
         "basic service_account": (store.service_account_key, "serviceAccount", "account"),
@@ -266,6 +283,7 @@ def context_of(name: str, store: SeededStore) -> dict[str, str]:
     further = {
         ("app", "app"): {"appId": store.app_id},
         ("app", "appUser"): {"appId": store.app_id, "userId": USER_ID},
+        ("app", "integration"): {"appId": store.app_id, "integrationId": INTEGRATION_ID},
         ("account", "account"): {},
         ("serviceAccount", "account"): {"serviceAccountId": store.service_account_id},
     }[owner, scope]
@@ -279,6 +297,7 @@ def principal_of(name: str, store: SeededStore) -> str:
     return {
         "app": f"app/{store.app_id}",
         "app_user": f"appUser/{store.app_id}/{USER_ID}",
+        "integration": f"integration/{store.app_id}/{INTEGRATION_ID}",
         "account": f"account/{store.account_id}",
         "service_account": f"serviceAccount/{store.service_account_id}",
     }[name.split()[1]]

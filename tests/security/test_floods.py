@@ -450,7 +450,7 @@ def stack() -> Iterator[ServedStack]:
 def foretold(monkeypatch: pytest.MonkeyPatch) -> IssuedKey:
     """A key that a caller knows before it is created."""
     key = IssuedKey.new(OwnerType.ACCOUNT)
-    monkeypatch.setattr("keyscope.lifecycle.operations.new_key_id", lambda _: key.key_id)
+    monkeypatch.setattr("keyscope.lifecycle.operations.new_key_id", lambda *_: key.key_id)
     monkeypatch.setattr("keyscope.lifecycle.operations.new_secret", lambda _: key.secret)
     return key
 

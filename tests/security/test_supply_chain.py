@@ -55,7 +55,6 @@ SUPPRESSED: Final = {
     ("layers/keyscope/python/keyscope/aws/dynamodb/transactions.py", "S311"): 1,
     ("local/gateway/api_definition.py", "S105"): 1,
     ("local/template/yaml_reader.py", "S506"): 1,
-    ("local/emulators/dynamodb_local.py", "S603"): 1,
     ("local/emulators/listening_program.py", "S603"): 1,
     ("local/template/function_process.py", "S603"): 1,
     ("cli/keyscope_cli/credential_input.py", "S105"): 1,

@@ -1,5 +1,6 @@
 """What the Makefile says before it does what takes long."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,11 @@ from local import run_settings
 ROOT: Final = Path(__file__).parents[2]
 INPUTS: Final = ("Makefile", "uv.lock", "pyproject.toml", "uv-requirements.txt")
 
+ENVIRONMENT: Final = {
+    name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+}
+"""The environment of a make that no other make has started."""
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
@@ -25,6 +31,7 @@ def made(checkout: Path, *arguments: str) -> tuple[str, str]:
     done = subprocess.run(  # noqa: S603 - our own targets
         ["make", *arguments],  # noqa: S607
         cwd=checkout,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
