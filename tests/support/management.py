@@ -5,12 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
-from keyscope.entry.management import ManagementHandler
+from aws_lambda_powertools import Logger
+
+from keyscope.entry.management import ManagementHandler, handler_of, report
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.management_api.api import management_api
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 
+ORIGIN: Final = "https://app.example.com"
+"""Whose pages can read refusals."""
 V2: Final = "/v2/apps"
 V1_1: Final = "/v1.1/apps"
 SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
@@ -150,6 +155,13 @@ def as_app(caller: Caller, app_id: str, user_id: str | None = None) -> Caller:
         user_id,
     )
     return replace(caller, principal=principal)
+
+
+def handler_over(provisioning: Provisioning) -> ManagementHandler:
+    """Serve a directory, with refusals that pages of `ORIGIN` can read."""
+    logger = Logger(service="management", location=None)
+    api = management_api(lambda: provisioning, lambda error: report(logger, error))
+    return handler_of(api, logger, ORIGIN)
 
 
 def new_caller(handler: ManagementHandler, provisioning: Provisioning) -> Caller:

@@ -1,27 +1,24 @@
 """The routes of the management API over a directory in memory: what is answered, and to whom."""
 
 import base64
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, cast
 
 import pytest
-from aws_lambda_powertools import Logger
 
-from keyscope.entry.management import ManagementHandler, handler_of, report
+from keyscope.entry.management import ManagementHandler
 from keyscope.lifecycle.management import Management
 from keyscope.lifecycle.operations import Provisioning
-from keyscope.management_api.api import management_api
 from keyscope.management_api.requests import MAX_BODY_BYTES
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import ACCOUNT, OTHER_APP, USER
-from tests.support.directories import Operations
 from tests.support.logs import Lines, lines_logged_by
 from tests.support.management import (
     INTERNAL_ERROR,
+    ORIGIN,
     SERVICE_ACCOUNTS,
     V1_1,
     V2,
@@ -40,24 +37,6 @@ NAME_TITLE: Final = (
     " characters, line separators and text-direction marks; remove those, or use another name"
 )
 SELF: Final = "/v2/keys/self"
-ORIGIN: Final = "https://app.example.com"
-
-
-@pytest.fixture(scope="module")
-def provisioning() -> Provisioning:
-    return Operations(time.time).provisioning()
-
-
-@pytest.fixture(scope="module")
-def handler(provisioning: Provisioning) -> ManagementHandler:
-    logger = Logger(service="management", location=None)
-    api = management_api(lambda: provisioning, lambda error: report(logger, error))
-    return handler_of(api, logger, ORIGIN)
-
-
-@pytest.fixture
-def caller(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
-    return new_caller(handler, provisioning)
 
 
 @pytest.fixture

@@ -10,18 +10,15 @@ from importlib.resources import files
 from typing import Any, Final, TypeVar, cast
 
 import pytest
-from aws_lambda_powertools import Logger
 
 from keyscope.access.access_map import read_access_map
 from keyscope.access.method_arn import ApiStage
 from keyscope.access.policy import Policies, policy_document, prepare_policies
 from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.authorize.credential import parse_credential
-from keyscope.entry.management import ManagementHandler, handler_of, report
 from keyscope.errors import Contended, Reason, Refused
 from keyscope.lifecycle.directory import TooManyKeys
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
-from keyscope.management_api.api import management_api
 from keyscope.management_api.error_responses import RETRY_AFTER_SECONDS, error_response_of
 from keyscope.management_api.requests import MAX_BODY_BYTES
 from keyscope.model.ids import OwnerType
@@ -46,6 +43,7 @@ from tests.support.management import (
     V2,
     Caller,
     app_of,
+    handler_over,
     key_of,
     new_caller,
     service_account_of,
@@ -79,23 +77,6 @@ def row(name: str) -> Callable[[_Test], _Test]:
 def test_each_row_of_the_table_has_one_test_and_each_test_a_row() -> None:
     assert ROWS
     assert sorted(TESTED) == sorted(cell.replace("`", "") for cell in ROWS)
-
-
-@pytest.fixture(scope="module")
-def provisioning() -> Provisioning:
-    return Operations(time.time).provisioning()
-
-
-@pytest.fixture(scope="module")
-def handler(provisioning: Provisioning) -> ManagementHandler:
-    logger = Logger(service="management", location=None)
-    api = management_api(lambda: provisioning, lambda error: report(logger, error))
-    return handler_of(api, logger)
-
-
-@pytest.fixture
-def caller(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
-    return new_caller(handler, provisioning)
 
 
 def line_of(row_name: str) -> str:
@@ -319,9 +300,7 @@ def test_an_integration_is_not_called_me() -> None:
 @row("number of apps")
 def test_one_app_too_many_is_a_conflict() -> None:
     few = replace(Operations(time.time).provisioning(), max_apps_per_creator=1)
-    logger = Logger(service="management", location=None)
-    api = management_api(lambda: few, lambda error: report(logger, error))
-    caller = new_caller(handler_of(api, logger), few)
+    caller = new_caller(handler_over(few), few)
     app_of(caller)
     answer = caller.call("POST", V2, {"displayName": "Shop"})
     assert (answer.status, answer.codes) == (409, ["too_many_apps"])

@@ -1,40 +1,17 @@
 """The keys of an app's integrations over HTTP: who manages them, and what is answered."""
 
-import time
 from dataclasses import replace
 from typing import Any, Final
 
 import pytest
-from aws_lambda_powertools import Logger
 
-from keyscope.entry.management import ManagementHandler, handler_of, report
-from keyscope.lifecycle.operations import Provisioning
-from keyscope.management_api.api import management_api
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import Scope
 from tests.support.builders import INTEGRATION, OTHER_INTEGRATION, limited
-from tests.support.directories import Operations
-from tests.support.management import V1_1, V2, Caller, app_of, as_app, key_of, new_caller
+from tests.support.management import V1_1, V2, Caller, app_of, as_app, key_of
 
 SELF: Final = "/v2/keys/self"
-
-
-@pytest.fixture(scope="module")
-def provisioning() -> Provisioning:
-    return Operations(time.time).provisioning()
-
-
-@pytest.fixture(scope="module")
-def handler(provisioning: Provisioning) -> ManagementHandler:
-    logger = Logger(service="management", location=None)
-    api = management_api(lambda: provisioning, lambda error: report(logger, error))
-    return handler_of(api, logger)
-
-
-@pytest.fixture
-def caller(handler: ManagementHandler, provisioning: Provisioning) -> Caller:
-    return new_caller(handler, provisioning)
 
 
 @pytest.fixture
