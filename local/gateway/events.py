@@ -90,7 +90,7 @@ def proxy_event(
     members = _rest_members if is_rest else _http_members
     event = members(api, request, route)
     if is_rest:
-        # A backend is told null where there are none; an authorizer, an empty object.
+        # Without parameters, a backend gets null and an authorizer gets an empty object.
         event = {**event, **{name: event[name] or None for name in _NULL_IF_EMPTY}}
     text, is_base64 = _body(request.body, api.kind)
     context = event["requestContext"]

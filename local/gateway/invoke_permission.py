@@ -45,7 +45,7 @@ def what_is_missing(stack: Stack, api: str, function_arn: str, role_arn: str | N
         fault = _fault_of(permission, named_qualifier, qualifier, authorizers)
         if fault is None:
             return None
-        # Each template's permissions are the business of whoever writes it.
+        # The other template's author would have to mend its faults.
         if (name in stack.attached) == (api in stack.attached):
             faults.append(f"; {name} {fault}")
     return (

@@ -120,7 +120,7 @@ def _sort_of(method: str) -> str:
 
 
 def contains(answer: object, part: object) -> bool:
-    """Tell whether an answer has every member of a part; it may have more."""
+    """Return whether an answer has every member of a part; it may have more."""
     match part:
         case dict():
             return isinstance(answer, dict) and all(

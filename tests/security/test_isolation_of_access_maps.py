@@ -135,7 +135,7 @@ def owns(one: Tenant, placeholder: str, other: Tenant) -> bool:
 
 
 def reaches_other(access_map: AccessMap, one: Tenant, other: Tenant, path: str) -> bool:
-    """Tell whether a path is, by any rule's placeholders, the other's and not one's own.
+    """Return whether any rule reads ids in the path that are the other's and not one's own.
 
     In a path without an app, a user is one's own if its key has an app: a backend takes it from
     there.

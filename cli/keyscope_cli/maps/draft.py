@@ -129,7 +129,7 @@ class _Drafting:
         kept = {rule: tuple(found) for rule, found in wanted.items()}
         refused: dict[DraftRule, tuple[Operation, ...]] = {}
         reasons: dict[DraftRule, str] = {}
-        # Without a rule, another one may become a reason of its own, so this goes on to the end.
+        # Removing a rule can give another one a new problem, so check again until none has one.
         while problems := self._problems(list(kept)):
             for rule, why in problems.items():
                 refused[rule] = kept.pop(rule)

@@ -616,11 +616,11 @@ def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]
 def _refuse_integrations_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
     """Reject an integration's id that does not name exactly one integration.
 
-    Whoever creates a key for an integration chooses the id, which could be that of another's app.
+    The creator of a key chooses the integration's id, which could be the id of another's app.
     """
     if _INTEGRATION not in rule.segments:
         return
-    if not {_APP}.issubset(rule.segments):
+    if _APP not in rule.segments:
         line.refuse("{integrationId} names an integration within an app, so the path needs {appId}")
     depth = rule.segments.index(_INTEGRATION)
     for other in others:
