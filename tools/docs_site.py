@@ -11,7 +11,7 @@ from mkdocs.structure.pages import Page
 
 ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "Start": ("index.md", "start.md"),
-    "Model": ("model.md", "access-map.md", "test-an-access-map.md"),
+    "Model": ("model.md", "access-map.md", "own-ids.md", "test-an-access-map.md"),
     "Attach": ("attach.md",),
     "Configure": (
         *("configure.md", "provisioning.md", "management-api.md", "endpoints.md"),

@@ -94,10 +94,11 @@ _QUERIES: Final = {
     "ListAppsV11": [*_OFFSET_QUERY, _CREATOR],
     "ListServiceAccounts": _OFFSET_QUERY,
 }
-_TOO_MANY_KEYS: Final = "`too_many_keys`"
-_TOO_MANY_APPS: Final = "`too_many_apps`"
+_SUSPENDED: Final = "`account_suspended`"
+_TOO_MANY_KEYS: Final = f"`too_many_keys`, {_SUSPENDED}"
+_TOO_MANY_APPS: Final = f"`too_many_apps`, {_SUSPENDED}"
 _NAME_TAKEN: Final = "`name_taken`"
-_NOT_ROTATED: Final = "`key_expired`, `overlap_running`, `changed_meanwhile`"
+_NOT_ROTATED: Final = f"`key_expired`, `overlap_running`, `changed_meanwhile`, {_SUSPENDED}"
 _CONFLICTS: Final = {
     "CreateApp": _TOO_MANY_APPS,
     "CreateAppV11": _TOO_MANY_APPS,
@@ -109,7 +110,11 @@ _CONFLICTS: Final = {
     "RotateAppKeyV11": _NOT_ROTATED,
     "RotateIntegrationKey": _NOT_ROTATED,
     "RotateServiceAccountKeyV11": _NOT_ROTATED,
-    "CreateServiceAccount": _NAME_TAKEN,
+    "UpdateAppKey": _SUSPENDED,
+    "UpdateAppKeyV11": _SUSPENDED,
+    "UpdateIntegrationKey": _SUSPENDED,
+    "UpdateServiceAccountKeyV11": _SUSPENDED,
+    "CreateServiceAccount": f"{_NAME_TAKEN}, {_SUSPENDED}",
     "UpdateServiceAccount": _NAME_TAKEN,
     "DeleteServiceAccount": "`owns_apps`",
 }

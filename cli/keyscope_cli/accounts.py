@@ -1,35 +1,24 @@
 """`keyscope account`: accounts and their keys, through the provisioning function."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from keyscope_cli.aws import told_failures
+from keyscope_cli.account_keys import AccountId, key_fields, keys, make
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.keys import (
-    KEY_COLUMNS,
-    AllowedCidrs,
-    ExpiresAt,
-    PermissionNames,
-    key_row,
-    limit_members,
-)
+from keyscope_cli.keys import AllowedCidrs, ExpiresAt, PermissionNames
 from keyscope_cli.options import SecretFile, TargetOptions, with_options
-from keyscope_cli.secret_output import place_of_secret
-from keyscope_cli.target import Target
+from keyscope_cli.provisioning import provision
+
+PAGE_SIZE = 100
+COLUMNS = ("id", "name", "state", "created", "suspended")
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Accounts and their keys. Your AWS credentials invoke the provisioning function.",
 )
-keys = typer.Typer(no_args_is_help=True, help="The keys of an account (act_...).")
 app.add_typer(keys, name="keys")
-
-AccountId = Annotated[str, typer.Argument(help="The account's id, 12 hex characters.")]
-KeyName = Annotated[str | None, typer.Option("--name", help="What the key is called.")]
 
 
 @app.command("create")
@@ -37,6 +26,9 @@ KeyName = Annotated[str | None, typer.Option("--name", help="What the key is cal
 def create(
     options: TargetOptions,
     name: Annotated[str, typer.Argument(help="What the account is called.")],
+    external_id: Annotated[
+        str | None, typer.Option(help="Your own id of the account; it can never be changed.")
+    ] = None,
     key_name: Annotated[str | None, typer.Option(help="What its first key is called.")] = None,
     expires_at: ExpiresAt = None,
     allow: AllowedCidrs = None,
@@ -44,91 +36,120 @@ def create(
     secret_file: SecretFile = None,
 ) -> None:
     """Create an account with its first key."""
-    key = _key_fields(key_name, expires_at, allow, permission)
+    key = key_fields(key_name, expires_at, allow, permission)
     request = {"operation": "createAccount", "displayName": name, **({"key": key} if key else {})}
-    _make(options, request, secret_file)
+    if external_id is not None:
+        request["externalId"] = external_id
+    make(options, request, secret_file)
 
 
-@keys.command("list")
+@app.command("list")
 @with_options(TargetOptions)
-def list_keys(options: TargetOptions, account_id: AccountId) -> None:
-    """List an account's keys, the oldest first, revoked ones for 30 days."""
-    answer = _provision(options.target(), {"operation": "listKeys", "accountId": account_id})
+def list_accounts(
+    options: TargetOptions,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many at most.")] = None,
+) -> None:
+    """List accounts, page by page until there are no more."""
+    target, output = options.target(), options.output
+    found: list[Mapping[str, Any]] = []
+    page: dict[str, object] = {}
+    with output.progress("Listing accounts") as tell:
+        while True:
+            size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(found))
+            answer = provision(target, {"operation": "listAccounts", "limit": size, **page})
+            found += answer["accounts"]
+            tell(f"Listing accounts: {len(found)}")
+            if "next" not in answer or (limit is not None and len(found) >= limit):
+                break
+            page = {"after": answer["next"]}
     if options.as_json:
-        options.output.json(answer)
+        output.json({"accounts": found})
     else:
-        options.output.table(KEY_COLUMNS, [key_row(key) for key in answer["keys"]])
+        output.table(COLUMNS, [_row(account) for account in found])
 
 
-@keys.command("create")
+@app.command("show")
 @with_options(TargetOptions)
-def create_key(
+def show(options: TargetOptions, account_id: AccountId) -> None:
+    """Show an account: whether it is suspended, and how many apps it has and may create."""
+    request = {"operation": "showAccount", "accountId": account_id}
+    _show(options, provision(options.target(), request)["account"])
+
+
+@app.command("suspend")
+@with_options(TargetOptions)
+def suspend(options: TargetOptions, account_id: AccountId) -> None:
+    """Refuse all keys of an account, until it is resumed; goes on if it was interrupted."""
+    _mark(options, "suspendAccount", account_id, "suspending", "Suspending")
+
+
+@app.command("resume")
+@with_options(TargetOptions)
+def resume(options: TargetOptions, account_id: AccountId) -> None:
+    """Accept the keys of a suspended account again, as they were; goes on if it was interrupted."""
+    _mark(options, "resumeAccount", account_id, "resuming", "Resuming")
+
+
+@app.command("limit")
+@with_options(TargetOptions)
+def limit(
     options: TargetOptions,
     account_id: AccountId,
-    name: KeyName = None,
-    expires_at: ExpiresAt = None,
-    allow: AllowedCidrs = None,
-    permission: PermissionNames = None,
-    secret_file: SecretFile = None,
+    max_apps: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many apps it and each of its service accounts may create."),
+    ] = None,
+    default_max_apps: Annotated[
+        bool, typer.Option("--default-max-apps", help="Use the limit of the stack again.")
+    ] = False,
 ) -> None:
-    """Create a key of an account."""
-    members = _key_fields(name, expires_at, allow, permission)
-    request = {"operation": "createKey", "accountId": account_id, **members}
-    _make(options, request, secret_file)
+    """Change how many apps an account may create."""
+    if (max_apps is None) is not default_max_apps:
+        message = "Use one of --max-apps and --default-max-apps."
+        raise Failure(ExitStatus.USAGE, message)
+    request = {"operation": "setAccountLimits", "accountId": account_id, "maxApps": max_apps}
+    _show(options, provision(options.target(), request)["account"])
 
 
-@keys.command("revoke")
+@app.command("delete")
 @with_options(TargetOptions)
-def revoke_key(
-    options: TargetOptions,
-    account_id: AccountId,
-    key: Annotated[str, typer.Argument(help="The key's id.")],
-) -> None:
-    """Revoke a key of an account; it cannot come back."""
-    request = {"operation": "revokeKey", "accountId": account_id, "keyId": key}
-    _provision(options.target(), request)
+def delete(options: TargetOptions, account_id: AccountId) -> None:
+    """Delete an account that has no apps and no service accounts, and revoke its keys."""
+    provision(options.target(), {"operation": "deleteAccount", "accountId": account_id})
     if options.as_json:
         options.output.json({})
     else:
-        options.output.line(f"{key} is revoked.")
+        options.output.line(f"{account_id} is deleted, and its keys are revoked.")
 
 
-def _make(options: TargetOptions, request: dict[str, Any], secret_file: Path | None) -> None:
+def _mark(
+    options: TargetOptions, operation: str, account_id: str, unfinished: str, text: str
+) -> None:
+    """Repeat an operation until it is done; each call does a part of it."""
     target = options.target()
-    with place_of_secret(options.output, secret_file) as place:
-        answer = dict(_provision(target, request))
-        place.show(answer.pop("key"), answer)
+    with options.output.progress(text) as tell:
+        while True:
+            account = provision(target, {"operation": operation, "accountId": account_id})[
+                "account"
+            ]
+            if account["state"] != unfinished:
+                break
+            tell(f"{text}: {account['keysDone']} keys done")
+    _show(options, account)
 
 
-def _key_fields(
-    name: str | None,
-    expires_at: str | None,
-    allowed_cidrs: list[str] | None,
-    permissions: list[str] | None,
-) -> dict[str, object]:
-    limits = limit_members(expires_at, allowed_cidrs, permissions)
-    return limits if name is None else {"displayName": name, **limits}
+def _show(options: TargetOptions, account: Mapping[str, Any]) -> None:
+    if options.as_json:
+        options.output.json({"account": account})
+    else:
+        options.output.facts({name: str(value) for name, value in account.items()})
 
 
-def _provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any]:
-    """Invoke the provisioning function and return its answer.
-
-    Raises:
-        Failure: it cannot be invoked, rejects the request, or fails.
-    """
-    client = target.aws.client("lambda")
-    name = target.provisioning_function()
-    with told_failures("Look at the account's keys before you try again: it may have been done."):
-        response = client.invoke(FunctionName=name, Payload=json.dumps(request).encode())
-        payload = response["Payload"].read()
-    if "FunctionError" in response:
-        message = "The provisioning function failed; nothing or all of it was done."
-        advice = "Look at its log and at the account's keys before you try again."
-        raise Failure(ExitStatus.UNAVAILABLE, message, advice)
-    answer: Mapping[str, Any] = json.loads(payload)
-    if "errors" in answer:
-        titles = "; ".join(
-            f"{one['field']} {one['title']} [{one['code']}]" for one in answer["errors"]
-        )
-        raise Failure(ExitStatus.NOT_DONE, f"Request rejected: {titles}")
-    return answer
+def _row(account: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        account["id"],
+        account["displayName"],
+        account["state"],
+        account["createdAt"],
+        account.get("suspendedAt", ""),
+    )

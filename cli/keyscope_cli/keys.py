@@ -15,6 +15,7 @@ KEY_COLUMNS = (
     *("id", "name", "state", "created", "last used", "expires"),
     *("allowed from", "permissions", "integration"),
 )
+STILL_DISABLED = "The key is disabled. Enable it before you use its new secret."
 OwnerId = Annotated[str, typer.Argument(help="The id of the key's owner.")]
 KeyId = Annotated[str, typer.Argument(help="The key's id.")]
 KeyName = Annotated[str, typer.Argument(help="What the key is called.")]
@@ -113,22 +114,13 @@ class KeyCommands:
         ] = False,
     ) -> None:
         """Rename a key, or change its expiry, networks or permissions."""
-        set_limits = limit_members(expires_at, allow, permission)
         removed = {
-            member: None
-            for member, is_removed in (
-                ("expiresAt", never_expires),
-                ("allowedCidrs", allow_anywhere),
-                ("permissions", all_permissions),
-            )
-            if is_removed
+            "expiresAt": never_expires,
+            "allowedCidrs": allow_anywhere,
+            "permissions": all_permissions,
         }
-        if set_limits.keys() & removed.keys():
-            raise Failure(ExitStatus.USAGE, "A limit is both set and removed; use one option.")
-        body = {**({self.name_member: name} if name else {}), **set_limits, **removed}
-        if not body:
-            advice = "`keyscope key update --help` lists what can be changed."
-            raise Failure(ExitStatus.USAGE, "Nothing to update.", advice)
+        named: dict[str, object] = {self.name_member: name} if name else {}
+        body = changed_members(named, limit_members(expires_at, allow, permission), removed)
         self._show(options, "PATCH", self._path(owner_id, key), body)
 
     def delete(self, options: ManagementOptions, owner_id: OwnerId, key: KeyId) -> None:
@@ -172,7 +164,7 @@ class KeyCommands:
             key = shown_key(client.call("POST", path, body)["key"])
             place.show(key, {})
         if key["state"] == "disabled":
-            options.output.warn("The key is disabled. Enable it before you use its new secret.")
+            options.output.warn(STILL_DISABLED)
 
     def _show(
         self,
@@ -232,6 +224,24 @@ def limit_members(
         "permissions": permissions or None,
     }
     return {member: value for member, value in members.items() if value is not None}
+
+
+def changed_members(
+    named: Mapping[str, object], limits: Mapping[str, object], removed: Mapping[str, bool]
+) -> dict[str, object]:
+    """Return the members of a request that changes a key: a null for each limit to remove.
+
+    Raises:
+        Failure: a limit is both set and removed, or nothing is to be changed.
+    """
+    nulls = {member: None for member, is_removed in removed.items() if is_removed}
+    if limits.keys() & nulls.keys():
+        raise Failure(ExitStatus.USAGE, "A limit is both set and removed; use one option.")
+    members = {**named, **limits, **nulls}
+    if not members:
+        advice = "`keyscope key update --help` lists what can be changed."
+        raise Failure(ExitStatus.USAGE, "Nothing to update.", advice)
+    return members
 
 
 def shown_key(key: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,16 @@ import typer
 from typer._click.exceptions import ClickException
 from typer.main import get_command
 
-from keyscope_cli import access, accounts, apps, doctor, explaining, service_accounts, tokens
+from keyscope_cli import (
+    access,
+    accounts,
+    apps,
+    doctor,
+    explaining,
+    importing,
+    service_accounts,
+    tokens,
+)
 from keyscope_cli.credential_input import refuse_secrets
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.keys import app_keys
@@ -33,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(accounts.app, name="account")
+app.command("import")(importing.import_)
 app.add_typer(apps.app, name="app")
 app.add_typer(app_keys, name="key")
 app.add_typer(service_accounts.app, name="service-account")

@@ -89,6 +89,24 @@ class Output:
         with self._err.status(Text(shown(text))) as status:
             yield lambda told: status.update(Text(shown(told)))
 
+    @contextmanager
+    def progress_bar(self, text: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a progress bar, in a terminal only; yields a function that advances it."""
+        # No other command needs it, and it takes a while to load.
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        hidden = not self._err.is_terminal or self.as_json
+        with Progress(*columns, TimeRemainingColumn(), console=self._err, disable=hidden) as bar:
+            task = bar.add_task(shown(text), total=total)
+            yield lambda done: bar.advance(task, done)
+
 
 def shown(text: str) -> str:
     """Escape what a terminal obeys, hides or reorders, in JSON's way (RFC 8259, section 7).

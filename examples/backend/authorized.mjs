@@ -5,6 +5,7 @@ const MEMBERS = { account: [], app: ["appId"], appUser: ["appId", "userId"],
   integration: ["appId", "integrationId"] };
 const BOUND = { userId: "appUser", integrationId: "integration" };
 const OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override"];
+const ACCOUNT = ["accountId", "accountExternalId"];
 const NESTED = { appId: /^[0-9a-f]{24}$/, serviceAccountId: /^[0-9a-f]{16}$/ };
 
 /** Answer 403, and do nothing else. */
@@ -30,19 +31,23 @@ export function authorized(event, ...paths) {
   if (!template || !segments.every((segment) => SEGMENT.test(segment))) throw new NotAuthorized();
   const ids = Object.fromEntries(template.map((name, at) => [name.slice(1, -1), segments[at]])
     .filter((_, at) => isId(template[at])));
-  if (!Object.entries(ids).every(([name, id]) => isOwn(context, name, id))) throw new NotAuthorized();
+  if (!Object.entries(ids).every((id) => isOwn(context, ids, ...id))) throw new NotAuthorized();
   const said = { ...ids, ...context };
-  if (ids.userId && !said.appId) throw new NotAuthorized(); // Unique only within an app.
+  if (ids.userId && !said.appId && !said.appExternalId) throw new NotAuthorized(); // Unique only within an app.
   return said;
 }
 
-function isOwn(context, name, id) {
+function isOwn(context, ids, name, id) {
   if (Object.hasOwn(BOUND, name)) return context.scope !== BOUND[name] || id === context[name];
   const isNested = Object.hasOwn(NESTED, name);
   if (isNested && context.scope === "account") {
     return id.startsWith(context.serviceAccountId || context.accountId) && NESTED[name].test(id);
   }
-  return (name !== "accountId" && !isNested) || id === context[name];
+  if (name === "appExternalId" && context.scope === "account") {
+    // Look the app up within the path's account.
+    return !context.serviceAccountId && ACCOUNT.some((each) => Object.hasOwn(ids, each));
+  }
+  return ![...ACCOUNT, "appExternalId"].includes(name) && !isNested || id === context[name];
 }
 
 function decoded(part) {

@@ -9,6 +9,7 @@ _SEGMENT = re.compile(r"(?!\.$|\.\.)[A-Za-z0-9._~@+:-]+")
 _MEMBERS = {"account": (), "app": ("appId",), "appUser": ("appId", "userId")}
 _MEMBERS["integration"] = ("appId", "integrationId")
 _OVERRIDES = {"x-http-method-override", "x-http-method", "x-method-override"}
+_ACCOUNT, _APP = {"accountId", "accountExternalId"}, {"appId", "appExternalId"}
 _NESTED = {"appId": "[0-9a-f]{24}", "serviceAccountId": "[0-9a-f]{16}"}
 
 
@@ -41,16 +42,18 @@ def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:
     ids = next((match.groupdict() for match in fitting if match), None)
     if ids is None or not all(map(_SEGMENT.fullmatch, segments)):
         raise NotAuthorized
-    is_own = all(_is_own(context, name, value) for name, value in ids.items())
-    if not is_own or ("userId" in ids and not {**ids, **context}.get("appId")):
+    is_own = all(_is_own(context, ids, name, value) for name, value in ids.items())
+    if not is_own or ("userId" in ids and _APP.isdisjoint([*ids, *context])):
         raise NotAuthorized  # A user id is unique only within an app.
     return {**ids, **context}
 
 
-def _is_own(context: Mapping[str, str], name: str, value: str) -> bool:
+def _is_own(context: Mapping[str, str], ids: Mapping[str, str], name: str, value: str) -> bool:
     if bound := {"userId": "appUser", "integrationId": "integration"}.get(name):
         return context["scope"] != bound or value == context[name]
     if name in _NESTED and context["scope"] == "account":
         owner = context.get("serviceAccountId") or context["accountId"]
         return value.startswith(owner) and re.fullmatch(_NESTED[name], value) is not None
-    return name not in {"accountId", *_NESTED} or value == context.get(name)
+    if name == "appExternalId" and context["scope"] == "account":  # Look it up in the account.
+        return "serviceAccountId" not in context and not _ACCOUNT.isdisjoint(ids)
+    return name not in {*_ACCOUNT, *_APP, *_NESTED} or value == context.get(name)

@@ -154,6 +154,8 @@ _REFUSED_BY_HTTP = {
 }
 _PROVISIONING: Mapping[str, Answered | Invalid] = {
     "create_account": Answered(frozenset({"account", "key"})),
+    "create_app": Answered(frozenset({"app", "key"})),
+    "create_app_key": Answered(frozenset({"key"})),
     "create_key": Answered(frozenset({"key"})),
     "list_keys": Answered(frozenset({"keys"})),
     "revoke_key": Answered(frozenset()),

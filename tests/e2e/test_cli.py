@@ -12,6 +12,7 @@ from keyscope.model.scopes import Scope
 from local.tour.events import EVENTS, Allowed, SampleEvent, Unauthorized
 from tests.support.cli import (
     CTRL_C,
+    ROOT,
     LocalRun,
     in_a_terminal,
     into_a_broken_pipe,
@@ -20,6 +21,7 @@ from tests.support.cli import (
 )
 from tests.support.in_process import Ended
 
+EXAMPLE_TENANTS: Final = ROOT / "examples/import/tenants.jsonl"
 SECRET: Final = re.compile(r"ks_\w{40,}")
 TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 ESCAPE: Final = "\x1b["
@@ -86,10 +88,95 @@ def test_the_keys_of_an_account_are_created_listed_and_revoked(run: LocalRun) ->
     }
 
 
+def test_tenants_are_imported_once_and_their_keys_work(run: LocalRun, tmp_path: Path) -> None:
+    file, tenants = tmp_path / "secrets.jsonl", str(EXAMPLE_TENANTS)
+    done = run.keyscope("import", tenants, "--secret-file", str(file), "--json")
+    assert done.status == 0, done.err
+    counts = {"created": 6, "replaced": 0, "existed": 0, "doneBefore": 0, "rejected": 0}
+    assert {name: done.json[name] for name in counts} == counts
+    assert SECRET.search(done.out + done.err) is None
+    _, *lines = map(json.loads, file.read_text("utf-8").splitlines())
+    keys = {line["externalId"]: line for line in lines if "secret" in line}
+    bakery = tmp_path / "bakery.json"
+    bakery.write_text(json.dumps({name: keys["example-bakery"][name] for name in ("id", "secret")}))
+    listed = run.keyscope("app", "list", "--credential-file", str(bakery), "--json")
+    assert [app["externalId"] for app in listed.json["apps"]] == ["bakery-shop"]
+    again = run.keyscope("import", tenants, "--secret-file", str(file))
+    assert (again.status, again.out.split()) == (0, ["done", "before", "6"])
+
+
+def test_an_account_is_created_with_an_external_id_once(run: LocalRun) -> None:
+    given = ("account", "create", "Named", "--external-id", "Named-1", "--json")
+    assert run.keyscope(*given).json["account"]["externalId"] == "Named-1"
+    again = run.keyscope(*given)
+    assert again.status == 4
+    assert "[external_id_taken]" in again.err
+
+
+def test_an_import_of_what_exists_leaves_it_alone_and_rejects_nothing(
+    run: LocalRun, tmp_path: Path
+) -> None:
+    tenants = tmp_path / "tenants.jsonl"
+    tenants.write_text('{"externalId": "left-alone", "displayName": "Left alone"}\n')
+    files = [tmp_path / f"secrets-{number}.jsonl" for number in range(2)]
+    first, second = (
+        run.keyscope("import", str(tenants), "--secret-file", str(file)) for file in files
+    )
+    assert (first.status, second.status) == (0, 0), first.err + second.err
+    assert "was left alone" not in first.err
+    assert "was left alone" in second.err
+    assert [len(file.read_text("utf-8").splitlines()) for file in files] == [2, 1]
+
+
 def test_a_new_secret_is_shown_once_with_a_warning(run: LocalRun) -> None:
     done = run.keyscope("account", "create", "Shown")
     assert len(SECRET.findall(done.out)) == 1
     assert "never again" in done.err
+
+
+def test_the_life_of_an_accounts_key(run: LocalRun) -> None:
+    made = run.keyscope("account", "create", "Life", "--json").json
+    key = (made["account"]["id"], made["key"]["id"])
+
+    def done(command: str, *options: str) -> Ended:
+        ended = run.keyscope("account", "keys", command, *key, *options, "--json")
+        assert ended.status == 0, ended.err
+        return ended
+
+    rotated = done("rotate", "--overlap", "60").json["key"]
+    assert rotated["secret"] != made["key"]["secret"]
+    assert "previousSecretEndsAt" not in done("end-overlap").json["key"]
+    assert done("disable").json["key"]["state"] == "disabled"
+    assert "Enable it before you use its new secret" in done("rotate", "--overlap", "0").err
+    assert done("enable").json["key"]["state"] == "active"
+    limits = ("--name", "New", "--allow", "192.0.2.0/24", "--permission", "read")
+    updated = done("update", *limits, "--expires-at", "2030-01-31T12:00:00Z").json["key"]
+    assert (updated["displayName"], updated["allowedCidrs"]) == ("New", ["192.0.2.0/24"])
+    gone = ("--never-expires", "--allow-anywhere", "--all-permissions")
+    freed = done("update", *gone).json["key"]
+    assert not {"expiresAt", "allowedCidrs", "permissions"} & freed.keys()
+
+
+def test_the_life_of_an_account(run: LocalRun) -> None:
+    account_id = run.keyscope("account", "create", "Whole", "--json").json["account"]["id"]
+
+    def account(command: str, *options: str) -> Ended:
+        return run.keyscope("account", command, account_id, *options, "--json")
+
+    listed = run.keyscope("account", "list", "--json").json["accounts"]
+    assert account_id in {each["id"] for each in listed}
+    assert len(run.keyscope("account", "list", "--limit", "1", "--json").json["accounts"]) == 1
+    assert account("show").json["account"]["state"] == "active"
+    assert account("limit", "--max-apps", "7").json["account"]["maxApps"] == 7
+    assert account("limit", "--default-max-apps").json["account"]["hasOwnMaxApps"] is False
+    assert account("limit").status == 2
+    assert account("suspend").json["account"]["state"] == "suspended"
+    refused = run.keyscope("account", "keys", "create", account_id)
+    assert refused.status == 4
+    assert "[account_suspended]" in refused.err
+    assert account("resume").json["account"]["state"] == "active"
+    assert account("delete").json == {}
+    assert account("show").status == 4
 
 
 def managed(run: LocalRun, account: Path, *arguments: str) -> Ended:

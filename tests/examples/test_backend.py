@@ -11,6 +11,7 @@ from authorized import NotAuthorized, authorized
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import OwnerType, percent_encoded
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
@@ -235,6 +236,55 @@ def test_an_integration_reaches_its_own_integration_only(caller: str) -> None:
     assert authorized(own, path)["integrationId"] == INTEGRATION
     assert is_refused(other, path) == (caller == "integration")
     assert is_refused(event("rest", f"/apps/{NEIGHBOUR}/x", principal("integration")), path)
+
+
+EXTERNAL_PATHS: Final = (
+    "/tenants/{accountExternalId}/projects/{appExternalId}/members/{userId}",
+    "/tenants/{accountExternalId}/projects/{appExternalId}",
+    "/tenants/{accountExternalId}",
+    "/projects/{appExternalId}",
+)
+EXTERNAL_ROWS: Final = [
+    ("app", "/tenants/Acme/projects/Shop", True),
+    ("app", "/tenants/Acme/projects/Shop/members/jane", True),
+    ("app", "/projects/Shop", True),
+    ("app", "/projects/shop", False),
+    ("app", "/projects/Other", False),
+    ("app", "/tenants/Other/projects/Shop", False),
+    ("appUser", "/tenants/Acme/projects/Shop/members/jane", True),
+    ("appUser", "/tenants/Acme/projects/Shop/members/bob", False),
+    ("account", "/tenants/Acme", True),
+    ("account", "/tenants/acme", False),
+    ("account", "/tenants/Acme/projects/Any", True),
+    ("account", "/tenants/Acme/projects/Any/members/jane", True),
+    ("account", "/tenants/Other/projects/Shop", False),
+    ("account", "/projects/Shop", False),
+    ("service account", "/tenants/Acme", True),
+    ("service account", "/tenants/Acme/projects/Shop", False),
+]
+"""Paths with external ids, and whether they are those of a caller of the account `Acme`."""
+
+
+def named_event(kind: str, caller: str, path: str) -> dict[str, Any]:
+    one = principal(caller)
+    ids = ExternalIds("Acme", "Shop" if one.owner_type is OwnerType.APP else None)
+    return event(kind, path, replace(one, external_ids=ids))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_external_ids_in_a_path_are_the_caller_s_own(kind: str) -> None:
+    refused = {
+        (caller, path)
+        for caller, path, _ in EXTERNAL_ROWS
+        if is_refused(named_event(kind, caller, path), *EXTERNAL_PATHS)
+    }
+    assert refused == {(caller, path) for caller, path, is_own in EXTERNAL_ROWS if not is_own}
+
+
+def test_external_ids_in_a_path_mean_nothing_to_a_caller_without_them() -> None:
+    for caller in ("app", "appUser", "account"):
+        for path in ("/tenants/Acme", "/projects/Shop", "/tenants/None", "/projects/None"):
+            assert is_refused(event("rest", path, principal(caller)), *EXTERNAL_PATHS)
 
 
 def test_a_path_s_own_characters_stand_for_themselves() -> None:

@@ -17,6 +17,8 @@ from tests.examples.test_backend import (
     ACCOUNT,
     APP,
     CUT_CONTEXTS,
+    EXTERNAL_PATHS,
+    EXTERNAL_ROWS,
     HOSTILE,
     KINDS,
     MEMBER,
@@ -27,6 +29,7 @@ from tests.examples.test_backend import (
     event,
     event_of,
     fill,
+    named_event,
     principal,
 )
 from tests.support.tenants import TENANTS, hostile_paths, pairs
@@ -34,6 +37,7 @@ from tests.support.tenants import TENANTS, hostile_paths, pairs
 ALL_PATHS: Final = (
     *(*PATHS, "/ping", "/accounts/{serviceAccountId}", "/as/{scope}", "/{toString}"),
     "/v1.1/appusers/{userId}",
+    *EXTERNAL_PATHS,
 )
 PROGRAM: Final = """
 import { readFileSync } from "node:fs";
@@ -46,6 +50,7 @@ const answers = events.map((event) => {
 console.log(JSON.stringify(answers));
 """
 ROWS: Final = [
+    *(named_event(kind, caller, path) for kind in KINDS for caller, path, _ in EXTERNAL_ROWS),
     *(
         event_of(kind, path, each)
         for kind in KINDS

@@ -12,6 +12,7 @@ import pytest
 from keyscope.lifecycle.audit import Action, Actor, AuditEvent
 from keyscope.lifecycle.caller import ProvenKey
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
+from keyscope.lifecycle.suspension import resume_account, set_max_apps, suspend_account
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
 from tests.support.builders import NOW, limited
@@ -62,6 +63,10 @@ def live(operations: Provisioning) -> None:
     operations.end_own_secret(ProvenKey(lost.key_id, lost.secret_generation, None))
     operations.delete_owner(app.owner_id)
     operations.delete_owner(robot.owner_id)
+    set_max_apps(operations, account.owner_id, 7)
+    suspend_account(operations, account.owner_id)
+    resume_account(operations, account.owner_id)
+    operations.delete_account(account.owner_id)
 
 
 @pytest.fixture(scope="module", params=[CALLER, IAM], ids=["an API key", "IAM"])

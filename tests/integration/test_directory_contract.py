@@ -13,14 +13,17 @@ from typing import Any, Final
 import pytest
 
 from keyscope.errors import Forbidden
+from keyscope.lifecycle.account import Marking
 from keyscope.lifecycle.caller import Caller
 from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
     REVOKED_RECORD_SECONDS,
+    AccountSuspended,
     After,
     Before,
     ChangedMeanwhile,
     Directory,
+    ExternalIdTaken,
     IdTaken,
     Key,
     KeyNotFound,
@@ -32,9 +35,11 @@ from keyscope.lifecycle.directory import (
     OwnerNotFound,
     OwnsApps,
     Position,
+    Reservation,
     TooManyApps,
     TooManyKeys,
 )
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import OwnerType, new_account_id, new_service_account_id
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.key_record import PreviousSecret
@@ -722,6 +727,162 @@ def test_an_expired_key_that_still_has_its_place_can_be_prolonged(world: World, 
     key = world.key(app, expires_at=NOW + 1)
     world.change(key, app, expires_at=NOW + 99)
     assert world.directory.get_key(app.owner_id, key.key_id).state(NOW + 2) is KeyState.ACTIVE
+
+
+@pytest.fixture
+def text() -> str:
+    """An external id that no other test gives: some directories outlive a test."""
+    return f"Acme-{new_account_id()}"
+
+
+def test_an_external_id_is_reserved_with_its_account(world: World, text: str) -> None:
+    account, key = named_account(world, text)
+    found = world.directory.find_external_id(OwnerType.ACCOUNT, text.swapcase())
+    assert found == Reservation(OwnerType.ACCOUNT, text, account.owner_id, key.key_id, "again")
+    assert world.directory.get_owner(account.owner_id).external_ids == ExternalIds(text)
+
+
+def test_an_external_id_is_one_accounts_whatever_its_letters_case(world: World, text: str) -> None:
+    named_account(world, text)
+    other = Owner(
+        OwnerType.ACCOUNT, new_account_id(), "Other", NOW, external_ids=ExternalIds(text.swapcase())
+    )
+    key, record = new_key(other)
+    with pytest.raises(ExternalIdTaken):
+        world.directory.add_account(other, key, record, IAM)
+    with pytest.raises(OwnerNotFound):
+        world.directory.get_owner(other.owner_id)
+    with pytest.raises(KeyNotFound):
+        world.directory.find_key(key.key_id)
+
+
+def test_an_account_and_an_app_may_have_one_external_id(world: World, text: str) -> None:
+    account, _ = named_account(world, text)
+    app = named_app(world, account, text)
+    assert world.directory.get_owner(app.owner_id).external_ids == ExternalIds(text, text)
+    assert world.directory.find_external_id(APP, text).owner_id == app.owner_id
+
+
+def test_an_external_id_of_an_app_is_that_of_one_app_in_all_accounts(
+    world: World, text: str
+) -> None:
+    named_app(world, world.account(), text)
+    with pytest.raises(ExternalIdTaken):
+        named_app(world, world.account(), text.swapcase())
+
+
+def test_a_deleted_apps_external_id_is_never_given_again(
+    world: World, account: Owner, text: str
+) -> None:
+    app = named_app(world, account, text)
+    world.directory.delete_owner(app.owner_id, NOW, IAM)
+    assert world.directory.find_external_id(APP, text).owner_id == app.owner_id
+    with pytest.raises(ExternalIdTaken):
+        named_app(world, account, text)
+
+
+def test_an_app_that_cannot_be_added_reserves_nothing(
+    world: World, account: Owner, text: str
+) -> None:
+    world.app(account)
+    full = replace(new_app(account), external_ids=ExternalIds(app=text))
+    with pytest.raises(TooManyApps):
+        world.directory.add_app(full, 1, IAM)
+    with pytest.raises(OwnerNotFound):
+        world.directory.find_external_id(APP, text)
+
+
+def test_an_app_may_come_with_its_first_key(world: World, account: Owner, text: str) -> None:
+    app = replace(new_app(account), external_ids=ExternalIds("acme", text))
+    key, record = new_key(app)
+    key = replace(key, external_ids=app.external_ids)
+    record = replace(record, external_ids=app.external_ids)
+    world.directory.add_app(app, MAX_APPS, IAM, (key, record), "again")
+    assert world.directory.list_keys(app.owner_id) == [key]
+    assert world.record(key) == record
+    found = world.directory.find_external_id(APP, text)
+    assert found == Reservation(APP, text, app.owner_id, key.key_id, "again")
+    assert len(world.fill(app)) == MAX_KEYS_PER_OWNER - 1
+
+
+def test_an_app_whose_first_keys_id_is_taken_writes_nothing(
+    world: World, account: Owner, key: Key, text: str
+) -> None:
+    app = replace(new_app(account), external_ids=ExternalIds(app=text))
+    _, record = new_key(app)
+    with pytest.raises(IdTaken):
+        world.directory.add_app(app, MAX_APPS, IAM, (key, replace(record, key_id=key.key_id)))
+    with pytest.raises(OwnerNotFound):
+        world.directory.get_owner(app.owner_id)
+    with pytest.raises(OwnerNotFound):
+        world.directory.find_external_id(APP, text)
+
+
+def test_a_key_keeps_its_external_ids_through_every_change(
+    world: World, account: Owner, text: str
+) -> None:
+    app = named_app(world, account, text)
+    key, record = new_key(app)
+    key = replace(key, external_ids=app.external_ids)
+    record = replace(record, external_ids=app.external_ids)
+    world.directory.add_key(key, record, IAM)
+    world.change(key, app, display_name="renamed")
+    world.rotate(key, app, SECRETS[0], NOW + 60)
+    assert world.record(key).external_ids == app.external_ids
+    assert world.directory.get_key(app.owner_id, key.key_id).external_ids == app.external_ids
+    before = world.directory.revoke_key(app.owner_id, key.key_id, NOW, IAM)
+    assert before.external_ids == app.external_ids
+    assert world.record(key).external_ids == app.external_ids
+
+
+def test_a_deleted_accounts_external_id_is_never_given_again(world: World, text: str) -> None:
+    account, _ = named_account(world, text)
+    world.directory.delete_owner(account.owner_id, NOW, IAM)
+    assert world.directory.find_external_id(OwnerType.ACCOUNT, text).owner_id == account.owner_id
+    with pytest.raises(ExternalIdTaken):
+        named_account(world, text.swapcase())
+
+
+def test_a_suspended_account_gets_no_named_app_and_reserves_nothing(
+    world: World, account: Owner, text: str
+) -> None:
+    world.directory.begin_marking(account.owner_id, Marking.SUSPENDING, NOW)
+    with pytest.raises(AccountSuspended):
+        named_app(world, account, text)
+    with pytest.raises(OwnerNotFound):
+        world.directory.find_external_id(APP, text)
+
+
+def test_accounts_are_listed_with_their_external_ids(world: World, text: str) -> None:
+    account, _ = named_account(world, text)
+    before = f"{int(account.owner_id, 16) - 1:012x}"
+    (listed, *_) = world.directory.list_accounts(before, 1).accounts
+    assert listed.owner == account
+
+
+def test_an_external_id_that_was_never_given_is_not_found(
+    world: World, app: Owner, text: str
+) -> None:
+    for owner_type in (OwnerType.ACCOUNT, APP):
+        for each in (text, app.owner_id):
+            with pytest.raises(OwnerNotFound):
+                world.directory.find_external_id(owner_type, each)
+
+
+def named_account(world: World, external_id: str) -> tuple[Owner, Key]:
+    account = Owner(
+        OwnerType.ACCOUNT, new_account_id(), "Acme", NOW, external_ids=ExternalIds(external_id)
+    )
+    key, record = new_key(account)
+    world.directory.add_account(account, key, record, IAM, "again")
+    return account, key
+
+
+def named_app(world: World, account: Owner, external_id: str) -> Owner:
+    ids = ExternalIds(account.external_ids.account, external_id)
+    app = replace(new_app(account), external_ids=ids)
+    world.directory.add_app(app, MAX_APPS, IAM)
+    return app
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pytest
 from keyscope.authorize.key_cache import RECHECK_SECONDS, KeyCache
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.errors import Reason, Unavailable
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import MAX_ALLOWED_CIDRS
 from keyscope.model.key_record import KeyRecord, KeyStore, Lookup, RecordSource
@@ -96,9 +97,12 @@ RECORDS: Final = [
     make_key(allowed_cidrs=("192.0.2.0/24", "2001:db8::/32")).record,
     make_key(allowed_cidrs=("192.0.2.0/24",) * MAX_ALLOWED_CIDRS).record,
     limited(make_key().record, disabled_at=NOW),
+    limited(make_key().record, suspended_at=NOW),
     rotated(make_key(), NOW + 60).record,
     rotated(rotated(make_key(), NOW), NOW + 60).record,
     in_usage_plan(make_key(), "gold" * 5).record,
+    replace(make_key().record, external_ids=ExternalIds("Acme", "acme-Shop")),
+    replace(make_key(OwnerType.ACCOUNT).record, external_ids=ExternalIds("Acme")),
 ]
 
 

@@ -11,6 +11,7 @@ from botocore.httpsession import URLLib3Session
 
 from keyscope.aws.clients import DynamoDbClient, writing_dynamodb_client
 from keyscope.lifecycle.directory import After, OwnerNotFound
+from keyscope.lifecycle.external_ids import ExternalName
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.secret import hash_secret
@@ -87,6 +88,15 @@ def test_an_app_is_created_and_counted_once(
     item = owner_item(store, account_id, f"serviceaccount#{robot}")
     assert item is not None
     assert app_count_of(item) == 1
+
+
+def test_an_account_does_not_find_its_own_external_id_taken(
+    losing: Provisioning, operations: Provisioning, account_id: str
+) -> None:
+    name = ExternalName(f"tenant-{account_id}")
+    account, created = losing.create_account("Acme", KeyRequest(), name)
+    assert operations.find_owner(OwnerType.ACCOUNT, name).owner == account
+    assert operations.list_keys(account.owner_id) == [created.key]
 
 
 def test_a_service_account_does_not_find_its_own_name_taken(

@@ -1,6 +1,7 @@
 """The provisioning function's handler: JSON in, JSON out, over real stores."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -13,7 +14,7 @@ from keyscope.lifecycle.key_use import KeyUse
 from keyscope.model.secret import key_id_of_secret
 from local.emulators.listening_program import free_ports
 from tests.support.dynamodb_local import Store
-from tests.support.operations import uses_of
+from tests.support.operations import operations_over, uses_of
 
 Json = Mapping[str, object]
 Key = dict[str, object]
@@ -124,10 +125,116 @@ def test_the_eleventh_key_is_refused(handler: ProvisioningHandler) -> None:
     assert len(list_keys(handler, account_id)) == 10
 
 
-@pytest.mark.parametrize("operation", ["createKey", "listKeys"])
+@pytest.mark.parametrize(
+    "operation",
+    ["createKey", "listKeys", "showAccount", "suspendAccount", "resumeAccount", "deleteAccount"],
+)
 def test_an_unknown_account_is_told(operation: str, handler: ProvisioningHandler) -> None:
     answer = handler({"operation": operation, "accountId": UNKNOWN_ACCOUNT}, Context())
     assert errors_of(answer) == [("not_found", "accountId")]
+
+
+def answered(handler: ProvisioningHandler, operation: str, **members: object) -> Json:
+    return handler({"operation": operation, **members}, Context())
+
+
+def account_in(answer: Json) -> dict[str, object]:
+    return cast("dict[str, object]", answer["account"])
+
+
+def test_an_account_is_shown(handler: ProvisioningHandler) -> None:
+    account_id, _ = create_account(handler)
+    shown = account_in(answered(handler, "showAccount", accountId=account_id))
+    assert shown.pop("createdAt")
+    assert shown == {
+        "id": account_id,
+        "displayName": "Acme",
+        "state": "active",
+        "apps": 0,
+        "maxApps": 1_000,
+        "hasOwnMaxApps": False,
+        "serviceAccounts": 0,
+    }
+
+
+def test_accounts_are_listed_in_pages(handler: ProvisioningHandler) -> None:
+    made = {create_account(handler)[0] for _ in range(3)}
+    found: list[str] = []
+    page: dict[str, object] = {}
+    while True:
+        answer = answered(handler, "listAccounts", limit=2, **page)
+        accounts = cast("list[Mapping[str, str]]", answer["accounts"])
+        assert len(accounts) <= 2
+        found += [each["id"] for each in accounts]
+        if "next" not in answer:
+            break
+        page = {"after": answer["next"]}
+    assert found == sorted(found)
+    assert made <= {*found}
+
+
+def test_a_suspended_accounts_keys_are_refused_until_it_is_resumed(
+    handler: ProvisioningHandler,
+) -> None:
+    account_id, key = create_account(handler)
+    both = {"accountId": account_id, "keyId": key["id"]}
+    shown = account_in(answered(handler, "suspendAccount", accountId=account_id))
+    assert (shown["state"], "keysDone" in shown) == ("suspended", False)
+    assert shown["suspendedAt"]
+    (listed,) = list_keys(handler, account_id)
+    assert (listed["state"], listed["suspendedAt"]) == ("suspended", shown["suspendedAt"])
+    refused = answered(handler, "createKey", accountId=account_id)
+    assert errors_of(refused) == [("account_suspended", "accountId")]
+    refused = answered(handler, "rotateKey", **both)
+    assert errors_of(refused) == [("account_suspended", "accountId")]
+    answered(handler, "updateKey", **both, disabled=True)
+    refused = answered(handler, "updateKey", **both, disabled=False)
+    assert errors_of(refused) == [("account_suspended", "accountId")]
+    resumed = account_in(answered(handler, "resumeAccount", accountId=account_id))
+    assert resumed["state"] == "active"
+    (listed,) = list_keys(handler, account_id)
+    assert listed["state"] == "disabled"
+
+
+def test_an_accounts_key_is_changed_and_rotated(handler: ProvisioningHandler) -> None:
+    account_id, key = create_account(handler)
+    both = {"accountId": account_id, "keyId": key["id"]}
+    changed = cast("Key", answered(handler, "updateKey", **both, permissions=["read"])["key"])
+    assert changed["permissions"] == ["read"]
+    rotated = cast("Key", answered(handler, "rotateKey", **both)["key"])
+    assert rotated["secret"] != key["secret"]
+    assert errors_of(answered(handler, "rotateKey", **both)) == [("overlap_running", "keyId")]
+    ended = cast("Key", answered(handler, "endOverlap", **both)["key"])
+    assert "previousSecretEndsAt" not in ended
+
+
+def test_an_accounts_limit_is_its_own_until_it_is_removed(handler: ProvisioningHandler) -> None:
+    account_id, _ = create_account(handler)
+    limit = {"accountId": account_id}
+    own = account_in(answered(handler, "setAccountLimits", **limit, maxApps=7))
+    assert (own["maxApps"], own["hasOwnMaxApps"]) == (7, True)
+    stacks = account_in(answered(handler, "setAccountLimits", **limit, maxApps=None))
+    assert (stacks["maxApps"], stacks["hasOwnMaxApps"]) == (1_000, False)
+
+
+def test_an_empty_account_is_deleted(handler: ProvisioningHandler) -> None:
+    account_id, _ = create_account(handler)
+    assert answered(handler, "deleteAccount", accountId=account_id) == {}
+    shown = answered(handler, "showAccount", accountId=account_id)
+    assert errors_of(shown) == [("not_found", "accountId")]
+
+
+def test_an_account_with_a_service_account_or_an_app_is_not_deleted(
+    handler: ProvisioningHandler, store: Store
+) -> None:
+    account_id, _ = create_account(handler)
+    operations = operations_over(store, time.time)
+    operations.create_service_account(account_id, "robot")
+    refused = answered(handler, "deleteAccount", accountId=account_id)
+    assert errors_of(refused) == [("owns_service_accounts", "accountId")]
+    operations.create_app(account_id, "app")
+    refused = answered(handler, "deleteAccount", accountId=account_id)
+    assert errors_of(refused) == [("owns_apps", "accountId")]
 
 
 def test_an_unknown_key_is_told(handler: ProvisioningHandler) -> None:

@@ -17,6 +17,7 @@ from keyscope.lifecycle.directory import (
     KeyState,
     Owner,
 )
+from keyscope.lifecycle.external_ids import ExternalName
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
@@ -99,6 +100,45 @@ def test_of_service_accounts_that_take_a_name_at_once_one_has_it(
     listed = operations.list_service_accounts(account_id, After(), 100).owners
     names = [owner.display_name for owner in listed]
     assert len(set(names)) == len(names)
+
+
+def test_of_creations_that_take_an_external_id_at_once_one_has_it(
+    operations: Provisioning, account_id: str, store: Store
+) -> None:
+    for number in range(RACE_ROUNDS):
+        # Accounts of earlier runs keep their external ids.
+        text = f"tenant-{account_id}-{number}"
+
+        def account(spelled: str) -> Owner:
+            return operations.create_account("new", KeyRequest(), ExternalName(spelled))[0]
+
+        def app(spelled: str) -> Owner:
+            name = ExternalName(spelled)
+            return operations.create_named_app(account_id, "new", KeyRequest(), name)[0]
+
+        for create, owner_type in ((account, OwnerType.ACCOUNT), (app, APP)):
+            spellings = (text, text.upper(), text.title(), text)
+            outcomes = race(*[partial(create, spelled) for spelled in spellings])
+            assert kinds(outcomes) == ["ExternalIdTaken"] * 3 + ["Owner"]
+            (owner,) = [each for each in outcomes if isinstance(each, Owner)]
+            assert operations.find_owner(owner_type, ExternalName(text)).owner == owner
+            assert len(usable_keys(store, owner.owner_id)) == 1
+
+
+def test_a_lost_key_that_is_replaced_twice_at_once_has_the_secret_that_was_returned(
+    operations: Provisioning, account_id: str, store: Store
+) -> None:
+    for number in range(RACE_ROUNDS):
+        name = ExternalName(f"lost-{account_id}-{number}", "token")
+        operations.create_account("new", KeyRequest(), name)
+
+        def replaced(name: ExternalName = name) -> CreatedKey:
+            return operations.replace_lost_key(OwnerType.ACCOUNT, name, 1)[1]
+
+        outcomes = race(replaced, replaced, replaced)
+        assert kinds(outcomes) == ["ChangedMeanwhile"] * 2 + ["CreatedKey"]
+        (created,) = made(outcomes)
+        assert record_of(store, created.key.key_id).secret_hash == hash_secret(created.secret)
 
 
 def test_no_key_that_is_created_while_its_app_is_deleted_stays_usable(

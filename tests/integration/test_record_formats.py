@@ -13,8 +13,9 @@ from keyscope.authorize.event import read_rest_event
 from keyscope.aws.dynamodb.key_items import record_of_item
 from keyscope.entry.authorizer import authorizer_handler
 from keyscope.errors import Reason, Unavailable
+from keyscope.lifecycle.external_ids import ExternalName
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
-from keyscope.model.ids import OwnerType
+from keyscope.model.ids import OwnerType, new_account_id
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord
 from local.emulators.tables import create_tables
@@ -59,11 +60,13 @@ def decided_by(record: KeyRecord) -> dict[str, object]:
         "owner_type": record.owner_type.value,
         "owner_id": record.owner_id,
         "integration_id": record.integration_id,
+        "external_ids": tuple(record.external_ids),
         "expires_at": record.limits.expires_at,
         "allowed_cidrs": record.limits.allowed_cidrs,
         "permissions": record.limits.permissions or (),
         "revoked_at": record.revoked_at,
         "disabled_at": record.limits.disabled_at,
+        "suspended_at": record.suspended_at,
         "secret_generation": record.secret_generation,
         **(secrets if record.revoked_at is None else {}),
     }
@@ -90,8 +93,11 @@ class Context:
 
 @pytest.fixture
 def app_id(operations: Provisioning) -> str:
-    account, _ = operations.create_account("Acme", KeyRequest())
-    return operations.create_app(account.owner_id, "app").owner_id
+    # The tests share their tables, and an external id is given once.
+    name = ExternalName(f"acme-{new_account_id()}")
+    account, _ = operations.create_account("Acme", KeyRequest(), name)
+    app, _ = operations.create_named_app(account.owner_id, "app", None, name)
+    return app.owner_id
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from keyscope.access.access_map import GRANTEES, AccessMap, Grantee, OtherGrante
 from keyscope.access.method_arn import ApiStage
 from keyscope.access.policy import prepare_policies
 from keyscope.errors import Misconfigured
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import IdName
 from keyscope.model.scopes import Scope
 from tests.support.builders import INTEGRATION, OTHER_INTEGRATION
@@ -43,11 +44,18 @@ OTHER_APPS: Final = (
 LITERALS: Final = ("a", "jane", "..x", "f" * 12)
 PLACEHOLDERS: Final = [name.placeholder for name in IdName]
 BEGINNINGS: Final = st.sampled_from(
-    [(), ("a",), ("a", "{appId}"), ("a", "{appId}", "users"), ("{accountId}",)]
+    [
+        *((), ("a",), ("a", "{appId}"), ("a", "{appId}", "users"), ("{accountId}",)),
+        *(("a", "{accountExternalId}"), ("a", "{accountExternalId}", "b", "{appExternalId}")),
+        *(("b", "{appExternalId}"), ("a", "{accountId}", "{appExternalId}")),
+    ]
 )
 """Few, so that rules meet."""
 USERS: Final = st.sampled_from(["jane", "jane2", "a", "users", "..x", OTHER_APPS[-1][:12]])
 """User ids as callers may choose them: words of the paths, and ids of others."""
+
+EXTERNAL_IDS: Final = ["a", "b", "jane", "users", "Acme", f"{ACCOUNT}-x", f"{APP[:23]}", "z"]
+"""External ids as operators may choose them: words of the paths, and beginnings of ids."""
 
 INTEGRATIONS: Final = st.sampled_from([INTEGRATION, OTHER_INTEGRATION, *OTHER_APPS])
 """Integrations' ids as callers may choose them: ids of others' apps, too."""
@@ -102,7 +110,21 @@ def neighbours(draw: st.DrawFn) -> tuple[Tenant, Tenant]:
     one = tenant(draw(st.sampled_from(KINDS)), APP, draw(USERS), draw(INTEGRATIONS))
     app_id = draw(st.sampled_from([APP, *OTHER_APPS]))
     other = tenant("appUser", app_id, draw(USERS), draw(INTEGRATIONS))
-    return one, other
+    if draw(st.booleans()):
+        return one, other
+    # Of accounts and of apps each, no two have the same external id.
+    of_accounts, of_apps = (draw(st.permutations(EXTERNAL_IDS)) for _ in range(2))
+    is_same_account = one.app_id[:12] == other.app_id[:12]
+    return (
+        one.named(ExternalIds(of_accounts[0], of_apps[0])),
+        other.named(
+            ExternalIds(of_accounts[not is_same_account], of_apps[one.app_id != other.app_id])
+        ),
+    )
+
+
+UNNAMED: Final = "~"
+"""Stands for an external id that a tenant does not have."""
 
 
 def ids_of(one: Tenant) -> dict[str, str]:
@@ -112,6 +134,8 @@ def ids_of(one: Tenant) -> dict[str, str]:
         "{appId}": one.app_id,
         "{integrationId}": one.integration_id,
         "{userId}": one.user_id,
+        "{accountExternalId}": one.external_ids.account or UNNAMED,
+        "{appExternalId}": one.external_ids.app or UNNAMED,
     }
 
 
@@ -128,7 +152,7 @@ def owns(one: Tenant, placeholder: str, other: Tenant) -> bool:
             return one.owns("userId", other.user_id)
         case "{integrationId}":
             return one.owns("integrationId", other.integration_id)
-        case "{appId}":
+        case "{appId}" | "{appExternalId}":
             return one.owns_app(other.app_id)
         case _:
             return one.app_id[:12] == other.app_id[:12]
@@ -141,13 +165,16 @@ def reaches_other(access_map: AccessMap, one: Tenant, other: Tenant, path: str) 
     there.
     """
     for rule in (rule for grantee in GRANTED for rule in access_map.rules[grantee]):
-        has_app = "{appId}" in rule.segments or one.principal.app_id is not None
+        names_app = not {"{appId}", "{appExternalId}"}.isdisjoint(rule.segments)
+        has_app = names_app or one.principal.app_id is not None
         for position, segment in enumerate(rule.segments):
             is_own = owns(one, segment, other) and (has_app or segment != "{userId}")
             if not segment.startswith("{") or is_own:
                 continue
             beginning = "/" + "/".join(rule.segments[: position + 1])
             theirs = filled(beginning, ids_of(other))
+            if UNNAMED in theirs:
+                continue
             if path == theirs or path.startswith(theirs + "/"):
                 return True
     return False
@@ -182,6 +209,12 @@ def test_every_rule_of_an_accepted_map_grants_what_it_says(
     rule = data.draw(st.sampled_from(held))
     path = filled(rule.path, ids_of(one)) + ("/x" if rule.tail else "")
     document = policy_of(one, prepare_policies(access_map, max_stage_length=10))
+    if UNNAMED in path:
+        # A rule with an id that the tenant does not have gives it nothing.
+        assert not any(
+            UNNAMED in each for part in document["Statement"] for each in part["Resource"]
+        )
+        return
     assert [method for method in rule.methods if not allows(document, method, path)] == []
 
 

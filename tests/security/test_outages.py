@@ -50,13 +50,14 @@ def changed(**changes: object) -> MadeKey:
 GOOD: Final = make_key()
 EXPIRED: Final = changed(expires_at=PAST)
 DISABLED: Final = changed(disabled_at=PAST)
+SUSPENDED: Final = changed(suspended_at=PAST)
 REVOKED: Final = changed(revoked_at=PAST)
 ELSEWHERE: Final = changed(allowed_cidrs=("203.0.113.0/24",))
 OLD, OLDER = make_key(), make_key()
 ROTATED: Final = rotated(OLD, FUTURE)
 ROTATED_LONG_AGO: Final = rotated(OLDER, PAST)
 UNKNOWN: Final = make_key()
-KEYS: Final = (GOOD, EXPIRED, DISABLED, REVOKED, ELSEWHERE, ROTATED, ROTATED_LONG_AGO)
+KEYS: Final = (GOOD, EXPIRED, DISABLED, SUSPENDED, REVOKED, ELSEWHERE, ROTATED, ROTATED_LONG_AGO)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -99,6 +100,7 @@ def asked(running: FaultyAws) -> Asked:
         pytest.param(OLD.basic(), ALLOWED, id="previous secret, overlap running"),
         pytest.param(OLDER.basic(), REFUSED, id="previous secret, overlap over"),
         pytest.param(DISABLED.basic(), FAILED, id="disabled key, enabled since or not"),
+        pytest.param(SUSPENDED.basic(), FAILED, id="suspended key, resumed since or not"),
         pytest.param(
             basic(GOOD.key_id, new_secret(GOOD.key_id)), FAILED, id="secret, new since or wrong"
         ),

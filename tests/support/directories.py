@@ -4,14 +4,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import assert_never
 
+from keyscope.lifecycle.account import (
+    Account,
+    AccountPage,
+    ListedAccount,
+    Marking,
+    begun,
+)
 from keyscope.lifecycle.audit import AuditEvent
 from keyscope.lifecycle.caller import Caller, Iam, JudgedKey
 from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
     REVOKED_RECORD_SECONDS,
+    AccountSuspended,
     After,
     Before,
     ChangedMeanwhile,
+    ExternalIdTaken,
     FoundKey,
     IdTaken,
     Key,
@@ -23,14 +32,18 @@ from keyscope.lifecycle.directory import (
     Owner,
     OwnerNotFound,
     OwnsApps,
+    OwnsServiceAccounts,
     Page,
     Position,
+    Reservation,
     TooManyApps,
     TooManyKeys,
     judge,
+    reservation_for,
 )
 from keyscope.lifecycle.key_use import LastUses
 from keyscope.lifecycle.operations import Provisioning
+from keyscope.model.external_ids import folded
 from keyscope.model.ids import OwnerType, account_id_of, creator_of_app
 from keyscope.model.key_record import KeyRecord, PreviousSecret
 from local.tour.seed import NoUses
@@ -56,10 +69,11 @@ class StoredKey:
 
 @dataclass
 class MemoryDirectory:
-    """A `Directory` for one thread, held to the same contract as the tables.
+    """An `OperatorsDirectory` for one thread, held to the same contract as the tables.
 
     Authorizers read `records`. `asked` names the calls that were made, `listed` what was listed,
-    `app_limits` the limits that new apps were created under.
+    `app_limits` the limits that new apps were created under. Accounts that were suspended or have a
+    limit of their own are in `accounts`, and in `unmarked` the owners whose keys await their marks.
     """
 
     owners: dict[str, Owner] = field(default_factory=dict)
@@ -68,6 +82,9 @@ class MemoryDirectory:
     asked: list[str] = field(default_factory=list)
     listed: list[tuple[OwnerType, str, Position, int]] = field(default_factory=list)
     app_limits: list[int] = field(default_factory=list)
+    reservations: dict[tuple[OwnerType, str], Reservation] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    unmarked: dict[str, list[str]] = field(default_factory=dict)
 
     def hold(self, owner: Owner, *keys: Key) -> None:
         """Hold an owner with its keys from the start."""
@@ -88,11 +105,21 @@ class MemoryDirectory:
         """Delete a key's record, as DynamoDB does once it has expired."""
         del self.keys[key_id], self.records.records[key_id]
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
+    def add_account(
+        self,
+        account: Owner,
+        key: Key,
+        record: KeyRecord,
+        caller: Caller,
+        /,
+        client_token: str | None = None,
+    ) -> None:
         self.asked.append("add_account")
         self._check(caller)
+        self._check_external_id(account)
         if account.owner_id in self.owners or key.key_id in self.keys:
             raise IdTaken
+        self._reserve(reservation_for(account, key.key_id, client_token))
         self.owners[account.owner_id] = account
         self._put(StoredKey(account.owner_id, key, record))
 
@@ -100,22 +127,46 @@ class MemoryDirectory:
         self.asked.append("add_service_account")
         self._check(caller)
         self._owner(account_id_of(service_account.owner_id))
+        self._check_account(service_account.owner_id)
         if service_account.owner_id in self.owners:
             raise IdTaken
         self._check_name(service_account)
         self.owners[service_account.owner_id] = service_account
 
-    def add_app(self, app: Owner, max_apps: int, caller: Caller, /) -> None:
+    def add_app(
+        self,
+        app: Owner,
+        max_apps: int,
+        caller: Caller,
+        /,
+        first_key: tuple[Key, KeyRecord] | None = None,
+        client_token: str | None = None,
+    ) -> None:
         self.asked.append("add_app")
         self.app_limits.append(max_apps)
         self._check(caller)
         creator_id = creator_of_app(app.owner_id)
+        self._check_account(creator_id)
         self._owner(creator_id)
-        if self._number_of_apps(creator_id) >= max_apps:
-            raise TooManyApps(max_apps)
-        if app.owner_id in self.owners:
+        account = self.accounts.get(account_id_of(creator_id))
+        most = max_apps if account is None or account.max_apps is None else account.max_apps
+        if self._number_of_apps(creator_id) >= most:
+            raise TooManyApps(most)
+        self._check_external_id(app)
+        key_id = None if first_key is None else first_key[0].key_id
+        if app.owner_id in self.owners or key_id in self.keys:
             raise IdTaken
+        self._reserve(reservation_for(app, key_id, client_token))
         self.owners[app.owner_id] = app
+        if first_key is not None:
+            self._put(StoredKey(app.owner_id, *first_key))
+
+    def find_external_id(self, owner_type: OwnerType, external_id: str, /) -> Reservation:
+        self.asked.append("find_external_id")
+        try:
+            return self.reservations[owner_type, folded(external_id)]
+        except KeyError:
+            raise OwnerNotFound from None
 
     def get_owner(self, owner_id: str, /) -> Owner:
         self.asked.append("get_owner")
@@ -170,12 +221,14 @@ class MemoryDirectory:
         for stored in live:
             self._put(_ended(stored, now))
         del self.owners[owner_id]
+        self.accounts.pop(owner_id, None)
         return owner, [stored.key for stored in live]
 
     def add_key(self, key: Key, record: KeyRecord, caller: Caller, /) -> None:
         self.asked.append("add_key")
         self._check(caller)
         self._owner(record.owner_id)
+        self._check_account(record.owner_id)
         live = self._live(record.owner_id)
         if len(live) >= MAX_KEYS_PER_OWNER:
             expired = [it for it in live if it.key.state(key.created_at) is KeyState.EXPIRED]
@@ -231,6 +284,11 @@ class MemoryDirectory:
             now = self.keys.get(key_id)
             if now is None or not now.has_place:
                 raise KeyNotFound
+            is_enabled = (
+                seen.key.limits.disabled_at is not None and after.limits.disabled_at is None
+            )
+            if secret is not None or is_enabled:
+                self._check_account(owner_id)
             if now.revision == seen.revision:
                 self._put(_next(seen, after, _changed(seen.record, after, secret)))
                 return seen.key, after
@@ -251,6 +309,91 @@ class MemoryDirectory:
             if self.keys.get(key_id) is stored:
                 self._put(_ended(stored, now))
                 return stored.key
+
+    def _check_external_id(self, owner: Owner) -> None:
+        if (owner.owner_type, folded(owner.external_id or "")) in self.reservations:
+            raise ExternalIdTaken
+
+    def _reserve(self, reservation: Reservation | None) -> None:
+        if reservation is not None:
+            place = reservation.owner_type, folded(reservation.external_id)
+            self.reservations[place] = reservation
+
+    def get_account(self, account_id: str, /) -> Account:
+        owner = self._owner(account_id)
+        robots = self._owners_of(OwnerType.SERVICE_ACCOUNT, account_id)
+        return replace(
+            self.accounts.get(account_id, Account(owner)),
+            owner=owner,
+            app_count=self._number_of_apps(account_id),
+            service_account_count=len(robots),
+        )
+
+    def list_accounts(self, after: str | None, size: int, /) -> AccountPage:
+        found = [
+            ListedAccount(owner, self.get_account(owner_id).suspension)
+            for owner_id, owner in sorted(self.owners.items())
+            if owner.owner_type is OwnerType.ACCOUNT and owner_id > (after or "")
+        ]
+        return AccountPage(found[:size], has_more=len(found) > size)
+
+    def begin_marking(
+        self, account_id: str, marking: Marking, now: int, /
+    ) -> tuple[Account, Account]:
+        self.asked.append("begin_marking")
+        before = self.get_account(account_id)
+        after = begun(before, marking, now)
+        if after != before:
+            robots = self._owners_of(OwnerType.SERVICE_ACCOUNT, account_id)
+            apps = self._owners_of(OwnerType.APP, account_id)
+            self.unmarked[account_id] = [account_id, *robots, *apps]
+            self.accounts[account_id] = after
+        return before, after
+
+    def mark_next_keys(self, account_id: str, /) -> Account:
+        self.asked.append("mark_next_keys")
+        account = self.get_account(account_id)
+        suspension = account.suspension
+        if suspension is None or suspension.marking is None:
+            return account
+        resumes = suspension.marking is Marking.RESUMING
+        if not self.unmarked[account_id]:
+            ended = None if resumes else replace(suspension, marking=None)
+            self.accounts[account_id] = replace(account, suspension=ended)
+            return self.get_account(account_id)
+        mark = None if resumes else suspension.suspended_at
+        changed = [
+            stored
+            for stored in self._live(self.unmarked[account_id].pop(0))
+            if (stored.key.suspended_at is None) is (mark is not None)
+        ]
+        for stored in changed:
+            key = replace(stored.key, suspended_at=mark)
+            self._put(_next(stored, key, replace(stored.record, suspended_at=mark)))
+        marked = suspension.marked_keys + len(changed)
+        self.accounts[account_id] = replace(
+            account, suspension=replace(suspension, marked_keys=marked)
+        )
+        return self.get_account(account_id)
+
+    def set_max_apps(self, account_id: str, max_apps: int | None, /) -> tuple[Account, Account]:
+        self.asked.append("set_max_apps")
+        before = self.get_account(account_id)
+        self.accounts[account_id] = replace(before, max_apps=max_apps)
+        return before, self.get_account(account_id)
+
+    def _check_account(self, owner_id: str) -> None:
+        """Refuse to create, rotate or enable what belongs to a suspended account."""
+        account = self.accounts.get(account_id_of(owner_id))
+        if account is not None and account.suspension is not None:
+            raise AccountSuspended
+
+    def _owners_of(self, owner_type: OwnerType, account_id: str) -> list[str]:
+        return sorted(
+            owner_id
+            for owner_id, owner in self.owners.items()
+            if owner.owner_type is owner_type and account_id_of(owner_id) == account_id
+        )
 
     def _check(self, caller: Caller) -> None:
         """Refuse a caller whose key is no longer good, as every directory does before it writes."""
@@ -290,6 +433,8 @@ class MemoryDirectory:
         owner = self._owner(owner_id)
         if self._number_of_apps(owner_id):
             raise OwnsApps
+        if self._owners_of(OwnerType.SERVICE_ACCOUNT, owner_id):
+            raise OwnsServiceAccounts
         return owner, self._live(owner_id)
 
     def _unrevoked(self, owner_id: str, key_id: str) -> StoredKey:

@@ -32,6 +32,8 @@ def item_of_record(record: KeyRecord) -> Item:
         item["previous_secret_ciphertext"] = {"B": previous.secret_ciphertext}
     if record.revoked_at is not None:
         item["revoked_at"] = {"N": str(record.revoked_at)}
+    if record.suspended_at is not None:
+        item["suspended_at"] = {"N": str(record.suspended_at)}
     return item
 
 

@@ -14,6 +14,7 @@ from keyscope.access.access_map import read_access_map
 from keyscope.access.method_arn import ApiStage
 from keyscope.access.policy import Policies, PolicyDocument, policy_document, prepare_policies
 from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
+from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
@@ -49,6 +50,14 @@ class Tenant:
     app_id: str
     user_id: str
     integration_id: str
+    external_ids: ExternalIds = NO_EXTERNAL_IDS
+
+    def named(self, external_ids: ExternalIds) -> "Tenant":
+        """Return the tenant with external ids; a key of an account has none of an app."""
+        is_app = self.principal.owner_type is OwnerType.APP
+        own = external_ids if is_app else external_ids._replace(app=None)
+        principal = replace(self.principal, external_ids=own)
+        return replace(self, principal=principal, external_ids=external_ids)
 
     @property
     def ids(self) -> dict[str, str]:

@@ -7,10 +7,10 @@ from typing import Any, Final
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.dynamodb.transactions import Database
+from keyscope.lifecycle.account import OperatorsDirectory
 from keyscope.lifecycle.caller import Iam, JudgedKey, ProvenKey
 from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
-    Directory,
     Key,
     NewSecret,
     Owner,
@@ -42,7 +42,7 @@ class World:
     `clear_away` deletes a key's record, as a store does once it has expired.
     """
 
-    directory: Directory
+    directory: OperatorsDirectory
     records: KeyStore
     clear_away: Callable[[str], None]
 

@@ -179,7 +179,8 @@ def test_what_changes_keys_may_keep_the_directory_seal_secrets_tell_of_it_and_no
     function: str, stack: Stack
 ) -> None:
     role, group = ROLES[function]
-    assert statements_of(stack, role) == [
+    statements = [each for each in statements_of(stack, role) if each != LIST_ACCOUNTS]
+    assert statements == [
         {
             "Effect": "Allow",
             "Action": ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
@@ -233,6 +234,22 @@ def test_what_changes_keys_may_keep_the_directory_seal_secrets_tell_of_it_and_no
         },
         write_logs(group),
     ]
+
+
+LIST_ACCOUNTS: Final = {
+    "Effect": "Allow",
+    "Action": "dynamodb:Query",
+    "Resource": f"{table_arn('DirectoryTable')}/index/account-index",
+}
+
+
+def test_only_the_provisioning_function_may_list_accounts(stack: Stack) -> None:
+    may = [
+        role
+        for role in of_type(stack, "AWS::IAM::Role")
+        if LIST_ACCOUNTS in statements_of(stack, role)
+    ]
+    assert may == [ROLES["ProvisioningFunction"][0]]
 
 
 def test_every_statement_that_writes_to_a_table_bounds_what_a_write_returns(stack: Stack) -> None:

@@ -37,11 +37,16 @@ def read_format_1(item: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
         "owner_type": owner_type,
         "owner_id": owner_id,
         "integration_id": _integration_id(item, key_id),
+        "external_ids": (
+            _external_id(item, "account_external_id"),
+            _external_id(item, "app_external_id"),
+        ),
         "expires_at": _optional_number(item, "expires_at"),
         "allowed_cidrs": _texts(item, "allowed_cidrs"),
         "permissions": _texts(item, "permission_names"),
         "revoked_at": revoked_at,
         "disabled_at": _optional_number(item, "disabled_at"),
+        "suspended_at": _optional_number(item, "suspended_at"),
         "secret_generation": _number(item, "generation"),
     }
     if revoked_at is not None:
@@ -68,6 +73,15 @@ def _integration_id(item: Mapping[str, Mapping[str, Any]], key_id: str) -> str |
         return None
     value = _text(item, "integration_id")
     if not re.fullmatch("[0-9a-f]{24}", value):
+        raise DamagedRecord
+    return value
+
+
+def _external_id(item: Mapping[str, Mapping[str, Any]], name: str) -> str | None:
+    if name not in item:
+        return None
+    value = _text(item, name)
+    if not re.fullmatch("[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}", value):
         raise DamagedRecord
     return value
 

@@ -26,6 +26,7 @@ from keyscope.access.policy_evaluation import (
     wildcard_expression,
 )
 from keyscope.errors import Refused
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import KEY_ID_LENGTH, IdName, OwnerType
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.principal import Principal
@@ -37,6 +38,12 @@ _ACCOUNT, _OTHER_ACCOUNT = "4f1c0a9b2d3e", "b07d5e6f8a91"
 _BY_ACCOUNT, _BY_SERVICE, _BY_OTHER_SERVICE = "0000", "7a21", "9c3d"
 _APP, _OTHER_APP = "5e8c1f02", "61d9b3a7"
 _INTEGRATION, _OTHER_INTEGRATION = "63c2b7de09f14a58a1d07e36", "63c2b7de09f14a58a1d07e37"
+_CHOSEN: Final[Mapping[IdName, str]] = {
+    IdName.USER: "user",
+    IdName.ACCOUNT_EXTERNAL: "acme",
+    IdName.APP_EXTERNAL: "acme-shop",
+}
+"""Ids that Keyscope does not create."""
 _REST = ApiStage("arn:aws:execute-api:us-east-1:123456789012:abcdefghij/prod")
 _HTTP = ApiStage(_REST.arn, decodes_path=True)
 
@@ -68,8 +75,8 @@ class Caller:
                 return _ACCOUNT + (_BY_SERVICE if is_service else _BY_ACCOUNT) + _APP
             case IdName.INTEGRATION:
                 return _INTEGRATION
-            case IdName.USER:
-                return "user-1"
+            case IdName.USER | IdName.ACCOUNT_EXTERNAL | IdName.APP_EXTERNAL:
+                return _CHOSEN[name]
             case _:
                 assert_never(name)
 
@@ -85,8 +92,8 @@ class Caller:
                 return account + _BY_ACCOUNT + _OTHER_APP
             case IdName.INTEGRATION:
                 return _OTHER_INTEGRATION
-            case IdName.USER:
-                return "user-2"
+            case IdName.USER | IdName.ACCOUNT_EXTERNAL | IdName.APP_EXTERNAL:
+                return f"{_CHOSEN[name]}-2"
             case _:
                 assert_never(name)
 
@@ -109,6 +116,10 @@ class Caller:
             user_id=self.own(IdName.USER) if IdName.USER in row.claims else None,
             integration_id=None if row.bound_to is None else self.own(row.bound_to),
             limits=KeyLimits(permissions=permissions),
+            external_ids=ExternalIds(
+                account=self.own(IdName.ACCOUNT_EXTERNAL),
+                app=self.own(IdName.APP_EXTERNAL) if self.owner_type is OwnerType.APP else None,
+            ),
         )
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from keyscope.access.access_map import (
     OPEN_ENDED,
+    PLACEHOLDERS,
     AccessMap,
     Grantee,
     OtherGrantee,
@@ -22,7 +23,7 @@ from keyscope.access.access_map import (
 from keyscope.access.grants import grants_of, permitted_of
 from keyscope.access.method_arn import MAX_STAGE_LENGTH, longest_api_stage
 from keyscope.access.policy import OWN_KEY_PATH, Fit, Policies
-from keyscope.model.scopes import SCOPES, Scope
+from keyscope.model.scopes import Scope
 from keyscope_cli.maps.decisions import (
     CALLERS,
     CALLERS_BY_NAME,
@@ -40,13 +41,6 @@ GRANTEES: Final[Mapping[str, Grantee]] = {
 """The lists of a map that a document can assign an operation to, by name."""
 ID_OF_OTHERS: Final = "0123456789abcdef01234567"
 """An example of an id that Keyscope does not know."""
-_BOUND: Final[Mapping[Grantee, frozenset[str]]] = {
-    grantee: frozenset(
-        name.placeholder
-        for name in SCOPES[grantee if isinstance(grantee, Scope) else Scope.ACCOUNT].bound_ids
-    )
-    for grantee in GRANTEES.values()
-}
 _OPEN: Final[Mapping[Grantee, frozenset[str]]] = {
     grantee: frozenset(name.placeholder for name in OPEN_ENDED[grantee])
     for grantee in GRANTEES.values()
@@ -192,7 +186,7 @@ class _Drafting:
         for segment in self._segments(operation):
             if segment in _OPEN[grantee]:
                 return DraftRule(grantee, operation.method, (*kept, segment), subtree=True)
-            if "{" in segment and (segment not in _BOUND[grantee] or segment in kept):
+            if "{" in segment and (segment not in PLACEHOLDERS[grantee] or segment in kept):
                 return DraftRule(grantee, operation.method, tuple(kept), subtree=True)
             kept.append(segment)
         return DraftRule(grantee, operation.method, tuple(kept), subtree=False)

@@ -3,6 +3,7 @@
 const SENTENCES = {
   too_many_apps: "You have reached the limit of apps. Delete one that is no longer used, or ask the operator to raise the limit.",
   too_many_keys: "There are ten live keys already. Delete one that is no longer used, then try again.",
+  account_suspended: "The operator has suspended your account. Ask the operator to resume it.",
   key_expired: "The key has expired, so a new secret would not work. Set a later expiry first, or create another key.",
   overlap_running:
     "The secret before this one is still accepted. End that overlap first, or rotate without an "

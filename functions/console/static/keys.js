@@ -154,6 +154,7 @@ function facts(key, whenOver) {
     key.integrationId ? ["Integration", key.integrationId] : null,
     ["Permissions", key.permissions ? key.permissions.join(", ") : "everything in its scope"],
     key.disabledAt ? ["Disabled", moment(key.disabledAt)] : null,
+    key.suspendedAt ? ["Suspended by the operator", moment(key.suspendedAt)] : null,
     key.rotatedAt ? ["Rotated", moment(key.rotatedAt)] : null,
     key.previousSecretEndsAt
       ? ["Old secret ends in", countdown(key.previousSecretEndsAt, whenOver)] : null,

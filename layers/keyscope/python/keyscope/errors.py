@@ -51,6 +51,7 @@ class Reason(StrEnum):
     WRONG_SECRET = "wrong_secret"  # noqa: S105 - a reason code, not a secret
     WRONG_SIGNATURE = "wrong_signature"
     ROTATED_SECRET = "rotated_secret"  # noqa: S105 - a reason code, not a secret
+    SUSPENDED_KEY = "suspended_key"
     DISABLED_KEY = "disabled_key"
     EXPIRED_KEY = "expired_key"
     EXPIRED_TOKEN = "expired_token"  # noqa: S105 - a reason code, not a token

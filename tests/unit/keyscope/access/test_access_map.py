@@ -246,7 +246,9 @@ def test_without_that_declaration_a_user_without_an_app_is_refused(declared: str
     source = FROM_KEY.replace("app_from_key = true", declared)
     text = refusal_of(source)
     assert text.startswith("access map, line 3, 'GET /users/{userId}': ")
-    assert text.endswith("so the path needs {appId}, or the set app_from_key = true")
+    assert text.endswith(
+        "so the path needs {appId} or {appExternalId}, or the set app_from_key = true"
+    )
 
 
 def test_the_declaration_of_one_set_counts_for_no_other() -> None:

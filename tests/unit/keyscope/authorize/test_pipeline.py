@@ -229,6 +229,15 @@ def test_a_disabled_key_is_unauthorized_and_nothing_more() -> None:
     assert str(unauthorized.value) == "Unauthorized"
 
 
+def test_a_suspended_key_is_unauthorized_and_nothing_more() -> None:
+    store = MemoryKeyStore({KEY.key_id: SUSPENDED})
+    decision = decided(KEY.basic(), authorizer(store))
+    assert (decision.outcome, decision.reason) == (Outcome.REFUSED, Reason.SUSPENDED_KEY)
+    with pytest.raises(Unauthorized) as unauthorized:
+        answer(decision)
+    assert str(unauthorized.value) == "Unauthorized"
+
+
 def test_a_kms_that_cannot_open_the_previous_secret_is_a_failure() -> None:
     opener = MemorySecretOpener(failure=Reason.KMS_UNAVAILABLE, opens=1)
     store = MemoryKeyStore({KEY.key_id: rotated(KEY, NOW + 60).record})
@@ -264,6 +273,7 @@ class Remembering:
 
 NEW = rotated(KEY, NOW + 60)
 DISABLED = limited(KEY.record, disabled_at=NOW)
+SUSPENDED = limited(KEY.record, suspended_at=NOW)
 OF_OTHER_NETWORKS = limited(KEY.record, allowed_cidrs=("203.0.113.0/24",))
 
 
@@ -278,8 +288,11 @@ def test_a_new_secret_works_where_the_record_from_before_the_rotation_is_remembe
     assert (decision.outcome, decision.record_source) == (Outcome.ALLOWED, RecordSource.TABLE)
 
 
-def test_an_enabled_key_works_where_it_is_remembered_as_disabled() -> None:
-    remembering = Remembering(DISABLED)
+@pytest.mark.parametrize("record", [DISABLED, SUSPENDED])
+def test_a_key_works_again_where_it_is_remembered_as_disabled_or_suspended(
+    record: KeyRecord,
+) -> None:
+    remembering = Remembering(record)
     remembering.decided(KEY.basic())
     remembering.change(KEY.record)
     assert remembering.decided(KEY.basic()).outcome is Outcome.ALLOWED
@@ -352,6 +365,7 @@ def test_a_refusal_that_no_change_of_the_key_lifts_is_not_rechecked() -> None:
         (KEY.record, NEW.basic(), "wrong_secret"),
         (KEY.record, NEW.bearer(scope="app"), "wrong_signature"),
         (DISABLED, KEY.basic(), "disabled_key"),
+        (SUSPENDED, KEY.basic(), "suspended_key"),
         (replace(KEY.record, revoked_at=NOW), KEY.basic(), "revoked_key"),
         (limited(KEY.record, expires_at=NOW), KEY.basic(), "expired_key"),
         (OF_OTHER_NETWORKS, KEY.basic(), "source_address_not_allowed"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from keyscope.authorize.credential import parse_credential
 from keyscope.authorize.verification import Circumstances, verify
 from keyscope.errors import Reason, Refused, Unavailable
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyRecord, PreviousSecret
 from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
@@ -76,6 +77,17 @@ def test_basic_gives_the_scope_of_the_keys_owner(
         expected.name,
         expected.account_id,
     )
+
+
+@pytest.mark.parametrize("kind", CredentialKind)
+def test_every_credential_of_a_key_has_its_external_ids(kind: CredentialKind) -> None:
+    ids = ExternalIds("Acme", "acme-Shop")
+    key = make_key()
+    named = replace(key.record, external_ids=ids)
+    principal = verified(key.of_each_kind(scope="app")[kind], named)
+    assert principal.external_ids == ids
+    context = principal.context()
+    assert (context["accountExternalId"], context["appExternalId"]) == ids
 
 
 def test_an_app_key_signs_for_a_user_of_its_app() -> None:
@@ -409,6 +421,30 @@ def test_without_the_secret_nobody_is_told_that_a_key_is_disabled() -> None:
 def test_a_secret_that_was_rotated_away_does_not_tell_that_the_key_is_disabled() -> None:
     record = disabled(rotated(APP_KEY, NOW).record)
     assert reason_of(APP_KEY.basic(), record) is Reason.ROTATED_SECRET
+
+
+def suspended(record: KeyRecord) -> KeyRecord:
+    return replace(record, suspended_at=NOW - 60)
+
+
+@pytest.mark.parametrize("kind", OVERLAP)
+def test_a_suspended_key_is_refused_with_either_secret(kind: CredentialKind) -> None:
+    key = rotated(APP_KEY, NOW + 60)
+    current = key.of_each_kind(scope="app")[kind]
+    assert reason_of(current, suspended(key.record)) is Reason.SUSPENDED_KEY
+    assert reason_of(OVERLAP[kind], suspended(key.record)) is Reason.SUSPENDED_KEY
+
+
+def test_the_operators_suspension_is_told_before_the_keys_own_limits() -> None:
+    key = make_key(expires_at=NOW)
+    assert reason_of(key.basic(), suspended(disabled(key.record))) is Reason.SUSPENDED_KEY
+
+
+def test_without_the_secret_nobody_is_told_that_a_key_is_suspended() -> None:
+    record = suspended(APP_KEY.record)
+    stranger = MadeKey(record, new_secret(record.key_id))
+    assert reason_of(stranger.basic(), record) is Reason.WRONG_SECRET
+    assert reason_of(stranger.bearer(scope="app"), record) is Reason.WRONG_SIGNATURE
 
 
 SECRETS = {name: new_secret(APP_KEY.key_id) for name in ("current", "previous", "other")}

@@ -26,6 +26,7 @@ from keyscope.explain.remedies.access import NOT_ALLOWED, NOT_PERMITTED
 from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope.explain.step_details import DETAILS
 from keyscope.explain.steps import STEPS, TITLES, Step
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import OwnerType
 from keyscope.model.scopes import scopes_of_key
 from keyscope.model.secret import new_secret
@@ -301,6 +302,11 @@ def detail_of(step: Step, explanation: Explanation) -> str:
     [
         pytest.param(KEY, Step.CREDENTIAL, f"Basic, key id {KEY.key_id}", id="credential"),
         (KEY, Step.KEY, f"Key of the app {APP}"),
+        (
+            MadeKey(replace(KEY.record, external_ids=ExternalIds("Acme", "Shop")), KEY.secret),
+            Step.KEY,
+            f"Key of the app {APP} (accountExternalId Acme, appExternalId Shop)",
+        ),
         (make_key(OwnerType.ACCOUNT), Step.KEY, f"Key of the user account {ACCOUNT}"),
         (KEY, Step.UNEXPIRED, "The key does not expire"),
         (make_key(expires_at=NOW + 1), Step.UNEXPIRED, "Expires at 2027-01-15T08:00:01Z"),
@@ -369,6 +375,13 @@ def test_a_disabled_key_is_told_with_since_when() -> None:
     key = MadeKey(limited(KEY.record, disabled_at=NOW), KEY.secret)
     assert detail_of(Step.ENABLED, get(USERS, key.basic(), key)) == (
         "Disabled since 2027-01-15T08:00:00Z"
+    )
+
+
+def test_a_suspended_key_is_told_with_since_when() -> None:
+    key = MadeKey(limited(KEY.record, suspended_at=NOW, disabled_at=NOW - 60), KEY.secret)
+    assert detail_of(Step.ENABLED, get(USERS, key.basic(), key)) == (
+        "Suspended with its account since 2027-01-15T08:00:00Z"
     )
 
 

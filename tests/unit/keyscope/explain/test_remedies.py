@@ -19,6 +19,7 @@ from keyscope.explain.explanation import Explanation, RequestResult, StepVerdict
 from keyscope.explain.reasons import REMEDIES, STEPS_OF
 from keyscope.explain.remedies.access import NOT_ALLOWED, NOT_PERMITTED, STILL_REFUSED
 from keyscope.explain.request import AskedRequest, EventKind, reader_of
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyStore, Lookup, OpenedSecret, RecordSource, SecretOpener
 from keyscope.model.scopes import scopes_of_key
@@ -45,6 +46,9 @@ from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedCloc
 
 MAP: Final = (files("keyscope.access") / "scopes.toml").read_text("utf-8")
 POLICIES: Final = prepare_policies(read_access_map(MAP, ["v2"]), 10)
+NAMED_MAP: Final = read_access_map(
+    '[main]\napp = ["GET /tenants/{accountExternalId}/projects/{appExternalId}"]', ["main"]
+)
 KEY: Final = make_key()
 ACCOUNT_KEY: Final = make_key(OwnerType.ACCOUNT)
 SERVICE_KEY: Final = make_key(OwnerType.SERVICE_ACCOUNT)
@@ -355,6 +359,9 @@ def keys() -> Iterator[Case]:
     yield sent(unproven, "was rotated", signed_with(forged), after)
     disabled = replace(KEY, record=limited(KEY.record, disabled_at=NOW))
     yield sent(Reason.DISABLED_KEY, "`disabled`", disabled.basic(), disabled)
+    suspended = replace(KEY, record=replace(KEY.record, suspended_at=NOW))
+    words = "`keyscope account resume`"
+    yield sent(Reason.SUSPENDED_KEY, words, suspended.basic(), suspended)
     ended = make_key(expires_at=NOW)
     yield sent(Reason.EXPIRED_KEY, "`expiresAt`", ended.basic(), ended)
     unknown, bound = Reason.SOURCE_ADDRESS_UNKNOWN, make_key(allowed_cidrs=("198.51.100.0/24",))
@@ -455,6 +462,10 @@ def denials() -> Iterator[Case]:
     yield asked("need none", own, USERS.replace("users", "use%72s"))
     user = KEY.bearer(scope="appUser", userId="u-1")
     yield asked("a user other than", user, f"{USERS}/u-2")
+    named_key = replace(KEY, record=replace(KEY.record, external_ids=ExternalIds("Acme", "Shop")))
+    event = AskedRequest(own, "GET", "/tenants/acme/projects/SHOP", ADDRESS).event()
+    by_name = replace(authorizer(named_key), policies=prepare_policies(NAMED_MAP, 10))
+    yield Case(None, "as it was created", event, by_name)
     yield asked("another app", own, f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", ACCOUNT_KEY.basic(), f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", SERVICE_KEY.basic(), f"/v2/apps/{APP}/users")

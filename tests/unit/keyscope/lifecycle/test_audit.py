@@ -11,6 +11,7 @@ from keyscope.lifecycle.audit import Action, Actor, AuditEvent, Change
 from keyscope.lifecycle.directory import Key, Owner
 from keyscope.lifecycle.key_fields import Json
 from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
+from keyscope.lifecycle.suspension import resume_account, set_max_apps, suspend_account
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
 from tests.support.builders import ACCOUNT, APP, NOW, SERVICE_ACCOUNT, limited
@@ -249,6 +250,10 @@ def live(to: Provisioning) -> list[CreatedKey]:
     fourth = to.create_key(OwnerType.APP, app.owner_id, KeyRequest())
     to.delete_owner(app.owner_id)
     to.delete_owner(robot.owner_id)
+    set_max_apps(to, account.owner_id, 7)
+    suspend_account(to, account.owner_id)
+    resume_account(to, account.owner_id)
+    to.delete_account(account.owner_id)
     return [first, second, third, fourth]
 
 

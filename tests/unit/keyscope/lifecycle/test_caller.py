@@ -37,6 +37,7 @@ def test_a_key_without_limits_is_good() -> None:
     ("standing", "good"),
     [
         pytest.param(replace(FIRST, revoked_at=NOW), False, id="revoked"),
+        pytest.param(replace(FIRST, suspended_at=NOW), False, id="suspended"),
         pytest.param(limited(FIRST, disabled_at=NOW), False, id="disabled"),
         pytest.param(limited(FIRST, expires_at=NOW), False, id="expired at this second"),
         pytest.param(limited(FIRST, expires_at=NOW + 1), True, id="expires in a second"),

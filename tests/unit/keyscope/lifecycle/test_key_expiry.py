@@ -85,7 +85,7 @@ def test_a_key_without_expiry_gets_no_warning() -> None:
     assert due_warning(OwnedKey(APP, Key(KEY_ID, LONG_AGO)), NOW) is None
 
 
-@pytest.mark.parametrize("member", ["disabled_at", "revoked_at"])
+@pytest.mark.parametrize("member", ["disabled_at", "revoked_at", "suspended_at"])
 def test_a_key_that_does_not_work_gets_no_warning(member: str) -> None:
     owned = key(DAY)
     assert days_before(owned) == 1

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
 from keyscope.errors import Unavailable
 from keyscope.lifecycle.caller import Caller, ProvenKey
 from keyscope.lifecycle.directory import (
-    Directory,
     IdTaken,
     Key,
     KeyExpired,
@@ -39,6 +38,9 @@ from tests.support.builders import (
 from tests.support.directories import Operations, PlainSealer
 from tests.support.stores import SteppedClock
 
+if TYPE_CHECKING:
+    from keyscope.lifecycle.account import OperatorsDirectory
+
 
 @dataclass
 class CrowdedDirectory:
@@ -47,8 +49,16 @@ class CrowdedDirectory:
     taken: int
     tried: int = 0
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
-        del account, key, record, caller
+    def add_account(
+        self,
+        account: Owner,
+        key: Key,
+        record: KeyRecord,
+        caller: Caller,
+        /,
+        client_token: str | None = None,
+    ) -> None:
+        del account, key, record, caller, client_token
         self.tried += 1
         if self.tried <= self.taken:
             raise IdTaken
@@ -56,7 +66,7 @@ class CrowdedDirectory:
 
 def operations_over(directory: CrowdedDirectory) -> Provisioning:
     return Provisioning(
-        directory=cast("Directory", directory),
+        directory=cast("OperatorsDirectory", directory),
         sealer=PlainSealer(),
         policies=NoCachedPolicies(),
         audit_trail=NoAuditTrail(),

@@ -3,6 +3,18 @@ import json
 import pytest
 
 from keyscope.errors import MAX_FAULTS, Fault, InvalidInput
+from keyscope.lifecycle.account_requests import (
+    DeleteAccount,
+    EndOverlap,
+    ListAccounts,
+    ResumeAccount,
+    RotateKey,
+    SetAccountLimits,
+    ShowAccount,
+    SuspendAccount,
+    UpdateKey,
+)
+from keyscope.lifecycle.management import KeyChange
 from keyscope.lifecycle.operations import KeyRequest
 from keyscope.lifecycle.provisioning_request import (
     CreateAccount,
@@ -68,6 +80,68 @@ def faults_of(event: object) -> list[str]:
             {"operation": "createKey", "accountId": ACCOUNT, "usageIdentifierKey": USAGE_KEY},
             CreateKey(ACCOUNT, KeyRequest(usage_identifier_key=USAGE_KEY)),
         ),
+        (
+            {
+                "operation": "updateKey",
+                "accountId": ACCOUNT,
+                "keyId": KEY_ID,
+                "displayName": "new",
+                "expiresAt": "2030-01-01T00:00:00Z",
+                "allowedCidrs": None,
+                "disabled": True,
+            },
+            UpdateKey(
+                ACCOUNT,
+                KEY_ID,
+                KeyChange(
+                    "new",
+                    frozenset({"expires_at", "allowed_cidrs", "disabled_at"}),
+                    KeyLimits(expires_at=1_893_456_000, disabled_at=NOW),
+                ),
+            ),
+        ),
+        (
+            {
+                "operation": "updateKey",
+                "accountId": ACCOUNT,
+                "keyId": KEY_ID,
+                "permissions": ["read"],
+                "disabled": False,
+            },
+            UpdateKey(
+                ACCOUNT,
+                KEY_ID,
+                KeyChange(
+                    chosen=frozenset({"permissions", "disabled_at"}),
+                    limits=KeyLimits(permissions=("read",)),
+                ),
+            ),
+        ),
+        (
+            {"operation": "rotateKey", "accountId": ACCOUNT, "keyId": KEY_ID},
+            RotateKey(ACCOUNT, KEY_ID, 86_400),
+        ),
+        (
+            {"operation": "rotateKey", "accountId": ACCOUNT, "keyId": KEY_ID, "overlapSeconds": 0},
+            RotateKey(ACCOUNT, KEY_ID, 0),
+        ),
+        (
+            {"operation": "endOverlap", "accountId": ACCOUNT, "keyId": KEY_ID},
+            EndOverlap(ACCOUNT, KEY_ID),
+        ),
+        ({"operation": "listAccounts"}, ListAccounts(None, 100)),
+        ({"operation": "listAccounts", "after": ACCOUNT, "limit": 7}, ListAccounts(ACCOUNT, 7)),
+        ({"operation": "showAccount", "accountId": ACCOUNT}, ShowAccount(ACCOUNT)),
+        ({"operation": "suspendAccount", "accountId": ACCOUNT}, SuspendAccount(ACCOUNT)),
+        ({"operation": "resumeAccount", "accountId": ACCOUNT}, ResumeAccount(ACCOUNT)),
+        ({"operation": "deleteAccount", "accountId": ACCOUNT}, DeleteAccount(ACCOUNT)),
+        *(
+            (
+                {"operation": "setAccountLimits", "accountId": ACCOUNT, "maxApps": most},
+                SetAccountLimits(ACCOUNT, most),
+            )
+            for most in (0, 1, 1_000_000, None)
+        ),
         *(
             (
                 {"operation": "setUsageIdentifierKey", "keyId": key_id, "usageIdentifierKey": to},
@@ -89,7 +163,7 @@ def test_a_request_is_read_as_its_operation(event: object, operation: Operation)
         ([], [""]),
         ({}, ["operation"]),
         ({"operation": ["createKey"]}, ["operation"]),
-        ({"operation": "deleteAccount"}, ["operation"]),
+        ({"operation": "renameAccount"}, ["operation"]),
         ({"operation": "createAccount"}, ["displayName"]),
         ({"operation": "createAccount", "displayName": " "}, ["displayName"]),
         ({"operation": "createAccount", "displayName": 7}, ["displayName"]),
@@ -102,6 +176,53 @@ def test_a_request_is_read_as_its_operation(event: object, operation: Operation)
         ({"operation": "revokeKey", "accountId": ACCOUNT, "keyId": "app_" + "0" * 24}, ["keyId"]),
         ({"operation": "setUsageIdentifierKey"}, ["keyId", "usageIdentifierKey"]),
         ({"operation": "setUsageIdentifierKey", "keyId": KEY_ID}, ["usageIdentifierKey"]),
+        *(
+            ({"operation": operation}, ["accountId"])
+            for operation in ("showAccount", "suspendAccount", "resumeAccount", "deleteAccount")
+        ),
+        ({"operation": "listAccounts", "after": ACCOUNT.upper(), "limit": 0}, ["after", "limit"]),
+        ({"operation": "listAccounts", "limit": 101}, ["limit"]),
+        ({"operation": "listAccounts", "limit": True}, ["limit"]),
+        ({"operation": "listAccounts", "limit": "7"}, ["limit"]),
+        ({"operation": "setAccountLimits", "accountId": ACCOUNT}, ["maxApps"]),
+        *(
+            (
+                {"operation": "setAccountLimits", "accountId": ACCOUNT, "maxApps": most},
+                ["maxApps"],
+            )
+            for most in (-1, 1_000_001, True, 1.5, "7")
+        ),
+        ({"operation": "updateKey", "accountId": ACCOUNT, "keyId": KEY_ID}, [""]),
+        ({"operation": "updateKey", "accountId": ACCOUNT, "disabled": True}, ["keyId"]),
+        *(
+            (
+                {"operation": "updateKey", "accountId": ACCOUNT, "keyId": KEY_ID, member: value},
+                [member],
+            )
+            for member, value in (
+                ("disabled", None),
+                ("displayName", None),
+                ("expiresAt", "soon"),
+                ("allowedCidrs", []),
+                ("permissions", []),
+            )
+        ),
+        *(
+            (
+                {
+                    "operation": "rotateKey",
+                    "accountId": ACCOUNT,
+                    "keyId": KEY_ID,
+                    "overlapSeconds": seconds,
+                },
+                ["overlapSeconds"],
+            )
+            for seconds in (-1, 30 * 86_400 + 1, True, 1.5, None, "0")
+        ),
+        (
+            {"operation": "endOverlap", "accountId": ACCOUNT, "keyId": "svc_" + "0" * 24},
+            ["keyId"],
+        ),
         (
             {"operation": "setUsageIdentifierKey", "keyId": "act_1", "usageIdentifierKey": None},
             ["keyId"],

@@ -18,6 +18,7 @@ from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
 from keyscope.authorize.credential import parse_credential
 from keyscope.errors import Contended, Reason, Refused
 from keyscope.lifecycle.directory import TooManyKeys
+from keyscope.lifecycle.external_ids import ExternalName
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.management_api.error_responses import RETRY_AFTER_SECONDS, error_response_of
 from keyscope.management_api.requests import MAX_BODY_BYTES
@@ -210,6 +211,19 @@ def test_no_endpoint_makes_a_key_of_an_account(caller: Caller) -> None:
 def test_an_app_has_no_app_token(caller: Caller) -> None:
     app_id = app_of(caller)
     assert "appToken" not in caller.call("GET", f"{V1_1}/{app_id}").json["app"]
+
+
+@row("more members of an app")
+def test_an_app_shows_its_external_id(provisioning: Provisioning, caller: Caller) -> None:
+    account_id = caller.principal.account_id
+    app, _ = provisioning.create_named_app(account_id, "Shop", None, ExternalName("acme-shop"))
+    for prefix in (V2, V1_1):
+        shown = caller.call("GET", f"{prefix}/{app.owner_id}").json["app"]
+        assert shown["externalId"] == "acme-shop"
+        unnamed = caller.call("GET", f"{prefix}/{app_of(caller)}").json["app"]
+        assert shown.keys() - unnamed.keys() == {"externalId"}
+    body = {"displayName": "Shop", "externalId": "chosen-by-a-caller"}
+    assert caller.call("POST", V2, body).status == 400
 
 
 @row("more members of a key")

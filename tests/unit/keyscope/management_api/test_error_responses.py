@@ -17,6 +17,7 @@ from keyscope.errors import (
     Unavailable,
 )
 from keyscope.lifecycle.directory import (
+    AccountSuspended,
     ChangedMeanwhile,
     IdTaken,
     KeyExpired,
@@ -25,6 +26,7 @@ from keyscope.lifecycle.directory import (
     OverlapRunning,
     OwnerNotFound,
     OwnsApps,
+    OwnsServiceAccounts,
     SkipTooCostly,
     TooManyApps,
     TooManyKeys,
@@ -62,6 +64,8 @@ SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
         (SkipTooCostly(), V1_1, 400, "bad_request"),
         (NameTaken(), SERVICE_ACCOUNTS, 409, "name_taken"),
         (OwnsApps(), SERVICE_ACCOUNTS, 409, "owns_apps"),
+        (OwnsServiceAccounts(), V2, 409, "owns_service_accounts"),
+        (AccountSuspended(), V2, 409, "account_suspended"),
         (KeyExpired(), V2, 409, "key_expired"),
         (OverlapRunning(), V2, 409, "overlap_running"),
         (ChangedMeanwhile(), V2, 409, "changed_meanwhile"),

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.context import principal_of_context
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import (
     KEY_ID_PREFIXES,
     OWNER_ID_LENGTHS,
     IdName,
+    OwnerType,
     account_id_of,
     is_owner_id,
 )
@@ -109,6 +111,10 @@ FOREIGN_VALUES: Final = [
 """What no member but its own may hold."""
 
 
+EXTERNAL: Final = st.from_regex(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,10}", fullmatch=True)
+"""Too short to look like an id of Keyscope's."""
+
+
 def hexes(length: int) -> st.SearchStrategy[str]:
     return st.text("0123456789abcdef", min_size=length, max_size=length)
 
@@ -126,6 +132,10 @@ def principals(draw: st.DrawFn) -> Principal:
         owner_id=owner_id,
         user_id=draw(st.text(min_size=1)) if IdName.USER in row.claims else None,
         integration_id=None if row.bound_to is None else draw(hexes(24)),
+        external_ids=ExternalIds(
+            account=draw(st.none() | EXTERNAL),
+            app=draw(st.none() | EXTERNAL) if owner_type is OwnerType.APP else None,
+        ),
         credential_kind=draw(st.sampled_from(CredentialKind)),
         secret_generation=draw(st.integers(1, 10**16 - 1)),
     )
@@ -187,6 +197,19 @@ def test_members_of_other_makers_are_ignored() -> None:
 )
 def test_without_a_context_there_is_no_principal(context: object) -> None:
     assert reason_of(context) is Reason.MALFORMED_CONTEXT
+
+
+@pytest.mark.parametrize("kind", CONTEXTS)
+@pytest.mark.parametrize("name", ["accountExternalId", "appExternalId"])
+@pytest.mark.parametrize("value", [None, "", ".acme", "a/b", "a*", ACCOUNT, APP, 5, ["acme"]])
+def test_a_wrong_external_id_is_malformed(kind: str, name: str, value: object) -> None:
+    assert is_malformed({**CONTEXTS[kind], name: value})
+
+
+@pytest.mark.parametrize("kind", ["user account", "service account"])
+def test_only_a_key_of_an_app_has_an_apps_external_id(kind: str) -> None:
+    assert is_malformed({**CONTEXTS[kind], "appExternalId": "shop"})
+    assert not is_malformed({**CONTEXTS[kind], "accountExternalId": "acme"})
 
 
 @pytest.mark.parametrize("kind", CONTEXTS)

@@ -48,10 +48,15 @@ _SCOPES: Final[Mapping[Grantee, Scope]] = {
 
 OPEN_ENDED: Final[Mapping[Grantee, frozenset[IdName]]] = {
     **{scope: row.open_ended for scope, row in SCOPES.items()},
-    OtherGrantee.USER_ACCOUNT: SCOPES[Scope.ACCOUNT].open_ended | {IdName.SERVICE_ACCOUNT},
+    OtherGrantee.USER_ACCOUNT: (
+        SCOPES[Scope.ACCOUNT].open_ended | {IdName.SERVICE_ACCOUNT, IdName.APP_EXTERNAL}
+    ),
     OtherGrantee.NEVER: frozenset(),
 }
-"""Ids that a path gives only as a prefix of many ids, so a star must follow their placeholders."""
+"""Ids that a path gives only as a prefix of many ids, so a star must follow their placeholders.
+
+All that is known of an account's external ids of apps is an empty prefix.
+"""
 
 
 def _placeholders(ids: Iterable[IdName]) -> frozenset[str]:
@@ -60,14 +65,20 @@ def _placeholders(ids: Iterable[IdName]) -> frozenset[str]:
 
 _OPEN_ENDED = {grantee: _placeholders(ids) for grantee, ids in OPEN_ENDED.items()}
 _OF_SCOPES: dict[Grantee, frozenset[str]] = {
-    scope: _placeholders(row.bound_ids) | _OPEN_ENDED[scope] for scope, row in SCOPES.items()
+    scope: _placeholders(row.bound_ids | row.external) | _OPEN_ENDED[scope]
+    for scope, row in SCOPES.items()
 }
-_PLACEHOLDERS: Mapping[Grantee, frozenset[str]] = {
+PLACEHOLDERS: Mapping[Grantee, frozenset[str]] = {
     **_OF_SCOPES,
-    OtherGrantee.USER_ACCOUNT: (_OF_SCOPES[Scope.ACCOUNT] | _OPEN_ENDED[OtherGrantee.USER_ACCOUNT]),
+    OtherGrantee.USER_ACCOUNT: (
+        _OF_SCOPES[Scope.ACCOUNT]
+        | _OPEN_ENDED[OtherGrantee.USER_ACCOUNT]
+        | _placeholders({IdName.ACCOUNT_EXTERNAL})
+    ),
     # Only what the rules of every scope can contain, so that every policy can deny it.
     OtherGrantee.NEVER: frozenset.intersection(*_OF_SCOPES.values()),
 }
+"""The placeholders that rules may contain."""
 _NOT_SPANNED: Mapping[Grantee, frozenset[str]] = {
     **{scope: _placeholders({*IdName} - row.spans) for scope, row in SCOPES.items()},
     OtherGrantee.USER_ACCOUNT: _placeholders({*IdName} - SCOPES[Scope.ACCOUNT].spans),
@@ -79,6 +90,13 @@ _LENGTHS = {name.placeholder: ID_LENGTHS.get(name) for name in IdName}
 """The length of the id that each placeholder represents, in characters; `None` for any text."""
 _APP, _USER = IdName.APP.placeholder, IdName.USER.placeholder
 _INTEGRATION = IdName.INTEGRATION.placeholder
+_ACCOUNT_EXTERNAL = IdName.ACCOUNT_EXTERNAL.placeholder
+_APP_EXTERNAL = IdName.APP_EXTERNAL.placeholder
+_EXTERNAL = frozenset({_ACCOUNT_EXTERNAL, _APP_EXTERNAL})
+_ANY_TEXT = frozenset({_USER, *_EXTERNAL})
+"""Placeholders of ids that Keyscope does not create, so they may be the same as another text."""
+_NAMING_AN_APP = frozenset({_APP, _APP_EXTERNAL})
+_NAMING_AN_ACCOUNT = frozenset({IdName.ACCOUNT.placeholder, _ACCOUNT_EXTERNAL})
 _ANY_PLACEHOLDER = _placeholders(IdName)
 _LITERAL = re.compile(r"[A-Za-z0-9._~-]+")
 _LIKE_AN_ID = re.compile(f"[0-9a-f]{{{ACCOUNT_ID_LENGTH}}}")
@@ -251,6 +269,7 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
         _refuse_users_without_an_app(line, rule, without_app, from_key)
         _refuse_user_ids_of_others(line, rule, rules.values())
         _refuse_integrations_of_others(line, rule, rules.values())
+        _refuse_external_ids_of_others(line, rule, rules.values())
         _refuse_closed_routes_that_stay_open(line, rule, closed)
     websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
     by_set = {name: _by_grantee(rules, [name]) for name in document}
@@ -435,10 +454,13 @@ def _narrowed(
 def _is_bound(rule: Rule, grantee: Grantee) -> bool:
     """Return whether a policy of the grantee can contain the path.
 
-    A star in place of another placeholder would match slashes, too.
+    A star in place of another placeholder would match slashes, too. The same is true of an external
+    id that is open: nothing is known of its length.
     """
+    if rule.tail != "*" and _APP_EXTERNAL in _OPEN_ENDED[grantee].intersection(rule.segments):
+        return False
     return all(
-        segment in _PLACEHOLDERS[grantee] for segment in rule.segments if segment.startswith("{")
+        segment in PLACEHOLDERS[grantee] for segment in rule.segments if segment.startswith("{")
     )
 
 
@@ -478,8 +500,9 @@ def _read_rule(line: _Line) -> Rule:
             "a subtree needs a segment before /*, or it would reach the management API, too"
         )
     for segment in segments:
-        if segment not in _PLACEHOLDERS[line.grantee]:
-            _check_literal(line, segment, line.grantee, _PLACEHOLDERS[line.grantee])
+        if segment not in PLACEHOLDERS[line.grantee]:
+            _refuse_misplaced_external_id(line, segment)
+            _check_literal(line, segment, line.grantee, PLACEHOLDERS[line.grantee])
     _refuse_repeated_placeholders(line, segments)
     open_ended = _ends_open(line, segments, subtree=subtree)
     tail: Literal["", "/*", "*"] = "*" if open_ended else "/*" if subtree else ""
@@ -534,6 +557,21 @@ def _refuse_repeated_placeholders(line: _Line, segments: Sequence[str]) -> None:
         line.refuse("a placeholder stands twice")
 
 
+def _refuse_misplaced_external_id(line: _Line, segment: str) -> None:
+    if segment not in _EXTERNAL:
+        return
+    if line.grantee is Scope.ACCOUNT:
+        line.refuse(
+            f"{segment} does not say which service account created an app, and service accounts"
+            " share the rules of account; move the rule to userAccount"
+        )
+    if line.grantee is OtherGrantee.NEVER:
+        line.refuse(
+            f"never cannot hold {segment}, because not every policy knows that id; close the route"
+            " by leaving it out of the rules"
+        )
+
+
 def _check_literal(line: _Line, segment: str, whose: str, placeholders: Iterable[str]) -> None:
     if segment.startswith("{"):
         known = ", ".join(sorted(placeholders))
@@ -554,6 +592,11 @@ def _ends_open(line: _Line, segments: Sequence[str], *, subtree: bool) -> bool:
         line.refuse(
             f"in the account scope {min(open_ended)} stands for many ids, so it is the last"
             " segment and followed by /*"
+        )
+    if _APP_EXTERNAL in open_ended and not _NAMING_AN_ACCOUNT.intersection(segments):
+        line.refuse(
+            f"in the account scope {_APP_EXTERNAL} stands for any app's, so the path needs"
+            " {accountId} or {accountExternalId} before it"
         )
     return True
 
@@ -583,8 +626,8 @@ def _refuse_users_without_an_app(
     """
     if _names_no_app(rule) and line.route_set not in from_key:
         line.refuse(
-            f"{{userId}} names a user within an app, so the path needs {{appId}}, or the set"
-            f" {APP_FROM_KEY} = true"
+            f"{{userId}} names a user within an app, so the path needs {{appId}} or"
+            f" {_APP_EXTERNAL}, or the set {APP_FROM_KEY} = true"
         )
     if _APP not in _OPEN_ENDED[line.grantee]:
         return
@@ -595,7 +638,7 @@ def _refuse_users_without_an_app(
 
 
 def _names_no_app(rule: Rule) -> bool:
-    return _USER in rule.segments and _APP not in rule.segments
+    return _USER in rule.segments and _NAMING_AN_APP.isdisjoint(rule.segments)
 
 
 def _refuse_user_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
@@ -620,8 +663,11 @@ def _refuse_integrations_of_others(line: _Line, rule: Rule, others: Collection[R
     """
     if _INTEGRATION not in rule.segments:
         return
-    if _APP not in rule.segments:
-        line.refuse("{integrationId} names an integration within an app, so the path needs {appId}")
+    if _NAMING_AN_APP.isdisjoint(rule.segments):
+        line.refuse(
+            "{integrationId} names an integration within an app, so the path needs {appId} or"
+            f" {_APP_EXTERNAL}"
+        )
     depth = rule.segments.index(_INTEGRATION)
     for other in others:
         is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth + 1)
@@ -629,6 +675,26 @@ def _refuse_integrations_of_others(line: _Line, rule: Rule, others: Collection[R
             line.refuse(
                 f"an {{integrationId}} could be the {other.segments[depth]} of {other.path}"
             )
+
+
+def _refuse_external_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
+    """Reject an external id that could be part of another route, or another kind of id.
+
+    An account called `all` would reach `/tenants/all`, and an app could be called like an account.
+    One called `v2` would reach Keyscope's own routes if a path began with it.
+    """
+    for depth, segment in enumerate(rule.segments):
+        if segment not in _EXTERNAL:
+            continue
+        if depth == 0:
+            line.refuse(f"the first segment of a path with {segment} must be a literal one")
+        for other in others:
+            is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth)
+            if is_beside and other.segments[depth] != segment:
+                line.refuse(
+                    f"{segment} stands where {other.path} has {other.segments[depth]}, and one"
+                    " could be the other; put a literal segment before one of them"
+                )
 
 
 def _refuse_closed_routes_that_stay_open(
@@ -668,11 +734,11 @@ def _may_begin_alike(one: Rule, other: Rule, depth: int) -> bool:
 def _may_be_alike(one: Rule, other: Rule, position: int) -> bool:
     """Return whether the segments of both rules at a position can match the same text.
 
-    A user id can be any text. Other ids can be equal only if they have the same length, or if one
-    of them is a prefix of many ids. No literal begins like an id.
+    User ids and external ids can be any text. Other ids can be equal only if they have the same
+    length, or if one of them is a prefix of many ids. No literal begins like an id.
     """
     segment, others = one.segments[position], other.segments[position]
-    if segment == others or _USER in (segment, others):
+    if segment == others or segment in _ANY_TEXT or others in _ANY_TEXT:
         return True
     if segment not in _LENGTHS or others not in _LENGTHS:
         return False

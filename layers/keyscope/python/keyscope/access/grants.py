@@ -20,12 +20,13 @@ from keyscope.access.access_map import (
 )
 from keyscope.access.path_variants import spellings_of
 from keyscope.errors import Misconfigured
-from keyscope.model.ids import IdName
+from keyscope.model.ids import ID_LENGTHS, IdName
 from keyscope.model.scopes import Scope
 
 MAX_CONTAINING_PERMISSIONS: Final = 6
 """Permissions of a map that contain part of another one. Each doubles the work at every start."""
-_MAX_GRANTS: Final = 1_024
+MAX_GRANTS: Final = 1_024
+"""How many grants a container remembers."""
 _GET, _PUT, _GET_OR_PUT = "GET", "PUT", "??T"
 _GET_AND_PUT = frozenset({_GET, _PUT})
 
@@ -63,7 +64,7 @@ def permitted_of(access_map: AccessMap) -> dict[Grantee, Permitted]:
     return {kind: _permitted(access_map, lists) for kind, lists in _LISTS.items()}
 
 
-@lru_cache(maxsize=_MAX_GRANTS)
+@lru_cache(maxsize=MAX_GRANTS)
 def permitted_grant(permitted: Permitted, permissions: tuple[str, ...]) -> Grant:
     """Return what keys that are limited to some permissions may reach.
 
@@ -180,7 +181,7 @@ def _path_of_whole_ids(rule: Rule, grantee: Grantee) -> str:
     """Return the path pattern, with `{name+}` for the characters that an owner's id leaves open."""
     path = rule.path
     if rule.tail != "*":
-        for name in OPEN_ENDED[grantee]:
+        for name in OPEN_ENDED[grantee] & ID_LENGTHS.keys():
             path = path.replace(name.placeholder, name.placeholder + f"{{{open_part(name)}}}")
     return path
 

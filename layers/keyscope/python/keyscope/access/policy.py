@@ -9,11 +9,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from typing import Literal, NamedTuple, NotRequired, TypedDict
 
 from keyscope.access.access_map import OPEN_ENDED, AccessMap, Grantee, OtherGrantee
 from keyscope.access.grants import (
+    MAX_GRANTS,
     Grant,
     Permitted,
     grants_of,
@@ -25,6 +27,7 @@ from keyscope.access.grants import (
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH, ApiStage, longest_api_stage
 from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED
 from keyscope.errors import Misconfigured, Reason, Refused, Unavailable
+from keyscope.model.external_ids import MAX_EXTERNAL_ID_LENGTH, ExternalIds
 from keyscope.model.ids import (
     ID_LENGTHS,
     KEY_ID_LENGTH,
@@ -53,6 +56,7 @@ OWN_KEY_PATH = "/v2/keys/self"
 """Where a key is shown to its holder and ends itself. No rule of an access map lists it."""
 _OWN_KEY = (f"GET{OWN_KEY_PATH}", f"DELETE{OWN_KEY_PATH}")
 _USER_ACCOUNT = OtherGrantee.USER_ACCOUNT
+_EXTERNAL = (IdName.ACCOUNT_EXTERNAL, IdName.APP_EXTERNAL)
 _BESIDE_PATH = len(longest_api_stage(0).arn) + len('/"", ')
 """Characters of a resource in a policy beside its method, path and stage."""
 
@@ -177,10 +181,11 @@ def policy_document(
         grant, fit = permitted_grant(policies.permitted[grantee], permissions), policies.limited_fit
     if len(stage.arn) > fit.longest_stage_arn:
         raise Unavailable(Reason.STAGE_NAME_TOO_LONG, "raise KEYSCOPE_MAX_STAGE_LENGTH")
+    missing = _missing_external_ids(principal, grantee)
     allowed = [
         stage.resource(pattern.format_map(ids))
         for ids in _with_forms_of_user_id(principal, stage, fit)
-        for pattern in grant.allow
+        for pattern in _without_missing(grant.allow, missing)
     ]
     # An app user has a token that its app made, and never the key.
     if SCOPES[principal.scope].by_secret:
@@ -267,10 +272,26 @@ def _ids_in_paths(principal: Principal) -> dict[str, str]:
     owner's. Where a limited key's path continues, question marks complete the id.
     """
     opened, owner_id = OPEN_ENDED[_grantee(principal)], principal.owner_id
-    begun = {name.value: owner_id for name in opened}
+    begun = {name.value: owner_id if name in ID_LENGTHS else "" for name in opened}
     if principal.limits.permissions is not None:
-        begun |= {open_part(name): "?" * (ID_LENGTHS[name] - len(owner_id)) for name in opened}
+        nested = opened & ID_LENGTHS.keys()
+        begun |= {open_part(name): "?" * (ID_LENGTHS[name] - len(owner_id)) for name in nested}
     return {**begun, **principal.ids}
+
+
+def _missing_external_ids(principal: Principal, grantee: Grantee) -> tuple[str, ...]:
+    """Return the placeholders of the external ids that a principal neither has nor leaves open."""
+    known = {*principal.external_ids.by_name(), *OPEN_ENDED[grantee]}
+    return tuple([name.placeholder for name in _EXTERNAL if name not in known])
+
+
+@lru_cache(maxsize=MAX_GRANTS)
+def _without_missing(patterns: tuple[str, ...], missing: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the patterns without those of external ids that the principal does not have.
+
+    Neither a literal nor a star may stand for an id that does not exist.
+    """
+    return tuple([p for p in patterns if not any(placeholder in p for placeholder in missing)])
 
 
 def _with_forms_of_user_id(
@@ -289,7 +310,8 @@ def _ids_of_any(principal: Principal) -> dict[str, str]:
     """Return the ids to fill into Denies, with a question mark for each character that is open."""
     ids = _ids_in_paths(principal)
     opened = OPEN_ENDED[_grantee(principal)]
-    return ids | {name.value: ids[name].ljust(ID_LENGTHS[name], "?") for name in opened}
+    nested = opened & ID_LENGTHS.keys()
+    return ids | {name.value: ids[name].ljust(ID_LENGTHS[name], "?") for name in nested}
 
 
 def _forms_of(user_id: str, stage: ApiStage, fit: Fit) -> tuple[str, ...]:
@@ -337,7 +359,13 @@ def _longest_principals() -> Iterator[Principal]:
                 owner_id="a" * OWNER_ID_LENGTHS[owner_type],
                 user_id=user_id if IdName.USER in row.claims else None,
                 limits=KeyLimits(expires_at=0, allowed_cidrs=cidrs),
+                external_ids=_longest_external_ids(owner_type),
             )
+
+
+def _longest_external_ids(owner_type: OwnerType) -> ExternalIds:
+    longest = "e" * MAX_EXTERNAL_ID_LENGTH
+    return ExternalIds(account=longest, app=longest if owner_type is OwnerType.APP else None)
 
 
 def _longest_limited_principals(policies: Policies) -> Iterator[tuple[Principal, int]]:

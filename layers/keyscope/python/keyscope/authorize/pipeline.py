@@ -28,9 +28,10 @@ _RECHECKED = LIMIT_REASONS | {
     Reason.WRONG_SECRET,
     Reason.WRONG_SIGNATURE,
     Reason.REVOKED_KEY,
+    Reason.SUSPENDED_KEY,
     Reason.PERMISSION_NOT_OF_KEY,
 }
-"""Refusals that a key created, rotated or given other limits since the read would not get.
+"""Refusals that a key created, rotated, resumed or given other limits since the read would not get.
 
 A revoked key stays revoked. It is included so that, without the secret, the number of reads does
 not distinguish it from an unknown key.

@@ -46,12 +46,13 @@ def verify(
 
     1. The key exists and is not revoked, and the secret or signature is right: it matches the key's
        current secret, or its previous one during the overlap.
-    2. The key is not disabled.
-    3. The key has not expired.
-    4. The source address is one that the key allows.
-    5. The token is valid at this time (RFC 7519, sections 4.1.4 and 4.1.5).
-    6. A key of this kind may claim the scope.
-    7. The key and the access map have the permissions that the token claims.
+    2. The key is not suspended.
+    3. The key is not disabled.
+    4. The key has not expired.
+    5. The source address is one that the key allows.
+    6. The token is valid at this time (RFC 7519, sections 4.1.4 and 4.1.5).
+    7. A key of this kind may claim the scope.
+    8. The key and the access map have the permissions that the token claims.
 
     The first step requires the secret, so the later steps reveal nothing to a stranger.
 
@@ -61,6 +62,8 @@ def verify(
     """
     possession = _verify_possession(credential, record, open_secret, circumstances.now)
     known = possession.record
+    if known.suspended_at is not None:
+        raise Refused(Reason.SUSPENDED_KEY)
     check_limits(known.limits, circumstances.now, circumstances.source_address)
     claims = credential.claims
     if claims is None:
@@ -182,6 +185,7 @@ def _principal(
         credential_kind=kind,
         secret_generation=record.secret_generation - is_previous,
         usage_identifier_key=record.usage_identifier_key,
+        external_ids=record.external_ids,
     )
 
 

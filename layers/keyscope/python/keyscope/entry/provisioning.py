@@ -55,5 +55,9 @@ def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
 
 def _ids(result: Json) -> dict[str, object]:
     """Return the ids that an answer names, without its secret, for the log."""
-    shown = {"account_id": result.get("account"), "key_id": result.get("key")}
+    shown = {
+        "account_id": result.get("account"),
+        "app_id": result.get("app"),
+        "key_id": result.get("key"),
+    }
     return {name: value["id"] for name, value in shown.items() if isinstance(value, dict)}

@@ -44,6 +44,7 @@ STEPS_OF: Final[Mapping[Reason, Step | None]] = {
     Reason.WRONG_SECRET: Step.SECRET,
     Reason.WRONG_SIGNATURE: Step.SECRET,
     Reason.ROTATED_SECRET: Step.SECRET,
+    Reason.SUSPENDED_KEY: Step.ENABLED,
     Reason.DISABLED_KEY: Step.ENABLED,
     Reason.EXPIRED_KEY: Step.UNEXPIRED,
     Reason.EXPIRED_TOKEN: Step.TOKEN_TIMES,

@@ -49,6 +49,9 @@ def _key(known: Known) -> str:
     if known.record is None:
         return "No such key" if known.decision.record_source is not None else ""
     owner = f"Key of the {_owner_type(known.record)} {known.record.owner_id}"
+    external_ids = known.record.external_ids.by_name()
+    if external_ids:
+        owner += f" ({', '.join(f'{name} {value}' for name, value in external_ids.items())})"
     if known.record.integration_id is not None:
         owner += f", bound to the integration {known.record.integration_id}"
     revoked = known.record.revoked_at
@@ -73,6 +76,9 @@ def _secret(known: Known) -> str:
 
 
 def _enabled(known: Known) -> str:
+    suspended_at = known.record.suspended_at if known.record else None
+    if suspended_at is not None:
+        return f"Suspended with its account since {shown_time(suspended_at)}"
     since = known.record.limits.disabled_at if known.record else None
     return "" if since is None else f"Disabled since {shown_time(since)}"
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from keyscope.lifecycle.account import Account
+from keyscope.lifecycle.account_fields import shown_changeable
 from keyscope.lifecycle.directory import Key, Owner
 from keyscope.lifecycle.key_fields import Json, present, shown_key, shown_usage
+from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds
 from keyscope.model.ids import OwnerType, account_id_of
 from keyscope.model.times import rfc3339
 
@@ -21,6 +24,10 @@ class Action(StrEnum):
     """What was done."""
 
     ACCOUNT_CREATED = "account.created"
+    ACCOUNT_UPDATED = "account.updated"
+    ACCOUNT_SUSPENDED = "account.suspended"
+    ACCOUNT_RESUMED = "account.resumed"
+    ACCOUNT_DELETED = "account.deleted"
     SERVICE_ACCOUNT_CREATED = "serviceAccount.created"
     SERVICE_ACCOUNT_UPDATED = "serviceAccount.updated"
     SERVICE_ACCOUNT_DELETED = "serviceAccount.deleted"
@@ -52,6 +59,7 @@ class Actor:
     app_id: str | None = None
     integration_id: str | None = None
     itself: bool = False
+    external_ids: ExternalIds = NO_EXTERNAL_IDS
 
     def shown(self) -> Json:
         """Return the actor as it appears in an event."""
@@ -65,6 +73,7 @@ class Actor:
                 "serviceAccountId": self.service_account_id,
                 "appId": self.app_id,
                 "integrationId": self.integration_id,
+                **self.external_ids.by_name(),
                 "sourceAddress": self.source_address,
                 "requestId": self.request_id,
             }
@@ -80,9 +89,15 @@ class Change:
 
     action: Action
     owner_id: str
-    before: Owner | Key | None = None
-    after: Owner | Key | None = None
+    before: Owner | Account | Key | None = None
+    after: Owner | Account | Key | None = None
     key_id: str | None = None
+
+    @property
+    def external_ids(self) -> ExternalIds:
+        """The operator's ids of the account and the app that the change is about."""
+        changed = self.after or self.before
+        return NO_EXTERNAL_IDS if changed is None else changed.external_ids
 
     def resource(self) -> Json:
         """Return what was changed: `type`, `id`, and the `ownerId` of a key."""
@@ -114,6 +129,7 @@ class AuditEvent:
                 "time": rfc3339(self.at),
                 "action": self.change.action.value,
                 "accountId": account_id_of(self.change.owner_id),
+                **self.change.external_ids.by_name(),
                 "actor": self.actor.shown(),
                 "resource": self.change.resource(),
                 "before": _seen(self.change.before, self.at),
@@ -134,10 +150,12 @@ class AuditTrail(Protocol):
         ...
 
 
-def _seen(one: Owner | Key | None, now: int) -> Json | None:
+def _seen(one: Owner | Account | Key | None, now: int) -> Json | None:
     match one:
         case None:
             return None
+        case Account():
+            return shown_changeable(one)
         case Key():
             named = present({"displayName": one.display_name})
             return named | shown_key(one, now) | shown_usage(one)

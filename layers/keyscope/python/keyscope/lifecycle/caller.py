@@ -26,6 +26,7 @@ class Standing:
     revoked_at: int | None
     secret_generation: int
     previous_ends_at: int | None
+    suspended_at: int | None = None
 
     @staticmethod
     def of(record: KeyRecord) -> "Standing":
@@ -35,6 +36,7 @@ class Standing:
             revoked_at=record.revoked_at,
             secret_generation=record.secret_generation,
             previous_ends_at=None if record.previous is None else record.previous.ends_at,
+            suspended_at=record.suspended_at,
         )
 
     def accepted(self, generation: int, now: float) -> ProvenSecret | None:
@@ -97,11 +99,13 @@ class ProvenKey:
         """Check that the credential is valid at a time, in seconds since the epoch.
 
         Raises:
-            Forbidden: the key is revoked, its secret was replaced and is not in an overlap, or is
-                not the one in `only`, its limits do not allow its use at that time and from the
-                source address, or it has lost a permission since.
+            Forbidden: the key is revoked or suspended, its secret was replaced and is not in an
+                overlap, or is not the one in `only`, its limits do not allow its use at that time
+                and from the source address, or it has lost a permission since.
         """
         secret = standing.accepted(self.secret_generation, now)
+        if standing.suspended_at is not None:
+            raise Forbidden
         if secret is None or self.only not in (None, secret):
             raise Forbidden
         held = standing.limits.permissions

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from keyscope.errors import Conflict, Forbidden, KeyscopeError, NotFound
 from keyscope.lifecycle.caller import (
@@ -14,6 +14,7 @@ from keyscope.lifecycle.caller import (
     ProvenKey,
     Standing,
 )
+from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.key_record import KeyRecord
@@ -40,6 +41,14 @@ class NameTaken(Conflict):
 
 class OwnsApps(Conflict):
     """The service account still has apps that it created."""
+
+
+class OwnsServiceAccounts(Conflict):
+    """The account still has service accounts."""
+
+
+class AccountSuspended(Conflict):
+    """The operator suspended the account, so nothing is created, rotated or enabled in it."""
 
 
 class TooManyApps(Conflict):
@@ -71,6 +80,10 @@ class IdTaken(KeyscopeError):  # noqa: N818 - a state
     """A random id already exists. Nothing was written; use another id."""
 
 
+class ExternalIdTaken(Conflict):
+    """An account or an app has this external id, or had it before it was deleted."""
+
+
 class SkipTooCostly(KeyscopeError):  # noqa: N818 - a state
     """An offset skips more stored bytes than one request may read."""
 
@@ -80,6 +93,7 @@ class Owner:
     """An account, a service account or an app. `created_at` is in seconds since the epoch.
 
     Only apps have `settings` and `metadata`: flat members that Keyscope stores and returns.
+    `external_ids` are the account's and the app's; they never change.
     """
 
     owner_type: OwnerType
@@ -88,6 +102,45 @@ class Owner:
     created_at: int
     settings: Members = field(default_factory=dict)
     metadata: Members = field(default_factory=dict)
+    external_ids: ExternalIds = NO_EXTERNAL_IDS
+
+    @property
+    def external_id(self) -> str | None:
+        """The operator's id of the account or the app itself; service accounts have none."""
+        match self.owner_type:
+            case OwnerType.ACCOUNT:
+                return self.external_ids.account
+            case OwnerType.APP:
+                return self.external_ids.app
+            case OwnerType.SERVICE_ACCOUNT:
+                return None
+            case _:
+                assert_never(self.owner_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An external id in the spelling in which it was created, and what it was created for.
+
+    It outlives its owner, so that no later account or app gets what backends stored under the id.
+    `key_id` is the key that was created in the same step, if there was one. `client_token` is what
+    the request said of itself, so that its repetition is recognized.
+    """
+
+    owner_type: OwnerType
+    external_id: str
+    owner_id: str
+    key_id: str | None = None
+    client_token: str | None = None
+
+
+def reservation_for(
+    owner: Owner, key_id: str | None, client_token: str | None
+) -> Reservation | None:
+    """Return what a new owner reserves, or `None` if it has no external id."""
+    if owner.external_id is None:
+        return None
+    return Reservation(owner.owner_type, owner.external_id, owner.owner_id, key_id, client_token)
 
 
 class KeyState(StrEnum):
@@ -97,6 +150,7 @@ class KeyState(StrEnum):
     DISABLED = "disabled"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +161,8 @@ class Key:
     after the key's own expiry.
     `secret_generation` counts the secrets that the key has had. `integration_id` is the integration
     that an app's key is bound to. Only the operator sets `usage_identifier_key`, and it is never
-    shown.
+    shown. `external_ids` are copies of the owner's. `suspended_at` is set while the key's account
+    is suspended; no change of the key itself sets or removes it.
     """
 
     key_id: str
@@ -120,6 +175,8 @@ class Key:
     secret_generation: int = 1
     integration_id: str | None = None
     usage_identifier_key: str | None = field(default=None, repr=False)
+    external_ids: ExternalIds = NO_EXTERNAL_IDS
+    suspended_at: int | None = None
 
     @property
     def standing(self) -> Standing:
@@ -129,6 +186,7 @@ class Key:
             revoked_at=self.revoked_at,
             secret_generation=self.secret_generation,
             previous_ends_at=self.previous_ends_at,
+            suspended_at=self.suspended_at,
         )
 
     @property
@@ -142,6 +200,8 @@ class Key:
             return KeyState.REVOKED
         if self.limits.expires_at is not None and now >= self.limits.expires_at:
             return KeyState.EXPIRED
+        if self.suspended_at is not None:
+            return KeyState.SUSPENDED
         return KeyState.ACTIVE if self.limits.disabled_at is None else KeyState.DISABLED
 
     def has_overlap(self, now: float) -> bool:
@@ -207,11 +267,24 @@ class Directory(Protocol):
     Each call writes everything or nothing, and raises `Unavailable` if it cannot tell which. Each
     write names its caller. If the caller is an API key, the write succeeds only while that key is
     valid, and raises `Forbidden` otherwise. A write that other writes block for too long raises
-    `Contended`.
+    `Contended`. What adds an owner or a key, gives a key a new secret or enables it raises
+    `AccountSuspended` while the account is suspended; suspending and these writes exclude each
+    other.
     """
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
-        """Add an account with its first key, or raise `IdTaken`."""
+    def add_account(
+        self,
+        account: Owner,
+        key: Key,
+        record: KeyRecord,
+        caller: Caller,
+        /,
+        client_token: str | None = None,
+    ) -> None:
+        """Add an account with its first key, and reserve its external id.
+
+        Raises `ExternalIdTaken`, `IdTaken`.
+        """
         ...
 
     def add_service_account(self, service_account: Owner, caller: Caller, /) -> None:
@@ -221,10 +294,26 @@ class Directory(Protocol):
         """
         ...
 
-    def add_app(self, app: Owner, max_apps: int, caller: Caller, /) -> None:
-        """Add an app, unless its creator has `max_apps` or more already.
+    def add_app(
+        self,
+        app: Owner,
+        max_apps: int,
+        caller: Caller,
+        /,
+        first_key: tuple[Key, KeyRecord] | None = None,
+        client_token: str | None = None,
+    ) -> None:
+        """Add an app and reserve its external id, unless its creator has as many as it may have.
 
-        Raises `OwnerNotFound` (the creator), `TooManyApps`, `IdTaken`.
+        That is the account's own limit, or `max_apps` if the account has none.
+        Raises `OwnerNotFound` (the creator), `TooManyApps`, `ExternalIdTaken`, `IdTaken`.
+        """
+        ...
+
+    def find_external_id(self, owner_type: OwnerType, external_id: str, /) -> Reservation:
+        """Return what reserves an external id, in any case of its letters.
+
+        Raises `OwnerNotFound`. The owner itself may have been deleted since.
         """
         ...
 
@@ -254,9 +343,10 @@ class Directory(Protocol):
     def delete_owner(
         self, owner_id: str, now: int, caller: Caller, /
     ) -> tuple[Owner, Sequence[Key]]:
-        """Delete an app or a service account and revoke its keys, all in one step.
+        """Delete an owner and revoke its keys, all in one step.
 
-        Returns the deleted owner, and its keys as they were. Raises `OwnerNotFound`, `OwnsApps`.
+        Returns the deleted owner, and its keys as they were. Raises `OwnerNotFound`, `OwnsApps`,
+        `OwnsServiceAccounts`.
         """
         ...
 

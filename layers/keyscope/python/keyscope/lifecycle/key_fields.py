@@ -85,6 +85,7 @@ def shown_key(key: Key, now: float) -> Json:
             "state": key.state(now).value,
             "createdAt": rfc3339(key.created_at),
             **shown_limits(key.limits),
+            "suspendedAt": rfc3339_or_none(key.suspended_at),
             "rotatedAt": rfc3339_or_none(key.rotated_at),
             "previousSecretEndsAt": rfc3339_or_none(overlap_ends_at),
             "revokedAt": rfc3339_or_none(key.revoked_at),

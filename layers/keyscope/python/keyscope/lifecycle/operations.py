@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar, assert_never
 
 from keyscope.errors import Forbidden, NotFound, Reason, Unavailable
+from keyscope.lifecycle.account import OperatorsDirectory
 from keyscope.lifecycle.audit import (
     Action,
     Actor,
@@ -22,7 +23,7 @@ from keyscope.lifecycle.audit import (
 from keyscope.lifecycle.caller import Caller, Iam, ProvenKey
 from keyscope.lifecycle.directory import (
     After,
-    Directory,
+    ChangedMeanwhile,
     IdTaken,
     Key,
     KeyExpired,
@@ -34,11 +35,14 @@ from keyscope.lifecycle.directory import (
     Owner,
     OwnerNotFound,
     OwnsApps,
+    OwnsServiceAccounts,
     Page,
     Position,
     judge,
 )
+from keyscope.lifecycle.external_ids import ExternalName, NamedOwner, find_named_owner
 from keyscope.lifecycle.key_use import LastUse, LastUses
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import (
     IdName,
     OwnerType,
@@ -62,6 +66,7 @@ _UPDATED = {
 _DELETED = {
     OwnerType.APP: Action.APP_DELETED,
     OwnerType.SERVICE_ACCOUNT: Action.SERVICE_ACCOUNT_DELETED,
+    OwnerType.ACCOUNT: Action.ACCOUNT_DELETED,
 }
 _T = TypeVar("_T")
 
@@ -121,7 +126,7 @@ class Provisioning:
     long.
     """
 
-    directory: Directory
+    directory: OperatorsDirectory
     sealer: SecretSealer
     policies: CachedPolicies
     audit_trail: AuditTrail
@@ -152,13 +157,26 @@ class Provisioning:
             judged = replace(judged, proven=replace(proven, heritage=key.heritage))
         return replace(self, caller=judged), key
 
-    def create_account(self, display_name: str, request: KeyRequest) -> tuple[Owner, CreatedKey]:
-        """Create an account and its first key, both or neither."""
+    def create_account(
+        self, display_name: str, request: KeyRequest, name: ExternalName | None = None
+    ) -> tuple[Owner, CreatedKey]:
+        """Create an account and its first key, both or neither.
+
+        Raises `ExternalIdTaken`.
+        """
+        external_ids = ExternalIds(account=None if name is None else name.external_id)
+        client_token = None if name is None else name.client_token
 
         def attempt() -> tuple[Owner, CreatedKey]:
-            account = Owner(OwnerType.ACCOUNT, new_account_id(), display_name, self._now())
-            created, record = self._new_key(OwnerType.ACCOUNT, account.owner_id, request)
-            self.directory.add_account(account, created.key, record, self.caller)
+            account = Owner(
+                OwnerType.ACCOUNT,
+                new_account_id(),
+                display_name,
+                self._now(),
+                external_ids=external_ids,
+            )
+            created, record = self._new_key(account, request)
+            self.directory.add_account(account, created.key, record, self.caller, client_token)
             return account, created
 
         account, created = _with_free_id(attempt)
@@ -170,10 +188,17 @@ class Provisioning:
 
     def create_service_account(self, account_id: str, display_name: str) -> Owner:
         """Create a service account; raises `OwnerNotFound`, `NameTaken`."""
+        external_ids = self.directory.get_owner(account_id).external_ids
 
         def attempt() -> Owner:
             owner_id = new_service_account_id(account_id)
-            owner = Owner(OwnerType.SERVICE_ACCOUNT, owner_id, display_name, self._now())
+            owner = Owner(
+                OwnerType.SERVICE_ACCOUNT,
+                owner_id,
+                display_name,
+                self._now(),
+                external_ids=external_ids,
+            )
             self.directory.add_service_account(owner, self.caller)
             return owner
 
@@ -195,17 +220,85 @@ class Provisioning:
 
         Raises `OwnerNotFound`, `TooManyApps`.
         """
+        creator_id = service_account_id or account_id
+        of_account = self.directory.get_owner(creator_id).external_ids
 
         def attempt() -> Owner:
             owner_id = new_app_id(account_id, service_account_id)
             now = self._now()
-            owner = Owner(OwnerType.APP, owner_id, display_name, now, settings, metadata)
+            owner = Owner(
+                OwnerType.APP, owner_id, display_name, now, settings, metadata, of_account
+            )
             self.directory.add_app(owner, self.max_apps_per_creator, self.caller)
             return owner
 
         app = _with_free_id(attempt)
         self._record(Change(Action.APP_CREATED, app.owner_id, after=app))
         return app
+
+    def create_named_app(
+        self,
+        account_id: str,
+        display_name: str,
+        request: KeyRequest | None = None,
+        name: ExternalName | None = None,
+    ) -> tuple[Owner, CreatedKey | None]:
+        """Create an app of an account, and its first key if one is requested, all or nothing.
+
+        Raises `OwnerNotFound`, `TooManyApps`, `ExternalIdTaken`.
+        """
+        external_ids = self.directory.get_owner(account_id).external_ids._replace(
+            app=None if name is None else name.external_id
+        )
+        client_token = None if name is None else name.client_token
+
+        def attempt() -> tuple[Owner, CreatedKey | None]:
+            app = Owner(
+                OwnerType.APP,
+                new_app_id(account_id, None),
+                display_name,
+                self._now(),
+                external_ids=external_ids,
+            )
+            limit = self.max_apps_per_creator
+            if request is None:
+                self.directory.add_app(app, limit, self.caller, None, client_token)
+                return app, None
+            created, record = self._new_key(app, request)
+            first_key = created.key, record
+            self.directory.add_app(app, limit, self.caller, first_key, client_token)
+            return app, created
+
+        app, created = _with_free_id(attempt)
+        self._record(Change(Action.APP_CREATED, app.owner_id, after=app))
+        if created is not None:
+            self._record(_key_change(Action.KEY_CREATED, app.owner_id, None, created.key))
+        return app, created
+
+    def find_owner(self, owner_type: OwnerType, name: ExternalName) -> NamedOwner:
+        """Return the account or the app with an external id; raises `OwnerNotFound`."""
+        return find_named_owner(
+            owner_type, name, self.directory, lambda key: self.last_uses([key])[key.key_id]
+        )
+
+    def replace_lost_key(
+        self, owner_type: OwnerType, name: ExternalName, secret_generation: int
+    ) -> tuple[Owner, CreatedKey]:
+        """Give a lost key a new secret, unless it has another generation than the caller saw.
+
+        So a request that arrives late does not end the secret that a later one returned. Raises
+        `OwnerNotFound`, `KeyNotFound`, `KeyExpired`, `ChangedMeanwhile`.
+        """
+
+        def check(key: Key) -> None:
+            if key.secret_generation != secret_generation:
+                raise ChangedMeanwhile
+
+        found = self.find_owner(owner_type, name)
+        if found.lost_key is None:
+            raise KeyNotFound
+        owner_id = found.owner.owner_id
+        return found.owner, self.rotate_key(owner_id, found.lost_key.key_id, 0, check)
 
     def get_owner(self, owner_id: str) -> Owner:
         """Return an account, a service account or an app; raises `OwnerNotFound`."""
@@ -235,6 +328,21 @@ class Provisioning:
         _refuse_account(owner_id)
         if self._owns_apps(self.directory.get_owner(owner_id)):
             raise OwnsApps
+        self._delete(owner_id)
+
+    def delete_account(self, account_id: str) -> None:
+        """Delete an account that has neither apps nor service accounts, and revoke its keys.
+
+        Raises `OwnerNotFound`, `OwnsApps`, `OwnsServiceAccounts`.
+        """
+        account = self.directory.get_account(account_id)
+        if account.app_count:
+            raise OwnsApps
+        if account.service_account_count:
+            raise OwnsServiceAccounts
+        self._delete(account_id)
+
+    def _delete(self, owner_id: str) -> None:
         self.policies.flush_in_any_case()
         now = self._now()
         owner, keys = self.directory.delete_owner(owner_id, now, self.caller)
@@ -246,9 +354,12 @@ class Provisioning:
 
     def create_key(self, owner_type: OwnerType, owner_id: str, request: KeyRequest) -> CreatedKey:
         """Create a key of an owner; raises `OwnerNotFound`, `TooManyKeys`."""
+        owner = self.directory.get_owner(owner_id)
+        if owner.owner_type is not owner_type:
+            raise OwnerNotFound
 
         def attempt() -> CreatedKey:
-            created, record = self._new_key(owner_type, owner_id, request)
+            created, record = self._new_key(owner, request)
             self.directory.add_key(created.key, record, self.caller)
             return created
 
@@ -436,9 +547,8 @@ class Provisioning:
             self.policies.flush()
         return before_and_after
 
-    def _new_key(
-        self, owner_type: OwnerType, owner_id: str, request: KeyRequest
-    ) -> tuple[CreatedKey, KeyRecord]:
+    def _new_key(self, owner: Owner, request: KeyRequest) -> tuple[CreatedKey, KeyRecord]:
+        owner_type, owner_id = owner.owner_type, owner.owner_id
         integration_id = request.integration_id
         key_id = new_key_id(owner_type, None if integration_id is None else IdName.INTEGRATION)
         secret = new_secret(key_id)
@@ -449,6 +559,7 @@ class Provisioning:
             request.limits,
             integration_id=integration_id,
             usage_identifier_key=request.usage_identifier_key,
+            external_ids=owner.external_ids,
         )
         record = KeyRecord(
             key_id=key_id,
@@ -459,6 +570,7 @@ class Provisioning:
             limits=request.limits,
             usage_identifier_key=request.usage_identifier_key,
             integration_id=integration_id,
+            external_ids=owner.external_ids,
         )
         return CreatedKey(key, secret), record
 
@@ -496,7 +608,7 @@ def _revocation(owner_id: str, key: Key, now: int) -> Change:
 
 
 def _refuse_account(owner_id: str) -> None:
-    """Raise `OwnerNotFound` for an account, which can be neither changed nor deleted."""
+    """Raise `OwnerNotFound` for an account, which only the operator changes and deletes."""
     if is_account_id(owner_id):
         raise OwnerNotFound
 

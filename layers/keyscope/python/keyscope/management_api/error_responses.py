@@ -22,12 +22,15 @@ from keyscope.errors import (
 )
 from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
+    AccountSuspended,
     ChangedMeanwhile,
+    ExternalIdTaken,
     KeyExpired,
     NameTaken,
     OverlapRunning,
     OwnerNotFound,
     OwnsApps,
+    OwnsServiceAccounts,
     SkipTooCostly,
     TooManyApps,
     TooManyKeys,
@@ -85,12 +88,22 @@ _ERROR_RESPONSES: Mapping[type[KeyscopeError], ErrorResponse] = {
         "key_required",
         "A token cannot revoke its key. Send the key's secret instead",
     ),
+    AccountSuspended: _conflict(
+        "account_suspended",
+        "The account is suspended, so nothing can be created, rotated or enabled in it. Ask the"
+        " operator to resume it",
+    ),
     TooManyKeys: _conflict(
         "too_many_keys", f"There are {MAX_KEYS_PER_OWNER} keys already; delete one first"
     ),
     NameTaken: _conflict("name_taken", "Another service account has this name; choose another"),
+    # Only the provisioning function creates what has an external id.
+    ExternalIdTaken: _conflict("external_id_taken", "The external id is taken; choose another"),
     OwnsApps: _conflict(
         "owns_apps", "The service account has apps that it created; delete them first"
+    ),
+    OwnsServiceAccounts: _conflict(
+        "owns_service_accounts", "The account has service accounts; delete them first"
     ),
     KeyExpired: _conflict(
         "key_expired",

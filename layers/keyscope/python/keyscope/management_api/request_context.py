@@ -106,4 +106,5 @@ def _actor(principal: Principal, context: Mapping[str, object]) -> Actor:
         service_account_id=principal.service_account_id,
         app_id=principal.app_id,
         integration_id=principal.integration_id,
+        external_ids=principal.external_ids,
     )

@@ -14,12 +14,17 @@ from keyscope.model.scopes import Scope
 
 
 class App(TypedDict):
-    """An app."""
+    """An app. `externalId` is the operator's own id of it, if it has one."""
 
     id: str
+    externalId: NotRequired[str]
     displayName: str
     settings: dict[str, Any]
     metadata: dict[str, Any]
+
+
+class _ExternalId(TypedDict):
+    externalId: NotRequired[str]
 
 
 class KeyState(TypedDict):
@@ -33,11 +38,13 @@ class KeyFacts(KeyState, ShownLimits):
     """A key without its name. `previousSecretEndsAt` is present during an overlap.
 
     `integrationId` is the integration that an app's key is bound to, if it is bound to one.
-    `lastUsedAt` is null if the key was never used, and absent if that is not known.
+    `lastUsedAt` is null if the key was never used, and absent if that is not known. `suspendedAt`
+    is present while the key's account is suspended.
     """
 
     integrationId: NotRequired[str]
     lastUsedAt: NotRequired[str | None]
+    suspendedAt: NotRequired[str]
     rotatedAt: NotRequired[str]
     previousSecretEndsAt: NotRequired[str]
 
@@ -122,6 +129,7 @@ class AppV11(TypedDict):
     """An app, in the v1.1 shape."""
 
     _id: str
+    externalId: NotRequired[str]
     name: str
     settings: dict[str, Any]
     metadata: dict[str, Any]
@@ -191,6 +199,7 @@ def app_v2(app: Owner) -> App:
     """Return an app in the v2 shape."""
     return {
         "id": app.owner_id,
+        **_external_id(app),
         "displayName": app.display_name,
         "settings": dict(app.settings),
         "metadata": dict(app.metadata),
@@ -201,6 +210,7 @@ def app_v11(app: Owner) -> AppV11:
     """Return an app in the v1.1 shape."""
     return {
         "_id": app.owner_id,
+        **_external_id(app),
         "name": app.display_name,
         "settings": dict(app.settings),
         "metadata": dict(app.metadata),
@@ -244,6 +254,10 @@ def key_v11(key: Key, now: float, last_use: LastUse, secret: str | None = None) 
     """Return a key in the v1.1 shape, with its secret if it was just created or rotated."""
     named = present({"_id": key.key_id, "name": key.display_name, "secret": secret})
     return cast("ApiKeyV11", named | _facts(key, now, last_use))
+
+
+def _external_id(app: Owner) -> _ExternalId:
+    return {} if app.external_id is None else {"externalId": app.external_id}
 
 
 def _facts(key: Key, now: float, last_use: LastUse) -> dict[str, object]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from keyscope.errors import Reason, Unavailable
+from keyscope.model.external_ids import ExternalIds, is_external_id
 from keyscope.model.ids import (
     OWNERS,
     IdName,
@@ -24,6 +25,8 @@ from keyscope.model.scopes import SCOPES, Scope, scopes_of_key
 
 _GENERATION = re.compile("[1-9][0-9]{0,15}")
 _KINDS = {kind.value: kind for kind in CredentialKind}
+_CHECKED = [name for name in IdName if name not in (IdName.ACCOUNT_EXTERNAL, IdName.APP_EXTERNAL)]
+"""The ids that every principal of a kind has, or none."""
 
 
 def principal_of_context(context: object) -> Principal:
@@ -62,6 +65,7 @@ def principal_of_context(context: object) -> Principal:
         limits=KeyLimits(permissions=_permissions(members)),
         credential_kind=kind,
         secret_generation=int(generation),
+        external_ids=_external_ids(members, owner_type),
     )
 
 
@@ -100,9 +104,26 @@ def _integration_id(members: Mapping[object, object]) -> str:
     return integration_id
 
 
+def _external_ids(members: Mapping[object, object], owner_type: OwnerType) -> ExternalIds:
+    """Read the operator's ids, which are absent where the account or the app has none."""
+    app_id = _external_id(members, IdName.APP_EXTERNAL)
+    if app_id is not None and owner_type is not OwnerType.APP:
+        raise Unavailable(Reason.MALFORMED_CONTEXT, IdName.APP_EXTERNAL.value)
+    return ExternalIds(account=_external_id(members, IdName.ACCOUNT_EXTERNAL), app=app_id)
+
+
+def _external_id(members: Mapping[object, object], name: IdName) -> str | None:
+    if name not in members:
+        return None
+    external_id = _text(members, name.value)
+    if not is_external_id(external_id):
+        raise Unavailable(Reason.MALFORMED_CONTEXT, name.value)
+    return external_id
+
+
 def _check_ids(members: Mapping[object, object], of_owner: Mapping[str, str], scope: Scope) -> None:
     """Check that the members are the owner's ids and those that the scope binds, and no others."""
-    for name in IdName:
+    for name in _CHECKED:
         if name in of_owner:
             fits = members.get(name) == of_owner[name]
         elif name in SCOPES[scope].bound_ids:

@@ -38,8 +38,9 @@ _USAGE_IDENTIFIER_KEY = re.compile("[0-9A-Za-z]{20,128}")
 class IdName(StrEnum):
     """The ids that can identify a principal, as named in paths, claims and the backend's context.
 
-    The caller chooses `userId`, a text, and the backend creates `integrationId`, 24 hex characters;
-    Keyscope creates the others.
+    The caller chooses `userId`, a text, the backend creates `integrationId`, 24 hex characters, and
+    the operator chooses the external ids, which not every account and app has; Keyscope creates the
+    others.
     """
 
     ACCOUNT = "accountId"
@@ -47,6 +48,8 @@ class IdName(StrEnum):
     APP = "appId"
     INTEGRATION = "integrationId"
     USER = "userId"
+    ACCOUNT_EXTERNAL = "accountExternalId"
+    APP_EXTERNAL = "appExternalId"
 
     @property
     def placeholder(self) -> str:

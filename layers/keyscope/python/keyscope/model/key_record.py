@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 
@@ -30,6 +31,8 @@ class KeyRecord:
     Times are seconds since the epoch.
 
     - `integration_id` is the integration that an app's key is bound to, if its kind is.
+    - `suspended_at` is when the operator suspended the key with its account. Until the account is
+      resumed, the key is refused, whatever its limits are.
     - `secret_hash` is the SHA-256 of the secret. Basic needs nothing else.
     - `secret_ciphertext` is the secret encrypted by KMS with the key id as encryption context.
       Tokens need it.
@@ -40,6 +43,8 @@ class KeyRecord:
       rotation adds one.
     - `usage_identifier_key` is the value of the API Gateway key whose usage plan throttles this
       key's requests.
+    - `external_ids` are copies of the account's and the app's, so that one read decides a request.
+      They never change.
     """
 
     key_id: str
@@ -53,6 +58,8 @@ class KeyRecord:
     secret_generation: int = 1
     usage_identifier_key: str | None = field(default=None, repr=False)
     integration_id: str | None = None
+    external_ids: ExternalIds = NO_EXTERNAL_IDS
+    suspended_at: int | None = None
 
 
 class RecordSource(StrEnum):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds
 from keyscope.model.ids import IdName, OwnerType, account_id_of, ids_of_owner
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.scopes import SCOPES, Scope
@@ -54,15 +55,17 @@ class Principal:
     credential_kind: CredentialKind = CredentialKind.BASIC
     secret_generation: int = 1
     usage_identifier_key: str | None = field(default=None, repr=False)
+    external_ids: ExternalIds = NO_EXTERNAL_IDS
 
     @property
     def ids(self) -> dict[str, str]:
-        """The ids that identify the principal: its key's, and those that it claimed."""
+        """The ids that identify the principal: its key's, the operator's, and those it claimed."""
         ids = ids_of_owner(self.owner_type, self.owner_id)
         if self.integration_id is not None:
             ids[IdName.INTEGRATION.value] = self.integration_id
         if self.user_id is not None:
             ids[IdName.USER.value] = self.user_id
+        ids.update(self.external_ids.by_name())
         return ids
 
     @property

@@ -38,8 +38,9 @@ class ScopeRow(NamedTuple):
 
     The scope's rules may contain the placeholders of two kinds of ids: `bound_ids`, which identify
     each principal of the scope, and `open_ended` ones, which represent every id that begins with
-    the owner's. A subtree may contain many of the ids in `spans`. A subtree that contains other ids
-    is refused unless the rule binds them.
+    the owner's. A third kind, `external`, gives a principal without such an id no rule. A subtree
+    may contain many of the ids in `spans`. A subtree that contains other ids is refused unless the
+    rule binds them.
     """
 
     principals: Mapping[OwnerType, str]
@@ -48,6 +49,7 @@ class ScopeRow(NamedTuple):
     claims: tuple[ClaimedId, ...] = ()
     open_ended: frozenset[IdName] = frozenset()
     spans: frozenset[IdName] = frozenset()
+    external: frozenset[IdName] = frozenset()
 
     @property
     def bound_ids(self) -> frozenset[IdName]:
@@ -57,22 +59,27 @@ class ScopeRow(NamedTuple):
         return frozenset.intersection(*map(frozenset, of_owners)).union(of_keys)
 
 
+_OF_ONE_APP: Final = frozenset({IdName.ACCOUNT_EXTERNAL, IdName.APP_EXTERNAL})
+
 SCOPES: Final[Mapping[Scope, ScopeRow]] = {
     Scope.APP_USER: ScopeRow(
         principals={OwnerType.APP: "appUser/{appId}/{userId}"},
         by_secret=False,
         claims=(IdName.USER,),
+        external=_OF_ONE_APP,
     ),
     Scope.APP: ScopeRow(
         principals={OwnerType.APP: "app/{appId}"},
         by_secret=True,
         spans=frozenset({IdName.INTEGRATION, IdName.USER}),
+        external=_OF_ONE_APP,
     ),
     Scope.INTEGRATION: ScopeRow(
         principals={OwnerType.APP: "integration/{appId}/{integrationId}"},
         by_secret=True,
         bound_to=IdName.INTEGRATION,
         spans=frozenset({IdName.USER}),
+        external=_OF_ONE_APP,
     ),
     Scope.ACCOUNT: ScopeRow(
         principals={
@@ -81,6 +88,8 @@ SCOPES: Final[Mapping[Scope, ScopeRow]] = {
         },
         by_secret=True,
         open_ended=frozenset({IdName.APP}),
+        # Not even the account's: service accounts share these rules, and an external id does not
+        # say which of them created an app.
         spans=frozenset({IdName.INTEGRATION, IdName.USER}),
     ),
 }

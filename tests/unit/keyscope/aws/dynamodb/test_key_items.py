@@ -4,6 +4,7 @@ import pytest
 
 from keyscope.aws.dynamodb.key_items import Item, record_of_item
 from keyscope.errors import Reason, Unavailable
+from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.key_record import KeyRecord, PreviousSecret
@@ -81,6 +82,43 @@ def test_a_key_and_what_it_is_bound_to_fit_together_or_are_damage(item: Item) ->
     assert unavailable.value.detail == "attribute integration_id"
 
 
+NAMED: Item = {
+    **ITEM,
+    "account_external_id": {"S": "Acme"},
+    "app_external_id": {"S": "acme-Shop"},
+}
+
+
+def test_external_ids_are_read_as_they_were_created() -> None:
+    assert record_of_item(NAMED).external_ids == ExternalIds("Acme", "acme-Shop")
+    assert record_of_item(ITEM).external_ids == ExternalIds()
+
+
+@pytest.mark.parametrize("name", ["account_external_id", "app_external_id"])
+@pytest.mark.parametrize(
+    "value",
+    [{"S": ""}, {"S": "*"}, {"S": ".a"}, {"S": "a/b"}, {"S": APP}, {"S": "a" * 65}, {"N": "1"}],
+)
+def test_an_external_id_that_could_widen_a_policy_is_damage(
+    name: str, value: dict[str, str]
+) -> None:
+    with pytest.raises(Unavailable) as unavailable:
+        record_of_item({**NAMED, name: value})
+    assert unavailable.value.detail == f"attribute {name}"
+
+
+def test_only_a_key_of_an_app_has_an_apps_external_id() -> None:
+    of_account = {
+        **NAMED,
+        "key_id": {"S": "act_" + "0" * 24},
+        "owner_type": {"S": "account"},
+        "owner_id": {"S": APP[:12]},
+    }
+    with pytest.raises(Unavailable) as unavailable:
+        record_of_item(of_account)
+    assert unavailable.value.detail == "attribute app_external_id"
+
+
 def test_the_limits_of_a_key_may_be_absent() -> None:
     record = record_of_item(ITEM)
     assert (record.limits, record.revoked_at) == (NO_LIMITS, None)
@@ -95,6 +133,10 @@ def test_a_rotated_key_has_its_previous_secret_and_when_that_ends() -> None:
 def test_a_key_that_was_never_rotated_nor_disabled_has_neither_mark() -> None:
     record = record_of_item(ITEM)
     assert (record.previous, record.limits.disabled_at) == (None, None)
+
+
+def test_a_suspended_key_is_read_as_suspended() -> None:
+    assert record_of_item({**ITEM, "suspended_at": {"N": "7"}}).suspended_at == 7
 
 
 def test_a_disabled_key_is_read_as_disabled() -> None:
@@ -247,6 +289,7 @@ def test_a_missing_attribute_is_damage_and_named(name: str) -> None:
         ("revoked_at", {"S": "now"}),
         ("disabled_at", {"BOOL": True}),
         ("disabled_at", {"S": "7"}),
+        ("suspended_at", {"BOOL": True}),
     ],
 )
 def test_an_attribute_of_another_shape_is_damage(name: str, value: Mapping[str, object]) -> None:

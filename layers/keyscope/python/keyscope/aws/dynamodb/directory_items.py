@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from keyscope.aws.dynamodb.key_items import (
+    EXTERNAL_ID_ATTRIBUTES,
     LIMIT_ATTRIBUTES,
     AttributeReader,
     Item,
+    attributes_of_external_ids,
     attributes_of_limits,
+    external_ids_of,
     limits_of,
     stored_number,
 )
@@ -26,14 +29,18 @@ KEY_ATTRIBUTES = (
     "display_name",
     "created_at",
     *LIMIT_ATTRIBUTES,
+    "suspended_at",
     "rotated_at",
     "previous_ends_at",
     "revoked_at",
     "generation",
     "revision",
     "usage_identifier_key",
+    *EXTERNAL_ID_ATTRIBUTES,
 )
 """The attributes that are read of a key: all except its secrets, hashed or encrypted."""
+ACCOUNTS = "accounts"
+"""The value of `listed_as` in accounts' items, by which the index lists them."""
 
 
 def owner_key(owner_id: str) -> Attributes:
@@ -64,7 +71,9 @@ def item_of_owner(owner: Owner, key_ids: tuple[str, ...]) -> Attributes:
         "owner_id": {"S": owner.owner_id},
         "created_at": {"N": str(owner.created_at)},
         "revision": {"N": "0"},
+        **({"listed_as": {"S": ACCOUNTS}} if owner.owner_type is OwnerType.ACCOUNT else {}),
         **({"key_ids": {"SS": list(key_ids)}} if key_ids else {}),
+        **attributes_of_external_ids(owner.external_ids),
         **changeable_attributes(owner),
     }
 
@@ -94,6 +103,7 @@ def owner_of_item(item: Item) -> Owner:
         created_at=reader.number("created_at"),
         settings=_members(reader, "settings"),
         metadata=_members(reader, "metadata"),
+        external_ids=external_ids_of(reader),
     )
 
 
@@ -106,6 +116,7 @@ def item_of_key(key: Key, record: KeyRecord) -> Attributes:
         "owner_type": {"S": record.owner_type.value},
         "owner_id": {"S": record.owner_id},
         **{f"{IdName(name).name.lower()}_id": {"S": value} for name, value in ids.items()},
+        **attributes_of_external_ids(record.external_ids),
         **(
             {}
             if record.integration_id is None
@@ -150,11 +161,13 @@ def key_of_item(item: Item) -> Key:
         limits=limits if revoked_at is None else limits._replace(expires_at=None),
         rotated_at=reader.optional_number("rotated_at"),
         previous_ends_at=reader.optional_number("previous_ends_at"),
+        suspended_at=reader.optional_number("suspended_at"),
         revoked_at=revoked_at,
         secret_generation=reader.number("generation"),
         integration_id=reader.optional_text("integration_id"),
         # Only the authorizers check its form, so that a damaged one can still be replaced here.
         usage_identifier_key=reader.optional_text("usage_identifier_key"),
+        external_ids=external_ids_of(reader),
     )
 
 

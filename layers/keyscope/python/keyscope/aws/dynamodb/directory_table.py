@@ -1,7 +1,8 @@
 """The directory of owners and their keys, in DirectoryTable and KeysTable.
 
-`owners` and `keys` contain its operations. `owner_writes` and `key_writes` contain the writes that
-the operations combine into transactions, and `tables` what the operations share.
+`owners`, `keys` and `accounts` contain its operations. `owner_writes`, `key_writes` and
+`account_writes` contain the writes that the operations combine into transactions, and `tables` what
+the operations share.
 """
 
 from dataclasses import dataclass
@@ -12,4 +13,4 @@ from keyscope.aws.dynamodb.owners import Owners
 
 @dataclass(frozen=True, slots=True)
 class DirectoryTable(Owners, Keys):
-    """DirectoryTable and KeysTable as a `Directory`."""
+    """DirectoryTable and KeysTable as an `OperatorsDirectory`."""

@@ -21,6 +21,7 @@ SWEPT_ATTRIBUTES: Final = (
     "display_name",
     "created_at",
     *LIMIT_ATTRIBUTES,
+    "suspended_at",
     "revoked_at",
     "generation",
 )

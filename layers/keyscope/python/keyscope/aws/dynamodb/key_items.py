@@ -8,8 +8,10 @@ from ipaddress import ip_network
 from typing import Any, NoReturn
 
 from keyscope.errors import Reason, Unavailable
+from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds, is_external_id
 from keyscope.model.ids import (
     IdName,
+    OwnerType,
     is_integration_id,
     is_key_id,
     is_owner_id,
@@ -29,6 +31,8 @@ Item = Mapping[str, Mapping[str, Any]]
 _SHA256_LENGTH = 32
 LIMIT_ATTRIBUTES = ("expires_at", "allowed_cidrs", "disabled_at", "permission_names")
 """The attributes that `limits_of` reads. DynamoDB reserves the word `permissions`."""
+EXTERNAL_ID_ATTRIBUTES = ("account_external_id", "app_external_id")
+"""The attributes that `external_ids_of` reads."""
 _PREVIOUS_SECRET = ("previous_secret_hash", "previous_secret_ciphertext", "previous_ends_at")
 
 
@@ -63,6 +67,8 @@ def record_of_item(item: Item) -> KeyRecord:
         secret_generation=reader.number("generation"),
         usage_identifier_key=None if revoked_at is not None else _usage_identifier_key(reader),
         integration_id=_integration_id(reader, bound_to),
+        external_ids=_sound_external_ids(external_ids_of(reader), owner_type),
+        suspended_at=reader.optional_number("suspended_at"),
     )
 
 
@@ -153,6 +159,19 @@ def attributes_of_limits(limits: KeyLimits) -> dict[str, Mapping[str, Any] | Non
     }
 
 
+def external_ids_of(reader: AttributeReader) -> ExternalIds:
+    """Read stored external ids. Only the authorizers check their form."""
+    if not reader.has_any(EXTERNAL_ID_ATTRIBUTES):
+        return NO_EXTERNAL_IDS
+    return ExternalIds(*map(reader.optional_text, EXTERNAL_ID_ATTRIBUTES))
+
+
+def attributes_of_external_ids(ids: ExternalIds) -> dict[str, Mapping[str, str]]:
+    """Return the attributes that store external ids."""
+    stored = zip(EXTERNAL_ID_ATTRIBUTES, ids, strict=True)
+    return {name: {"S": value} for name, value in stored if value is not None}
+
+
 def stored_number(value: int | None) -> Mapping[str, str] | None:
     """Return the stored form of a whole number, or `None` for an absent attribute."""
     return None if value is None else {"N": str(value)}
@@ -171,6 +190,15 @@ def _sound(limits: KeyLimits) -> KeyLimits:
     except ValueError:
         _damaged("allowed_cidrs")
     return limits
+
+
+def _sound_external_ids(ids: ExternalIds, owner_type: OwnerType) -> ExternalIds:
+    for name, external_id in zip(EXTERNAL_ID_ATTRIBUTES, ids, strict=True):
+        if external_id is not None and not is_external_id(external_id):
+            _damaged(name)
+    if ids.app is not None and owner_type is not OwnerType.APP:
+        _damaged("app_external_id")
+    return ids
 
 
 def _previous_secret(reader: AttributeReader) -> PreviousSecret | None:

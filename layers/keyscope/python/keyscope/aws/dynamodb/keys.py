@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from keyscope.aws.dynamodb import key_writes, owner_writes
 from keyscope.aws.dynamodb.directory_items import key_of_item
 from keyscope.aws.dynamodb.key_items import AttributeReader, Item
-from keyscope.aws.dynamodb.tables import Tables, key_ids_of, oldest_first
+from keyscope.aws.dynamodb.tables import ACCOUNT, Tables, key_ids_of, oldest_first
 from keyscope.aws.dynamodb.transactions import Patience
 from keyscope.lifecycle.caller import Caller
 from keyscope.lifecycle.directory import (
+    MAX_KEYS_PER_OWNER,
+    AccountSuspended,
     ChangedMeanwhile,
     IdTaken,
     Key,
     KeyNotFound,
     KeyState,
     NewSecret,
+    OwnerNotFound,
     TooManyKeys,
 )
 from keyscope.model.key_record import KeyRecord
@@ -33,17 +36,16 @@ class Keys(Tables):
     """The keys of a directory."""
 
     def add_key(self, key: Key, record: KeyRecord, caller: Caller, /) -> None:
-        """Add a key; raises `OwnerNotFound`, `TooManyKeys`, `IdTaken`."""
+        """Add a key; raises `OwnerNotFound`, `AccountSuspended`, `TooManyKeys`, `IdTaken`."""
         patience = self.database.patience()
         while True:
             try:
-                self._add_key(key, record, caller, patience)
+                if self._add_key(key, record, caller, patience):
+                    return
             except TooManyKeys:
                 # Expired keys, and those that DynamoDB has deleted since, still count.
                 if not self._free_places(record.owner_id, key.created_at, caller, patience):
                     raise
-            else:
-                return
             patience.pause()
 
     def get_key(self, owner_id: str, key_id: str, /) -> Key:
@@ -77,7 +79,10 @@ class Keys(Tables):
         caller: Caller,
         /,
     ) -> tuple[Key, Key]:
-        """Change a key; raises `KeyNotFound`, and with a new secret `ChangedMeanwhile`."""
+        """Change a key.
+
+        Raises `KeyNotFound`, `AccountSuspended`, and with a new secret `ChangedMeanwhile`.
+        """
         patience = self.database.patience()
         while True:
             item = self._key_item(owner_id, key_id)
@@ -85,15 +90,19 @@ class Keys(Tables):
             after = change(before)
             if after == before and secret is None:
                 return before, after
+            revives = secret is not None or _is_enabled(before, after)
             writes = {
                 "key": key_writes.update_key(self.keys_table, item, after, secret),
-                "place": owner_writes.holds_key_place(self.directory_table, owner_id, key_id),
+                "place": owner_writes.holds_key_place(
+                    self.directory_table, owner_id, key_id, accepts=revives
+                ),
+                **(self._account_accepts(owner_id) if revives else {}),
             }
             failed = self._write(writes, caller, patience)
             if not failed:
                 return before, after
-            if "place" in failed:
-                raise KeyNotFound
+            if failed & {"place", ACCOUNT}:
+                self._check_place(owner_id, key_id, revives=revives)
             if secret is not None:
                 raise ChangedMeanwhile
             patience.pause()
@@ -119,17 +128,39 @@ class Keys(Tables):
                 raise KeyNotFound
             patience.pause()
 
-    def _add_key(self, key: Key, record: KeyRecord, caller: Caller, patience: Patience) -> None:
+    def _check_place(self, owner_id: str, key_id: str, *, revives: bool) -> None:
+        """Tell why a key could not be changed, unless the reason has passed.
+
+        Raises `KeyNotFound`, and for a change that revives the key `AccountSuspended`.
+        """
+        try:
+            held = key_ids_of(self._owner_item(owner_id))
+            is_suspended = revives and self._is_suspended(owner_id)
+        except OwnerNotFound:
+            raise KeyNotFound from None
+        if key_id not in held:
+            raise KeyNotFound
+        if is_suspended:
+            raise AccountSuspended
+
+    def _add_key(self, key: Key, record: KeyRecord, caller: Caller, patience: Patience) -> bool:
+        """Add a key; return `False` if what ruled it out has passed meanwhile."""
         writes = {
             "place": owner_writes.take_key_place(self.directory_table, record.owner_id, key.key_id),
             "key": key_writes.put_key(self.keys_table, key, record),
+            **self._account_accepts(record.owner_id),
         }
         failed = self._write(writes, caller, patience)
-        if "place" in failed:
-            self._owner_item(record.owner_id)
-            raise TooManyKeys
+        if failed & {"place", ACCOUNT}:
+            held = key_ids_of(self._owner_item(record.owner_id))
+            if self._is_suspended(record.owner_id):
+                raise AccountSuspended
+            if len(held) >= MAX_KEYS_PER_OWNER:
+                raise TooManyKeys
+            return False
         if failed:
             raise IdTaken
+        return True
 
     def _free_places(self, owner_id: str, now: int, caller: Caller, patience: Patience) -> bool:
         """Remove dead keys from the owner's set; return whether there were any."""
@@ -151,3 +182,7 @@ class Keys(Tables):
         if AttributeReader(item).text("owner_id") != owner_id:
             raise KeyNotFound
         return item
+
+
+def _is_enabled(before: Key, after: Key) -> bool:
+    return before.limits.disabled_at is not None and after.limits.disabled_at is None

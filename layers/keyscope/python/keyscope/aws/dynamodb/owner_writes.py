@@ -1,11 +1,13 @@
 """Writes to items of DirectoryTable, each with the condition that it needs.
 
 `key_ids` is the set of an owner's live keys, at most ten. `app_count` counts the apps that an
-account or a service account created. `revision` counts changes.
+account or a service account created, and `service_account_count` the service accounts of an
+account. `revision` counts changes. Nothing is created in an account's item that has `suspended_at`.
 """
 
 from collections.abc import Iterable
 
+from keyscope.aws.dynamodb.account_writes import ACCEPTS
 from keyscope.aws.dynamodb.directory_items import (
     changeable_attributes,
     item_of_owner,
@@ -28,13 +30,28 @@ def put_owner(table: str, owner: Owner, key_ids: tuple[str, ...] = ()) -> Write:
     }
 
 
-def owner_exists(table: str, owner_id: str) -> Write:
-    """Check that an owner exists."""
+def count_service_account(table: str, account_id: str) -> Write:
+    """Count another service account of an account that is not suspended."""
     return {
-        "ConditionCheck": {
+        "Update": {
             "TableName": table,
-            "Key": owner_key(owner_id),
+            "Key": owner_key(account_id),
+            "UpdateExpression": "ADD service_account_count :one",
+            "ConditionExpression": f"attribute_exists(entity) AND {ACCEPTS}",
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+        }
+    }
+
+
+def release_service_account(table: str, account_id: str) -> Write:
+    """Count one service account less of an account."""
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": owner_key(account_id),
+            "UpdateExpression": "ADD service_account_count :minus_one",
             "ConditionExpression": "attribute_exists(entity)",
+            "ExpressionAttributeValues": {":minus_one": {"N": "-1"}},
         }
     }
 
@@ -60,7 +77,10 @@ def update_owner(table: str, item: Item, after: Owner) -> Write:
 
 
 def delete_owner(table: str, item: Item) -> Write:
-    """Delete an owner that has no apps and exactly the keys that its item had when it was read."""
+    """Delete an owner without apps and service accounts.
+
+    It must have exactly the keys that its item had when it was read.
+    """
     seen = {":key_ids": item["key_ids"]} if "key_ids" in item else {}
     same_keys = "key_ids = :key_ids" if seen else "attribute_not_exists(key_ids)"
     return {
@@ -70,6 +90,8 @@ def delete_owner(table: str, item: Item) -> Write:
             "ConditionExpression": (
                 f"attribute_exists(entity) AND {same_keys}"
                 " AND (attribute_not_exists(app_count) OR app_count = :none)"
+                " AND (attribute_not_exists(service_account_count)"
+                " OR service_account_count = :none)"
             ),
             "ExpressionAttributeValues": {**seen, ":none": {"N": "0"}},
         }
@@ -77,14 +99,14 @@ def delete_owner(table: str, item: Item) -> Write:
 
 
 def take_app_place(table: str, creator_id: str, max_apps: int) -> Write:
-    """Count another app of a creator that has fewer than `max_apps`."""
+    """Count another app of a creator that has fewer than `max_apps` and is not suspended."""
     return {
         "Update": {
             "TableName": table,
             "Key": owner_key(creator_id),
             "UpdateExpression": "ADD app_count :one",
             "ConditionExpression": (
-                "attribute_exists(entity)"
+                f"attribute_exists(entity) AND {ACCEPTS}"
                 " AND (attribute_not_exists(app_count) OR app_count < :most)"
             ),
             "ExpressionAttributeValues": {
@@ -133,14 +155,14 @@ def free_name(table: str, service_account: Owner) -> Write:
 
 
 def take_key_place(table: str, owner_id: str, key_id: str) -> Write:
-    """Add a key to an owner that has fewer than `MAX_KEYS_PER_OWNER`."""
+    """Add a key to an owner that has fewer than `MAX_KEYS_PER_OWNER` and is not suspended."""
     return {
         "Update": {
             "TableName": table,
             "Key": owner_key(owner_id),
             "UpdateExpression": "ADD key_ids :key_id",
             "ConditionExpression": (
-                "attribute_exists(entity)"
+                f"attribute_exists(entity) AND {ACCEPTS}"
                 " AND (attribute_not_exists(key_ids) OR size(key_ids) < :most)"
             ),
             "ExpressionAttributeValues": {
@@ -165,13 +187,14 @@ def free_key_places(table: str, owner_id: str, key_ids: Iterable[str]) -> Write:
     }
 
 
-def holds_key_place(table: str, owner_id: str, key_id: str) -> Write:
-    """Check that a key is in its owner's set."""
+def holds_key_place(table: str, owner_id: str, key_id: str, *, accepts: bool) -> Write:
+    """Check that a key is in its owner's set; with `accepts`, also that this is not suspended."""
     return {
         "ConditionCheck": {
             "TableName": table,
             "Key": owner_key(owner_id),
-            "ConditionExpression": "contains(key_ids, :key_id)",
+            "ConditionExpression": "contains(key_ids, :key_id)"
+            + (f" AND {ACCEPTS}" if accepts else ""),
             "ExpressionAttributeValues": {":key_id": {"S": key_id}},
         }
     }

@@ -3,19 +3,24 @@
 The table has one item for each owner: partition key `account_id`, sort key `entity` (`account`,
 `serviceaccount#<id>` or `app#<id>`). So an account's apps are one range, and so are a service
 account's. The table also has one item for each service account's name
-(`serviceaccountname#<name>`), which keeps names unique within the account.
+(`serviceaccountname#<name>`), which keeps names unique within the account. `external_ids` has the
+items that reserve the operator's ids.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from keyscope.aws.dynamodb import key_writes, owner_writes
+from keyscope.aws.dynamodb import external_ids, key_writes, owner_writes
+from keyscope.aws.dynamodb.accounts import Accounts
 from keyscope.aws.dynamodb.directory_items import Attributes, entity_of, owner_key, owner_of_item
 from keyscope.aws.dynamodb.key_items import AttributeReader, Item
-from keyscope.aws.dynamodb.tables import Tables, key_ids_of
+from keyscope.aws.dynamodb.tables import ACCOUNT, key_ids_of
+from keyscope.aws.dynamodb.transactions import Write
 from keyscope.lifecycle.caller import Caller
 from keyscope.lifecycle.directory import (
+    AccountSuspended,
     Before,
+    ExternalIdTaken,
     IdTaken,
     Key,
     NameTaken,
@@ -23,59 +28,121 @@ from keyscope.lifecycle.directory import (
     Owner,
     OwnerNotFound,
     OwnsApps,
+    OwnsServiceAccounts,
     Page,
     Position,
+    Reservation,
     SkipTooCostly,
     TooManyApps,
+    reservation_for,
 )
 from keyscope.model.ids import OwnerType, account_id_of, creator_of_app
 from keyscope.model.key_record import KeyRecord
 
 MAX_SKIP_CALLS = 4
 """The most `Query` calls that skip records. DynamoDB reads, and bills, up to 1 MB in each."""
+_EXTERNAL_ID = "external id"
 
 
 @dataclass(frozen=True, slots=True)
-class Owners(Tables):
+class Owners(Accounts):
     """The owners of a directory."""
 
-    def add_account(self, account: Owner, key: Key, record: KeyRecord, caller: Caller, /) -> None:
-        """Add an account with its first key, or raise `IdTaken`."""
+    def add_account(
+        self,
+        account: Owner,
+        key: Key,
+        record: KeyRecord,
+        caller: Caller,
+        /,
+        client_token: str | None = None,
+    ) -> None:
+        """Add an account with its first key; raises `ExternalIdTaken`, `IdTaken`."""
         put_account = owner_writes.put_owner(self.directory_table, account, (key.key_id,))
-        writes = {"account": put_account, "key": key_writes.put_key(self.keys_table, key, record)}
-        if self._write(writes, caller, self.database.patience()):
-            raise IdTaken
+        writes = {
+            "account": put_account,
+            "key": key_writes.put_key(self.keys_table, key, record),
+            **self._reserve(reservation_for(account, key.key_id, client_token)),
+        }
+        _refuse_taken_ids(self._write(writes, caller, self.database.patience()))
 
     def add_service_account(self, service_account: Owner, caller: Caller, /) -> None:
-        """Add a service account; raises `OwnerNotFound`, `IdTaken`, `NameTaken`."""
+        """Add a service account.
+
+        Raises `OwnerNotFound`, `AccountSuspended`, `IdTaken`, `NameTaken`.
+        """
+        account_id = account_id_of(service_account.owner_id)
         writes = {
-            "account": owner_writes.owner_exists(
-                self.directory_table, account_id_of(service_account.owner_id)
-            ),
+            ACCOUNT: owner_writes.count_service_account(self.directory_table, account_id),
             "owner": owner_writes.put_owner(self.directory_table, service_account),
             "name": owner_writes.take_name(self.directory_table, service_account),
         }
-        failed = self._write(writes, caller, self.database.patience())
-        if "account" in failed:
-            raise OwnerNotFound
+        patience = self.database.patience()
+        while ACCOUNT in (failed := self._write(writes, caller, patience)):
+            if self._is_suspended(account_id):
+                raise AccountSuspended
+            # It has been resumed meanwhile.
+            patience.pause()
         if "owner" in failed:
             raise IdTaken
         if "name" in failed:
             raise NameTaken
 
-    def add_app(self, app: Owner, max_apps: int, caller: Caller, /) -> None:
-        """Add an app; raises `OwnerNotFound`, `TooManyApps`, `IdTaken`."""
+    def add_app(
+        self,
+        app: Owner,
+        max_apps: int,
+        caller: Caller,
+        /,
+        first_key: tuple[Key, KeyRecord] | None = None,
+        client_token: str | None = None,
+    ) -> None:
+        """Add an app.
+
+        Raises `OwnerNotFound`, `AccountSuspended`, `TooManyApps`, `ExternalIdTaken`, `IdTaken`.
+        """
         creator_id = creator_of_app(app.owner_id)
-        writes = {
-            "creator": owner_writes.take_app_place(self.directory_table, creator_id, max_apps),
-            "owner": owner_writes.put_owner(self.directory_table, app),
+        key_id = None if first_key is None else first_key[0].key_id
+        added = {
+            "owner": owner_writes.put_owner(
+                self.directory_table, app, () if key_id is None else (key_id,)
+            ),
+            **self._reserve(reservation_for(app, key_id, client_token)),
         }
-        failed = self._write(writes, caller, self.database.patience())
-        if "creator" in failed:
-            self._owner_item(creator_id)
-            raise TooManyApps(max_apps)
-        if failed:
-            raise IdTaken
+        if first_key is not None:
+            added["key"] = key_writes.put_key(self.keys_table, *first_key)
+        patience = self.database.patience()
+        while True:
+            account = self.get_account(account_id_of(creator_id))
+            most = max_apps if account.max_apps is None else account.max_apps
+            writes = {
+                "creator": owner_writes.take_app_place(self.directory_table, creator_id, most),
+                **added,
+                **self._account_accepts(creator_id),
+            }
+            failed = self._write(writes, caller, patience)
+            if not failed:
+                return
+            if not failed & {"creator", ACCOUNT}:
+                _refuse_taken_ids(failed)
+            if self._is_suspended(creator_id):
+                raise AccountSuspended
+            if _count(self._owner_item(creator_id), "app_count") >= most:
+                raise TooManyApps(most)
+            # The account has been resumed meanwhile, or an app was deleted.
+            patience.pause()
+
+    def find_external_id(self, owner_type: OwnerType, external_id: str, /) -> Reservation:
+        """Return what reserves an external id; raises `OwnerNotFound`."""
+        response = self.database.call(
+            self.database.client.get_item,
+            TableName=self.directory_table,
+            Key=external_ids.reservation_key(owner_type, external_id),
+            ConsistentRead=True,
+        )
+        if "Item" not in response:
+            raise OwnerNotFound
+        return external_ids.reservation_of_item(owner_type, response["Item"])
 
     def get_owner(self, owner_id: str, /) -> Owner:
         """Return an owner; raises `OwnerNotFound`."""
@@ -136,13 +203,18 @@ class Owners(Tables):
     def delete_owner(
         self, owner_id: str, now: int, caller: Caller, /
     ) -> tuple[Owner, Sequence[Key]]:
-        """Delete an owner and revoke its keys; raises `OwnerNotFound`, `OwnsApps`."""
+        """Delete an owner and revoke its keys.
+
+        Raises `OwnerNotFound`, `OwnsApps`, `OwnsServiceAccounts`.
+        """
         patience = self.database.patience()
         while True:
             item = self._owner_item(owner_id)
             owner = owner_of_item(item)
-            if _app_count(item):
+            if _count(item, "app_count"):
                 raise OwnsApps
+            if _count(item, "service_account_count"):
+                raise OwnsServiceAccounts
             keys = self._read_keys(owner_id, key_ids_of(item))
             writes = {"owner": owner_writes.delete_owner(self.directory_table, item)}
             writes |= {
@@ -151,6 +223,9 @@ class Owners(Tables):
             }
             if owner.owner_type is OwnerType.SERVICE_ACCOUNT:
                 writes["name"] = owner_writes.free_name(self.directory_table, owner)
+                writes[ACCOUNT] = owner_writes.release_service_account(
+                    self.directory_table, account_id_of(owner_id)
+                )
             if owner.owner_type is OwnerType.APP:
                 writes["creator"] = owner_writes.release_app(
                     self.directory_table, creator_of_app(owner_id)
@@ -159,6 +234,11 @@ class Owners(Tables):
             if not self._write(writes, caller, patience):
                 return owner, keys
             patience.pause()
+
+    def _reserve(self, reservation: Reservation | None) -> dict[str, Write]:
+        if reservation is None:
+            return {}
+        return {_EXTERNAL_ID: external_ids.reserve(self.directory_table, reservation)}
 
     def _skip(self, query: dict[str, object], number: int) -> Attributes | None:
         """Return where a query continues after this many items, or `None` if it has no more.
@@ -181,5 +261,13 @@ class Owners(Tables):
         return start
 
 
-def _app_count(item: Item) -> int:
-    return AttributeReader(item).optional_number("app_count") or 0
+def _refuse_taken_ids(failed: set[str]) -> None:
+    """Raise `ExternalIdTaken` or `IdTaken` if one of these writes failed."""
+    if _EXTERNAL_ID in failed:
+        raise ExternalIdTaken
+    if failed:
+        raise IdTaken
+
+
+def _count(item: Item, name: str) -> int:
+    return AttributeReader(item).optional_number(name) or 0

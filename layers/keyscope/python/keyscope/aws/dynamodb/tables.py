@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from keyscope.aws.dynamodb import key_writes
+from keyscope.aws.dynamodb import account_writes, key_writes
 from keyscope.aws.dynamodb.directory_items import (
     KEY_ATTRIBUTES,
     Attributes,
@@ -21,8 +21,11 @@ from keyscope.aws.dynamodb.transactions import Database, Patience, Write
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.caller import Caller, Iam, JudgedKey
 from keyscope.lifecycle.directory import FoundKey, Key, KeyNotFound, OwnerNotFound, judge
+from keyscope.model.ids import account_id_of
 
 _CALLER = "caller"
+ACCOUNT = "account"
+"""The name of a write to the item of an owner's account, or of a check of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,21 @@ class Tables:
             raise OwnerNotFound
         item: Item = response["Item"]
         return item
+
+    def _is_suspended(self, owner_id: str) -> bool:
+        """Return whether an owner's account is suspended; raises `OwnerNotFound`."""
+        return "suspended_at" in self._owner_item(account_id_of(owner_id))
+
+    def _account_accepts(self, owner_id: str) -> Mapping[str, Write]:
+        """Return the check that an owner's account is not suspended.
+
+        It is empty for an account itself, because DynamoDB rejects a transaction with two writes of
+        one item; there the write to the owner's item contains the condition.
+        """
+        account_id = account_id_of(owner_id)
+        if owner_id == account_id:
+            return {}
+        return {ACCOUNT: account_writes.account_accepts(self.directory_table, account_id)}
 
     def _item_of_key(self, key_id: str) -> Item | None:
         """Return a key's item without its secrets, revoked or not."""

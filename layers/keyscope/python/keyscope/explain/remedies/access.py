@@ -16,6 +16,7 @@ from keyscope.explain.remedies.remedy import (
     only_if,
     otherwise,
 )
+from keyscope.model.external_ids import folded
 from keyscope.model.ids import APP_ID_LENGTH, APP_ID_PATTERN
 
 _APP_ID: Final = re.compile(rf"(?<=/){APP_ID_PATTERN}(?=/|$)")
@@ -76,6 +77,14 @@ def _with_own_app(known: Known) -> str:
     return _APP_ID.sub(own.ljust(APP_ID_LENGTH, "0"), known.asked.path)
 
 
+def _with_external_ids_as_created(known: Known) -> str:
+    principal = known.decision.principal
+    own = {} if principal is None else principal.external_ids.by_name()
+    created = {folded(external_id): external_id for external_id in own.values()}
+    segments = known.asked.path.split("/")
+    return "/".join(created.get(folded(segment), segment) for segment in segments)
+
+
 def _is_of_one_app(known: Known) -> bool:
     return known.decision.principal is not None and known.decision.principal.app_id is not None
 
@@ -133,6 +142,11 @@ NOT_ALLOWED: Final[Remedies] = (
         _would_pass(_with_own_user),
         "The path names a user other than the token's. Use the token's own user in the path, or a"
         " token of that user.",
+    ),
+    Remedy(
+        _would_pass(_with_external_ids_as_created),
+        "The path has an external id in other letters than those it was created with. Upper and"
+        " lower case count: send the id as it was created.",
     ),
     *only_if(
         _would_pass(_with_own_app),

@@ -182,6 +182,12 @@ KEYS: Final[RemediesByReason] = {
             " caller the key's new secret, or rotate the key again."
         ),
     ),
+    Reason.SUSPENDED_KEY: (
+        otherwise(
+            "The operator suspended the key's account, and all of its keys with it. To accept them"
+            " again, run `keyscope account resume`."
+        ),
+    ),
     Reason.DISABLED_KEY: (
         otherwise("The key is disabled. To enable it, set its `disabled` to false."),
     ),

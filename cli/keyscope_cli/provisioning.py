@@ -1,0 +1,48 @@
+"""The provisioning function, invoked with the AWS credentials of the person who runs a command."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from keyscope_cli.aws import told_failures
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.target import Target
+
+
+def provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any]:
+    """Invoke the provisioning function and return its answer.
+
+    Raises:
+        Failure: it cannot be invoked, rejects the request, or fails.
+    """
+    answer = provisioner(target, target.provisioning_function())(request)
+    if "errors" in answer:
+        titles = "; ".join(
+            f"{one['field']} {one['title']} [{one['code']}]" for one in answer["errors"]
+        )
+        raise Failure(ExitStatus.NOT_DONE, f"Request rejected: {titles}")
+    return answer
+
+
+def provisioner(
+    target: Target, function: str
+) -> Callable[[Mapping[str, object]], Mapping[str, Any]]:
+    """Return what invokes the provisioning function and returns its answer, errors included.
+
+    It raises `Failure` if the function cannot be invoked or fails. Any thread may call it.
+    """
+    client = target.aws.client("lambda")
+
+    def provision(request: Mapping[str, object]) -> Mapping[str, Any]:
+        unanswered = "Look at the account's keys before you try again: it may have been done."
+        with told_failures(unanswered):
+            response = client.invoke(FunctionName=function, Payload=json.dumps(request).encode())
+            payload = response["Payload"].read()
+        if "FunctionError" in response:
+            message = "The provisioning function failed; nothing or all of it was done."
+            advice = "Look at its log and at the account's keys before you try again."
+            raise Failure(ExitStatus.UNAVAILABLE, message, advice)
+        answer: Mapping[str, Any] = json.loads(payload)
+        return answer
+
+    return provision

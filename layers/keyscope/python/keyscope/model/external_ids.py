@@ -1,0 +1,48 @@
+"""The operator's own ids of accounts and apps, which stand in paths in place of Keyscope's.
+
+The operator gives them at creation, and they never change. Keyscope's ids begin with their
+account's; these have no such structure, so they say nothing about who owns what.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from keyscope.model.ids import ID_LENGTHS, IdName
+
+MAX_EXTERNAL_ID_LENGTH: Final = 64
+"""Characters. The policy must have room for two of them."""
+
+_UNRESERVED: Final = re.compile(f"[A-Za-z0-9_~-][A-Za-z0-9._~-]{{0,{MAX_EXTERNAL_ID_LENGTH - 1}}}")
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_LENGTHS_OF_OTHERS: Final = frozenset(ID_LENGTHS.values())
+
+
+class ExternalIds(NamedTuple):
+    """The external ids of an account, and of one of its apps; `None` for what has none."""
+
+    account: str | None = None
+    app: str | None = None
+
+    def by_name(self) -> dict[str, str]:
+        """Return the ids that exist, by `IdName`."""
+        named = {IdName.ACCOUNT_EXTERNAL.value: self.account, IdName.APP_EXTERNAL.value: self.app}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+NO_EXTERNAL_IDS: Final = ExternalIds()
+
+
+def is_external_id(text: str) -> bool:
+    """Return whether the text can be an external id.
+
+    It consists of unreserved characters, so a path has it in one form only (RFC 3986, section
+    2.3), and IAM gives none of them a meaning. It is no dot segment and not like Keyscope's ids.
+    """
+    if _UNRESERVED.fullmatch(text) is None:
+        return False
+    return len(text) not in _LENGTHS_OF_OTHERS or not _HEX.issuperset(text)
+
+
+def folded(external_id: str) -> str:
+    """Return the form in which external ids are unique: `Acme` and `acme` are one."""
+    return external_id.lower()
