@@ -11,7 +11,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rest test-all test-hostile bench bench-hostile lint format validate audit build invoke events example-tools openapi screenshots canary docs docs-serve clean
+.PHONY: help run test test-rest test-all test-hostile bench bench-hostile lint format validate audit build dist invoke events example-tools openapi screenshots canary docs docs-serve clean
 
 # What stays on this machine wants some region; `make canary` takes yours.
 run test test-rest test-all test-hostile bench bench-hostile validate build invoke events openapi screenshots: export AWS_DEFAULT_REGION ?= us-east-1
@@ -91,6 +91,9 @@ audit: .venv/installed ## Look up what uv.lock pins among the known vulnerabilit
 build: .venv/installed ## Build what `sam deploy` uploads into .aws-sam (no Docker, no Python 3.13 needed)
 	sam build
 
+dist: .venv/installed ## Build what `keyscope deploy` uploads into dist/artifacts (needs Python 3.13, no SAM, no Docker)
+	@python -m tools.dist dist/artifacts
+
 invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=events/rest_request_basic_app.json
 	@python -m local.invoke $(FUNCTION) $(EVENT)
 
@@ -120,7 +123,7 @@ docs-serve: .venv/installed ## Serve the pages at 127.0.0.1:8000 while you write
 
 clean: ## Remove everything that make has made
 	rm -rf tests/examples/.venv tests/examples/node_modules tests/browser/node_modules tests/clients/node_modules
-	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .local .aws-sam dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 define INSTALL_UV
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; PYTHON=... names another")'

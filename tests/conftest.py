@@ -14,6 +14,7 @@ from hypothesis import settings
 from tests.support.described_aws import DESCRIBED_AWS
 from tests.support.kinds import KINDS, NOT_SLOW, has_none_of, mark_slow, register
 from tests.support.profile import UNIT_EXAMPLES
+from tools.dist.build import build
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -77,3 +78,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return folder / "build"
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make dist` makes."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    build(ROOT, folder)
+    return folder

@@ -32,7 +32,11 @@ KINDS: Final = {
     "races": "runs a change against every other change",
 }
 """Each slow kind's mark, and why it is slow."""
-KIND_OF_FIXTURE: Final = {"built": "build", "dynamodb_local": "dynamodb_local"}
+KIND_OF_FIXTURE: Final = {
+    "artifacts": "build",
+    "built": "build",
+    "dynamodb_local": "dynamodb_local",
+}
 """Fixtures whose every test is of a slow kind."""
 SLOW: Final = "slow"
 NOT_SLOW: Final = "not slow"
