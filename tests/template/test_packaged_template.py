@@ -29,10 +29,10 @@ def resources_of(template: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def compared(template: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the resources and outputs, without the digests that SAM appends to logical ids."""
+    """Return the resources and outputs, without the digests that SAM makes of what it reads."""
     text = json.dumps({name: template[name] for name in ("Resources", "Outputs")})
     text = text.replace(json.dumps({"Ref": BUCKET_PARAMETER}), json.dumps(BUCKET))
-    unnumbered = re.sub(r"(Layer|Version|Deployment)[0-9a-f]{10}\b", r"\1", text)
+    unnumbered = re.sub(r"(Layer|Version|Deployment|id: )[0-9a-f]{10,40}\b", r"\1", text)
     made: dict[str, dict[str, object]] = json.loads(unnumbered)
     for resource in made["Resources"].values():
         assert isinstance(resource, dict)

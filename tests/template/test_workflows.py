@@ -40,7 +40,7 @@ def triggers_of(name: str) -> dict[str, Any]:
 
 
 def test_these_are_all_workflows() -> None:
-    assert set(WORKFLOWS) == {"ci", "deploy"}
+    assert set(WORKFLOWS) == {"ci", "deploy", "release"}
 
 
 @EVERY
@@ -140,6 +140,55 @@ def test_an_archive_that_holds_more_than_the_build_unpacks_the_build_alone(tmp_p
     run(command.split(), checkout)
     assert (checkout / ".aws-sam/build/template.yaml").read_text() == "theirs"
     assert (checkout / "Makefile").read_text() == "ours"
+
+
+def test_a_release_follows_ci_and_what_builds_it_gets_no_identity() -> None:
+    assert triggers_of("release") == {"push": {"tags": ["v*"]}}
+    jobs = workflow("release")["jobs"]
+    assert {name: job.get("needs") for name, job in jobs.items()} == {
+        "ci": None,
+        "build": "ci",
+        "attest": "build",
+        "publish": "attest",
+    }
+    assert {name: job.get("permissions") for name, job in jobs.items()} == {
+        "ci": None,
+        "build": None,
+        "attest": {"attestations": "write", "contents": "write", "id-token": "write"},
+        "publish": {"contents": "read", "id-token": "write"},
+    }
+    assert jobs["publish"]["environment"] == "pypi"
+
+
+def test_a_release_is_of_the_version_that_the_project_states(tmp_path: Path) -> None:
+    (command,) = [
+        each["run"]
+        for each in workflow("release")["jobs"]["build"]["steps"]
+        if "GITHUB_REF_NAME" in each.get("run", "")
+    ]
+    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text("utf-8"))
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    for tag, status in ((f"v{version}", 0), (f"v{version}0", 1), ("v9.9.9", 1)):
+        assert run(["sh", "-c", command], tmp_path, GITHUB_REF_NAME=tag)[0] == status
+
+
+def test_what_has_an_identity_of_a_release_runs_nothing_that_was_built() -> None:
+    jobs = workflow("release")["jobs"]
+    commands = {
+        name: [step["run"].split()[:3] for step in jobs[name]["steps"] if "run" in step]
+        for name in ("attest", "publish")
+    }
+    assert commands == {
+        "attest": [["gh", "release", "create"]],
+        "publish": [["python", "-m", "pip"], ["uv", "publish", "--trusted-publishing"]],
+    }
+
+
+def test_a_release_is_attested_whole() -> None:
+    steps = workflow("release")["jobs"]["attest"]["steps"]
+    (attested,) = [step["with"] for step in steps if "attest@" in step.get("uses", "")]
+    (created,) = [step["run"] for step in steps if "gh release" in step.get("run", "")]
+    assert attested["subject-path"] in created
 
 
 def test_no_stored_key_of_aws_is_used() -> None:

@@ -16,12 +16,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package; the license is an SPDX expression (PEP 639), or names for lack of one."""
+    """A package; its license is an SPDX expression (PEP 639), or else a name, or unknown."""
 
     name: str
     version: str
-    license_expression: str | None
-    license_names: Sequence[str]
+    license_expression: str | None = None
+    license_name: str | None = None
 
     @property
     def purl(self) -> str:
@@ -44,15 +44,17 @@ def packages_in(folder: Path) -> Sequence[Package]:
 
 
 def _package(installed: Distribution) -> Package:
-    metadata = installed.metadata
-    classifiers = metadata.get_all("Classifier") or []
-    named = [each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License :: ")]
     return Package(
-        name=metadata["Name"],
-        version=metadata["Version"],
-        license_expression=(metadata.get_all("License-Expression") or [None])[0],
-        license_names=named or metadata.get_all("License") or [],
+        name=installed.metadata["Name"],
+        version=installed.metadata["Version"],
+        license_expression=_first(installed, "License-Expression"),
+        license_name=_first(installed, "License"),
     )
+
+
+def _first(installed: Distribution, header: str) -> str | None:
+    found = installed.metadata.get_all(header)
+    return found[0] if found else None
 
 
 def bill_of_materials(version: str, archives: Sequence[Archive]) -> Json:
@@ -103,9 +105,11 @@ def _file(archive: Archive) -> Json:
 
 
 def _library(package: Package) -> Json:
-    licenses: list[Json] = [{"license": {"name": name}} for name in package.license_names]
+    licenses: list[Json] = []
     if package.license_expression is not None:
         licenses = [{"expression": package.license_expression}]
+    elif package.license_name is not None:
+        licenses = [{"license": {"name": package.license_name}}]
     return {
         "type": "library",
         "bom-ref": package.purl,
