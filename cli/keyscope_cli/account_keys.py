@@ -19,12 +19,12 @@ from keyscope_cli.keys import (
     limit_members,
 )
 from keyscope_cli.options import SecretFile, TargetOptions, with_options
-from keyscope_cli.provisioning import provision
+from keyscope_cli.provisioning import account_id_of, provision
 from keyscope_cli.secret_output import place_of_secret
 
 keys = typer.Typer(no_args_is_help=True, help="The keys of an account (act_...).")
 
-AccountId = Annotated[str, typer.Argument(help="The account's id, 12 hex characters.")]
+AccountId = Annotated[str, typer.Argument(help="The account's id or external id.")]
 KeyName = Annotated[str | None, typer.Option("--name", help="What the key is called.")]
 
 
@@ -32,7 +32,8 @@ KeyName = Annotated[str | None, typer.Option("--name", help="What the key is cal
 @with_options(TargetOptions)
 def list_keys(options: TargetOptions, account_id: AccountId) -> None:
     """List an account's keys, the oldest first, revoked ones for 30 days."""
-    answer = provision(options.target(), {"operation": "listKeys", "accountId": account_id})
+    request = {"operation": "listKeys", **_account(options, account_id)}
+    answer = provision(options.target(), request)
     if options.as_json:
         options.output.json(answer)
     else:
@@ -52,7 +53,7 @@ def create_key(
 ) -> None:
     """Create a key of an account."""
     members = key_fields(name, expires_at, allow, permission)
-    request = {"operation": "createKey", "accountId": account_id, **members}
+    request = {"operation": "createKey", **_account(options, account_id), **members}
     make(options, request, secret_file)
 
 
@@ -64,8 +65,7 @@ def revoke_key(
     key: KeyId,
 ) -> None:
     """Revoke a key of an account; it cannot come back."""
-    request = {"operation": "revokeKey", "accountId": account_id, "keyId": key}
-    provision(options.target(), request)
+    provision(options.target(), {"operation": "revokeKey", **_key(options, account_id, key)})
     if options.as_json:
         options.output.json({})
     else:
@@ -81,8 +81,12 @@ def rotate(
     overlap: Overlap = 86_400,
     secret_file: SecretFile = None,
 ) -> None:
-    """Give a key a new secret; the old one is accepted for the overlap."""
-    request = {"operation": "rotateKey", **_key(account_id, key), "overlapSeconds": overlap}
+    """Give a key a new secret; the old one works until the overlap ends."""
+    request = {
+        "operation": "rotateKey",
+        **_key(options, account_id, key),
+        "overlapSeconds": overlap,
+    }
     make(options, request, secret_file)
 
 
@@ -90,21 +94,21 @@ def rotate(
 @with_options(TargetOptions)
 def end_overlap(options: TargetOptions, account_id: AccountId, key: KeyId) -> None:
     """Stop accepting the secret that a key had before its last rotation."""
-    _show(options, {"operation": "endOverlap", **_key(account_id, key)})
+    _show(options, {"operation": "endOverlap", **_key(options, account_id, key)})
 
 
 @keys.command("disable")
 @with_options(TargetOptions)
 def disable(options: TargetOptions, account_id: AccountId, key: KeyId) -> None:
     """Refuse a key until it is enabled again."""
-    _show(options, {"operation": "updateKey", **_key(account_id, key), "disabled": True})
+    _show(options, {"operation": "updateKey", **_key(options, account_id, key), "disabled": True})
 
 
 @keys.command("enable")
 @with_options(TargetOptions)
 def enable(options: TargetOptions, account_id: AccountId, key: KeyId) -> None:
     """Accept a disabled key again."""
-    _show(options, {"operation": "updateKey", **_key(account_id, key), "disabled": False})
+    _show(options, {"operation": "updateKey", **_key(options, account_id, key), "disabled": False})
 
 
 @keys.command("update")
@@ -116,15 +120,15 @@ def update(
     name: KeyName = None,
     expires_at: ExpiresAt = None,
     never_expires: Annotated[
-        bool, typer.Option("--never-expires", help="Take the expiry away.")
+        bool, typer.Option("--never-expires", help="Remove the expiry.")
     ] = False,
     allow: AllowedCidrs = None,
     allow_anywhere: Annotated[
-        bool, typer.Option("--allow-anywhere", help="Take the networks away.")
+        bool, typer.Option("--allow-anywhere", help="Remove the limit to networks.")
     ] = False,
     permission: PermissionNames = None,
     all_permissions: Annotated[
-        bool, typer.Option("--all-permissions", help="Take the limit to permissions away.")
+        bool, typer.Option("--all-permissions", help="Remove the limit to permissions.")
     ] = False,
 ) -> None:
     """Rename a key, or change its expiry, networks or permissions."""
@@ -135,7 +139,7 @@ def update(
     }
     named = {} if name is None else {"displayName": name}
     members = changed_members(named, limit_members(expires_at, allow, permission), removed)
-    _show(options, {"operation": "updateKey", **_key(account_id, key), **members})
+    _show(options, {"operation": "updateKey", **_key(options, account_id, key), **members})
 
 
 def make(options: TargetOptions, request: Mapping[str, object], secret_file: Path | None) -> None:
@@ -160,8 +164,12 @@ def key_fields(
     return limits if name is None else {"displayName": name, **limits}
 
 
-def _key(account_id: str, key_id: str) -> dict[str, object]:
-    return {"accountId": account_id, "keyId": key_id}
+def _account(options: TargetOptions, account_id: str) -> dict[str, object]:
+    return {"accountId": account_id_of(options.target(), account_id)}
+
+
+def _key(options: TargetOptions, account_id: str, key_id: str) -> dict[str, object]:
+    return {**_account(options, account_id), "keyId": key_id}
 
 
 def _show(options: TargetOptions, request: Mapping[str, object]) -> None:

@@ -9,10 +9,10 @@ from keyscope_cli.account_keys import AccountId, key_fields, keys, make
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.keys import AllowedCidrs, ExpiresAt, PermissionNames
 from keyscope_cli.options import SecretFile, TargetOptions, with_options
-from keyscope_cli.provisioning import provision
+from keyscope_cli.provisioning import account_id_of, provision
 
 PAGE_SIZE = 100
-COLUMNS = ("id", "name", "state", "created", "suspended")
+COLUMNS = ("id", "external id", "name", "state", "created", "suspended")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +27,7 @@ def create(
     options: TargetOptions,
     name: Annotated[str, typer.Argument(help="What the account is called.")],
     external_id: Annotated[
-        str | None, typer.Option(help="Your own id of the account; it can never be changed.")
+        str | None, typer.Option(help="Your own id for the account; it can never change.")
     ] = None,
     key_name: Annotated[str | None, typer.Option(help="What its first key is called.")] = None,
     expires_at: ExpiresAt = None,
@@ -71,22 +71,23 @@ def list_accounts(
 @app.command("show")
 @with_options(TargetOptions)
 def show(options: TargetOptions, account_id: AccountId) -> None:
-    """Show an account: whether it is suspended, and how many apps it has and may create."""
-    request = {"operation": "showAccount", "accountId": account_id}
-    _show(options, provision(options.target(), request)["account"])
+    """Show an account: its state, and how many apps it has and can create."""
+    target = options.target()
+    request = {"operation": "showAccount", "accountId": account_id_of(target, account_id)}
+    _show(options, provision(target, request)["account"])
 
 
 @app.command("suspend")
 @with_options(TargetOptions)
 def suspend(options: TargetOptions, account_id: AccountId) -> None:
-    """Refuse all keys of an account, until it is resumed; goes on if it was interrupted."""
+    """Refuse every key of an account until you resume it; run it again after an interruption."""
     _mark(options, "suspendAccount", account_id, "suspending", "Suspending")
 
 
 @app.command("resume")
 @with_options(TargetOptions)
 def resume(options: TargetOptions, account_id: AccountId) -> None:
-    """Accept the keys of a suspended account again, as they were; goes on if it was interrupted."""
+    """Accept a suspended account's keys again; run it again after an interruption."""
     _mark(options, "resumeAccount", account_id, "resuming", "Resuming")
 
 
@@ -97,25 +98,31 @@ def limit(
     account_id: AccountId,
     max_apps: Annotated[
         int | None,
-        typer.Option(min=0, help="How many apps it and each of its service accounts may create."),
+        typer.Option(
+            min=0, help="How many apps the account, and each of its service accounts, can create."
+        ),
     ] = None,
     default_max_apps: Annotated[
-        bool, typer.Option("--default-max-apps", help="Use the limit of the stack again.")
+        bool, typer.Option("--default-max-apps", help="Use the stack's limit again.")
     ] = False,
 ) -> None:
-    """Change how many apps an account may create."""
+    """Change how many apps an account can create."""
     if (max_apps is None) is not default_max_apps:
-        message = "Use one of --max-apps and --default-max-apps."
+        message = "Use either --max-apps NUMBER or --default-max-apps."
         raise Failure(ExitStatus.USAGE, message)
-    request = {"operation": "setAccountLimits", "accountId": account_id, "maxApps": max_apps}
-    _show(options, provision(options.target(), request)["account"])
+    target = options.target()
+    account = {"accountId": account_id_of(target, account_id)}
+    request = {"operation": "setAccountLimits", **account, "maxApps": max_apps}
+    _show(options, provision(target, request)["account"])
 
 
 @app.command("delete")
 @with_options(TargetOptions)
 def delete(options: TargetOptions, account_id: AccountId) -> None:
     """Delete an account that has no apps and no service accounts, and revoke its keys."""
-    provision(options.target(), {"operation": "deleteAccount", "accountId": account_id})
+    target = options.target()
+    request = {"operation": "deleteAccount", "accountId": account_id_of(target, account_id)}
+    provision(target, request)
     if options.as_json:
         options.output.json({})
     else:
@@ -127,11 +134,10 @@ def _mark(
 ) -> None:
     """Repeat an operation until it is done; each call does a part of it."""
     target = options.target()
+    request = {"operation": operation, "accountId": account_id_of(target, account_id)}
     with options.output.progress(text) as tell:
         while True:
-            account = provision(target, {"operation": operation, "accountId": account_id})[
-                "account"
-            ]
+            account = provision(target, request)["account"]
             if account["state"] != unfinished:
                 break
             tell(f"{text}: {account['keysDone']} keys done")
@@ -142,12 +148,16 @@ def _show(options: TargetOptions, account: Mapping[str, Any]) -> None:
     if options.as_json:
         options.output.json({"account": account})
     else:
-        options.output.facts({name: str(value) for name, value in account.items()})
+        whose = "the account's own limit" if account["hasOwnMaxApps"] else "the stack's limit"
+        shown = {**account, "maxApps": f"{account['maxApps']} ({whose})"}
+        del shown["hasOwnMaxApps"]
+        options.output.facts({name: str(value) for name, value in shown.items()})
 
 
 def _row(account: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         account["id"],
+        account.get("externalId", ""),
         account["displayName"],
         account["state"],
         account["createdAt"],

@@ -11,7 +11,7 @@ from keyscope_cli.options import ManagementOptions, with_options
 
 APPS = "/v2/apps"
 PAGE_SIZE = 100
-COLUMNS = ("id", "name")
+COLUMNS = ("id", "external id", "name")
 
 app = typer.Typer(no_args_is_help=True, help="The apps of your account, or service account.")
 AppId = Annotated[str, typer.Argument(help="The app's id, 24 hex characters.")]
@@ -30,7 +30,7 @@ def list_apps(
     if options.as_json:
         output.json({"apps": found})
     else:
-        output.table(COLUMNS, [(one["id"], one["displayName"]) for one in found])
+        output.table(COLUMNS, [_row(one) for one in found])
 
 
 @app.command("create")
@@ -79,4 +79,8 @@ def _show(options: ManagementOptions, one: Mapping[str, Any]) -> None:
     if options.as_json:
         options.output.json({"app": one})
     else:
-        options.output.table(COLUMNS, [(one["id"], one["displayName"])])
+        options.output.table(COLUMNS, [_row(one)])
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    return one["id"], one.get("externalId", ""), one["displayName"]

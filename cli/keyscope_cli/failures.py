@@ -9,6 +9,7 @@
 130  interrupted
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -25,11 +26,17 @@ class ExitStatus(IntEnum):
 
 
 class Failure(Exception):  # noqa: N818 - a state, as in the package's error tree
-    """A command cannot continue; `advice` says what to do. Neither text contains a secret."""
+    """A command cannot continue; `advice` says what to do. No text contains a secret.
 
-    def __init__(self, status: ExitStatus, message: str, advice: str = "") -> None:
+    `details` go on lines of their own, between the message and the advice.
+    """
+
+    def __init__(
+        self, status: ExitStatus, message: str, advice: str = "", details: Sequence[str] = ()
+    ) -> None:
         """Store the texts that a person sees."""
         super().__init__(message)
         self.status = status
         self.message = message
         self.advice = advice
+        self.details = details

@@ -8,10 +8,11 @@ import typer
 
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.options import TargetOptions, with_options
+from keyscope_cli.output import counted, first_lines
 from keyscope_cli.provisioning import provisioner
 from keyscope_cli.tenants.importer import Import, Result
 from keyscope_cli.tenants.secret_file import SecretFile, secret_file
-from keyscope_cli.tenants.tenant_file import MAX_SHOWN_ERRORS, Tenant, read_tenants
+from keyscope_cli.tenants.tenant_file import Tenant, read_tenants
 
 MAX_WORKERS = 10
 """As many connections as a client keeps (botocore, `max_pool_connections`)."""
@@ -22,20 +23,21 @@ _CONTINUE = "Run the same command again to continue."
 def import_(
     options: TargetOptions,
     tenants: Annotated[
-        Path, typer.Argument(help="JSON Lines: an account with its apps on each line.")
+        Path, typer.Argument(help="A JSON Lines file: an account with its apps on each line.")
     ],
     file: Annotated[
         Path,
         typer.Option(
             "--secret-file",
-            help="Where the keys' secrets go (mode 0600). An interrupted import continues with it.",
+            help="Write the keys' secrets to this file (mode 0600). Use the same file again to"
+            " continue an interrupted import.",
         ),
     ],
     workers: Annotated[
         int, typer.Option(min=1, max=MAX_WORKERS, help="Requests at the same time.")
     ] = 8,
 ) -> None:
-    """Create accounts and apps with external ids, each of them once."""
+    """Create accounts and apps from a file, each of them once."""
     found = read_tenants(tenants, time.time())
     target = options.target()
     function = target.provisioning_function()
@@ -65,7 +67,7 @@ def _run(options: TargetOptions, work: Import, tenants: list[Tenant], workers: i
 
 
 def _so_far(work: Import, total: int) -> str:
-    return f"{work.counts.total():,} of {total:,} are done."
+    return f"{work.counts.total():,} of {total:,} accounts and apps are done."
 
 
 def _report(options: TargetOptions, work: Import, secrets: SecretFile, seconds: float) -> None:
@@ -78,14 +80,16 @@ def _report(options: TargetOptions, work: Import, secrets: SecretFile, seconds: 
         output.json({**shown, "seconds": round(seconds, 1), "rejections": work.rejections})
     else:
         output.facts({each.value: f"{counts[each]:,}" for each in Result if counts[each]})
-        output.note(f"It took {seconds:,.1f} s. The secrets are in {secrets.path}.")
+        output.note(f"The import took {seconds:,.1f} s. The secrets are in {secrets.path}.")
         if counts[Result.REPLACED]:
-            output.note("Replaced keys are those whose secrets an interrupted import lost.")
+            output.note("replaced: an interruption lost the secret, so the key has a new one.")
         if counts[Result.EXISTED]:
-            output.note("What existed was left alone: its keys have other owners.")
+            output.note("existed: created elsewhere, so the file has no secret for it.")
     if work.rejections:
-        if not options.as_json:
-            for rejection in work.rejections[:MAX_SHOWN_ERRORS]:
-                output.warn(rejection)
-        message = f"{len(work.rejections):,} accounts and apps were rejected."
-        raise Failure(ExitStatus.NOT_DONE, message, f"Correct them. {_CONTINUE}")
+        number = counted(len(work.rejections), "account or app was", "accounts and apps were")
+        raise Failure(
+            ExitStatus.NOT_DONE,
+            f"{number} rejected.",
+            f"Correct what is wrong. {_CONTINUE}",
+            () if options.as_json else first_lines(work.rejections),
+        )

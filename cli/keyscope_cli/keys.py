@@ -239,7 +239,7 @@ def changed_members(
         raise Failure(ExitStatus.USAGE, "A limit is both set and removed; use one option.")
     members = {**named, **limits, **nulls}
     if not members:
-        advice = "`keyscope key update --help` lists what can be changed."
+        advice = "Add `--help` to the command for a list of what can be changed."
         raise Failure(ExitStatus.USAGE, "Nothing to update.", advice)
     return members
 

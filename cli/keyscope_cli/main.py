@@ -96,6 +96,8 @@ def main() -> None:
 def report(failure: Failure, output: Output) -> None:
     """Show a person why a command failed and what to do next."""
     output.warn(f"keyscope: {failure.message}")
+    for detail in failure.details:
+        output.note(detail)
     if failure.advice:
         output.note(failure.advice)
 

@@ -20,6 +20,8 @@ from rich.text import Text
 
 _MARKS = {"passed": "green", "ok": "green", "warning": "yellow"}
 _BAD_MARKS = {"failed", "problem"}
+MAX_LINES: Final = 20
+"""How many lines of one kind a person wants to see."""
 _UNSAFE: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """The Unicode general categories that `shown` escapes."""
 _LAST_OF_FOUR_DIGITS: Final = 0xFFFF
@@ -106,6 +108,17 @@ class Output:
         with Progress(*columns, TimeRemainingColumn(), console=self._err, disable=hidden) as bar:
             task = bar.add_task(shown(text), total=total)
             yield lambda done: bar.advance(task, done)
+
+
+def counted(number: int, one: str, several: str) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {one if number == 1 else several}"
+
+
+def first_lines(lines: Sequence[str]) -> Sequence[str]:
+    """Return the first lines, and how many more there are."""
+    more = len(lines) - MAX_LINES
+    return lines if more <= 0 else [*lines[:MAX_LINES], f"... and {more:,} more"]
 
 
 def shown(text: str) -> str:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from keyscope.model.external_ids import is_external_id
+from keyscope.model.ids import IdName
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.target import Target
@@ -22,6 +24,20 @@ def provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any
         )
         raise Failure(ExitStatus.NOT_DONE, f"Request rejected: {titles}")
     return answer
+
+
+def account_id_of(target: Target, named: str) -> str:
+    """Return the id of an account that is named by its id or its external id.
+
+    The function itself rejects what is neither.
+
+    Raises:
+        Failure: no account has the external id.
+    """
+    if not is_external_id(named):
+        return named
+    request = {"operation": "getByExternalId", IdName.ACCOUNT_EXTERNAL.value: named}
+    return str(provision(target, request)["account"]["id"])
 
 
 def provisioner(

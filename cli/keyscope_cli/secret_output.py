@@ -70,6 +70,9 @@ def place_of_secret(output: Output, file: Path | None) -> Iterator[SecretPlace]:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        # Only `lastUsedAt` can be null in a result.
+        return "Never"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_text(one)}" for name, one in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

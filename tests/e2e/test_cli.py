@@ -123,14 +123,15 @@ def test_an_import_of_what_exists_leaves_it_alone_and_rejects_nothing(
         run.keyscope("import", str(tenants), "--secret-file", str(file)) for file in files
     )
     assert (first.status, second.status) == (0, 0), first.err + second.err
-    assert "was left alone" not in first.err
-    assert "was left alone" in second.err
+    assert "created elsewhere" not in first.err
+    assert "created elsewhere" in second.err
     assert [len(file.read_text("utf-8").splitlines()) for file in files] == [2, 1]
 
 
 def test_a_new_secret_is_shown_once_with_a_warning(run: LocalRun) -> None:
     done = run.keyscope("account", "create", "Shown")
     assert len(SECRET.findall(done.out)) == 1
+    assert "lastUsedAt  Never" in done.out
     assert "never again" in done.err
 
 
@@ -158,25 +159,30 @@ def test_the_life_of_an_accounts_key(run: LocalRun) -> None:
 
 
 def test_the_life_of_an_account(run: LocalRun) -> None:
-    account_id = run.keyscope("account", "create", "Whole", "--json").json["account"]["id"]
+    named = ("--external-id", "Whole-1")
+    account_id = run.keyscope("account", "create", "Whole", *named, "--json").json["account"]["id"]
 
     def account(command: str, *options: str) -> Ended:
-        return run.keyscope("account", command, account_id, *options, "--json")
+        return run.keyscope("account", command, "whole-1", *options, "--json")
 
     listed = run.keyscope("account", "list", "--json").json["accounts"]
-    assert account_id in {each["id"] for each in listed}
+    assert (account_id, "Whole-1") in {(each["id"], each.get("externalId")) for each in listed}
     assert len(run.keyscope("account", "list", "--limit", "1", "--json").json["accounts"]) == 1
     assert account("show").json["account"]["state"] == "active"
     assert account("limit", "--max-apps", "7").json["account"]["maxApps"] == 7
     assert account("limit", "--default-max-apps").json["account"]["hasOwnMaxApps"] is False
     assert account("limit").status == 2
     assert account("suspend").json["account"]["state"] == "suspended"
-    refused = run.keyscope("account", "keys", "create", account_id)
+    refused = run.keyscope("account", "keys", "create", "whole-1")
     assert refused.status == 4
+    assert "accountId is the id of a suspended account" in refused.err
     assert "[account_suspended]" in refused.err
     assert account("resume").json["account"]["state"] == "active"
+    assert "(the stack's limit)" in run.keyscope("account", "show", account_id).out
     assert account("delete").json == {}
-    assert account("show").status == 4
+    gone = account("show")
+    assert gone.status == 4
+    assert "accountExternalId is not the id of an account [not_found]" in gone.err
 
 
 def managed(run: LocalRun, account: Path, *arguments: str) -> Ended:

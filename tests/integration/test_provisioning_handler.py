@@ -178,6 +178,8 @@ def test_a_suspended_accounts_keys_are_refused_until_it_is_resumed(
 ) -> None:
     account_id, key = create_account(handler)
     both = {"accountId": account_id, "keyId": key["id"]}
+    created = answered(handler, "createApp", accountId=account_id, displayName="Shop")
+    app = cast("Mapping[str, str]", created["app"])
     shown = account_in(answered(handler, "suspendAccount", accountId=account_id))
     assert (shown["state"], "keysDone" in shown) == ("suspended", False)
     assert shown["suspendedAt"]
@@ -185,6 +187,8 @@ def test_a_suspended_accounts_keys_are_refused_until_it_is_resumed(
     assert (listed["state"], listed["suspendedAt"]) == ("suspended", shown["suspendedAt"])
     refused = answered(handler, "createKey", accountId=account_id)
     assert errors_of(refused) == [("account_suspended", "accountId")]
+    refused = answered(handler, "createAppKey", appId=app["id"])
+    assert errors_of(refused) == [("account_suspended", "appId")]
     refused = answered(handler, "rotateKey", **both)
     assert errors_of(refused) == [("account_suspended", "accountId")]
     answered(handler, "updateKey", **both, disabled=True)

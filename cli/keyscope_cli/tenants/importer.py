@@ -84,7 +84,7 @@ class Import:
         account_id = self._create(tenant, tenant.account, {})
         for app in tenant.apps:
             if account_id is None:
-                self._reject(tenant, app, "no account")
+                self._reject(tenant, app, "its account was rejected")
             else:
                 self._create(tenant, app, {"accountId": account_id})
 
@@ -118,12 +118,14 @@ class Import:
             if "errors" not in replaced:
                 return self._keep(Result.REPLACED, creation, replaced)
             if [fault["code"] for fault in replaced["errors"]] != ["changed_meanwhile"]:
-                self._reject(tenant, creation, f"its key is lost: {_told(replaced)}")
+                self._reject(tenant, creation, f"its key's secret is lost: {_told(replaced)}")
                 return str(answer[creation.owner_type.value]["id"])
             # A request of an interrupted import arrived late: look again.
             answer = self._ask({"operation": "getByExternalId", **name, **token})
         if "errors" in answer:
-            self._reject(tenant, creation, "the external id is that of a deleted one")
+            what = creation.owner_type.value
+            reason = f"the external id was used by an {what} that was deleted; use another one"
+            self._reject(tenant, creation, reason)
             return None
         self._count(Result.EXISTED)
         return str(answer[creation.owner_type.value]["id"])

@@ -14,11 +14,16 @@ from keyscope.model.external_ids import folded
 from keyscope.model.ids import OwnerType
 from keyscope.model.strict_json import RepeatedMemberError, read_strict_json
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.output import shown
+from keyscope_cli.output import counted, first_lines
 
 _SOME_ACCOUNT: Final = "0" * 12
 """Stands for the account of an app until the account exists."""
-MAX_SHOWN_ERRORS: Final = 20
+_KEY_MEMBERS: Final = {"displayName", "externalId", "key"}
+_MEMBERS: Final[Mapping[OwnerType, set[str]]] = {
+    OwnerType.ACCOUNT: {"apps", *_KEY_MEMBERS},
+    OwnerType.APP: _KEY_MEMBERS,
+}
+"""The members of each kind of object in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,9 @@ def read_tenants(file: Path, now: float) -> list[Tenant]:
         if line.strip():
             reader.read(number, line)
     if reader.errors:
-        more = len(reader.errors) - MAX_SHOWN_ERRORS
-        told = [*reader.errors[:MAX_SHOWN_ERRORS], *([f"and {more} more"] if more > 0 else [])]
-        message = "\n".join(f"{file}, {error}" for error in told)
-        raise Failure(ExitStatus.USAGE, message, "Nothing was created. Correct these lines.")
+        message = f"{file} has {counted(len(reader.errors), 'error', 'errors')}."
+        advice = "Nothing was created. Correct the file, then run the same command again."
+        raise Failure(ExitStatus.USAGE, message, advice, first_lines(reader.errors))
     if not reader.tenants:
         raise Failure(ExitStatus.USAGE, f"{file} contains no tenants.")
     return reader.tenants
@@ -117,9 +121,12 @@ class _Reader:
         """Yield what one object creates, unless it is wrong."""
         is_app = owner_type is OwnerType.APP
         operation = {"operation": "createApp" if is_app else "createAccount"}
-        # A file cannot choose what the import itself sets.
-        reserved = {"operation", "clientToken", "accountId"} & members.keys()
-        faults = [f"`{name}` is unknown" for name in sorted(reserved)]
+        known = _MEMBERS[owner_type]
+        faults = [
+            f"`{name}` is unknown; known: {', '.join(sorted(known))}"
+            for name in sorted(members.keys() - known)
+        ]
+        members = {name: value for name, value in members.items() if name in known}
         account = {"accountId": _SOME_ACCOUNT} if is_app else {}
         try:
             read_operation({**members, **operation, **account}, self._now)
@@ -135,10 +142,10 @@ class _Reader:
         creation = Creation(owner_type, external_id, {**members, **operation})
         if creation.place in self._lines:
             first = self._lines[creation.place]
-            self._report(number, f"{place}`externalId` is the same as on line {first}")
+            self._report(number, f"{place}`externalId` is already on line {first}")
             return
         self._lines[creation.place] = number
         yield creation
 
     def _report(self, number: int, error: str) -> None:
-        self.errors.append(f"line {number}: {shown(error)}")
+        self.errors.append(f"line {number}: {error}")

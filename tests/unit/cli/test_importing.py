@@ -232,7 +232,9 @@ def test_a_tenant_that_is_rejected_does_not_stop_the_others(
     stack.operations.provisioning().delete_owner(app_id)
     counts, (rejection,) = imported(stack, secrets, tenants_of(tmp_path))
     assert counts == {"created": CREATIONS - 1, "rejected": 1}
-    assert rejection == "line 2: app-1: the external id is that of a deleted one"
+    assert rejection == (
+        "line 2: app-1: the external id was used by an app that was deleted; use another one"
+    )
 
 
 def test_a_lost_key_that_cannot_be_replaced_is_told_and_its_apps_are_created(
@@ -251,7 +253,7 @@ def test_a_lost_key_that_cannot_be_replaced_is_told_and_its_apps_are_created(
     stack.operations.clock.now += 1  # type: ignore[attr-defined]
     counts, (rejection,) = imported(stack, secrets, tenants)
     assert counts == {"rejected": 1, "created": 2}
-    assert rejection.startswith("line 1: tenant-0: its key is lost: ")
+    assert rejection.startswith("line 1: tenant-0: its key's secret is lost: ")
 
 
 def test_a_request_of_a_killed_import_that_arrives_late_ends_no_newer_secret(
@@ -307,7 +309,14 @@ def refusal_of(call: Callable[[], object]) -> Failure:
         ),
         (
             ['{"externalId": "a", "displayName": "a", "clientToken": "t"}'],
-            ["line 1: `clientToken` is unknown"],
+            ["line 1: `clientToken` is unknown; known: apps, displayName, externalId, key"],
+        ),
+        (
+            [
+                '{"externalId": "a", "displayName": "a",'
+                ' "apps": [{"externalId": "b", "x": 1, "displayName": "b"}]}'
+            ],
+            ["line 1: app 1: `x` is unknown; known: displayName, externalId, key"],
         ),
         (
             [
@@ -315,7 +324,7 @@ def refusal_of(call: Callable[[], object]) -> Failure:
                 "",
                 '{"externalId": "A", "displayName": "a"}',
             ],
-            ["line 3: `externalId` is the same as on line 1"],
+            ["line 3: `externalId` is already on line 1"],
         ),
         ([""], ["contains no tenants"]),
     ],
@@ -327,7 +336,18 @@ def test_a_wrong_file_is_refused_as_a_whole_with_each_line(
     file.write_text("\n".join(lines))
     failure = refusal_of(lambda: read_tenants(file, NOW))
     assert failure.status == ExitStatus.USAGE
-    assert [error for error in errors if error not in failure.message] == []
+    shown = [failure.message, *failure.details]
+    assert [error for error in errors if not any(error in line for line in shown)] == []
+    assert len(failure.details) <= len(errors)
+
+
+def test_a_file_with_many_errors_shows_the_first_ones_and_their_number(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.jsonl"
+    file.write_text("[]\n" * 1_030)
+    failure = refusal_of(lambda: read_tenants(file, NOW))
+    assert failure.message == f"{file} has 1,030 errors."
+    assert failure.details[0] == "line 1: is not a JSON object"
+    assert failure.details[20:] == ["... and 1,010 more"]
 
 
 def test_an_account_and_an_app_may_have_the_same_external_id(tmp_path: Path) -> None:

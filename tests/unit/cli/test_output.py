@@ -60,7 +60,16 @@ WAYS: Final[dict[str, Callable[[Output, str], None]]] = {
     "warning": lambda output, text: output.warn(text),
     "error": lambda output, text: report(Failure(ExitStatus.NOT_DONE, text), output),
     "advice": lambda output, text: report(Failure(ExitStatus.NOT_DONE, "x", text), output),
+    "detail": lambda output, text: report(
+        Failure(ExitStatus.NOT_DONE, "x", details=[text]), output
+    ),
 }
+
+
+def test_each_detail_of_a_failure_is_on_its_own_line_before_the_advice() -> None:
+    failure = Failure(ExitStatus.USAGE, "Two errors.", "Correct them.", ["line 1", "line 2"])
+    told = written(lambda output: report(failure, output), terminal=False)
+    assert told.splitlines() == ["keyscope: Two errors.", "line 1", "line 2", "Correct them."]
 
 
 @pytest.mark.parametrize(("text", "expected"), HOSTILE.values(), ids=HOSTILE)

@@ -11,6 +11,7 @@ from typing import Final, assert_never
 from keyscope.errors import Conflict, Fault, InvalidInput, KeyscopeError, NotFound
 from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
+    AccountSuspended,
     ChangedMeanwhile,
     ExternalIdTaken,
     Key,
@@ -40,15 +41,21 @@ GET_MEMBERS: Final = {*(name.value for name in _OWNERS), "clientToken"}
 EXTERNAL_ID_TAKEN: Final = Fault(
     "external_id_taken",
     "externalId",
-    "is taken, or was before a deletion; letters count as the same in both cases",
+    "is in use, or was used by a deleted account or app; case does not matter",
 )
 
 _FAULTS: Final[Mapping[type[KeyscopeError], Fault]] = {
     ExternalIdTaken: EXTERNAL_ID_TAKEN,
-    KeyNotFound: Fault("not_found", "keyId", "there is no such key"),
-    KeyExpired: Fault("key_expired", "clientToken", "is that of an expired key"),
+    KeyNotFound: Fault(
+        "not_found", "clientToken", "does not match a key that was created and never used"
+    ),
+    KeyExpired: Fault(
+        "key_expired", "clientToken", "is that of an expired key; nothing can be replaced"
+    ),
     ChangedMeanwhile: Fault(
-        "changed_meanwhile", "secretGeneration", "is not the key's any more; look at the key again"
+        "changed_meanwhile",
+        "secretGeneration",
+        "is out of date; call getByExternalId again",
     ),
 }
 
@@ -177,13 +184,16 @@ def _fault_of(error: NotFound | Conflict, operation: NamedOperation) -> Fault | 
     member, what = _owner_of(operation)
     match error:
         case OwnerNotFound():
-            return Fault("not_found", member, f"there is no such {what}")
+            return Fault("not_found", member, f"is not the id of an {what}")
         case TooManyApps(limit=limit):
-            title = f"the account has {limit} apps already; delete one first"
+            title = f"is the id of an account with {limit} apps, its maximum; delete one first"
             return Fault("too_many_apps", member, title)
         case TooManyKeys():
-            title = f"the {what} has {MAX_KEYS_PER_OWNER} live keys already; revoke one first"
-            return Fault("too_many_keys", member, title)
+            keys = f"{MAX_KEYS_PER_OWNER} keys, its maximum"
+            return Fault("too_many_keys", member, f"is the id of an {what} with {keys}; revoke one")
+        case AccountSuspended() if isinstance(operation, CreateAppKey):
+            title = "is the id of an app of a suspended account; resume the account first"
+            return Fault("account_suspended", member, title)
         case _:
             return _FAULTS.get(type(error))
 

@@ -126,33 +126,39 @@ Operation = CreateAccount | KeyOperation | AccountOperation | NamedOperation
 
 _KEY_MEMBERS = {"displayName", "usageIdentifierKey", *LIMIT_MEMBERS}
 _FAULTS: Final[Mapping[type[KeyscopeError], Fault]] = {
-    OwnerNotFound: Fault("not_found", "accountId", "there is no such account"),
-    KeyNotFound: Fault("not_found", "keyId", "there is no such key"),
+    OwnerNotFound: Fault("not_found", "accountId", "is not the id of an account"),
+    KeyNotFound: Fault("not_found", "keyId", "is unknown, revoked, or of another account"),
     ExternalIdTaken: EXTERNAL_ID_TAKEN,
     TooManyKeys: Fault(
         "too_many_keys",
         "accountId",
-        f"the account has {MAX_KEYS_PER_OWNER} live keys already; revoke one first",
+        f"is the id of an account with {MAX_KEYS_PER_OWNER} keys, its maximum; revoke one",
     ),
     AccountSuspended: Fault(
-        "account_suspended", "accountId", "the account is suspended; resume it first"
+        "account_suspended", "accountId", "is the id of a suspended account; resume it first"
     ),
-    OwnsApps: Fault("owns_apps", "accountId", "the account has apps; delete them first"),
+    OwnsApps: Fault(
+        "owns_apps", "accountId", "is the id of an account with apps; delete them first"
+    ),
     OwnsServiceAccounts: Fault(
-        "owns_service_accounts", "accountId", "the account has service accounts; delete them first"
+        "owns_service_accounts",
+        "accountId",
+        "is the id of an account with service accounts; delete them first",
     ),
     KeyExpired: Fault(
         "key_expired",
         "keyId",
-        "the key has expired, so a new secret would not work; set a later expiresAt first",
+        "is the id of an expired key, whose new secret would not work; set a later expiresAt first",
     ),
     OverlapRunning: Fault(
-        "overlap_running", "keyId", "the previous secret is still accepted; end the overlap first"
+        "overlap_running",
+        "keyId",
+        "is the id of a key whose previous secret still works; end the overlap first",
     ),
     ChangedMeanwhile: Fault(
         "changed_meanwhile",
         "keyId",
-        "the key was changed at the same time; look at it and try again",
+        "is the id of a key that changed at the same time; look at the key and try again",
     ),
 }
 """What is answered when the state of an account or a key rules out an operation."""
