@@ -313,10 +313,12 @@ def refusal_of(call: Callable[[], object]) -> Failure:
         ),
         (
             [
-                '{"externalId": "a", "displayName": "a",'
-                ' "apps": [{"externalId": "b", "x": 1, "displayName": "b"}]}'
+                '{"externalId": "a", "displayName": "a", "apps": [{"displayName": "b", "x": 1}]}',
             ],
-            ["line 1: app 1: `x` is unknown; known: displayName, externalId, key"],
+            [
+                "line 1: app 1: `x` is unknown; known: displayName, externalId, key",
+                "line 1: app 1: `externalId` is required",
+            ],
         ),
         (
             [
