@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 3000
+# The shell's folder: with `make -C`, CURDIR is another one.
+CALLED_FROM ?= $(PWD)
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
@@ -22,7 +24,7 @@ help: ## Show this list
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
 	@echo 'Starting...'
 	@PORT=$(PORT) ONCE=$(ONCE) STATE_FOLDER="$(STATE_FOLDER)" PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" \
-		ATTACH_PARAMETERS="$(ATTACH_PARAMETERS)" ACCESS_MAP="$(ACCESS_MAP)" python -m local
+		ATTACH_PARAMETERS="$(ATTACH_PARAMETERS)" ACCESS_MAP="$(ACCESS_MAP)" CALLED_FROM="$(CALLED_FROM)" python -m local
 
 # Tests of a file run in one process and share what they start. Many wait for servers, so there is one
 # process more than processors, but at most four.

@@ -9,6 +9,8 @@
 - `ATTACH`: the path of another SAM template whose APIs import this stack's authorizers. They are
   served after the stack's own APIs. `ATTACH_PARAMETERS` are its parameters.
 - `ACCESS_MAP`: the path of an access map file, in place of the parameter AccessMap.
+- `CALLED_FROM`: the folder in which relative paths start; the working directory by default. With
+  `make -C`, that is not the folder where you type the command.
 """
 
 from collections.abc import Mapping
@@ -50,28 +52,30 @@ def read_run_settings(environment: Mapping[str, str]) -> RunSettings:
         TemplateError: a template cannot run with these parameters.
         WrongBehaviour: `PLATFORM` is wrong.
     """
-    port = _port(environment)
+    port, called_from = _port(environment), Path(environment.get("CALLED_FROM") or ".")
     parameters = {**_EVERYTHING, **_parameters(environment, "PARAMETERS")}
     stack = load_stack(ROOT / "template.yaml", parameters)
     if access_map := environment.get("ACCESS_MAP"):
-        stack = with_access_map(stack, _file("ACCESS_MAP", access_map, "an access map"))
+        file = _file("ACCESS_MAP", called_from / access_map, "an access map")
+        stack = with_access_map(stack, file)
     if template := environment.get("ATTACH"):
         its_parameters = _parameters(environment, "ATTACH_PARAMETERS")
-        stack = attach(stack, _file("ATTACH", template, "a SAM template"), its_parameters)
+        file = _file("ATTACH", called_from / template, "a SAM template")
+        stack = attach(stack, file, its_parameters)
     return RunSettings(
         stack,
         port,
-        Path(environment.get("STATE_FOLDER") or STATE_FOLDER),
+        called_from / folder if (folder := environment.get("STATE_FOLDER")) else STATE_FOLDER,
         read_behaviours(environment.get("PLATFORM", "")),
         once=environment.get("ONCE", "") not in ("", "0"),
     )
 
 
-def _file(setting: str, path: str, kind: str) -> Path:
-    if not Path(path).is_file():
-        message = f"{setting} is {path!r}; it takes the path of {kind}"
+def _file(setting: str, path: Path, kind: str) -> Path:
+    if not path.is_file():
+        message = f"{setting} is {str(path)!r}, which is no file. Use the path of {kind}"
         raise WrongSetting(message)
-    return Path(path).resolve()
+    return path.resolve()
 
 
 def _port(environment: Mapping[str, str]) -> int:

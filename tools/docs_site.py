@@ -10,7 +10,7 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 ORDER: Final[Mapping[str, tuple[str, ...]]] = {
-    "Start": ("index.md", "start.md"),
+    "Start": ("index.md", "start.md", "tutorial-own-api.md"),
     "Model": ("model.md", "access-map.md", "own-ids.md", "test-an-access-map.md"),
     "Attach": ("attach.md",),
     "Configure": (

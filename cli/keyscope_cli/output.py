@@ -54,10 +54,18 @@ class Output:
         self._out.print(Text(shown(text), style=style))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Write a table: with rules in a terminal, otherwise as columns two spaces apart."""
-        head, *body = [tuple(map(shown, row)) for row in (columns, *rows)]
+        """Write a table: with rules in a terminal, otherwise as columns two spaces apart.
+
+        A column that is empty in each row is left out.
+        """
+        rows = [tuple(map(shown, row)) for row in rows]
+        used = [at for at in range(len(columns)) if not rows or any(row[at] for row in rows)]
+        head, *body = [[row[at] for at in used] for row in (tuple(map(shown, columns)), *rows)]
         if self._out.is_terminal:
-            table = Table(*head, header_style="bold")
+            table = Table(header_style="bold")
+            for name in head:
+                # A shortened path or id is of no use, so a long one continues in the next line.
+                table.add_column(name, overflow="fold")
             for row in body:
                 table.add_row(*(Text(cell, style=style_of(cell)) for cell in row))
             self._out.print(table, soft_wrap=False)

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from keyscope.access.access_map import AccessMap, Rule
+from keyscope.access.access_map import AccessMap, OtherGrantee, Rule
 from keyscope.model.ids import IdName
 from keyscope.model.scopes import Scope
 from local.gateway.api_definition import Api
 from local.gateway.route_table import find_route
 from local.tour.event_values import basic
-from local.tour.seed import USER_ID
+from local.tour.seed import ACCOUNT_EXTERNAL_ID, APP_EXTERNAL_ID, INTEGRATION_ID, USER_ID
 from local.tour.session import Session
 
 SOMETHING: Final = "example"
@@ -27,17 +27,29 @@ def curl_lines(api: Api, url: str, access_map: AccessMap, session: Session) -> l
     credentials = {
         Scope.ACCOUNT: f"-u {store.account_key.key_id}:{store.account_key.secret}",
         Scope.APP: f"-H 'Authorization: {basic(store.app_key)}'",
+        Scope.INTEGRATION: f"-H 'Authorization: {basic(store.integration_key)}'",
         Scope.APP_USER: f"-H 'Authorization: Bearer {session.app_user_token}'",
     }
     ids = {
         IdName.ACCOUNT.placeholder: store.account_id,
         IdName.APP.placeholder: store.app_id,
+        IdName.INTEGRATION.placeholder: INTEGRATION_ID,
         IdName.USER.placeholder: USER_ID,
+        IdName.ACCOUNT_EXTERNAL.placeholder: ACCOUNT_EXTERNAL_ID,
+        IdName.APP_EXTERNAL.placeholder: APP_EXTERNAL_ID,
+    }
+    rules = {
+        **access_map.rules,
+        # The account's key is that of a user account.
+        Scope.ACCOUNT: (
+            *access_map.rules[Scope.ACCOUNT],
+            *access_map.rules[OtherGrantee.USER_ACCOUNT],
+        ),
     }
     return [
         f"  curl -i{'' if method == 'GET' else f' -X {method}'} {url}{path} {credential}"
         for scope, credential in credentials.items()
-        for method, path in _first_call(api, access_map.rules[scope], ids)
+        for method, path in _first_call(api, rules[scope], ids)
     ]
 
 

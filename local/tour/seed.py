@@ -10,6 +10,7 @@ from keyscope.aws.dynamodb.transactions import Database
 from keyscope.aws.kms_secrets import SecretSealingBox
 from keyscope.entry.settings import DEFAULT_MAX_APPS_PER_CREATOR
 from keyscope.lifecycle.audit import AuditEvent
+from keyscope.lifecycle.external_ids import ExternalName
 from keyscope.lifecycle.key_use import LastUses
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, new_key_id
@@ -24,6 +25,10 @@ USER_ID: Final = "customer-7"
 """The user that an `appUser` token names. Users exist only in the backend, not in the store."""
 INTEGRATION_ID: Final = "5f8a9d0c1b2e3f4a5b6c7d8e"
 """The integration that a key is bound to. Integrations, too, exist only in the backend."""
+ACCOUNT_EXTERNAL_ID: Final = "local-account"
+"""The external id of a local run's account, for access maps whose paths contain external ids."""
+APP_EXTERNAL_ID: Final = "local-app"
+"""The external id of the app of a local run's account."""
 ALLOWED_CIDR: Final = "198.51.100.0/24"
 """The network of `SeededStore.cidr_key`; the sample events come from 203.0.113.10 instead."""
 
@@ -124,10 +129,13 @@ def seed(provisioning: Provisioning) -> SeededStore:
 
 
 def fill_account(
-    provisioning: Provisioning, account_id: str, account_key: IssuedKey
+    provisioning: Provisioning,
+    account_id: str,
+    account_key: IssuedKey,
+    name_of_app: ExternalName | None = None,
 ) -> SeededStore:
     """Create a service account, two apps, and keys of every kind and state in an account."""
-    app_id = provisioning.create_app(account_id, "Shop").owner_id
+    app_id = provisioning.create_named_app(account_id, "Shop", name=name_of_app)[0].owner_id
     service_account_id = provisioning.create_service_account(account_id, "Deployer").owner_id
     service_account_app = provisioning.create_app(account_id, "Staging", service_account_id)
 

@@ -9,9 +9,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
+from keyscope.lifecycle.external_ids import ExternalName
 from local.template.function_loader import LocalFunction
 from local.tour.event_values import TOKEN_LIFETIME_SECONDS, bearer, placeholders
-from local.tour.seed import USER_ID, IssuedKey, SeededStore, fill_account, local_provisioning
+from local.tour.seed import (
+    ACCOUNT_EXTERNAL_ID,
+    APP_EXTERNAL_ID,
+    USER_ID,
+    IssuedKey,
+    SeededStore,
+    fill_account,
+    local_provisioning,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +46,11 @@ def provision(function: LocalFunction, environment: Mapping[str, str]) -> Sessio
         FunctionFailed: the function raised an exception.
     """
     operations = local_provisioning(environment)
-    account_id, account_key = _create_account(function, "Example Bakery")
-    stranger_id, _ = _create_account(function, "A stranger")
-    store = fill_account(operations, account_id, account_key)
+    account_id, account_key = _create_account(
+        function, {"displayName": "Example Bakery", "externalId": ACCOUNT_EXTERNAL_ID}
+    )
+    stranger_id, _ = _create_account(function, {"displayName": "A stranger"})
+    store = fill_account(operations, account_id, account_key, ExternalName(APP_EXTERNAL_ID))
     ends_at = int(time.time()) + TOKEN_LIFETIME_SECONDS
     claims = {"scope": "appUser", "userId": USER_ID, "exp": ends_at}
     return Session(
@@ -83,8 +94,8 @@ def session_file(
         path.unlink(missing_ok=True)
 
 
-def _create_account(function: LocalFunction, display_name: str) -> tuple[str, IssuedKey]:
-    request = {"operation": "createAccount", "displayName": display_name}
+def _create_account(function: LocalFunction, members: Mapping[str, str]) -> tuple[str, IssuedKey]:
+    request = {"operation": "createAccount", **members}
     answer = cast("Mapping[str, Mapping[str, str]]", function.invoke(request))
     if "errors" in answer:
         raise ProvisioningRefused(json.dumps(answer["errors"]))

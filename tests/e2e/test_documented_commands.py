@@ -17,6 +17,7 @@ pytestmark = pytest.mark.processes
 RUN_BY: Final = {
     "docs/canary.md": "tests/e2e/test_platform_checks_facts.py",
     "docs/command-line.md": "tests/e2e/test_cli_guide.py",
+    "docs/tutorial-own-api.md": "tests/e2e/test_walks.py",
 }
 """Pages whose commands another test runs one by one."""
 RUNNABLE: Final = [block for block in blocks() if block.script.strip() and block.page not in RUN_BY]

@@ -330,6 +330,8 @@ def test_a_fault_of_an_attached_template_is_told_in_one_line(
             "The template has no parameter 'Stage'; it has none",
         ),
         ({"ACCESS_MAP": "none.toml"}, "ACCESS_MAP is 'none.toml'"),
+        ({"CALLED_FROM": "/else", "ATTACH": "template.yaml"}, "ATTACH is '/else/template.yaml'"),
+        ({"CALLED_FROM": "/else", "ACCESS_MAP": "map.toml"}, "ACCESS_MAP is '/else/map.toml'"),
         ({"PARAMETERS": "LeewaySeconds=61"}, "LeewaySeconds cannot be '61'"),
     ],
 )

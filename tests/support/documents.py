@@ -11,8 +11,13 @@ PAGES: Final = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-_BLOCK: Final = re.compile(r"^( *)```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+_FENCE: Final = re.compile(
+    r"(?P<before>[^\n]*)\n+(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
+    re.DOTALL | re.MULTILINE,
+)
 _MARK: Final = re.compile(r"# (?:needs (?:AWS|Docker)|by hand)\b")
+_SUCCEEDED: Final = 99
+"""The status of a line that succeeds although the page says that it fails."""
 _LINES_OF_CI: Final = frozenset(
     re.findall(r"^(?:\w+=\S+ )*(make [a-z-]+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
 )
@@ -27,17 +32,40 @@ class Block:
     kept: str
 
 
-def blocks() -> list[Block]:
-    """Return every block of the documents, in order."""
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block of a page, without its indentation, and the line of text before it."""
+
+    language: str
+    text: str
+    before: str
+
+
+def fences(page: str) -> list[Fence]:
+    """Return every fenced block of a page's text, in order."""
     return [
-        _block(page.relative_to(ROOT).as_posix(), found[2], len(found[1]))
-        for page in PAGES
-        for found in _BLOCK.finditer(page.read_text("utf-8"))
+        Fence(
+            found["language"],
+            re.sub(rf"^{found['indent']}", "", found["text"], flags=re.MULTILINE),
+            found["before"],
+        )
+        for found in _FENCE.finditer(page)
     ]
 
 
-def _block(page: str, text: str, indent: int) -> Block:
-    lines = [line[indent:] for line in text.splitlines()]
+def blocks() -> list[Block]:
+    """Return every block of commands of the documents, in order."""
+    return [
+        block_of(fence, page.relative_to(ROOT).as_posix())
+        for page in PAGES
+        for fence in fences(page.read_text("utf-8"))
+        if fence.language == "sh"
+    ]
+
+
+def block_of(fence: Fence, page: str) -> Block:
+    """Return the commands of a fence, and what of them runs here."""
+    lines = fence.text.splitlines()
     if _MARK.match(lines[0]):
         return Block(page, "", "\n".join(lines[1:]))
     kept = [line for line in lines if _MARK.search(line) or _is_of_ci(line)]
@@ -49,7 +77,7 @@ def _with_status(line: str) -> str:
     """Let a line whose comment names an exit status end with that one, and fail with any other."""
     command, _, comment = line.partition("  # ")
     found = re.search(r"status (\d)", comment)
-    return line if found is None else f"{command} || [ $? -eq {found[1]} ]"
+    return line if found is None else f"({command} && exit {_SUCCEEDED}) || [ $? -eq {found[1]} ]"
 
 
 def _is_of_ci(line: str) -> bool:

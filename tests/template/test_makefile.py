@@ -63,3 +63,18 @@ def test_a_run_takes_its_settings_from_the_command_line(checkout: Path) -> None:
     assert {"PORT", "ATTACH", "ATTACH_PARAMETERS"} <= set(names)
     planned, _ = made(checkout, "--dry-run", "run", *(f"{name}=of-{name}" for name in names))
     assert [name for name in names if f"of-{name}" not in planned] == []
+
+
+def test_relative_paths_of_a_run_start_in_the_folder_where_it_is_called(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("caller")
+    done = subprocess.run(  # noqa: S603 - our own target
+        ["/bin/sh", "-c", f"make --dry-run -C {checkout} run ATTACH=template.yaml"],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f'CALLED_FROM="{folder}"' in done.stdout

@@ -144,3 +144,22 @@ def test_columns_align_by_what_is_shown() -> None:
     assert [
         line.index(it) for line, it in zip(text.splitlines(), ("id", "1", "2"), strict=True)
     ] == [9] * 3
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_table_leaves_out_the_columns_that_are_empty_in_each_row(*, terminal: bool) -> None:
+    rows = [("a", "", "x", ""), ("b", "", "", "")]
+    told = written(
+        lambda output: output.table(("one", "two", "three", "4"), rows), terminal=terminal
+    )
+    assert re.findall(r"one|two|three|4", told) == ["one", "three"]
+
+
+def test_a_table_without_rows_shows_its_columns() -> None:
+    assert written(lambda output: output.table(("one", "two"), [])) == "one  two\n"
+
+
+def test_a_terminal_shows_the_whole_of_a_cell_that_is_too_long_for_it() -> None:
+    path = "/tenants/" + "x" * 300
+    told = written(lambda output: output.table(("path",), [(path,)]), terminal=True)
+    assert "".join(re.findall(r"[/x]|tenants", told)) == path

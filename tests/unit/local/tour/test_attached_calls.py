@@ -8,6 +8,8 @@ import pytest
 from keyscope.access.access_map import read_access_map
 from local.gateway.api_definition import Api, ApiKind, MockIntegration, Route
 from local.tour.attached_calls import curl_lines
+from local.tour.event_values import basic
+from local.tour.seed import ACCOUNT_EXTERNAL_ID, APP_EXTERNAL_ID, INTEGRATION_ID
 from local.tour.session import Session
 from tests.support.builders import ACCOUNT, APP
 from tests.unit.local.tour.test_visits import session
@@ -67,3 +69,27 @@ def test_a_method_that_no_route_takes_is_not_shown(session: Session) -> None:
     only = api("/tenants/{accountId}/projects")
     taken = replace(only, routes=[replace(only.routes[0], method="GET")])
     assert lines(session, taken) == []
+
+
+OWN_IDS: Final = """
+[own]
+app = ["GET /tenants/{accountExternalId}/projects/{appExternalId}"]
+integration = ["GET /projects/{appId}/webhooks/{integrationId}"]
+userAccount = ["GET /tenants/{accountExternalId}/projects/{appExternalId}/*"]
+"""
+
+
+def test_a_map_with_external_ids_has_lines_with_those_of_the_run(session: Session) -> None:
+    one = api("/tenants/{tenant}/projects/{project}")
+    account, app = curl_lines(one, URL, read_access_map(OWN_IDS, ["own"]), session)
+    url = f"{URL}/tenants/{ACCOUNT_EXTERNAL_ID}/projects/{APP_EXTERNAL_ID}"
+    key = session.store.account_key
+    assert account == f"  curl -i {url} -u {key.key_id}:{key.secret}"
+    assert app == f"  curl -i {url} -H 'Authorization: {basic(session.store.app_key)}'"
+
+
+def test_a_key_of_an_integration_has_a_line(session: Session) -> None:
+    one = api("/projects/{project}/webhooks/{integration}")
+    (line,) = curl_lines(one, URL, read_access_map(OWN_IDS, ["own"]), session)
+    url = f"{URL}/projects/{APP}/webhooks/{INTEGRATION_ID}"
+    assert line == f"  curl -i {url} -H 'Authorization: {basic(session.store.integration_key)}'"

@@ -1,0 +1,85 @@
+"""The pages that a reader follows step by step, walked in an empty folder.
+
+Nothing of the reader's is in the clone: the files, the access map, the session and the keys are in
+the folder, and the commands are those of the page.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.attachments import REST, is_for_authorizers_only, permissions, sam_resources
+from tests.support.documents import ROOT, fences
+from tests.support.lint import complaints
+from tests.support.walks import Differs, shows, walk
+
+pytestmark = pytest.mark.processes
+
+TUTORIAL: Final = "docs/tutorial-own-api.md"
+WALKED: Final = {TUTORIAL: 9}
+"""The pages, and how many outputs each shows."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    empty = tmp_path / "tenants-api"
+    empty.mkdir()
+    return empty
+
+
+@pytest.mark.parametrize(("page", "outputs"), WALKED.items(), ids=WALKED)
+def test_each_step_of_a_page_does_what_the_page_shows(
+    page: str, outputs: int, folder: Path
+) -> None:
+    assert walk((ROOT / page).read_text("utf-8"), folder) == outputs
+
+
+def test_the_template_of_the_tutorial_attaches_the_authorizer_and_passes_cfn_lint() -> None:
+    page = (ROOT / TUTORIAL).read_text("utf-8")
+    (template,) = [fence.text for fence in fences(page) if fence.language == "yaml"]
+    assert complaints(template) == []
+    found = permissions(sam_resources(template))
+    assert list(found) == [REST]
+    assert is_for_authorizers_only(found[REST])
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("```sh\necho 200\n```\n\n```text\n403\n```\n", "403"),
+        ("```sh\necho 200\nfalse\n```\n", "fails with status 1"),
+        ("```sh\nfalse\ntrue\n```\n", "fails with status 1"),
+        ("```sh\nexit 3\n```\n", "the shell, which ended"),
+        ("```sh\ntrue  # status 1\n```\n", "fails with status 1"),
+    ],
+)
+def test_a_step_that_does_something_else_is_noticed(steps: str, told: str, folder: Path) -> None:
+    with pytest.raises(Differs, match=told):
+        walk(f"# A page\n\n{steps}", folder)
+
+
+def test_variables_folders_and_files_last_until_the_end_of_a_page(folder: Path) -> None:
+    page = (
+        "Create `a/b.txt`:\n\n```text\nhello\n```\n\n```sh\ncd a\nNAME=b.txt\n```\n"
+        "\n```sh\ncat $NAME\n```\n\n```text\nhello\n```\n"
+    )
+    assert walk(page, folder) == 1
+    assert (folder / "a" / "b.txt").read_text("utf-8") == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("expected", "is_shown"),
+    [
+        ("one 1\ntwo", True),
+        ("one …\ntwo", True),
+        ("…\ntwo", True),
+        ("…\none 1\n…\ntwo\n…", True),
+        ("one 1", False),
+        ("two", False),
+        ("one 2\ntwo", False),
+        ("one 1…\ntwo", False),
+    ],
+)
+def test_dots_stand_for_what_differs_and_for_nothing_else(expected: str, *, is_shown: bool) -> None:
+    assert shows(expected, "one 1\ntwo\n") is is_shown
