@@ -21,18 +21,11 @@ WALKED: Final = {TUTORIAL: 9}
 """The pages, and how many outputs each shows."""
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    empty = tmp_path / "tenants-api"
-    empty.mkdir()
-    return empty
-
-
 @pytest.mark.parametrize(("page", "outputs"), WALKED.items(), ids=WALKED)
 def test_each_step_of_a_page_does_what_the_page_shows(
-    page: str, outputs: int, folder: Path
+    page: str, outputs: int, tmp_path: Path
 ) -> None:
-    assert walk((ROOT / page).read_text("utf-8"), folder) == outputs
+    assert walk((ROOT / page).read_text("utf-8"), tmp_path) == outputs
 
 
 def test_the_template_of_the_tutorial_attaches_the_authorizer_and_passes_cfn_lint() -> None:
@@ -54,18 +47,18 @@ def test_the_template_of_the_tutorial_attaches_the_authorizer_and_passes_cfn_lin
         ("```sh\ntrue  # status 1\n```\n", "fails with status 1"),
     ],
 )
-def test_a_step_that_does_something_else_is_noticed(steps: str, told: str, folder: Path) -> None:
+def test_a_step_that_does_something_else_is_noticed(steps: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(Differs, match=told):
-        walk(f"# A page\n\n{steps}", folder)
+        walk(f"# A page\n\n{steps}", tmp_path)
 
 
-def test_variables_folders_and_files_last_until_the_end_of_a_page(folder: Path) -> None:
+def test_variables_folders_and_files_last_until_the_end_of_a_page(tmp_path: Path) -> None:
     page = (
         "Create `a/b.txt`:\n\n```text\nhello\n```\n\n```sh\ncd a\nNAME=b.txt\n```\n"
         "\n```sh\ncat $NAME\n```\n\n```text\nhello\n```\n"
     )
-    assert walk(page, folder) == 1
-    assert (folder / "a" / "b.txt").read_text("utf-8") == "hello\n"
+    assert walk(page, tmp_path) == 1
+    assert (tmp_path / "a" / "b.txt").read_text("utf-8") == "hello\n"
 
 
 @pytest.mark.parametrize(

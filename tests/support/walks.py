@@ -39,7 +39,7 @@ class Differs(AssertionError):  # noqa: N818 - a state
 
 
 def walk(page: str, folder: Path) -> int:
-    """Do what the text of a page says in an empty folder.
+    """Do what the text of a page says, starting in a folder with a clone in `keyscope`.
 
     Returns how many outputs were compared.
 
@@ -51,7 +51,7 @@ def walk(page: str, folder: Path) -> int:
         printed = ""
         for fence in fences(page):
             if (file := _FILE.search(fence.before)) is not None and fence.language != "sh":
-                path = folder / file[1]
+                path = shell.folder() / file[1]
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(fence.text, "utf-8")
             elif fence.language == "sh":
@@ -105,6 +105,11 @@ class _Shell:
             raise Differs(message)
         return self._as_shown(printed)
 
+    def folder(self) -> Path:
+        """Return the folder that the shell is in."""
+        self.send(f"pwd; echo {_END}")
+        return Path(self._answer()[0].strip())
+
     def send(self, text: str) -> None:
         """Send text to the shell's standard input."""
         assert self.process.stdin is not None
@@ -140,8 +145,7 @@ class _Shell:
 
 @contextmanager
 def _shell(folder: Path) -> Iterator[_Shell]:
-    """Start a shell in a folder beside a folder `keyscope`, as a clone is called."""
-    (folder.parent / "keyscope").symlink_to(ROOT)
+    (folder / "keyscope").symlink_to(ROOT)
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_THE_READERS)
     }
@@ -155,7 +159,7 @@ def _shell(folder: Path) -> Iterator[_Shell]:
         text=True,
         start_new_session=True,
     ) as process:
-        shell = _Shell(process, folder.parent / _LOG, {})
+        shell = _Shell(process, folder / _LOG, {})
         shell.send("set -Eu; trap 'failed=$?' ERR")
         try:
             yield shell

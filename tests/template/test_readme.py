@@ -18,7 +18,7 @@ from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = (ROOT / "README.md").read_text("utf-8")
-MAKE: Final = re.compile(r"(?:^|`)make ([a-z -]+)", re.MULTILINE)
+MAKE: Final = re.compile(r"(?:^|`)make (?:-C \S+ (?=[a-z])|(?!-))([a-z -]+)", re.MULTILINE)
 DOCUMENTS: Final = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
 )
@@ -55,9 +55,7 @@ def test_every_make_target_that_the_documents_name_exists() -> None:
     named = {
         name
         for document in DOCUMENTS
-        for command in re.findall(
-            r"(?:^|`)make ([a-z -]+)", document.read_text("utf-8"), re.MULTILINE
-        )
+        for command in MAKE.findall(document.read_text("utf-8"))
         for name in command.split()
     }
     assert named - targets == set()
