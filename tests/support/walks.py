@@ -126,6 +126,7 @@ class _Shell:
         return "".join(printed), "of the shell, which ended"
 
     def _log_once_it_serves(self) -> str:
+        log = ""
         for _ in range(int(STOP_SECONDS / _POLL_SECONDS)):
             log = self.log.read_text("utf-8") if self.log.exists() else ""
             if SERVING in log:
