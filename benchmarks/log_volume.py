@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from typing import Final
 
 from benchmarks.traffic import Counts
-from keyscope.aws.telemetry import Telemetry
+from keyscope.aws.telemetry import Telemetry, TelemetrySettings
 from keyscope.model.key_use import USE_MESSAGE
 
 PLATFORM_LOG_BYTES: Final = 300
@@ -25,7 +25,7 @@ def telemetry_of(counts: Counts) -> tuple[float, int]:
     for kind, decision in counts.examples.items():
         written = io.StringIO()
         with redirect_stdout(written):
-            telemetry = Telemetry(f"measured-{uuid.uuid4()}", "INFO", "Measured")
+            telemetry = Telemetry(f"measured-{uuid.uuid4()}", TelemetrySettings())
             telemetry.record(decision, str(uuid.uuid4()), str(uuid.uuid4()))
         # `key_use.py` counts the lines about uses. Few invocations write one.
         lines = [line for line in written.getvalue().splitlines() if not _is_use(line)]

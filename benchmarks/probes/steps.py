@@ -28,7 +28,7 @@ from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.authorize.verification import Circumstances, verify
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.kms_secrets import SecretOpeningBox
-from keyscope.aws.telemetry import Telemetry
+from keyscope.aws.telemetry import Telemetry, TelemetrySettings
 from keyscope.entry.settings import read_authorizer_settings
 
 
@@ -83,8 +83,8 @@ def steps_of(event: object, authorizer: Authorizer, make_line: str) -> dict[str,
         credential, record, lambda r: authorizer.secrets.open(r).secret, circumstances
     )
     decision = authorize(event, read_rest_event, authorizer)
-    loud = Telemetry(f"loud-{make_line}", "INFO", "Measured")
-    quiet = Telemetry(f"quiet-{make_line}", "WARNING", "Measured")
+    loud = Telemetry(f"loud-{make_line}", TelemetrySettings())
+    quiet = Telemetry(f"quiet-{make_line}", TelemetrySettings("WARNING"))
     return {
         "read the event": lambda: read_rest_event(event),
         "parse the credential": lambda: parse_credential(request.authorization),

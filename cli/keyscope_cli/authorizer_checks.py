@@ -37,13 +37,14 @@ def function_findings(aws: Aws, check: str, arn: str) -> Iterator[Finding]:
         otherwise=CheckVerdict.PROBLEM,
         advice=f"Deploy again; it is to be Active on {RUNTIME}.",
     )
-    snap_start = found.get("SnapStart", {}).get("OptimizationStatus", "Off")
+    snap_start = found.get("SnapStart", {})
+    status = snap_start.get("OptimizationStatus", "Off")
     yield judged(
         f"{check}: SnapStart",
-        snap_start,
-        ok=snap_start == "On",
+        status,
+        ok=status == "On" or snap_start.get("ApplyOn", "None") == "None",
         otherwise=CheckVerdict.WARNING,
-        advice="Deploy the template's alias again; cold starts take seconds longer without it.",
+        advice="Deploy the template again, so that the alias leads to a version with a snapshot.",
     )
     yield from settings_findings(check, lambda: settings_of(aws, found))
 

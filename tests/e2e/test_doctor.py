@@ -47,7 +47,6 @@ INDEXED: Final = {
     ],
 }
 FUNCTIONS: Final = ("rest", "http")
-NEVER_IN_MOTO: Final = {"authorizer: SnapStart", "HTTP authorizer: SnapStart"}
 NOBODY: Final = "http://127.0.0.1:9/prod"
 
 
@@ -189,7 +188,7 @@ def test_a_sound_stack_has_no_problem_and_is_told_of_alarms(aws: Aws) -> None:
     assert (done.status, done.err) == (0, "")
     found = {one["check"]: one for one in done.json["findings"]}
     warned = {check for check, one in found.items() if one["verdict"] == "warning"}
-    assert warned == {"alarms", "API without a credential", *NEVER_IN_MOTO}
+    assert warned == {"alarms", "API without a credential"}
     assert "FlushDeadLetterQueue" in found["alarms"]["advice"]
     assert found["REST API: caches"]["found"] == "API Gateway 300 s, containers 30 s"
 

@@ -14,17 +14,14 @@ from tests.support.emitted import Line, emitted_lines
 from tests.support.stacks import stack_of
 from tests.support.watching import (
     Metric,
-    Search,
     alarms,
     emitted_metrics,
-    expressions,
     fields_of,
     filtered_metrics,
     flat,
     metrics_of_alarm,
     metrics_of_dashboard,
     of_type,
-    searches_of_dashboard,
     values_of,
 )
 
@@ -94,16 +91,24 @@ def test_each_metric_on_the_dashboard_is_emitted_with_just_its_dimensions(
     assert [each for each in own(metrics_of_dashboard(watched)) if each not in emitted] == []
 
 
-def test_each_search_of_the_dashboard_finds_emitted_metrics(
-    watched: Stack, emitted: set[Metric]
+def test_each_metric_that_costs_is_read_by_an_alarm_or_the_dashboard(
+    emitted: set[Metric],
 ) -> None:
-    searches = searches_of_dashboard(watched)
-    found = {
-        Search(each.namespace, each.name, frozenset(name for name, _ in each.dimensions))
-        for each in emitted
-    }
-    assert len(searches) == sum("SEARCH" in text for text in expressions(watched))
-    assert set(searches) - found == set()
+    # Those of a deployment's rollback are there only while traffic shifts.
+    shifting = {"TrafficShifting": "Linear10PercentEvery1Minute"}
+    read = watched_metrics(stack_of({"HttpApiEnabled": "true", **shifting}))
+    assert emitted - {*read} == set()
+
+
+def test_an_ordinary_decision_has_one_metric(lines: list[Line]) -> None:
+    ordinary = [
+        line
+        for line in lines
+        if line.get("outcome") == "allowed"
+        and line["record_source"] != "stale"
+        and "PolicyBytes" not in line
+    ]
+    assert {metric.name for metric in emitted_metrics(ordinary)} == {"DecisionTime"}
 
 
 def test_each_metric_of_aws_is_one_that_aws_documents(watched: Stack) -> None:
@@ -131,7 +136,6 @@ def test_the_dimensions_of_aws_metrics_name_resources_of_the_stack(watched: Stac
 def test_alarms_dashboard_and_filters_follow_the_namespace(namespace: str) -> None:
     stack = stack_of({"MetricsNamespace": namespace})
     namespaces = {each.namespace for each in watched_metrics(stack)}
-    namespaces |= {each.namespace for each in searches_of_dashboard(stack)}
     namespaces |= {each.namespace for each in filtered_metrics(stack)}
     assert {name for name in namespaces if not name.startswith("AWS/")} == {namespace}
 

@@ -19,7 +19,7 @@ from keyscope.authorize.decision import Decision
 from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.authorize.pipeline import authorize
 from keyscope.aws.dynamodb.key_items import record_of_item
-from keyscope.aws.telemetry import Telemetry
+from keyscope.aws.telemetry import Telemetry, TelemetrySettings
 from keyscope.errors import Unavailable
 from keyscope.lifecycle.directory import Key, KeyNotFound, Owner
 from keyscope.lifecycle.operations import KeyRequest
@@ -199,7 +199,9 @@ def test_neither_log_nor_metrics_nor_repr_hold_the_plans_key(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     decision = decided(rest_request_event(GOLD_KEY.basic()))
-    Telemetry(f"function-{uuid4()}", "DEBUG", "Keyscope").record(decision, "request", "invocation")
+    Telemetry(f"function-{uuid4()}", TelemetrySettings("DEBUG")).record(
+        decision, "request", "invocation"
+    )
     output = capsys.readouterr()
     assert '"message":"decision"' in output.out
     assert GOLD not in output.out + output.err + repr(decision) + repr(GOLD_KEY)

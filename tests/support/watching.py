@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, Final, cast
 
 from local.template.intrinsics import Json
 from local.template.stack import Stack
 
-SEARCH: Final = re.compile(r"""SEARCH\('{"([^"]+)",([\w,]+)} MetricName="(\w+)"', *'\w+', *\d+\)""")
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _WORD: Final = re.compile(r"(?<![\w.])@?[a-z_][\w.]*(?!\w*\()", re.IGNORECASE)
 _KEYWORDS: Final = frozenset(
@@ -24,15 +24,6 @@ class Metric:
     namespace: str
     name: str
     dimensions: frozenset[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Search:
-    """The metrics of a name that have these dimensions, whatever their values."""
-
-    namespace: str
-    name: str
-    dimensions: frozenset[str]
 
 
 def of_type(stack: Stack, kind: str) -> dict[str, Json]:
@@ -77,19 +68,6 @@ def metrics_of_dashboard(stack: Stack) -> list[Metric]:
 def _row(row: list[Any]) -> Metric:
     namespace, name, *rest = [part for part in row if isinstance(part, str)]
     return Metric(namespace, name, frozenset(zip(rest[::2], rest[1::2], strict=True)))
-
-
-def expressions(stack: Stack) -> list[str]:
-    return [row[0]["expression"] for row in rows(stack) if isinstance(row[0], dict)]
-
-
-def searches_of_dashboard(stack: Stack) -> list[Search]:
-    found = [SEARCH.fullmatch(text) for text in expressions(stack) if "SEARCH" in text]
-    return [
-        Search(one[1], one[3], frozenset(one[2].split(",")))
-        for one in found
-        if one  # A search that this does not read is missed by the count in the tests.
-    ]
 
 
 def emitted_metrics(lines: Iterable[Mapping[str, Any]]) -> set[Metric]:
@@ -139,3 +117,24 @@ def flat(line: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         members |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {}
         members[f"{prefix}{name}"] = value
     return members
+
+
+def matches(pattern: str, line: Mapping[str, Any]) -> bool:
+    """Return whether a filter pattern for JSON finds a line: alternatives, joined by `&&`.
+
+    CloudWatch Logs user guide, "Filter pattern syntax".
+    """
+    clauses = pattern.strip().removeprefix("{").removesuffix("}").split("&&")
+    members = flat(line)
+    return all(
+        any(_holds(term.strip(), members) for term in clause.strip(" ()").split("||"))
+        for clause in clauses
+    )
+
+
+def _holds(term: str, members: Mapping[str, Any]) -> bool:
+    found = re.fullmatch(r'\$\.([\w.]+)\s+(!?=)\s+"([^"]*)"', term)
+    assert found, term
+    value = members.get(found[1])
+    equal = value is not None and fnmatchcase(str(value), found[3])
+    return equal if found[2] == "=" else value is not None and not equal

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -12,6 +12,7 @@ from local.template.intrinsics import Json, TemplateError
 from local.template.stack import Stack, environment_of, properties_of
 from local.template.yaml_reader import parse_yaml
 from tests.support.stacks import stack_of
+from tests.support.watching import Metric, filtered_metrics, metrics_of_alarm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,9 +119,20 @@ def test_an_alias_moves_by_codedeploy_and_back_on_the_alarm(kind: str) -> None:
 @pytest.mark.parametrize("kind", AUTHORIZERS)
 def test_the_rollback_alarm_stands_on_our_own_failures(kind: str) -> None:
     alarm = properties_of(stack_of(SHIFTED), f"{kind}RollbackAlarm")
-    assert (alarm["Namespace"], alarm["MetricName"]) == ("Keyscope", "Failed")
-    assert alarm["Dimensions"] == [{"Name": "service", "Value": f"{kind.lower()}_authorizer"}]
-    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", "7")
+    service = frozenset({("service", f"{kind.lower()}_authorizer")})
+    assert metrics_of_alarm(alarm) == [
+        Metric("Keyscope", "Failed", service),
+        Metric("Keyscope", "AuthorizerCrashes", frozenset()),
+    ]
+    *parts, total = cast("list[Mapping[str, Any]]", alarm["Metrics"])
+    assert {part["MetricStat"]["Stat"] for part in parts} == {"Sum"}
+    assert total["Expression"] == "FILL(failed, 0) + FILL(crashes, 0)"
+    assert alarm["Threshold"] == "7"
+
+
+def test_a_deployment_sees_crashes_without_other_alarms_too() -> None:
+    stack = stack_of({**SHIFTED, "AlarmsEnabled": "false"})
+    assert {metric.name for metric in filtered_metrics(stack)} == {"AuthorizerCrashes"}
 
 
 def test_codedeploy_may_move_the_two_aliases_and_nothing_else() -> None:

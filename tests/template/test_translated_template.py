@@ -80,6 +80,7 @@ OTHER_VALUES: Final = {
     "StaleSeconds": "901",
     "LeewaySeconds": "1",
     "LogLevel": "DEBUG",
+    "LogAllowedSample": "100",
     "MetricsNamespace": "Other",
     "AuthorizerMemorySize": "1024",
     "ExistingKeysTable": "restored",
@@ -692,7 +693,8 @@ def test_a_function_has_its_role_and_log_group_and_runs_on_python_3_13_and_arm64
     properties = properties_of(stack, function)
     role, group = ROLES[function]
     assert properties["Role"] == f"arn:aws:iam::{ACCOUNT}:role/keyscope-local-{role}"
-    assert properties["LoggingConfig"] == {"LogGroup": f"/aws/lambda/keyscope-local/{group}"}
+    logging = cast("Mapping[str, str]", properties["LoggingConfig"])
+    assert logging["LogGroup"] == f"/aws/lambda/keyscope-local/{group}"
     assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
 
 
@@ -796,12 +798,35 @@ def test_beyond_iam_policies_only_dynamodb_may_use_the_kms_key(stack: Stack) -> 
 
 
 @pytest.mark.parametrize("function", AUTHORIZERS)
-def test_an_authorizer_is_published_with_snapstart_behind_an_alias(
+def test_an_authorizer_is_published_behind_an_alias_and_starts_as_the_parameter_says(
     function: str, stack: Stack
 ) -> None:
-    assert properties_of(stack, function)["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert properties_of(stack, function)["SnapStart"] == {"ApplyOn": "None"}
     alias = properties_of(stack, f"{function}Aliaslive")
     assert (alias["Name"], alias["FunctionVersion"]) == ("live", "1")
+    with_snapshot = stack_of({**UNCACHED, "SnapStartEnabled": "true"})
+    assert properties_of(with_snapshot, function)["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    versions = [version_of(each, function)[1] for each in (stack, with_snapshot)]
+    assert versions[0]["Description"] != versions[1]["Description"]
+
+
+@pytest.mark.parametrize("function", AUTHORIZERS)
+def test_an_authorizers_log_is_json_without_lambdas_lines_about_what_went_well(
+    function: str, stack: Stack
+) -> None:
+    logging = cast("Mapping[str, str]", properties_of(stack, function)["LoggingConfig"])
+    assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "WARN")
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+@pytest.mark.parametrize("function", AUTHORIZERS)
+def test_lambda_drops_no_line_of_an_authorizer_and_turns_on_no_log_of_botocores(
+    function: str, level: str
+) -> None:
+    # Lambda takes a line without a level, such as one of metrics, for INFO. At DEBUG and TRACE its
+    # runtime lets botocore log the requests that it signs.
+    logging = properties_of(stack_of({"LogLevel": level}), function)["LoggingConfig"]
+    assert cast("Mapping[str, str]", logging)["ApplicationLogLevel"] == "INFO"
 
 
 @pytest.mark.parametrize("layer", ["KeyscopeLayer", "BotocoreLayer"])
@@ -841,6 +866,7 @@ def test_the_longest_settings_fit_into_a_versions_description(stack: Stack) -> N
     pattern, _ = cast("dict[str, tuple[str, Json]]", function["VersionDescription"])["Fn::Sub"]
     # A layer's name and version, or a file's name: 40 + 1 + 7 characters.
     longest["Map"] = longest["AccessMap"]
+    longest |= {"Conditions": "c", "Start": "s"}
     assert len(re.sub(r"\$\{(\w+)\}", lambda found: longest[found[1]], pattern)) <= 256
     assert version_of(stack, "RestAuthorizerFunction")[1]["Description"]
 

@@ -9,13 +9,15 @@ from typing import Any, Final, cast
 import pytest
 
 from keyscope.access.policy import MAX_POLICY_BYTES
-from keyscope.authorize.answer import AuthorizerFailed, Unauthorized
+from keyscope.authorize.answer import AuthorizerFailed, Unauthorized, Undecided
 from keyscope.aws.deadline import REQUEST_SECONDS
+from keyscope.errors import Misconfigured
 from local.template.stack import Stack, properties_of
 from tests.support.stacks import stack_of
 from tests.support.watching import (
     Metric,
     alarms,
+    matches,
     metrics_of_alarm,
     metrics_of_dashboard,
     of_type,
@@ -157,12 +159,50 @@ def test_an_alarm_can_be_evaluated(name: str, stack: Stack) -> None:
     assert 1 <= alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"]
 
 
+def raised(error_type: str) -> Mapping[str, Any]:
+    """Return what Lambda's Python runtime logs of an exception, where the log format is JSON."""
+    return {
+        "timestamp": "2026-11-28T20:00:00Z",
+        "level": "ERROR",
+        "errorMessage": "it failed",
+        "errorType": error_type,
+        "requestId": "1",
+        "stackTrace": [],
+    }
+
+
+def reported(kind: str, status: str, error_type: str = "") -> Mapping[str, Any]:
+    """Return a line of Lambda's own; "Lambda Telemetry API Event schema reference"."""
+    error = {"errorType": error_type} if error_type else {}
+    return {"time": "", "type": kind, "record": {"requestId": "1", "status": status, **error}}
+
+
 @pytest.mark.parametrize("function", ["RestAuthorizer", "HttpAuthorizer"])
-def test_what_an_authorizer_raises_on_purpose_is_no_crash(function: str, stack: Stack) -> None:
-    raised = properties_of(stack, f"{function}RaisedFilter")
-    answers = [f'-"[ERROR] {error.__name__}"' for error in (Unauthorized, AuthorizerFailed)]
-    assert raised["FilterPattern"] == " ".join(['"[ERROR]"', *answers])
-    assert raised["LogGroupName"] == stack.physical_ids[f"{function}LogGroup"]
+@pytest.mark.parametrize(
+    ("line", "is_crash"),
+    [
+        *((raised(error.__name__), False) for error in (Unauthorized, AuthorizerFailed)),
+        *((raised(error.__name__), True) for error in (Undecided, Misconfigured)),
+        (raised("Runtime.ImportModuleError"), True),
+        (reported("platform.report", "timeout"), True),
+        (reported("platform.report", "failure"), True),
+        (reported("platform.report", "error", "Runtime.ExitError"), True),
+        (reported("platform.report", "error", "Runtime.OutOfMemory"), True),
+        (reported("platform.initReport", "timeout"), True),
+        # Each refusal.
+        (reported("platform.report", "error", "Unauthorized"), False),
+        (reported("platform.report", "error"), False),
+        (reported("platform.runtimeDone", "error"), False),
+        ({"level": "ERROR", "message": "decision", "outcome": "failed"}, False),
+    ],
+)
+def test_what_ends_an_authorizer_is_a_crash_and_what_it_raises_on_purpose_is_none(
+    function: str, line: Mapping[str, Any], *, is_crash: bool, stack: Stack
+) -> None:
+    filters = [properties_of(stack, f"{function}{name}Filter") for name in ("Ended", "Raised")]
+    assert any(matches(str(one["FilterPattern"]), line) for one in filters) == is_crash
+    groups = {one["LogGroupName"] for one in filters}
+    assert groups == {stack.physical_ids[f"{function}LogGroup"]}
 
 
 def test_lambdas_errors_are_looked_at_nowhere(stack: Stack) -> None:

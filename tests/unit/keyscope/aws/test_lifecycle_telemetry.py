@@ -65,11 +65,11 @@ def test_a_flush_that_could_not_be_asked_for_is_told_and_counted(
     assert (metric["FlushRequestFailures"], metric["service"]) == ([1.0], function)
 
 
-def test_failures_can_be_read_per_function_and_for_all_that_change_keys(
+def test_failures_are_counted_once_for_all_functions_that_change_keys(
     function: str, capsys: Captured
 ) -> None:
     LifecycleTelemetry(function, "Keyscope").undelivered(EVENT, "ThrottlingException")
     metric: dict[str, Any] = lines(capsys)[-1]
     (directive,) = metric["_aws"]["CloudWatchMetrics"]
-    assert directive["Dimensions"] == [["service"], ["component"]]
+    assert directive["Dimensions"] == [["component"]]
     assert (metric["service"], metric["component"]) == (function, "lifecycle")

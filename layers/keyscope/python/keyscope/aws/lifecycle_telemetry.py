@@ -14,14 +14,14 @@ class LifecycleTelemetry:
     """Writes to standard output, where Lambda collects it."""
 
     def __init__(self, function: str, metrics_namespace: str) -> None:
-        """Name the function: its `service` in metrics, and with `-audit` in the log.
+        """Name the function: its `service` in lines of metrics, and with `-audit` in the log.
 
         Audit lines are written at every log level, because Powertools has one level for each
         `service`.
         """
         self._logger = Logger(service=f"{function}-audit", level="INFO", location=None)
         self._function = function
-        self._metrics = EphemeralMetrics(service=function, namespace=metrics_namespace)
+        self._metrics = EphemeralMetrics(namespace=metrics_namespace)
 
     def audited(self, event: AuditEvent) -> None:
         """Log an audit event."""
@@ -45,6 +45,8 @@ class LifecycleTelemetry:
         self._logger.error("last uses not read", extra=members)
 
     def _count(self, name: str) -> None:
-        self._metrics.add_dimensions(component=COMPONENT)
+        self._metrics.add_dimension("component", COMPONENT)
+        # No dimension: CloudWatch would bill another metric, which nothing reads.
+        self._metrics.add_metadata(key="service", value=self._function)
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
         self._metrics.flush_metrics()

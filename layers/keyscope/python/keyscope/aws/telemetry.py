@@ -1,9 +1,13 @@
-"""From a decision to a structured log line and a set of metrics (embedded metric format).
+"""From a decision to one line that is its log and its metrics at once (embedded metric format).
+
+CloudWatch makes metrics of the members that `_aws` names; queries read the others.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
 Alarms use these metrics. Lambda's own `Errors` counts every 401, because API Gateway requires a
-refusal to be an error of the function.
+refusal to be an error of the function. CloudWatch bills a metric for each combination of dimension
+values, so each one here is read by an alarm or the dashboard.
 
-The lines have the shape of those of Powertools' Logger and Metrics, which the other functions use.
+The log members are named like those of Powertools' Logger, which the other functions use.
 Powertools itself costs an authorizer's start 15 ms of CPU, and a request five times as much.
 """
 
@@ -13,6 +17,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import count
+from typing import NamedTuple
 
 from keyscope.authorize.decision import Decision, Outcome
 from keyscope.aws.clients import THROTTLING_CODES
@@ -21,24 +27,12 @@ from keyscope.model.key_record import RecordSource
 from keyscope.model.key_use import USE_FORMAT, USE_MESSAGE, FirstUses
 from keyscope.model.principal import ProvenSecret
 
-NOT_APPLICABLE = "none"
-"""The value of a dimension that a decision does not have; CloudWatch rejects empty values."""
-
-_COUNTS = {
-    Outcome.ALLOWED: "Allowed",
-    Outcome.REFUSED: "Refused",
-    Outcome.FAILED: "Failed",
-}
-_DURATIONS = frozenset({"DecisionTime", "LookupTime", "OpenTime"})
 COMPONENT = "authorizer"
 """The dimension that both authorizers share, so that one alarm covers both."""
-_DIMENSION_SETS = [
-    ["service"],
-    ["component"],
-    ["service", "outcome", "reason", "credential_kind", "scope"],
-]
-_REASON_DIMENSION_SETS = [["component", "reason"]]
-_COUNTED_BY_REASON = ("Refused", "Failed", "Throttled")
+_COUNTED_BY_SERVICE = "Failed"
+"""Is also counted for each authorizer, because each one's deployment is rolled back by itself."""
+_UNITS = {"DecisionTime": "Milliseconds", "PolicyBytes": "Bytes"}
+"""The units of metrics that are not counts."""
 _ENDED_KEYS = frozenset({Reason.EXPIRED_KEY, Reason.REVOKED_KEY})
 _WITHOUT_INFO = frozenset({"WARNING", "ERROR"})
 
@@ -47,14 +41,21 @@ _WITHOUT_INFO = frozenset({"WARNING", "ERROR"})
 _json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
+class TelemetrySettings(NamedTuple):
+    """What an authorizer writes: ordinary allowed decisions one in `log_allowed_sample`."""
+
+    log_level: str = "INFO"
+    log_allowed_sample: int = 1
+    metrics_namespace: str = "Keyscope"
+
+
 class Telemetry:
     """Writes decisions to standard output, where Lambda collects them."""
 
     def __init__(
         self,
         function: str,
-        log_level: str,
-        metrics_namespace: str,
+        settings: TelemetrySettings,
         policy_bytes: int | None = None,
         max_keys: int = 10_000,
     ) -> None:
@@ -65,24 +66,49 @@ class Telemetry:
         """
         self._function = function
         self._untold_policy_bytes = policy_bytes
-        self._logs_info = log_level not in _WITHOUT_INFO
-        self._namespace = metrics_namespace
+        self._logs_info = settings.log_level not in _WITHOUT_INFO
+        self._namespace = settings.metrics_namespace
         self._first_uses = FirstUses(max_keys)
+        self._log_allowed_sample = settings.log_allowed_sample
+        self._ordinary = count()
 
     def record(self, decision: Decision, request_id: str | None, invocation_id: str | None) -> None:
-        """Write a decision line, a metric set, and for a key's first use in a while a `use` line.
+        """Write a decision's line, and for a key's first use in a while a `use` line.
 
-        None of them contains a secret or a token.
+        None of them contains a secret or a token. A decision that is not logged has a line of its
+        metrics alone: what waits for a later line is lost when Lambda ends a frozen container.
         """
         now = time.time()
-        self._tell_policy_size(now)
-        if self._logs_info or decision.outcome is Outcome.FAILED:
-            _write(_json(self._log_line(decision, request_id, invocation_id, now)))
+        metrics = self._metrics(decision)
+        members: dict[str, object] = {"component": COMPONENT}
+        if self._is_logged(decision):
+            members |= self._log_members(decision, request_id, invocation_id, now)
+        members |= metrics
+        directives = _directives(self._namespace, tuple(metrics))
+        _write(
+            f'{{"_aws":{{"Timestamp":{int(now * 1_000)},"CloudWatchMetrics":{directives}}},'
+            f"{_json(members)[1:]}"
+        )
         # A refused request names a key that its caller chose.
         if decision.outcome is Outcome.ALLOWED and decision.key_id is not None:
             self._tell_use(decision.key_id, now)
-        _write(self._metric_set(decision, now))
         sys.stdout.flush()
+
+    def _is_logged(self, decision: Decision) -> bool:
+        """Return whether a decision's line has log members.
+
+        Failures are logged whatever the log level is. Only ordinary allowed decisions are sampled,
+        so that queries find each use of a previous secret and of a stale record.
+        """
+        if not self._logs_info:
+            return decision.outcome is Outcome.FAILED
+        if (
+            decision.outcome is not Outcome.ALLOWED
+            or decision.record_source is RecordSource.STALE
+            or _is_by_previous_secret(decision)
+        ):
+            return True
+        return next(self._ordinary) % self._log_allowed_sample == 0
 
     def _tell_use(self, key_id: str, now: float) -> None:
         """Write the line that says that a key was used, whatever the log level is.
@@ -101,18 +127,6 @@ class Telemetry:
             }
             _write(_json(members))
 
-    def _tell_policy_size(self, now: float) -> None:
-        """Write the metric `PolicyBytes` once per container.
-
-        Not at start, which many containers share if Lambda restores them from a snapshot.
-        """
-        size, self._untold_policy_bytes = self._untold_policy_bytes, None
-        if size is None:
-            return
-        members = {"service": self._function, "component": COMPONENT, "PolicyBytes": [float(size)]}
-        directives = _json([_directive(self._namespace, [["component"]], ["PolicyBytes"])])
-        _write(_metric_line(members, directives, now))
-
     def unprepared(self, service: str, code: str) -> None:
         """Report that a call before the snapshot failed, so restored containers start slower."""
         members = {
@@ -125,7 +139,7 @@ class Telemetry:
         _write(_json(members))
         sys.stdout.flush()
 
-    def _log_line(
+    def _log_members(
         self, decision: Decision, request_id: str | None, invocation_id: str | None, now: float
     ) -> Mapping[str, object]:
         principal = decision.principal
@@ -147,74 +161,52 @@ class Telemetry:
             "invocation_id": invocation_id,
             "record_source": decision.record_source,
             "secret_from_cache": decision.secret_from_cache,
-            "total_ms": round(decision.total_ms, 3),
             "lookup_ms": _rounded(decision.lookup_ms),
             "open_ms": _rounded(decision.open_ms),
             "xray_trace_id": _trace_id(),
         }
         return {name: value for name, value in members.items() if value is not None}
 
-    def _metric_set(self, decision: Decision, now: float) -> str:
-        values = _metric_values(decision)
-        members = {
-            "service": self._function,
-            "component": COMPONENT,
-            "outcome": decision.outcome,
-            "reason": decision.reason or NOT_APPLICABLE,
-            "credential_kind": decision.credential_kind or NOT_APPLICABLE,
-            "scope": decision.principal.scope if decision.principal else NOT_APPLICABLE,
-            **values,
-        }
-        return _metric_line(members, _directives(self._namespace, tuple(values)), now)
+    def _metrics(self, decision: Decision) -> Mapping[str, float]:
+        """Return a decision's metrics. Each one but `DecisionTime` is rare, so it costs little."""
+        metrics: dict[str, float] = {"DecisionTime": round(decision.total_ms, 3)}
+        if decision.outcome is Outcome.REFUSED:
+            metrics["Refused"] = 1
+            if decision.reason is Reason.UNKNOWN_KEY:
+                metrics["UnknownKeys"] = 1
+            if decision.reason in _ENDED_KEYS:
+                metrics["EndedKeyUses"] = 1
+        if decision.outcome is Outcome.FAILED:
+            metrics[_COUNTED_BY_SERVICE] = 1
+            if decision.reason is Reason.KMS_UNAVAILABLE and decision.detail in THROTTLING_CODES:
+                metrics["KmsThrottled"] = 1
+        if decision.record_source is RecordSource.STALE:
+            metrics["StaleRecord"] = 1
+        # Once per container, and not at start, which many containers share if Lambda restores them
+        # from a snapshot.
+        size, self._untold_policy_bytes = self._untold_policy_bytes, None
+        if size is not None:
+            metrics["PolicyBytes"] = size
+        return metrics
 
 
 @cache
 def _directives(namespace: str, names: tuple[str, ...]) -> str:
-    """Return the JSON that marks metrics for CloudWatch; there are few such sets of names.
-
-    Each metric costs money for each combination of dimension values, so few are counted by reason.
-    """
-    directives = [_directive(namespace, _DIMENSION_SETS, names)]
-    if by_reason := [name for name in names if name in _COUNTED_BY_REASON]:
-        directives.append(_directive(namespace, _REASON_DIMENSION_SETS, by_reason))
+    """Return the JSON that marks metrics for CloudWatch; there are few such sets of names."""
+    directives = [_directive(namespace, "component", names)]
+    if _COUNTED_BY_SERVICE in names:
+        directives.append(_directive(namespace, "service", [_COUNTED_BY_SERVICE]))
     return _json(directives)
 
 
-def _directive(
-    namespace: str, dimension_sets: Sequence[Sequence[str]], names: Sequence[str]
-) -> Mapping[str, object]:
-    metrics = [{"Name": name, "Unit": _unit(name)} for name in names]
-    return {"Namespace": namespace, "Dimensions": dimension_sets, "Metrics": metrics}
+def _directive(namespace: str, dimension: str, names: Sequence[str]) -> Mapping[str, object]:
+    metrics = [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in names]
+    return {"Namespace": namespace, "Dimensions": [[dimension]], "Metrics": metrics}
 
 
-def _metric_line(members: Mapping[str, object], directives: str, now: float) -> str:
-    metadata = f'"Timestamp":{int(now * 1_000)},"CloudWatchMetrics":{directives}'
-    return f'{{"_aws":{{{metadata}}},{_json(members)[1:]}'
-
-
-def _metric_values(decision: Decision) -> Mapping[str, list[float]]:
-    source, principal = decision.record_source, decision.principal
-    values = {
-        _COUNTS[decision.outcome]: 1,
-        "DecisionTime": _rounded(decision.total_ms),
-        "LookupTime": _rounded(decision.lookup_ms),
-        "OpenTime": _rounded(decision.open_ms),
-        "KeyCacheHit": source and source is RecordSource.CACHE,
-        "StaleRecord": source and source is RecordSource.STALE,
-        "SecretCacheHit": decision.secret_from_cache,
-        "EndedKeyUses": 1 if decision.reason in _ENDED_KEYS else None,
-        "Throttled": 1 if decision.detail in THROTTLING_CODES else None,
-        "PreviousSecretUses": 1
-        if principal and principal.secret is ProvenSecret.PREVIOUS
-        else None,
-    }
-    return {name: [float(value)] for name, value in values.items() if value is not None}
-
-
-def _unit(name: str) -> str:
-    if name in _DURATIONS:
-        return "Milliseconds"
-    return "Bytes" if name == "PolicyBytes" else "Count"
+def _is_by_previous_secret(decision: Decision) -> bool:
+    principal = decision.principal
+    return principal is not None and principal.secret is ProvenSecret.PREVIOUS
 
 
 def _write(line: str) -> None:
@@ -223,15 +215,18 @@ def _write(line: str) -> None:
 
 
 def _timestamp(now: float) -> str:
-    """Return a time as Powertools writes it, such as `2026-11-24 15:14:55,958+0000`."""
-    local = time.localtime(now)
-    return time.strftime(f"%Y-%m-%d %H:%M:%S,{int(now % 1 * 1_000):03}%z", local)
+    """Return a time in UTC as RFC 3339 has it, such as `2026-11-24T15:14:55.958Z`.
+
+    Where the log format is JSON, Lambda takes the level of a line only if it can read its time.
+    """
+    return time.strftime(f"%Y-%m-%dT%H:%M:%S.{int(now % 1 * 1_000):03}Z", time.gmtime(now))
 
 
 def _trace_id() -> str | None:
-    """Return the id of the invocation's X-Ray trace, which the runtime sets."""
-    header = os.environ.get("_X_AMZN_TRACE_ID")
-    return header.partition(";")[0].removeprefix("Root=") if header else None
+    """Return the id of the invocation's X-Ray trace, which the runtime sets, if X-Ray keeps it."""
+    header = os.environ.get("_X_AMZN_TRACE_ID", "")
+    root, *others = header.split(";")
+    return root.removeprefix("Root=") if "Sampled=1" in others else None
 
 
 def _rounded(milliseconds: float | None) -> float | None:

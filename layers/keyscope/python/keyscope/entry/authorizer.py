@@ -15,7 +15,7 @@ from keyscope.aws.clients import dynamodb_client, kms_client
 from keyscope.aws.deadline import BoundedDynamoDb, BoundedKms, Deadlines
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.kms_secrets import SecretOpeningBox
-from keyscope.aws.telemetry import Telemetry
+from keyscope.aws.telemetry import Telemetry, TelemetrySettings
 from keyscope.entry import snapshot
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.errors import Reason, type_and_place
@@ -68,8 +68,9 @@ def authorizer_handler(
     authorizer = build_authorizer(settings, policies, keys, secrets)
     telemetry = Telemetry(
         function,
-        settings.log_level,
-        settings.metrics_namespace,
+        TelemetrySettings(
+            settings.log_level, settings.log_allowed_sample, settings.metrics_namespace
+        ),
         authorizer.policies.largest_bytes,
         settings.key_cache_entries,
     )

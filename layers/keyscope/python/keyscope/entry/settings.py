@@ -46,6 +46,7 @@ class AuthorizerSettings:
     leeway_seconds: int
     policy_conditions: bool
     log_level: str
+    log_allowed_sample: int
     metrics_namespace: str
 
 
@@ -121,6 +122,7 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
             "KEYSCOPE_POLICY_CONDITIONS", "true", {"true": True, "false": False}
         ),
         log_level=reader.log_level(),
+        log_allowed_sample=reader.whole_number("KEYSCOPE_LOG_ALLOWED_SAMPLE", 1, range(1, 10_001)),
         metrics_namespace=reader.metrics_namespace(),
     )
     reader.finish()
