@@ -3,7 +3,7 @@
 import json
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 
@@ -110,7 +110,7 @@ def test_an_alias_moves_by_codedeploy_and_back_on_the_alarm(kind: str) -> None:
     assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent10Minutes"
     assert group["AlarmConfiguration"] == {
         "Enabled": True,
-        "Alarms": [{"Name": f"keyscope-local-{kind}RollbackAlarm"}],
+        "Alarms": [{"Name": f"keyscope-local-{alarm}RollbackAlarm"} for alarm in (kind, "Crashes")],
     }
     rollback = cast("Json", group["AutoRollbackConfiguration"])
     assert "DEPLOYMENT_STOP_ON_ALARM" in cast("list[str]", rollback["Events"])
@@ -120,14 +120,14 @@ def test_an_alias_moves_by_codedeploy_and_back_on_the_alarm(kind: str) -> None:
 def test_the_rollback_alarm_stands_on_our_own_failures(kind: str) -> None:
     alarm = properties_of(stack_of(SHIFTED), f"{kind}RollbackAlarm")
     service = frozenset({("service", f"{kind.lower()}_authorizer")})
-    assert metrics_of_alarm(alarm) == [
-        Metric("Keyscope", "Failed", service),
-        Metric("Keyscope", "AuthorizerCrashes", frozenset()),
-    ]
-    *parts, total = cast("list[Mapping[str, Any]]", alarm["Metrics"])
-    assert {part["MetricStat"]["Stat"] for part in parts} == {"Sum"}
-    assert total["Expression"] == "FILL(failed, 0) + FILL(crashes, 0)"
-    assert alarm["Threshold"] == "7"
+    assert metrics_of_alarm(alarm) == [Metric("Keyscope", "Failed", service)]
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", "7")
+
+
+def test_crashes_of_a_version_that_does_not_start_roll_it_back() -> None:
+    alarm = properties_of(stack_of(SHIFTED), "CrashesRollbackAlarm")
+    assert metrics_of_alarm(alarm) == [Metric("Keyscope", "AuthorizerCrashes", frozenset())]
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", "7")
 
 
 def test_a_deployment_sees_crashes_without_other_alarms_too() -> None:
