@@ -33,9 +33,27 @@ def test_an_authorizer_loads_neither_boto3_nor_powertools_nor_what_only_others_n
     assert not loaded & {
         "aws_lambda_powertools",
         "boto3",
+        "jwt",
         "keyscope.aws.dynamodb.directory_table",
         "keyscope.aws.flush_queue",
         "keyscope.explain.explanation",
         "keyscope.access.policy_evaluation",
         "keyscope.lifecycle.provisioning_request",
     }
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "keyscope.access.policy",
+        "keyscope.authorize.pipeline",
+        "keyscope.authorize.key_cache",
+        "keyscope.entry.settings",
+    ],
+)
+def test_what_an_authorizer_shares_with_no_sdk_loads_nothing_that_is_slow_to_load(
+    module: str,
+) -> None:
+    """`dataclasses` and what it imports take a tenth of a cold start, for nothing."""
+    loaded = modules_after_importing(module)
+    assert not loaded & {"dataclasses", "inspect", "ast", "jwt", "traceback", "urllib.request"}

@@ -16,11 +16,10 @@ Any other exception is a bug, for which the authorizers return 500.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
-from pathlib import Path
-from traceback import extract_tb
+
+from keyscope.records import dataclass, replace
 
 
 class Reason(StrEnum):
@@ -188,5 +187,8 @@ class Misconfigured(KeyscopeError):  # noqa: N818 - a state, named as in the log
 
 def type_and_place(error: Exception) -> str:
     """Return an unexpected error's type and place, not its text, which may quote a credential."""
+    from traceback import extract_tb  # noqa: PLC0415 - a cold start without errors does not need it
+
     place = extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno} {place.name}"
+    file = place.filename.rpartition("/")[-1]
+    return f"{type(error).__name__} in {file}:{place.lineno} {place.name}"

@@ -7,7 +7,6 @@ its rules say, or lead to a policy that API Gateway rejects.
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, NoReturn
@@ -16,6 +15,7 @@ from keyscope.errors import Misconfigured
 from keyscope.model.ids import ACCOUNT_ID_LENGTH, ID_LENGTHS, IdName
 from keyscope.model.key_limits import MAX_PERMISSION_LENGTH, is_permission
 from keyscope.model.scopes import SCOPES, Scope
+from keyscope.records import dataclass
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

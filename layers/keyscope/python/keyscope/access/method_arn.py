@@ -7,9 +7,9 @@ path, because API Gateway applies it to later requests too.
 """
 
 import re
-from dataclasses import dataclass
 
 from keyscope.errors import Reason, Unavailable
+from keyscope.records import dataclass
 
 LONGEST_REGION = "ap-southeast-1"
 """No region name of the partition `aws` is longer (botocore's endpoint data)."""

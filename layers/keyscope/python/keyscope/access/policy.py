@@ -8,7 +8,6 @@ necessary, because it only refuses.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from typing import Literal, NamedTuple, NotRequired, TypedDict
@@ -41,6 +40,7 @@ from keyscope.model.key_limits import MAX_ALLOWED_CIDRS, KeyLimits
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import SCOPES, Scope
 from keyscope.model.times import rfc3339
+from keyscope.records import dataclass, replace
 
 MAX_POLICY_BYTES = 8_192
 """AWS documents no limit, but API Gateway has been seen to refuse policies of about 30

@@ -2,7 +2,6 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import ClassVar
 
@@ -11,6 +10,7 @@ from keyscope.model.ids import is_key_id
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import CredentialKind, Scheme
 from keyscope.model.secret import hash_secret, key_id_of_secret
+from keyscope.records import dataclass, field
 
 _NO_HASH = bytes(32)
 

@@ -1,12 +1,12 @@
 """The outcome of one authorizer invocation: the input of its answer, log line and metrics."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keyscope.access.policy import PolicyDocument
 from keyscope.errors import Reason
 from keyscope.model.key_record import RecordSource
 from keyscope.model.principal import CredentialKind, Principal
+from keyscope.records import dataclass, field
 
 
 class Outcome(StrEnum):

@@ -6,10 +6,10 @@ authorizer" (REST, TOKEN and REQUEST), "Create a Lambda REQUEST authorizer funct
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from keyscope.access.method_arn import ApiStage, read_api_stage
 from keyscope.errors import Reason, Refused, Unavailable
+from keyscope.records import dataclass, field, replace
 
 WEBSOCKET_QUERY_PARAMETER = "authorization"
 """Where a browser puts its credential, because it cannot set headers on a WebSocket."""

@@ -3,12 +3,12 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from threading import TIMEOUT_MAX, Lock
 
 from keyscope.authorize.single_flight import SingleFlight, WaitedTooLong
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, KeyStore, Lookup, RecordSource
+from keyscope.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The pipeline: event -> credential -> key record -> principal -> policy -> decision."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from keyscope.access.policy import (
     Policies,
@@ -17,6 +16,7 @@ from keyscope.errors import Reason, Refused, Unavailable, type_and_place
 from keyscope.model.key_limits import LIMIT_REASONS
 from keyscope.model.key_record import KeyRecord, KeyStore, Lookup, RecordSource, SecretOpener
 from keyscope.model.principal import CredentialKind, Principal
+from keyscope.records import dataclass
 
 Clock = Callable[[], float]
 """Returns the time, in seconds since the epoch."""

@@ -1,7 +1,6 @@
 """From an unproven credential and a key record to a principal."""
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from keyscope.authorize.credential import Credential
@@ -11,6 +10,7 @@ from keyscope.model.key_limits import check_limits
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.principal import CredentialKind, Principal, ProvenSecret
 from keyscope.model.scopes import Scope, scope_of_secret, scopes_of_key
+from keyscope.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ long as it may.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock, Thread, local
 from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError
 
 from keyscope.aws.clients import Decrypter, ItemReader
+from keyscope.records import dataclass
 
 _Result = TypeVar("_Result")
 

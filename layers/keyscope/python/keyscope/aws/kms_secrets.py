@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from hmac import compare_digest
 from threading import TIMEOUT_MAX, Lock
 
@@ -13,6 +12,7 @@ from keyscope.aws.clients import Decrypter, KmsClient, error_code
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, OpenedSecret
 from keyscope.model.secret import hash_secret
+from keyscope.records import dataclass
 
 _Sealed = tuple[str, bytes]
 """A key id and a ciphertext."""

@@ -1,13 +1,13 @@
 """The environment of a function, read and checked as a whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 from keyscope.errors import Misconfigured
+from keyscope.records import dataclass
 
 _T = TypeVar("_T")
 

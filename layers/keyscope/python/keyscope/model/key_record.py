@@ -1,12 +1,12 @@
 """A stored key, and the ports to its storage."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
+from keyscope.records import dataclass, field
 
 RECORD_FORMAT = 1
 """The version of the format of stored records. A reader refuses a version that it does not know."""

@@ -1,12 +1,12 @@
 """Who a credential was proven to be."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds
 from keyscope.model.ids import IdName, OwnerType, account_id_of, ids_of_owner
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.scopes import SCOPES, Scope
+from keyscope.records import dataclass, field
 
 
 class ProvenSecret(StrEnum):

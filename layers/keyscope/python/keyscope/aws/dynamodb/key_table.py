@@ -1,7 +1,6 @@
 """The key store of the authorizers: one strongly consistent `GetItem` per key."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 
 from botocore.exceptions import ConnectionError as NotConnected
 from botocore.exceptions import HTTPClientError
@@ -11,6 +10,7 @@ from keyscope.aws.deadline import DeadlinePassed, HeldUpByOthers
 from keyscope.aws.dynamodb.key_items import Item, record_of_item
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
+from keyscope.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
