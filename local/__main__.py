@@ -14,12 +14,8 @@ from typing import Final
 
 from rich.console import Console
 
-from keyscope.access.access_map import (
-    MANAGEMENT,
-    AccessMap,
-    read_access_map,
-    unreached_management,
-)
+from keyscope.access.access_map import read_access_map, unreached_management
+from keyscope.access.rules import MANAGEMENT, AccessMap
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.errors import Misconfigured
 from local.emulators.embedded_aws import embedded_aws

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from keyscope.access.access_map import GRANTEES, WEBSOCKET, AccessMap, unreached_management
+from keyscope.access.access_map import WEBSOCKET, unreached_management
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 from keyscope.access.policy import MAX_POLICY_BYTES, policy_sizes
+from keyscope.access.rules import GRANTEES, AccessMap
 from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH, DEFAULT_ROUTE_SETS
 from keyscope_cli.comparing_maps import diff
 from keyscope_cli.drafting_maps import from_openapi

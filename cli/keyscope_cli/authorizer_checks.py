@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keyscope.access.access_map import MANAGEMENT, read_access_map
+from keyscope.access.access_map import read_access_map
 from keyscope.access.policy import prepare_policies
+from keyscope.access.rules import MANAGEMENT
 from keyscope.entry.settings import AuthorizerSettings
 from keyscope.errors import Misconfigured
 from keyscope_cli.aws import Aws

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from keyscope.access.access_map import AccessMap, OtherGrantee, Rule
+from keyscope.access.rules import AccessMap, OtherGrantee, Rule
 from keyscope.model.ids import IdName
 from keyscope.model.scopes import Scope
 from local.gateway.api_definition import Api

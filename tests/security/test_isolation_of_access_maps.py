@@ -7,9 +7,10 @@ from typing import Final
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from keyscope.access.access_map import GRANTEES, AccessMap, Grantee, OtherGrantee, read_access_map
+from keyscope.access.access_map import read_access_map
 from keyscope.access.method_arn import ApiStage
 from keyscope.access.policy import prepare_policies
+from keyscope.access.rules import GRANTEES, AccessMap, Grantee, OtherGrantee
 from keyscope.errors import Misconfigured
 from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import IdName

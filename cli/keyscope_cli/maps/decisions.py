@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, assert_never
 from urllib.parse import unquote
 
-from keyscope.access.access_map import WEBSOCKET, OtherGrantee
+from keyscope.access.access_map import WEBSOCKET
 from keyscope.access.method_arn import ApiStage
 from keyscope.access.policy import (
     Policies,
@@ -25,6 +25,7 @@ from keyscope.access.policy_evaluation import (
     parsed_statements,
     wildcard_expression,
 )
+from keyscope.access.rules import OtherGrantee
 from keyscope.errors import Refused
 from keyscope.model.external_ids import ExternalIds
 from keyscope.model.ids import KEY_ID_LENGTH, IdName, OwnerType

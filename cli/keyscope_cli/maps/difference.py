@@ -12,7 +12,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Final, NamedTuple
 
-from keyscope.access.access_map import METHODS, WEBSOCKET, AccessMap, Rule
+from keyscope.access.access_map import METHODS, WEBSOCKET
+from keyscope.access.rules import AccessMap, Rule
 from keyscope_cli.maps.decisions import CALLERS, CALLERS_BY_NAME, Caller, Decisions
 from keyscope_cli.maps.map_file import LoadedMap
 

@@ -11,18 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from keyscope.access.access_map import (
-    OPEN_ENDED,
-    PLACEHOLDERS,
-    AccessMap,
-    Grantee,
-    OtherGrantee,
-    RefusedRule,
-    read_access_map,
-)
+from keyscope.access.access_map import PLACEHOLDERS, RefusedRule, read_access_map
 from keyscope.access.grants import grants_of, permitted_of
 from keyscope.access.method_arn import MAX_STAGE_LENGTH, longest_api_stage
 from keyscope.access.policy import OWN_KEY_PATH, Fit, Policies
+from keyscope.access.rules import OPEN_ENDED, AccessMap, Grantee, OtherGrantee
 from keyscope.model.scopes import Scope
 from keyscope_cli.maps.decisions import (
     CALLERS,

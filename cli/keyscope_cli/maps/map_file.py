@@ -7,14 +7,10 @@ from typing import Annotated, Final
 import typer
 
 import keyscope.access
-from keyscope.access.access_map import (
-    MANAGEMENT,
-    AccessMap,
-    read_access_map,
-    unreached_management,
-)
+from keyscope.access.access_map import read_access_map, unreached_management
 from keyscope.access.method_arn import LONGEST_REGION
 from keyscope.access.policy import Policies, prepare_policies
+from keyscope.access.rules import MANAGEMENT, AccessMap
 from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
 from keyscope.errors import Misconfigured
 from keyscope_cli.failures import ExitStatus, Failure

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from keyscope.access.access_map import OtherGrantee
 from keyscope.access.policy import MAX_POLICY_BYTES
+from keyscope.access.rules import OtherGrantee
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
 from tests.support.cli import keyscope

@@ -2,7 +2,8 @@ from importlib.resources import files
 
 import pytest
 
-from keyscope.access.access_map import OtherGrantee, Rule, read_access_map, unreached_management
+from keyscope.access.access_map import read_access_map, unreached_management
+from keyscope.access.rules import OtherGrantee, Rule
 from keyscope.errors import Misconfigured
 from keyscope.model.scopes import Scope
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from keyscope.access.access_map import Rule, read_access_map
+from keyscope.access.access_map import read_access_map
 from keyscope.access.grants import MAX_CONTAINING_PERMISSIONS
 from keyscope.access.method_arn import ApiStage
 from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED
@@ -16,6 +16,7 @@ from keyscope.access.policy import (
     prepare_policies,
     websocket_policy_document,
 )
+from keyscope.access.rules import Rule
 from keyscope.errors import Misconfigured, Reason, Refused
 from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal

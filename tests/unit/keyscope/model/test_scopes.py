@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from keyscope.access.access_map import GRANTEES, OtherGrantee
+from keyscope.access.rules import GRANTEES, OtherGrantee
 from keyscope.model.ids import (
     KEY_KINDS,
     OWNERS,

@@ -7,56 +7,37 @@ its rules say, or lead to a policy that API Gateway rejects.
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, NoReturn
 
+from keyscope.access.rules import (
+    GRANTED,
+    GRANTEES,
+    MANAGEMENT,
+    OPEN_ENDED,
+    AccessMap,
+    Grantee,
+    OtherGrantee,
+    Permission,
+    RouteSet,
+    Rule,
+    joined,
+    selected,
+)
 from keyscope.errors import Misconfigured
 from keyscope.model.ids import ACCOUNT_ID_LENGTH, ID_LENGTHS, IdName
 from keyscope.model.key_limits import MAX_PERMISSION_LENGTH, is_permission
 from keyscope.model.scopes import SCOPES, Scope
-from keyscope.records import dataclass
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-class OtherGrantee(StrEnum):
-    """The rule lists of the file that belong to no scope.
-
-    `userAccount` adds rules to those of the account scope, for a user account's key. No key reaches
-    the routes of `never`.
-    """
-
-    USER_ACCOUNT = "userAccount"
-    NEVER = "never"
-
-
-Grantee = Scope | OtherGrantee
-"""Whom the rules of a list apply to."""
-
-GRANTEES: Final[tuple[Grantee, ...]] = (*Scope, *OtherGrantee)
 _GRANTEES = {grantee.value: grantee for grantee in GRANTEES}
-_GRANTED: Final[tuple[Grantee, ...]] = tuple(
-    grantee for grantee in GRANTEES if grantee is not OtherGrantee.NEVER
-)
-
 _SCOPES: Final[Mapping[Grantee, Scope]] = {
     **{scope: scope for scope in Scope},
     OtherGrantee.USER_ACCOUNT: Scope.ACCOUNT,
 }
 """The scope whose keys a list of rules is for."""
-
-OPEN_ENDED: Final[Mapping[Grantee, frozenset[IdName]]] = {
-    **{scope: row.open_ended for scope, row in SCOPES.items()},
-    OtherGrantee.USER_ACCOUNT: (
-        SCOPES[Scope.ACCOUNT].open_ended | {IdName.SERVICE_ACCOUNT, IdName.APP_EXTERNAL}
-    ),
-    OtherGrantee.NEVER: frozenset(),
-}
-"""Ids that a path gives only as a prefix of many ids, so a star must follow their placeholders.
-
-All that is known of an account's external ids of apps is an empty prefix.
-"""
 
 
 def _placeholders(ids: Iterable[IdName]) -> frozenset[str]:
@@ -106,86 +87,13 @@ WEBSOCKET = "websocket"
 do so."""
 PERMISSIONS = "permissions"
 """The table of a route set that names permissions."""
-MANAGEMENT = "management"
-"""Keyscope's own route set, which every map has beside those of its file."""
-_MANAGEMENT_FILE = Path(__file__).with_name("management.toml")
+MANAGEMENT_FILE = Path(__file__).with_name("management.toml")
 UNDECIDED = "undecided"
 """The list of a draft's operations that no scope has been decided for. It must be empty."""
 APP_FROM_KEY = "app_from_key"
 """The setting of a route set whose paths need not name the app: it is the app of the key."""
 MAX_DESCRIPTION_LENGTH = 100
 """Characters of the description of a permission."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Methods and one path.
-
-    `tail` follows the segments. It is empty for the path alone, `/*` for everything below it, and
-    `*` if the last segment is the placeholder of an id prefix.
-    """
-
-    methods: tuple[str, ...]
-    segments: tuple[str, ...]
-    tail: Literal["", "/*", "*"]
-
-    @property
-    def path(self) -> str:
-        """The path pattern, with its placeholders."""
-        return "/" + "/".join(self.segments) + self.tail
-
-    def can_be_as_long_as(self, other: "Rule") -> bool:
-        """Return whether the two rules can match paths with the same number of segments."""
-        depth, others = len(self.segments), len(other.segments)
-        return (self.tail != "" or depth >= others) and (other.tail != "" or depth <= others)
-
-    def narrowed_to(self, other: "Rule") -> "Rule | None":
-        """Return what both rules allow, or `None` if that is nothing.
-
-        Of two paths that overlap, one always contains the other: a star is only at the end.
-        """
-        depth = min(len(self.segments), len(other.segments))
-        if self.segments[:depth] != other.segments[:depth]:
-            return None
-        narrower = self if other.contains(self) else other if self.contains(other) else None
-        if narrower is None:
-            return None
-        methods = tuple([method for method in self.methods if method in other.methods])
-        return Rule(methods, narrower.segments, narrower.tail) if methods else None
-
-    def contains(self, other: "Rule") -> bool:
-        """Return whether the path contains all paths of the other rule."""
-        depth, others = len(self.segments), len(other.segments)
-        if other.segments[:depth] != self.segments:
-            return False
-        match self.tail:
-            case "":
-                return depth == others and not other.tail
-            case "/*":
-                return depth < others or other.tail == "/*"
-            case "*":
-                return True
-
-
-class Permission(NamedTuple):
-    """What keys that are limited to one permission may do, by grantee.
-
-    Every rule lies within the grantee's own rules. If an open-ended placeholder is not the last
-    part of a path, it represents whole ids. `description` is empty if the map gives none.
-    """
-
-    rules: Mapping[Grantee, tuple[Rule, ...]]
-    websocket_scopes: frozenset[Scope]
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class AccessMap:
-    """The rules of the selected route sets, by grantee, and their permissions, by name."""
-
-    rules: Mapping[Grantee, tuple[Rule, ...]]
-    websocket_scopes: frozenset[Scope]
-    permissions: Mapping[str, Permission]
 
 
 class RefusedRule(Misconfigured):
@@ -245,6 +153,16 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
     Raises:
         Misconfigured: with the line and the reason.
     """
+    with_management = not route_sets or MANAGEMENT in route_sets
+    return selected(read_route_sets(source, with_management=with_management), route_sets)
+
+
+def read_route_sets(source: str, *, with_management: bool) -> dict[str, RouteSet]:
+    """Read all route sets of a file and check them, together with Keyscope's own set if it is used.
+
+    Raises:
+        Misconfigured: with the line and the reason.
+    """
     try:
         document = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -253,10 +171,9 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
     if MANAGEMENT in document:
         message = f"access map: [{MANAGEMENT}] is Keyscope's own set; choose another name"
         raise Misconfigured(message)
-    route_sets = route_sets or (*_only_set(document), MANAGEMENT)
     sources = dict.fromkeys(document, source)
-    if MANAGEMENT in route_sets:
-        sources[MANAGEMENT] = _MANAGEMENT_FILE.read_text("utf-8")
+    if with_management:
+        sources[MANAGEMENT] = MANAGEMENT_FILE.read_text("utf-8")
         document |= tomllib.loads(sources[MANAGEMENT])
     rules = {line: _read_rule(line) for line in _lines(sources, document)}
     for name, table in document.items():
@@ -271,28 +188,10 @@ def read_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
         _refuse_integrations_of_others(line, rule, rules.values())
         _refuse_external_ids_of_others(line, rule, rules.values())
         _refuse_closed_routes_that_stay_open(line, rule, closed)
-    websocket = {name: _websocket_scopes(name, table) for name, table in document.items()}
-    by_set = {name: _by_grantee(rules, [name]) for name in document}
-    permissions = {
-        name: _permissions(
-            sources[name],
-            (name, PERMISSIONS),
-            table.get(PERMISSIONS, {}),
-            by_set[name],
-            websocket[name],
-        )
+    return {
+        name: _route_set(sources[name], name, table, _of_route_set(rules, name))
         for name, table in document.items()
     }
-    for name in route_sets:
-        if name not in document:
-            known = ", ".join(dict.fromkeys([*document, MANAGEMENT]))
-            message = f"access map: there is no route set {name!r}; it holds {known}"
-            raise Misconfigured(message)
-    return AccessMap(
-        rules=_by_grantee(rules, route_sets),
-        websocket_scopes=frozenset().union(*(websocket[name] for name in route_sets)),
-        permissions=_merged([permissions[name] for name in route_sets]),
-    )
 
 
 def unreached_management(access_map: AccessMap) -> list[str]:
@@ -301,30 +200,33 @@ def unreached_management(access_map: AccessMap) -> list[str]:
     The console and the command line manage apps and keys with them.
     """
     own = read_access_map("", [MANAGEMENT]).rules[Scope.ACCOUNT]
-    selected = access_map.rules[Scope.ACCOUNT]
+    reached = access_map.rules[Scope.ACCOUNT]
     return [
         f"{method} {rule.path}"
         for rule in own
         for method in rule.methods
-        if not any(method in each.methods and each.contains(rule) for each in selected)
+        if not any(method in each.methods and each.contains(rule) for each in reached)
     ]
 
 
-def _only_set(document: Collection[str]) -> list[str]:
-    if len(document) != 1:
-        message = f"access map: select one or more of its route sets: {', '.join(document)}"
-        raise Misconfigured(message)
-    return list(document)
-
-
-def _by_grantee(
-    rules: Mapping[_Line, Rule], route_sets: Collection[str]
-) -> dict[Grantee, tuple[Rule, ...]]:
+def _of_route_set(rules: Mapping[_Line, Rule], name: str) -> dict[Grantee, tuple[Rule, ...]]:
     found: dict[Grantee, list[Rule]] = {grantee: [] for grantee in GRANTEES}
     for line, rule in rules.items():
-        if line.route_set in route_sets:
+        if line.route_set == name:
             found[line.grantee].append(rule)
     return {grantee: tuple(dict.fromkeys(each)) for grantee, each in found.items()}
+
+
+def _route_set(
+    source: str,
+    name: str,
+    table: Mapping[str, object],
+    rules: Mapping[Grantee, tuple[Rule, ...]],
+) -> RouteSet:
+    websocket = _websocket_scopes(name, table)
+    named = table.get(PERMISSIONS, {})
+    permissions = _permissions(source, (name, PERMISSIONS), named, rules, websocket)
+    return RouteSet(rules, websocket, permissions)
 
 
 def _lines(sources: Mapping[str, str], document: Mapping[str, object]) -> Iterator[_Line]:
@@ -406,7 +308,7 @@ def _permissions(
             lines[texts.index(WEBSOCKET)].refuse("no scope of this set opens a WebSocket")
         narrowed = [_narrowed(line, own) for line in lines if line.text != WEBSOCKET]
         permissions[name] = Permission(
-            rules={grantee: _joined(narrowed, grantee) for grantee in _GRANTED},
+            rules={grantee: joined(narrowed, grantee) for grantee in GRANTED},
             websocket_scopes=websocket if opens else frozenset(),
             description=description,
         )
@@ -444,7 +346,7 @@ def _narrowed(
             for each in (own[grantee] if scope in (None, _SCOPES[grantee]) else ())
             if (rule := each.narrowed_to(permitted)) and _is_bound(rule, grantee)
         )
-        for grantee in _GRANTED
+        for grantee in GRANTED
     }
     if not any(narrowed.values()):
         line.refuse("no scope of this set reaches it")
@@ -462,26 +364,6 @@ def _is_bound(rule: Rule, grantee: Grantee) -> bool:
     return all(
         segment in PLACEHOLDERS[grantee] for segment in rule.segments if segment.startswith("{")
     )
-
-
-def _joined(
-    parts: Iterable[Mapping[Grantee, tuple[Rule, ...]]], grantee: Grantee
-) -> tuple[Rule, ...]:
-    return tuple(dict.fromkeys(rule for part in parts for rule in part[grantee]))
-
-
-def _merged(sets: Sequence[Mapping[str, Permission]]) -> dict[str, Permission]:
-    """Join the permissions of several route sets that have the same name."""
-    names = dict.fromkeys(name for permissions in sets for name in permissions)
-    merged = {}
-    for name in names:
-        found = [permissions[name] for permissions in sets if name in permissions]
-        merged[name] = Permission(
-            rules={g: _joined([each.rules for each in found], g) for g in _GRANTED},
-            websocket_scopes=frozenset().union(*(each.websocket_scopes for each in found)),
-            description=next(filter(None, (each.description for each in found)), ""),
-        )
-    return merged
 
 
 def _websocket_scopes(route_set: str, table: object) -> frozenset[Scope]:

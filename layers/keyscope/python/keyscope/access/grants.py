@@ -10,15 +10,8 @@ from functools import lru_cache
 from itertools import chain, combinations
 from typing import Final, NamedTuple
 
-from keyscope.access.access_map import (
-    OPEN_ENDED,
-    AccessMap,
-    Grantee,
-    OtherGrantee,
-    Permission,
-    Rule,
-)
 from keyscope.access.path_variants import spellings_of
+from keyscope.access.rules import OPEN_ENDED, AccessMap, Grantee, OtherGrantee, Permission, Rule
 from keyscope.errors import Misconfigured
 from keyscope.model.ids import ID_LENGTHS, IdName
 from keyscope.model.scopes import Scope

@@ -12,7 +12,6 @@ from functools import lru_cache
 from itertools import product
 from typing import Literal, NamedTuple, NotRequired, TypedDict
 
-from keyscope.access.access_map import OPEN_ENDED, AccessMap, Grantee, OtherGrantee
 from keyscope.access.grants import (
     MAX_GRANTS,
     Grant,
@@ -25,6 +24,7 @@ from keyscope.access.grants import (
 )
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH, ApiStage, longest_api_stage
 from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED
+from keyscope.access.rules import OPEN_ENDED, AccessMap, Grantee, OtherGrantee
 from keyscope.errors import Misconfigured, Reason, Refused, Unavailable
 from keyscope.model.external_ids import MAX_EXTERNAL_ID_LENGTH, ExternalIds
 from keyscope.model.ids import (

@@ -5,7 +5,8 @@ from functools import cache
 
 from aws_lambda_powertools import Logger
 
-from keyscope.access.access_map import AccessMap, read_access_map
+from keyscope.access.access_map import read_access_map
+from keyscope.access.rules import AccessMap
 from keyscope.aws.clients import dynamodb_client, kms_client
 from keyscope.entry.explained_authorizer import explaining_authorizer
 from keyscope.entry.management import CORS_ALLOW_ORIGIN, ManagementHandler, handler_of, report

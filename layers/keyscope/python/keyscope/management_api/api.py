@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.models import PathItem
 
-from keyscope.access.access_map import AccessMap
+from keyscope.access.rules import AccessMap
 from keyscope.authorize.pipeline import Authorizer
 from keyscope.errors import KeyscopeError
 from keyscope.lifecycle.operations import Provisioning

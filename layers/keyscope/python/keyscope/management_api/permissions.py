@@ -5,7 +5,7 @@ from collections.abc import Callable
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from typing_extensions import TypedDict
 
-from keyscope.access.access_map import AccessMap, Permission
+from keyscope.access.rules import AccessMap, Permission
 from keyscope.errors import Forbidden
 from keyscope.management_api.request_context import caller_of
 from keyscope.model.scopes import Scope
