@@ -25,7 +25,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
 from local.emulators.listening_program import LOOPBACK
-from local.emulators.moto_copies import make_copies_cheap
+from local.emulators.moto_speed import make_moto_fast
 from local.emulators.queues import create_queues
 from local.emulators.tables import DUMMY_CREDENTIALS, REGION, create_tables, local_client
 from local.template.stack import Stack
@@ -117,7 +117,7 @@ def _moto_server() -> Iterator[str]:
     # For its dashboard, moto keeps a reference to every model ever created, so each item that a
     # query returns would stay in memory until the run ends.
     BaseModel.__new__ = _untracked  # type: ignore[method-assign]
-    make_copies_cheap()
+    make_moto_fast()
     # Otherwise, the server would print every request among the run's own lines.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     app = _without_browsers(DomainDispatcherApplication(create_backend_app))
