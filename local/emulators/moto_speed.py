@@ -24,7 +24,7 @@ _turn: Final = Lock()
 def make_moto_fast() -> None:
     """Change moto, from now on in this process."""
     Table.__deepcopy__ = _the_table_itself  # type: ignore[attr-defined]
-    DynamoDBBackend.transact_write_items = _transact_or_restore  # type: ignore[method-assign]
+    DynamoDBBackend.transact_write_items = _transact_or_restore  # type: ignore[method-assign,assignment]
     backends.list_of_moto_modules = _services
 
 

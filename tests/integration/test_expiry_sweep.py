@@ -19,6 +19,7 @@ from keyscope.entry import expiry_sweep
 from keyscope.entry.expiry_sweep import ExpirySweepHandler, expiry_sweep_handler
 from keyscope.errors import Unavailable
 from keyscope.lifecycle.directory import Key
+from keyscope.lifecycle.external_ids import ExternalName
 from keyscope.lifecycle.key_expiry import (
     CLAIM_SECONDS,
     DamagedKey,
@@ -162,6 +163,20 @@ def test_an_event_fits_its_schema_and_is_logged_as_it_is_sent(world: World) -> N
     assert (event["source"], event["detail-type"]) == (EVENT_SOURCE, DETAIL_TYPE)
     validator = jsonschema_rs.validator_for(SCHEMA)
     assert [str(error) for error in validator.iter_errors(event["detail"])] == []
+
+
+def test_an_event_has_the_operators_ids(world: World) -> None:
+    account, _ = world.operations.create_account("Acme", KeyRequest(), ExternalName("acme"))
+    limits = KeyLimits(expires_at=NOW + 40 * DAY)
+    world.operations.create_named_app(
+        account.owner_id, "Shop", KeyRequest(limits=limits), ExternalName("acme-shop")
+    )
+    world.clock.now += 39 * DAY
+    world.sweep()
+    (event,) = world.received()
+    jsonschema_rs.validator_for(SCHEMA).validate(event["detail"])
+    names = ("accountExternalId", "appExternalId")
+    assert [event["detail"].get(name) for name in names] == ["acme", "acme-shop"]
 
 
 def test_the_documented_example_fits_the_schema() -> None:

@@ -466,6 +466,10 @@ def denials() -> Iterator[Case]:
     event = AskedRequest(own, "GET", "/tenants/acme/projects/SHOP", ADDRESS).event()
     by_name = replace(authorizer(named_key), policies=prepare_policies(NAMED_MAP, 10))
     yield Case(None, "as it was created", event, by_name)
+    for some in (ExternalIds(), ExternalIds(account="acme"), ExternalIds(app="SHOP")):
+        unnamed_key = replace(KEY, record=replace(KEY.record, external_ids=some))
+        by_name = replace(authorizer(unnamed_key), policies=prepare_policies(NAMED_MAP, 10))
+        yield Case(None, "account or app has none", event, by_name)
     yield asked("another app", own, f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", ACCOUNT_KEY.basic(), f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", SERVICE_KEY.basic(), f"/v2/apps/{APP}/users")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from keyscope.access.policy import Policies, policy_document
+from keyscope.access.policy import policy_document
 from keyscope.access.policy_evaluation import Verdict
 from keyscope.authorize.credential import Credential, parse_credential
 from keyscope.authorize.decision import Decision, Outcome
@@ -114,6 +114,7 @@ def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Exp
     request = notes.request
     known = Known(
         decision=decision,
+        policies=authorizer.policies,
         request=request,
         credential=_credential(request),
         record=notes.record,
@@ -131,7 +132,7 @@ def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Exp
         return Explanation(_result_without_policy(decision.outcome), decision, steps, asked)
     evaluation = evaluate(decision.policy, known)
     allowed = evaluation.verdict is Verdict.ALLOWED
-    beyond = None if allowed else _reach_step(authorizer.policies, known)
+    beyond = None if allowed else _reach_step(known)
     if beyond is not None:
         *before, _, access = _steps(Step.REACH, decision, known)
         steps = (*before, beyond, access)
@@ -210,7 +211,7 @@ def _failed(step: Step, decision: Decision, known: Known) -> ExplainedStep:
     )
 
 
-def _reach_step(policies: Policies, known: Known) -> ExplainedStep | None:
+def _reach_step(known: Known) -> ExplainedStep | None:
     """Return why a limited key's permissions do not reach a request that its policy denies.
 
     `None` for other keys, and where a Deny decides that all keys of the scope have.
@@ -225,7 +226,7 @@ def _reach_step(policies: Policies, known: Known) -> ExplainedStep | None:
     if allows_some and evaluate(policy, known).verdict is Verdict.EXPLICITLY_DENIED:
         return None
     everything = replace(principal, limits=principal.limits._replace(permissions=None))
-    scope = policy_document(everything, request.api_stage, policies, known.now)
+    scope = policy_document(everything, request.api_stage, known.policies, known.now)
     detail = detail_of(Step.REACH, known)
     if evaluate(scope, known).verdict is Verdict.ALLOWED:
         detail, advice = f"{detail}; its scope reaches more", advice_among(NOT_PERMITTED, known)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from keyscope.access.policy import Policies
 from keyscope.authorize.credential import Credential
 from keyscope.authorize.decision import Decision
 from keyscope.authorize.event import AuthorizerRequest
@@ -15,11 +16,13 @@ from keyscope.model.key_record import KeyRecord
 class Known:
     """What a run of the pipeline learned; `None` for what it did not reach.
 
-    `now` is in seconds since the epoch. `sent` is the credential as it was sent, and `opened` the
+    `policies` are those that the authorizer makes policies from. `now` is in seconds since the
+    epoch. `sent` is the credential as it was sent, and `opened` the
     key's secret; neither may appear in an explanation.
     """
 
     decision: Decision
+    policies: Policies
     request: AuthorizerRequest | None
     credential: Credential | None
     record: KeyRecord | None

@@ -6,7 +6,11 @@ from typing import Final, assert_never
 
 from keyscope.lifecycle.account_fields import read_max_apps, shown_account, shown_listed
 from keyscope.lifecycle.key_fields import Json, present, read_display_name
-from keyscope.lifecycle.management import KeyChange
+from keyscope.lifecycle.management import (
+    DEFAULT_OVERLAP_SECONDS,
+    MAX_OVERLAP_SECONDS,
+    KeyChange,
+)
 from keyscope.lifecycle.operations import Provisioning
 from keyscope.lifecycle.suspension import resume_account, set_max_apps, suspend_account
 from keyscope.model.ids import is_account_id
@@ -14,9 +18,6 @@ from keyscope.model.key_limits import LIMIT_MEMBERS, read_limits
 
 MAX_LISTED: Final = 100
 """The largest number of accounts in one answer."""
-MAX_OVERLAP_SECONDS: Final = 30 * 24 * 3_600
-"""The longest that a rotated key's previous secret is accepted."""
-DEFAULT_OVERLAP_SECONDS: Final = 24 * 3_600
 
 Report = Callable[[str, str], None]
 """Receives an invalid member, and a text that completes a sentence after its name."""

@@ -11,6 +11,7 @@ from typing import Final, Protocol, assert_never
 
 from keyscope.lifecycle.directory import Key, KeyState
 from keyscope.lifecycle.key_fields import Json, present
+from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds
 from keyscope.model.ids import account_id_of
 from keyscope.model.times import rfc3339
 
@@ -62,6 +63,7 @@ class ExpiryWarning:
     expires_at: int
     days_before: int
     at: int
+    external_ids: ExternalIds = NO_EXTERNAL_IDS
 
     @property
     def warning_id(self) -> str:
@@ -78,6 +80,7 @@ class ExpiryWarning:
                 "time": rfc3339(self.at),
                 "action": ACTION,
                 "accountId": account_id_of(self.owner_id),
+                **self.external_ids.by_name(),
                 "resource": {"type": "key", "id": self.key_id, "ownerId": self.owner_id},
                 "integrationId": self.integration_id,
                 "displayName": self.display_name,
@@ -108,6 +111,7 @@ def due_warning(owned: OwnedKey, now: int) -> ExpiryWarning | None:
                 expires_at,
                 days,
                 now,
+                key.external_ids,
             )
     return None
 

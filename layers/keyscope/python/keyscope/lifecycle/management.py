@@ -30,6 +30,10 @@ from keyscope.model.scopes import SCOPES, Scope
 MAX_METADATA_BYTES = 4_096
 """The largest metadata of an app, in bytes of UTF-8 JSON; the Sunshine API's limit."""
 
+MAX_OVERLAP_SECONDS = 30 * 24 * 3_600
+"""The longest that a rotated key's previous secret is accepted."""
+DEFAULT_OVERLAP_SECONDS = 24 * 3_600
+
 METADATA_TOO_LARGE = f"must take no more than {MAX_METADATA_BYTES} bytes as JSON"
 
 _T = TypeVar("_T")

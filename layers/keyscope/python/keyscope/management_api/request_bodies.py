@@ -18,7 +18,9 @@ from keyscope.lifecycle.key_fields import (
     read_display_name,
 )
 from keyscope.lifecycle.management import (
+    DEFAULT_OVERLAP_SECONDS,
     MAX_METADATA_BYTES,
+    MAX_OVERLAP_SECONDS,
     METADATA_TOO_LARGE,
     AppChange,
     AppRequest,
@@ -31,8 +33,6 @@ from keyscope.management_api.body import Body, drop_default
 from keyscope.management_api.key_limits import ChangedLimits, NewLimits
 from keyscope.model.ids import INTEGRATION_ID_PATTERN, is_integration_id
 
-MAX_OVERLAP_SECONDS = 30 * 24 * 3_600
-DEFAULT_OVERLAP_SECONDS = 24 * 3_600
 _MAX_WHOLE_NUMBER = 2**53 - 1
 """The largest whole number that every JSON parser preserves exactly (RFC 8259, section 6)."""
 _SCALARS = ("string", "boolean", "number", "null")

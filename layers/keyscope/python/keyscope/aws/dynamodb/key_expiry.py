@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from keyscope.aws.dynamodb.directory_items import key_of_item
-from keyscope.aws.dynamodb.key_items import LIMIT_ATTRIBUTES, AttributeReader, Item
+from keyscope.aws.dynamodb.key_items import (
+    EXTERNAL_ID_ATTRIBUTES,
+    LIMIT_ATTRIBUTES,
+    AttributeReader,
+    Item,
+)
 from keyscope.aws.dynamodb.keys import OWNER_INDEX
 from keyscope.aws.dynamodb.transactions import Database
 from keyscope.errors import Unavailable
@@ -18,6 +23,7 @@ SWEPT_ATTRIBUTES: Final = (
     "key_id",
     "owner_id",
     "integration_id",
+    *EXTERNAL_ID_ATTRIBUTES,
     "display_name",
     "created_at",
     *LIMIT_ATTRIBUTES,

@@ -1,10 +1,13 @@
 """Remedies for a request that the policy denies, and for WebSockets that the access map denies."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Final
 from urllib.parse import unquote
 
+from keyscope.access.policy import policy_document
 from keyscope.access.policy_evaluation import Verdict
 from keyscope.errors import Reason
 from keyscope.explain.evaluation import allows_path, evaluate
@@ -16,12 +19,14 @@ from keyscope.explain.remedies.remedy import (
     only_if,
     otherwise,
 )
-from keyscope.model.external_ids import folded
-from keyscope.model.ids import APP_ID_LENGTH, APP_ID_PATTERN
+from keyscope.model.external_ids import ExternalIds, folded
+from keyscope.model.ids import APP_ID_LENGTH, APP_ID_PATTERN, OwnerType
 
 _APP_ID: Final = re.compile(rf"(?<=/){APP_ID_PATTERN}(?=/|$)")
 _USER_ID: Final = re.compile(r"(?<=users/)[^/]+")
 _SLASHES: Final = re.compile("/{2,}")
+_SOME_ACCOUNT, _SOME_APP = "~account", "~app"
+"""External ids of an account and an app that have none."""
 
 
 def _is_denied(known: Known) -> bool:
@@ -83,6 +88,38 @@ def _with_external_ids_as_created(known: Known) -> str:
     created = {folded(external_id): external_id for external_id in own.values()}
     segments = known.asked.path.split("/")
     return "/".join(created.get(folded(segment), segment) for segment in segments)
+
+
+def _would_pass_with_external_ids(known: Known) -> bool:
+    """Return whether a rule would allow it if the key had the external ids that it lacks.
+
+    They could be any, so each is taken to be what the path has in the id's position.
+    """
+    principal, request = known.decision.principal, known.request
+    if principal is None or request is None:
+        return False
+    own = principal.external_ids
+    supposed = ExternalIds(
+        own.account or _SOME_ACCOUNT,
+        own.app or _SOME_APP if principal.owner_type is OwnerType.APP else None,
+    )
+    policy = policy_document(
+        replace(principal, external_ids=supposed), request.api_stage, known.policies, known.now
+    )
+    segments = known.asked.path.split("/")
+    return supposed != own and any(
+        allows_path(policy, "/".join(_with_supposed_ids(segments, resource)), known)
+        for statement in policy["Statement"]
+        for resource in statement["Resource"]
+    )
+
+
+def _with_supposed_ids(segments: Sequence[str], resource: str) -> Iterator[str]:
+    """Yield a path's segments with the supposed external ids of a policy's resource."""
+    # The resource begins with the API, the stage and the method.
+    allowed = resource.split("/")[2 : len(segments) + 2]
+    for segment, there in zip_longest(segments, allowed, fillvalue=""):
+        yield there if there in (_SOME_ACCOUNT, _SOME_APP) else segment
 
 
 def _is_of_one_app(known: Known) -> bool:
@@ -147,6 +184,12 @@ NOT_ALLOWED: Final[Remedies] = (
         _would_pass(_with_external_ids_as_created),
         "The path has an external id in other letters than those it was created with. Upper and"
         " lower case count: send the id as it was created.",
+    ),
+    Remedy(
+        _would_pass_with_external_ids,
+        "A rule has an external id here, and the key's account or app has none. External ids are"
+        " set only at creation: create the account or the app again with one"
+        " (`keyscope account create --external-id`), or use another path.",
     ),
     *only_if(
         _would_pass(_with_own_app),
