@@ -12,7 +12,11 @@ from mkdocs.structure.pages import Page
 ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "Start": ("index.md", "start.md", "tutorial-own-api.md"),
     "Model": ("model.md", "access-map.md", "own-ids.md", "test-an-access-map.md"),
-    "Attach": ("attach.md",),
+    "Attach": (
+        "attach.md",
+        "migrate-from-api-gateway-keys.md",
+        "migrate-from-your-own-authorizer.md",
+    ),
     "Configure": (
         *("configure.md", "provisioning.md", "management-api.md", "endpoints.md"),
         *("clients.md", "limit-a-key.md"),

@@ -32,7 +32,8 @@ def control_plane(
 ) -> ASGIApp:
     """Build the ASGI application that flushes these gateways' caches and invokes these functions.
 
-    It finds `functions` by their name or ARN, not by their keys in the mapping.
+    It finds `functions` by their name or ARN, not by their keys in the mapping. A version or an
+    alias in the name is ignored, because each function has only one code here.
     """
     cache = "{api}/stages/{stage}/cache/authorizers"
     invocations = "/2015-03-31/functions/{name}/invocations"
@@ -87,7 +88,8 @@ def _invoke(functions: Mapping[str, LocalFunction]) -> Callable[[Request], Await
     async def answer(request: Request) -> Response:
         if not request.headers.get("authorization", "").startswith(SIGNED_BY_AN_SDK):
             return _lambda_error(403, "MissingAuthenticationTokenException", "Sign the request")
-        function = by_name.get(request.path_params["name"])
+        name = request.path_params["name"]
+        function = by_name.get(name) or by_name.get(name.rpartition(":")[0])
         if function is None:
             return _lambda_error(404, "ResourceNotFoundException", "Function not found")
         try:

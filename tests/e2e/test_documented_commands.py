@@ -17,6 +17,8 @@ pytestmark = pytest.mark.processes
 RUN_BY: Final = {
     "docs/canary.md": "tests/e2e/test_platform_checks_facts.py",
     "docs/command-line.md": "tests/e2e/test_cli_guide.py",
+    "docs/migrate-from-api-gateway-keys.md": "tests/e2e/test_walks.py",
+    "docs/migrate-from-your-own-authorizer.md": "tests/e2e/test_walks.py",
     "docs/tutorial-own-api.md": "tests/e2e/test_walks.py",
 }
 """Pages whose commands another test runs one by one."""

@@ -17,7 +17,11 @@ from tests.support.walks import Differs, shows, walk
 pytestmark = pytest.mark.processes
 
 TUTORIAL: Final = "docs/tutorial-own-api.md"
-WALKED: Final = {TUTORIAL: 9}
+WALKED: Final = {
+    TUTORIAL: 9,
+    "docs/migrate-from-api-gateway-keys.md": 4,
+    "docs/migrate-from-your-own-authorizer.md": 3,
+}
 """The pages, and how many outputs each shows."""
 
 

@@ -107,7 +107,9 @@ def invoke(url: str, name: str, payload: bytes = b'{"operation": "x"}') -> Mappi
     return {**answer, "Payload": json.loads(answer["Payload"].read())}
 
 
-@pytest.mark.parametrize("name", ["provisioning", FUNCTION])
+@pytest.mark.parametrize(
+    "name", ["provisioning", FUNCTION, "provisioning:live", f"{FUNCTION}:live", f"{FUNCTION}:7"]
+)
 def test_awss_own_client_invokes_a_function_by_name_or_arn(name: str, lambda_url: str) -> None:
     answer = invoke(lambda_url, name)
     assert answer["Payload"] == {"got": {"operation": "x"}}
