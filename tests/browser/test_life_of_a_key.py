@@ -8,6 +8,10 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from keyscope.lifecycle.external_ids import ExternalName
+from keyscope.lifecycle.operations import KeyRequest
+from keyscope.model.ids import OwnerType
+from keyscope.model.key_limits import KeyLimits
 from local.tour.seed import INTEGRATION_ID
 from tests.browser.conftest import Console, status_of
 from tests.support.patience import PATIENCE_SECONDS
@@ -162,6 +166,44 @@ def test_apps_are_found_by_a_part_of_their_name(signed_in: Console) -> None:
     signed_in.page.get_by_label("Search").fill("whale")
     expect(signed_in.page.get_by_text("2 apps found.")).to_be_visible()
     expect(signed_in.page.locator("tbody tr")).to_have_count(2)
+
+
+def test_an_external_id_is_shown_and_found(signed_in: Console) -> None:
+    account = signed_in.account
+    name = ExternalName("green-whale")
+    app, _ = account.operations.create_named_app(account.account_id, "Fish", None, name)
+    page = signed_in.page
+    page.get_by_label("Search").fill("Green-W")
+    expect(page.get_by_text("1 app found.")).to_be_visible()
+    expect(page.get_by_role("columnheader")).to_have_text(
+        ["Name", "App id", "External id", "Created by"]
+    )
+    expect(page.locator("tbody code")).to_have_text([app.owner_id, "green-whale"])
+    page.get_by_role("link", name="Fish").click()
+    page.get_by_role("tab", name="Details").click()
+    expect(page.locator("dd", has_text="green-whale")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("permissions", "sentence"),
+    [
+        ((), "add management to the stack's parameter AccessMapRoutes"),
+        (("users:write",), "limited to permissions that do not include the list of apps"),
+    ],
+    ids=["the map lacks Keyscope's routes", "the key lacks the permission"],
+)
+def test_a_key_that_does_not_reach_the_apps_is_told_why(
+    console: Console, permissions: tuple[str, ...], sentence: str
+) -> None:
+    account = console.account
+    request = KeyRequest(limits=KeyLimits(permissions=permissions or None))
+    created = account.operations.create_key(OwnerType.ACCOUNT, account.account_id, request)
+    console.page.route("**/v2/apps?*", lambda route: route.fulfill(status=403, body="{}"))
+    console.open()
+    console.page.fill("#keyId", created.key.key_id)
+    console.page.fill("#secret", created.secret)
+    console.page.get_by_role("button", name="Sign in").click()
+    expect(console.page.get_by_role("alert")).to_contain_text(sentence)
 
 
 def test_apps_come_in_pages(signed_in: Console) -> None:

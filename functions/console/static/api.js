@@ -7,6 +7,12 @@ const BASE = new URL("..", document.baseURI);
 const REFUSED = "The API does not accept this key. The id or the secret may be mistyped, or the key "
   + "was rotated, disabled or deleted, has expired, or may not be used from this address.";
 
+const LIMITED = "This key is limited to permissions that do not include the list of apps. Sign in with "
+  + "a key without that limit.";
+const UNMANAGED = "This API's access map does not include Keyscope's own routes, so the console cannot "
+  + "manage apps and keys. The operator of the API can add management to the stack's parameter "
+  + "AccessMapRoutes.";
+
 /** The base address of the API, without a slash at its end. */
 export const API_URL = BASE.href.replace(/\/$/, "");
 
@@ -36,8 +42,22 @@ export async function signIn(keyId, secret) {
   }
 
   const api = within(null, null);
-  await api.apps({ size: 1 });
+  try {
+    await api.apps({ size: 1 });
+  } catch (error) {
+    throw error.status === 403 ? await whyForbidden(error, ask(null, "GET", "v2/keys/self")) : error;
+  }
   return api;
+}
+
+/** Return why a good key does not reach the apps. Every access map lets a key see itself. */
+async function whyForbidden(forbidden, asked) {
+  try {
+    const { key } = await asked;
+    return new ApiError(403, [key.permissions ? LIMITED : UNMANAGED]);
+  } catch {
+    return forbidden;
+  }
 }
 
 /** Return an answer, or never: nobody waits for it once the signal was aborted. */

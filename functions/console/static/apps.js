@@ -69,7 +69,8 @@ export async function showApps(api) {
           const { apps, meta, links } = await api.apps(cursor);
           seen += apps.length;
           found.push(...apps.filter((app) =>
-            app.displayName.toLowerCase().includes(lower) || app.id.startsWith(lower)));
+            [app.displayName, app.externalId ?? ""].some((text) => text.toLowerCase().includes(lower))
+            || app.id.startsWith(lower)));
           cursor = links.next ? { size: SEARCHED_AT_ONCE, after: meta.afterCursor } : null;
           if (isWanted()) tell(`Searched ${seen} apps…`);
         }
@@ -101,12 +102,16 @@ export async function showApps(api) {
 }
 
 function table(apps) {
+  const external = apps.some((app) => app.externalId);
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "List" }, element("table", {},
     element("thead", {}, element("tr", {},
-      ["Name", "App id", "Created by"].map((name) => element("th", { scope: "col" }, name)))),
+      ["Name", "App id", ...(external ? ["External id"] : []), "Created by"].map((name) =>
+        element("th", { scope: "col" }, name)))),
     element("tbody", {}, apps.map((app) => element("tr", {},
       element("th", { scope: "row" }, element("a", { href: `#/apps/${app.id}` }, app.displayName)),
       element("td", {}, copyable(app.id, `the id of ${app.displayName}`)),
+      external ? element("td", {},
+        app.externalId ? copyable(app.externalId, `the external id of ${app.displayName}`) : "") : null,
       element("td", {}, creatorOf(app.id)))))));
 }
 
@@ -171,6 +176,9 @@ export async function showApp(api, id) {
   function details() {
     return element("dl", { class: "facts" },
       element("dt", {}, "App id"), element("dd", {}, copyable(id, "the app id")),
+      app.externalId
+        ? [element("dt", {}, "External id"), element("dd", {}, copyable(app.externalId, "the external id"))]
+        : [],
       element("dt", {}, "Created by"), element("dd", {}, creatorOf(id)),
       element("dt", {}, "Metadata"), element("dd", {}, json(app.metadata)),
       element("dt", {}, "Settings"), element("dd", {}, json(app.settings)));

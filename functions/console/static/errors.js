@@ -15,8 +15,8 @@ const SENTENCES = {
 
 const BY_STATUS = {
   403: "The key that you signed in with does not reach this. Sign in with a user account's key "
-    + "(act_…) without permissions, or ask whoever runs the API whether its access map selects the "
-    + "route set management.",
+    + "(act_…) that is not limited to permissions. If that does not help, the operator of the API can "
+    + "add management to the stack's parameter AccessMapRoutes.",
   404: "It is no longer there: someone may have deleted it. Go back to the list.",
   413: "That is more than the API takes. Send less.",
   429: "The API is being asked too often. Wait a moment, then try again.",
