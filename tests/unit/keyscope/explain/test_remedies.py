@@ -463,13 +463,21 @@ def denials() -> Iterator[Case]:
     user = KEY.bearer(scope="appUser", userId="u-1")
     yield asked("a user other than", user, f"{USERS}/u-2")
     named_key = replace(KEY, record=replace(KEY.record, external_ids=ExternalIds("Acme", "Shop")))
-    event = AskedRequest(own, "GET", "/tenants/acme/projects/SHOP", ADDRESS).event()
     by_name = replace(authorizer(named_key), policies=prepare_policies(NAMED_MAP, 10))
-    yield Case(None, "as it was created", event, by_name)
+    for words, path in (
+        ("as it was created", "/tenants/acme/projects/SHOP"),
+        ("external id of another", "/tenants/Other/projects/Shop"),
+        ("external id of another", "/tenants/Other/projects/other"),
+        ("with others", "/tenants/Acme/projects/Shop"),
+        ("`AccessMapLayerArn` or `AccessMap`", "/tenants/Other/projects"),
+    ):
+        method = "GET" if words != "with others" else "POST"
+        yield Case(None, words, AskedRequest(own, method, path, ADDRESS).event(), by_name)
+    event = AskedRequest(own, "GET", "/tenants/acme/projects/SHOP", ADDRESS).event()
     for some in (ExternalIds(), ExternalIds(account="acme"), ExternalIds(app="SHOP")):
         unnamed_key = replace(KEY, record=replace(KEY.record, external_ids=some))
-        by_name = replace(authorizer(unnamed_key), policies=prepare_policies(NAMED_MAP, 10))
-        yield Case(None, "account or app has none", event, by_name)
+        unnamed = replace(authorizer(unnamed_key), policies=prepare_policies(NAMED_MAP, 10))
+        yield Case(None, "account or app has none", event, unnamed)
     yield asked("another app", own, f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", ACCOUNT_KEY.basic(), f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", SERVICE_KEY.basic(), f"/v2/apps/{APP}/users")

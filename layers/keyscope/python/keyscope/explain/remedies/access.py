@@ -1,13 +1,13 @@
 """Remedies for a request that the policy denies, and for WebSockets that the access map denies."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Final
 from urllib.parse import unquote
 
-from keyscope.access.policy import policy_document
+from keyscope.access.policy import PolicyDocument, policy_document
 from keyscope.access.policy_evaluation import Verdict
 from keyscope.errors import Reason
 from keyscope.explain.evaluation import allows_path, evaluate
@@ -106,20 +106,33 @@ def _would_pass_with_external_ids(known: Known) -> bool:
     policy = policy_document(
         replace(principal, external_ids=supposed), request.api_stage, known.policies, known.now
     )
+    return supposed != own and _allows_with_ids(policy, (_SOME_ACCOUNT, _SOME_APP), known)
+
+
+def _names_other_external_ids(known: Known) -> bool:
+    """Return whether the policy would allow the path with the principal's own external ids."""
+    policy, principal = known.decision.policy, known.decision.principal
+    if policy is None or principal is None:
+        return False
+    return _allows_with_ids(policy, tuple(principal.external_ids.by_name().values()), known)
+
+
+def _allows_with_ids(policy: PolicyDocument, ids: Collection[str], known: Known) -> bool:
+    """Return whether a policy allows the path with these ids where its resources have them."""
     segments = known.asked.path.split("/")
-    return supposed != own and any(
-        allows_path(policy, "/".join(_with_supposed_ids(segments, resource)), known)
+    return any(
+        allows_path(policy, "/".join(_with_ids(segments, resource, ids)), known)
         for statement in policy["Statement"]
         for resource in statement["Resource"]
     )
 
 
-def _with_supposed_ids(segments: Sequence[str], resource: str) -> Iterator[str]:
-    """Yield a path's segments with the supposed external ids of a policy's resource."""
+def _with_ids(segments: Sequence[str], resource: str, ids: Collection[str]) -> Iterator[str]:
+    """Yield a path's segments, but with the ids that a policy's resource has in their places."""
     # The resource begins with the API, the stage and the method.
     allowed = resource.split("/")[2 : len(segments) + 2]
     for segment, there in zip_longest(segments, allowed, fillvalue=""):
-        yield there if there in (_SOME_ACCOUNT, _SOME_APP) else segment
+        yield there if there in ids else segment
 
 
 def _is_of_one_app(known: Known) -> bool:
@@ -182,8 +195,13 @@ NOT_ALLOWED: Final[Remedies] = (
     ),
     Remedy(
         _would_pass(_with_external_ids_as_created),
-        "The path has an external id in other letters than those it was created with. Upper and"
-        " lower case count: send the id as it was created.",
+        "The path has an external id in another case than it was created with, and paths are"
+        " case-sensitive. Send the id as it was created.",
+    ),
+    Remedy(
+        _names_other_external_ids,
+        "The path has the external id of another account or app. Use a key of that one, or the"
+        " external ids of this key's account and app in the path.",
     ),
     Remedy(
         _would_pass_with_external_ids,
