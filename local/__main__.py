@@ -197,7 +197,7 @@ def _say_what_next(
         console.print("\n".join(lines), markup=False)
     if _has_console(stack):
         key = session.store.account_key
-        console.print("\nOr open the key console in a browser, and sign in with this key:\n")
+        console.print("\nOpen the key console in a browser, and sign in with this key:\n")
         console.print(f"  {url}/console\n  {key.key_id}\n  {key.secret}", markup=False)
     console.print(f"\nWritten: {files}.", markup=False)
 
