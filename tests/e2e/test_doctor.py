@@ -24,6 +24,8 @@ from tests.support import plain_http
 from tests.support.cli import keyscope
 from tests.support.in_process import Ended
 
+pytestmark = pytest.mark.cloudformation
+
 STACK: Final = "keyscope"
 TABLE: Final[Mapping[str, object]] = {
     "BillingMode": "PAY_PER_REQUEST",

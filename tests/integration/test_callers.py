@@ -34,6 +34,8 @@ from tests.support.operations import (
     usable_keys,
 )
 
+pytestmark = pytest.mark.dynamodb_local
+
 APP: Final = OwnerType.APP
 ADDRESS: Final = "192.0.2.7"
 NETWORKS: Final = ("192.0.2.0/24",)

@@ -29,6 +29,8 @@ from tests.support.dynamodb_local import Store
 from tests.support.management import Caller
 from tests.support.operations import dynamodb_of, operations_over
 
+pytestmark = pytest.mark.dynamodb_local
+
 CREATORS: Final = 100
 TRANSACTION_SECONDS: Final = 0.01
 ADDRESS: Final = "192.0.2.7"

@@ -41,6 +41,8 @@ from tests.support.operations import (
 )
 from tests.support.stores import SteppedClock
 
+pytestmark = pytest.mark.dynamodb_local
+
 APP: Final = OwnerType.APP
 MAX_CALLS: Final = 12
 

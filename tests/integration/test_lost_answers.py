@@ -26,6 +26,8 @@ from tests.support.operations import (
     usable_keys,
 )
 
+pytestmark = pytest.mark.dynamodb_local
+
 APP: Final = OwnerType.APP
 
 

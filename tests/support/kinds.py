@@ -22,6 +22,7 @@ KINDS: Final = {
     "cfn_lint": "lints a template with cfn-lint, which takes seconds to load",
     "canary": "runs the canary, which creates stacks and sends hundreds of requests",
     "client": "drives the gateway with another's client, which takes seconds to load",
+    "cloudformation": "runs a stack in moto's CloudFormation, which loads all of moto",
     "dynamodb_local": "uses Amazon's DynamoDB Local, which takes seconds to start",
     "example_tools": "runs an example's own tool, such as CDK or Terraform",
     "flushes": "waits for flushes of API Gateway's cache, with a stack for each test",

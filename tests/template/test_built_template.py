@@ -21,6 +21,8 @@ from local.tour.seed import local_provisioning, seed
 from tests.support.builders import rest_request_event
 from tests.support.stacks import stack_of
 
+pytestmark = pytest.mark.build
+
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "layers" / "keyscope" / "python" / "keyscope"
 
