@@ -6,13 +6,11 @@ import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
-from unittest.mock import patch
 
 import pytest
-from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
-from tests.support.described_aws import DESCRIBED_AWS
+from tests.support.described_aws import aws_described_once
 from tests.support.kinds import KINDS, NOT_SLOW, has_none_of, mark_slow, register
 from tests.support.profile import UNIT_EXAMPLES
 from tools.dist.build import build
@@ -61,7 +59,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _aws_is_described_once() -> Iterator[None]:
-    with patch.object(JSONFileLoader, "load_file", DESCRIBED_AWS):
+    with aws_described_once():
         yield
 
 

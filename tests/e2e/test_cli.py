@@ -20,6 +20,7 @@ from tests.support.cli import (
     local_run,
 )
 from tests.support.in_process import Ended
+from tests.support.profile import EVERY_NTH
 
 EXAMPLE_TENANTS: Final = ROOT / "examples/import/tenants.jsonl"
 SECRET: Final = re.compile(r"ks_\w{40,}")
@@ -30,7 +31,7 @@ RULES: Final = ("┏", "┃", "┡", "│", "└")
 """What each line of a table in a terminal starts with."""
 AUTHORIZER_EVENTS: Final = [
     sample for sample in EVENTS if isinstance(sample.expected, Allowed | Unauthorized)
-]
+][::EVERY_NTH]
 
 
 @pytest.fixture(scope="module")
