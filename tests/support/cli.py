@@ -17,7 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest.mock import patch
 
-from keyscope_cli import main as program
+from typer.main import get_command
+
+from keyscope_cli.main import main
 from tests.support.in_process import Ended, run_here
 from tests.support.local_run import serving
 
@@ -29,7 +31,7 @@ END_SECONDS: Final = 300
 CTRL_C: Final = "\x03"
 _PRESS_AGAIN_SECONDS: Final = 3
 # Typer makes the commands anew at each start, which takes longer than most of them.
-_MADE_ONCE: Final = cache(program.get_command)
+_MADE_ONCE: Final = cache(get_command)
 # Ctrl-C and the prompt for a secret both need a controlling terminal, which a new session lacks.
 # When a script starts the tests in its background, they and their programs ignore Ctrl-C.
 _IN_THIS_TERMINAL: Final = (
@@ -65,14 +67,14 @@ def keyscope(*arguments: str, text: str = "", **variables: str) -> Ended:
         chdir(ROOT),
         patch.dict(os.environ, own, clear=True),
         patch.object(sys, "argv", ["keyscope", *arguments]),
-        patch.object(program, "get_command", _MADE_ONCE),
+        patch("keyscope_cli.main.get_command", _MADE_ONCE),
     ):
         return run_here(_status_of_main, text)
 
 
 def _status_of_main() -> int:
     try:
-        program.main()
+        main()
     except SystemExit as ended:
         match ended.code:
             case None:
