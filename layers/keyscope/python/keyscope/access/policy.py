@@ -228,6 +228,16 @@ def websocket_policy_document(
     return {"Version": "2012-10-17", "Statement": [allow]}
 
 
+def end_within_cache(expires_at: int | None, now: float) -> int | None:
+    """Return the end of a credential if a policy rendered now could still be cached at that time.
+
+    Such a policy contains the end; other policies do not depend on it. Times are in seconds since
+    the epoch.
+    """
+    cached_until = now + LONGEST_CACHE_SECONDS + CACHE_MARGIN_SECONDS
+    return expires_at if expires_at is not None and expires_at < cached_until else None
+
+
 def size_in_bytes(document: PolicyDocument) -> int:
     """Return the size of a policy as the Lambda runtime serializes it."""
     return len(json.dumps(document).encode())
@@ -332,9 +342,9 @@ def _condition(principal: Principal, stage: ApiStage, policies: Policies, now: f
         return {}
     condition: Condition = {}
     limits = principal.limits
-    cached_until = now + LONGEST_CACHE_SECONDS + CACHE_MARGIN_SECONDS
-    if limits.expires_at is not None and limits.expires_at < cached_until:
-        condition["DateLessThan"] = {"aws:CurrentTime": rfc3339(limits.expires_at)}
+    ends_at = end_within_cache(limits.expires_at, now)
+    if ends_at is not None:
+        condition["DateLessThan"] = {"aws:CurrentTime": rfc3339(ends_at)}
     if limits.allowed_cidrs:
         # Behind a VPC endpoint, aws:SourceIp is absent (IAM, "AWS global condition context keys").
         key = "aws:VpcSourceIp" if stage.is_private else "aws:SourceIp"

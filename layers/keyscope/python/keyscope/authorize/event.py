@@ -11,6 +11,7 @@ from keyscope.access.method_arn import ApiStage, read_api_stage
 from keyscope.errors import Reason, Refused, Unavailable
 from keyscope.records import dataclass, field, replace
 
+_AUTHORIZATION = "authorization"
 WEBSOCKET_QUERY_PARAMETER = "authorization"
 """Where a browser puts its credential, because it cannot set headers on a WebSocket."""
 
@@ -104,7 +105,9 @@ def _header_values(headers: object) -> list[str]:
     return [
         value
         for name, found in _mapping(headers, "headers").items()
-        if isinstance(name, str) and name.lower() == "authorization"
+        if isinstance(name, str)
+        and len(name) == len(_AUTHORIZATION)
+        and name.lower() == _AUTHORIZATION
         for value in _texts(found, "headers")
     ]
 
@@ -124,7 +127,8 @@ def _one_of(values: list[str]) -> str | None:
 
 
 def _mapping(value: object, name: str) -> Mapping[object, object]:
-    if not isinstance(value, Mapping):
+    # Lambda reads events from JSON.
+    if not isinstance(value, dict):
         raise Unavailable(Reason.MALFORMED_EVENT, name)
     return value
 

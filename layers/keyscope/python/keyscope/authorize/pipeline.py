@@ -11,6 +11,7 @@ from keyscope.access.policy import (
 from keyscope.authorize.credential import Credential, parse_credential
 from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import AuthorizerRequest
+from keyscope.authorize.rendered_policies import RenderedPolicies
 from keyscope.authorize.verification import Circumstances, verify
 from keyscope.errors import Reason, Refused, Unavailable, type_and_place
 from keyscope.model.key_limits import LIMIT_REASONS
@@ -40,7 +41,11 @@ not distinguish it from an unknown key.
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """What the pipeline needs besides the event."""
+    """What the pipeline needs besides the event.
+
+    `rendered` remembers policies. Without it, or if it is for other `policies`, the pipeline
+    renders each policy anew.
+    """
 
     keys: KeyStore
     secrets: SecretOpener
@@ -48,6 +53,7 @@ class Authorizer:
     clock: Clock
     timer: Timer
     leeway_seconds: int = 0
+    rendered: RenderedPolicies | None = None
 
 
 def authorize(
@@ -100,8 +106,18 @@ class _Steps:
         principal = self._prove(credential, circumstances)
         if request.has_usage_plans:
             self._usage_identifier_key = principal.usage_identifier_key
+        return principal, self._policy(principal, request, now)
+
+    def _policy(
+        self, principal: Principal, request: AuthorizerRequest, now: float
+    ) -> PolicyDocument:
+        rendered, policies = self._authorizer.rendered, self._authorizer.policies
+        if rendered is not None and rendered.policies is policies:
+            return rendered.policy(
+                principal, request.api_stage, now, opens_websocket=request.opens_websocket
+            )
         render = websocket_policy_document if request.opens_websocket else policy_document
-        return principal, render(principal, request.api_stage, authorizer.policies, now)
+        return render(principal, request.api_stage, policies, now)
 
     def decision(
         self,

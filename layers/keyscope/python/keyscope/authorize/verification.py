@@ -173,6 +173,9 @@ def _principal(
 ) -> Principal:
     record = possession.record
     is_previous = possession.secret is ProvenSecret.PREVIOUS
+    limits, ends_at = record.limits, _earliest(possession.ends_at, token_ends)
+    if ends_at != limits.expires_at:
+        limits = limits._replace(expires_at=ends_at)
     return Principal(
         scope=scope,
         key_id=record.key_id,
@@ -180,7 +183,7 @@ def _principal(
         owner_id=record.owner_id,
         user_id=user_id,
         integration_id=record.integration_id,
-        limits=record.limits._replace(expires_at=_earliest(possession.ends_at, token_ends)),
+        limits=limits,
         secret=possession.secret,
         credential_kind=kind,
         secret_generation=record.secret_generation - is_previous,
@@ -189,5 +192,7 @@ def _principal(
     )
 
 
-def _earliest(*ends: int | None) -> int | None:
-    return min((end for end in ends if end is not None), default=None)
+def _earliest(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -11,6 +11,7 @@ from keyscope.authorize.answer import Answer, Undecided, answer
 from keyscope.authorize.event import AuthorizerRequest, request_id_of
 from keyscope.authorize.key_cache import KeyCache
 from keyscope.authorize.pipeline import Authorizer, authorize
+from keyscope.authorize.rendered_policies import RenderedPolicies
 from keyscope.aws.clients import dynamodb_client, kms_client
 from keyscope.aws.deadline import BoundedDynamoDb, BoundedKms, Deadlines
 from keyscope.aws.dynamodb.key_table import KeyTable
@@ -120,4 +121,5 @@ def build_authorizer(
         clock=time.time,
         timer=time.perf_counter,
         leeway_seconds=settings.leeway_seconds,
+        rendered=RenderedPolicies(policies),
     )

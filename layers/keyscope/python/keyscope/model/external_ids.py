@@ -13,6 +13,8 @@ MAX_EXTERNAL_ID_LENGTH: Final = 64
 """Characters. The policy must have room for two of them."""
 
 _UNRESERVED: Final = re.compile(f"[A-Za-z0-9_~-][A-Za-z0-9._~-]{{0,{MAX_EXTERNAL_ID_LENGTH - 1}}}")
+_ACCOUNT_EXTERNAL: Final[str] = IdName.ACCOUNT_EXTERNAL.value
+_APP_EXTERNAL: Final[str] = IdName.APP_EXTERNAL.value
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 _LENGTHS_OF_OTHERS: Final = frozenset(ID_LENGTHS.values())
 
@@ -25,8 +27,12 @@ class ExternalIds(NamedTuple):
 
     def by_name(self) -> dict[str, str]:
         """Return the ids that exist, by `IdName`."""
-        named = {IdName.ACCOUNT_EXTERNAL.value: self.account, IdName.APP_EXTERNAL.value: self.app}
-        return {name: value for name, value in named.items() if value is not None}
+        named = {}
+        if self.account is not None:
+            named[_ACCOUNT_EXTERNAL] = self.account
+        if self.app is not None:
+            named[_APP_EXTERNAL] = self.app
+        return named
 
 
 NO_EXTERNAL_IDS: Final = ExternalIds()

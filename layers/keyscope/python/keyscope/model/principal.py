@@ -1,12 +1,16 @@
 """Who a credential was proven to be."""
 
 from enum import StrEnum
+from typing import Final
 
 from keyscope.model.external_ids import NO_EXTERNAL_IDS, ExternalIds
 from keyscope.model.ids import IdName, OwnerType, account_id_of, ids_of_owner
 from keyscope.model.key_limits import NO_LIMITS, KeyLimits
 from keyscope.model.scopes import SCOPES, Scope
 from keyscope.records import dataclass, field
+
+_INTEGRATION: Final[str] = IdName.INTEGRATION.value
+_USER: Final[str] = IdName.USER.value
 
 
 class ProvenSecret(StrEnum):
@@ -62,9 +66,9 @@ class Principal:
         """The ids that identify the principal: its key's, the operator's, and those it claimed."""
         ids = ids_of_owner(self.owner_type, self.owner_id)
         if self.integration_id is not None:
-            ids[IdName.INTEGRATION.value] = self.integration_id
+            ids[_INTEGRATION] = self.integration_id
         if self.user_id is not None:
-            ids[IdName.USER.value] = self.user_id
+            ids[_USER] = self.user_id
         ids.update(self.external_ids.by_name())
         return ids
 

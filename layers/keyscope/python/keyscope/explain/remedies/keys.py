@@ -23,7 +23,7 @@ def _was_rotated(known: Known) -> bool:
 
 def _signs(known: Known, secret: str) -> bool:
     token = known.credential
-    return isinstance(token, Jwt) and is_signed_with(secret, token.text)
+    return isinstance(token, Jwt) and is_signed_with(secret, token)
 
 
 def _signed_with_line_break(known: Known) -> bool:
