@@ -133,7 +133,7 @@ def _described(stack: Stack, loaded: LoadedStack) -> dict[str, object]:
 
 def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str], log: Path) -> bool:
     if not _has_packaged_routes(stack) or len(urls) == 1:
-        console.print("No tour: it needs the packaged access map and both APIs.")
+        console.print("No tour: the tour needs the packaged access map and both APIs.")
         return True
     caching = stack.parameters["AuthorizerCacheSeconds"] != "0"
     visits = visit(plan(_route_sets(stack), caching=caching), session, urls, log)
@@ -151,7 +151,7 @@ def _own_urls(served: ServedStack) -> list[str]:
 
 
 def _say_where(console: Console, loaded: LoadedStack, served: ServedStack) -> None:
-    routes = ",".join(_settings_of(loaded).route_sets) or f"the map's only one and {MANAGEMENT}"
+    routes = ",".join(_settings_of(loaded).route_sets) or f"{MANAGEMENT} and the map's only one"
     console.print(f"Keyscope runs from template.yaml, with the route sets {routes}:")
     for gateway, url in zip(served.gateways, served.urls, strict=True):
         console.print(f"  {_name_of(gateway)}  {url}")
@@ -224,7 +224,7 @@ def _lines_of_attached(
     if not lines:
         advice = "Set ACCESS_MAP to your map, and AccessMapRoutes in PARAMETERS to its route sets."
         return [f"\nNo rule of the access map reaches a route of {api.logical_id}. {advice}"]
-    return [f"\nOr paste one of these for {api.logical_id}:\n", *lines]
+    return [f"\nPaste one of these for {api.logical_id}:\n", *lines]
 
 
 def _access_map_of(loaded: LoadedStack) -> AccessMap:

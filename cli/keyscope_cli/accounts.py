@@ -12,6 +12,10 @@ from keyscope_cli.options import SecretFile, TargetOptions, with_options
 from keyscope_cli.provisioning import account_id_of, provision
 
 PAGE_SIZE = 100
+_IN_EFFECT = (
+    "The keys stop working within the stack's KeyCacheSeconds. An API of another stack may cache"
+    " earlier answers for longer: flush its stage's cache."
+)
 COLUMNS = ("id", "external id", "name", "state", "created", "suspended")
 
 app = typer.Typer(
@@ -82,6 +86,8 @@ def show(options: TargetOptions, account_id: AccountId) -> None:
 def suspend(options: TargetOptions, account_id: AccountId) -> None:
     """Refuse every key of an account until you resume it; run it again after an interruption."""
     _mark(options, "suspendAccount", account_id, "suspending", "Suspending")
+    if not options.as_json:
+        options.output.note(_IN_EFFECT)
 
 
 @app.command("resume")

@@ -105,6 +105,8 @@ _WITH_WHAT_IS_THERE: Final = (
     _outside("app Basic", "DELETE /v2/apps/{app}"),
     _allowed("app Bearer secret", "GET /v2/apps/{app}/users", "app", _MISS),
     _outside("app Bearer secret", "DELETE /v2/apps/{app}"),
+    _allowed("integration Basic", "GET /v2/apps/{app}/users", "integration", _MISS),
+    _outside("integration Basic", "PATCH /v2/apps/{app}"),
     _allowed("app JWT", "GET /v2/apps/{app}/conversations/c1", "app", _MISS),
     _outside("app JWT", "GET /v2/apps/{svcApp}/users"),
     _allowed("appUser JWT", "GET /v2/apps/{app}/users/{user}", "appUser", _MISS),
