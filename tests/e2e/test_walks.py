@@ -17,9 +17,10 @@ from tests.support.walks import Differs, shows, walk
 pytestmark = pytest.mark.processes
 
 TUTORIAL: Final = "docs/tutorial-own-api.md"
+API_GATEWAY_KEYS: Final = "docs/migrate-from-api-gateway-keys.md"
 WALKED: Final = {
-    TUTORIAL: 9,
-    "docs/migrate-from-api-gateway-keys.md": 4,
+    TUTORIAL: 10,
+    API_GATEWAY_KEYS: 4,
     "docs/migrate-from-your-own-authorizer.md": 3,
 }
 """The pages, and how many outputs each shows."""
@@ -32,11 +33,21 @@ def test_each_step_of_a_page_does_what_the_page_shows(
     assert walk((ROOT / page).read_text("utf-8"), tmp_path) == outputs
 
 
-def test_the_template_of_the_tutorial_attaches_the_authorizer_and_passes_cfn_lint() -> None:
-    page = (ROOT / TUTORIAL).read_text("utf-8")
-    (template,) = [fence.text for fence in fences(page) if fence.language == "yaml"]
-    assert complaints(template) == []
-    found = permissions(sam_resources(template))
+def template_of(page: str) -> str:
+    (template,) = [
+        fence.text for fence in fences((ROOT / page).read_text("utf-8")) if fence.language == "yaml"
+    ]
+    return template
+
+
+@pytest.mark.parametrize("page", WALKED)
+def test_the_template_of_a_page_passes_cfn_lint(page: str) -> None:
+    assert complaints(template_of(page)) == []
+
+
+@pytest.mark.parametrize("page", [TUTORIAL, API_GATEWAY_KEYS])
+def test_the_template_of_a_page_lets_the_api_invoke_the_authorizer(page: str) -> None:
+    found = permissions(sam_resources(template_of(page)))
     assert list(found) == [REST]
     assert is_for_authorizers_only(found[REST])
 
