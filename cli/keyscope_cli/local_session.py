@@ -88,7 +88,10 @@ def _text_of(path: Path) -> str:
             _check_owner(path, os.fstat(file.fileno()))
             return file.read()
     except FileNotFoundError:
-        advice = "Start `make run` in another terminal, or name its file with --session."
+        advice = (
+            "Start `make run` in another terminal. If it runs, name the session file that it prints"
+            " with --session, or start it with STATE_FOLDER=.local in this folder."
+        )
         raise Failure(ExitStatus.UNAVAILABLE, f"{path} does not exist.", advice) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
