@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from benchmarks.log_volume import LOG_EVENT_BYTES, PLATFORM_LINES, PLATFORM_LOG_BYTES
+from benchmarks.log_volume import LOG_EVENT_BYTES
 from benchmarks.monthly import API_CACHE_SECONDS, VOLUMES, settings_of_template
 from benchmarks.prices import (
     DYNAMODB_WRITE,
@@ -45,6 +45,8 @@ FUNCTION_GB: Final = 0.25
 BATCH_MS: Final = 10.0
 WRITE_MS: Final = 12.0
 """Assumed, with this memory's share of a CPU: to read a batch, and for each write."""
+PLATFORM_LOG_BYTES: Final = 300 + 3 * LOG_EVENT_BYTES
+"""Lambda's own START, END and REPORT lines; the key use function's log is text."""
 START: Final = 1_800_000_000
 
 
@@ -69,7 +71,7 @@ def line_of(key_id: str, used_at: int) -> str:
     members = {
         "level": "INFO",
         "message": USE_MESSAGE,
-        "timestamp": "2026-11-28 12:00:00,000+0000",
+        "timestamp": "2026-11-28T12:00:00.000Z",
         "service": "rest_authorizer",
         "format": USE_FORMAT,
         "key_id": key_id,
@@ -144,10 +146,9 @@ def _delivered(lines: int, draw: random.Random, latest: dict[str, int]) -> Itera
 def dollars(lines: float, batches: float, writes: float) -> float:
     """Return what lines, their batches and writes cost, in US dollars of the first tier."""
     line_bytes = len(line_of("app_" + "0" * 24, START)) + LOG_EVENT_BYTES
-    platform_bytes = PLATFORM_LOG_BYTES + PLATFORM_LINES * LOG_EVENT_BYTES
     gb_seconds = (batches * BATCH_MS + writes * WRITE_MS) / 1_000 * FUNCTION_GB
     return (
-        (lines * line_bytes + batches * platform_bytes) * LOG_BYTES[0][1]
+        (lines * line_bytes + batches * PLATFORM_LOG_BYTES) * LOG_BYTES[0][1]
         + batches * LAMBDA_REQUEST
         + gb_seconds * LAMBDA_GB_SECOND
         + writes * DYNAMODB_WRITE

@@ -3,38 +3,99 @@
 import io
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from typing import Final
 
 from benchmarks.traffic import Counts
-from keyscope.aws.telemetry import Telemetry, TelemetrySettings
+from keyscope.authorize.decision import Decision, Outcome
+from keyscope.aws.telemetry import COMPONENT, Telemetry, TelemetrySettings
 from keyscope.model.key_use import USE_MESSAGE
 
-PLATFORM_LOG_BYTES: Final = 300
-"""Lambda's own START, END and REPORT lines."""
 LOG_EVENT_BYTES: Final = 26
 """What CloudWatch Logs counts for each line beside its text (PutLogEvents)."""
-PLATFORM_LINES: Final = 3
+_ID: Final = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+_TIME: Final = "2026-11-28T20:23:15.657Z"
+FAILED_INVOCATION: Final[Sequence[Mapping[str, object]]] = (
+    {
+        "timestamp": "2026-11-28T20:23:15Z",
+        "level": "ERROR",
+        "errorMessage": "Unauthorized",
+        "errorType": "Unauthorized",
+        "requestId": _ID,
+        "stackTrace": [
+            '  File "/opt/python/keyscope/entry/authorizer.py", line 99, in handler\n    return'
+            " answer(decision)\n",
+            '  File "/opt/python/keyscope/authorize/answer.py", line 60, in answer\n    raise'
+            " Unauthorized\n",
+        ],
+    },
+    {
+        "time": _TIME,
+        "type": "platform.runtimeDone",
+        "record": {
+            "requestId": _ID,
+            "status": "error",
+            "spans": [
+                {"name": "responseLatency", "start": _TIME, "durationMs": 1.023},
+                {"name": "responseDuration", "start": _TIME, "durationMs": 0.072},
+            ],
+            "metrics": {"durationMs": 1.437, "producedBytes": 190},
+        },
+    },
+    {
+        "time": _TIME,
+        "type": "platform.report",
+        "record": {
+            "requestId": _ID,
+            "metrics": {
+                "durationMs": 1.641,
+                "billedDurationMs": 2,
+                "memorySizeMB": 512,
+                "maxMemoryUsedMB": 88,
+            },
+            "status": "error",
+        },
+    },
+)
+"""What Lambda and its runtime log of a refusal, as AWS documents it. They log nothing of an
+invocation that went well."""
 
 
-def telemetry_of(counts: Counts) -> tuple[float, int]:
+def telemetry_of(counts: Counts, log_allowed_sample: int = 1) -> tuple[float, int]:
     """Return log bytes of an invocation on average, and how many metrics CloudWatch would keep."""
     total = 0.0
-    series: set[tuple[str, ...]] = set()
+    # A container writes it once, with its first decision: a metric, and next to no bytes.
+    series: set[tuple[str, ...]] = {("PolicyBytes", f"component={COMPONENT}")}
     for kind, decision in counts.examples.items():
-        written = io.StringIO()
-        with redirect_stdout(written):
-            telemetry = Telemetry(f"measured-{uuid.uuid4()}", TelemetrySettings())
-            telemetry.record(decision, str(uuid.uuid4()), str(uuid.uuid4()))
-        # `key_use.py` counts the lines about uses. Few invocations write one.
-        lines = [line for line in written.getvalue().splitlines() if not _is_use(line)]
-        size = sum(len(line.encode()) + LOG_EVENT_BYTES for line in lines)
-        size += PLATFORM_LOG_BYTES + PLATFORM_LINES * LOG_EVENT_BYTES
+        logged, unlogged = _lines(decision)
+        share = 1 / log_allowed_sample
+        size = _bytes(logged) * share + _bytes(unlogged) * (1 - share)
+        if decision.outcome is not Outcome.ALLOWED:
+            size += sum(
+                _bytes(json.dumps(line, separators=(",", ":"))) for line in FAILED_INVOCATION
+            )
         total += size * counts.decisions[kind]
-        for line in lines:
-            series |= _series(json.loads(line))
+        series |= _series(json.loads(logged))
     return total / max(1, counts.invocations), len(series)
+
+
+def _lines(decision: Decision) -> tuple[str, str]:
+    """Return the line of a decision, and the line of one that the sample leaves out.
+
+    `key_use.py` counts the lines about uses. Few invocations write one.
+    """
+    written = io.StringIO()
+    with redirect_stdout(written):
+        telemetry = Telemetry("rest_authorizer", TelemetrySettings(log_allowed_sample=2))
+        for _ in range(2):
+            telemetry.record(decision, str(uuid.uuid4()), str(uuid.uuid4()))
+    logged, unlogged = (line for line in written.getvalue().splitlines() if not _is_use(line))
+    return logged, unlogged
+
+
+def _bytes(line: str) -> int:
+    return len(line.encode()) + LOG_EVENT_BYTES
 
 
 def _is_use(line: str) -> bool:
@@ -48,8 +109,7 @@ def _series(line: Mapping[str, object]) -> set[tuple[str, ...]]:
     if not isinstance(metadata, dict):
         return set()
     return {
-        # The service's name is made up for each line; it is one function.
-        (metric["Name"], *(f"{name}={line[name]}" for name in dimensions if name != "service"))
+        (metric["Name"], *(f"{name}={line[name]}" for name in dimensions))
         for directive in metadata["CloudWatchMetrics"]
         for metric in directive["Metrics"]
         for dimensions in directive["Dimensions"]

@@ -17,12 +17,18 @@ from local.template.stack import environment_of, load_stack
 
 MEMORY_GB: Final = 0.5
 """The template's default for the authorizers, 512 MB."""
+AUTHORIZERS: Final = 2
+"""The stack has one for each kind of API, and a snapshot of each one's version."""
 FULL_CPU_GB: Final = 1.769
 """Memory at which Lambda gives one whole CPU (Lambda developer guide, "Configure memory")."""
 GET_ITEM_MS: Final = 4.0
 DECRYPT_MS: Final = 8.0
 RUNTIME_MS: Final = 0.5
 """Assumed: the waits for DynamoDB and KMS, and what the runtime adds to an invocation."""
+START_MS: Final = 300.0
+"""Assumed: what Lambda bills for the start of a container without SnapStart."""
+SAMPLE: Final = 100
+"""Of `LogAllowedSample`, in the table of what settings do to the bill."""
 API_CACHE_SECONDS: Final = 300
 FILL_SECONDS: Final = 1_800
 
@@ -81,7 +87,12 @@ def measure_months(simulated_requests: int, times: HandlerTimes) -> Section:
         ),
     )
     return Section(
-        tables=(_traffic_table(months), _cost_table(months), _variation_table(varied)),
+        tables=(
+            _traffic_table(months),
+            _cost_table(months),
+            _options_table(months),
+            _variation_table(varied),
+        ),
         skipped=skipped,
     )
 
@@ -89,8 +100,9 @@ def measure_months(simulated_requests: int, times: HandlerTimes) -> Section:
 @dataclass(frozen=True, slots=True)
 class _Month:
     counts: Counts
-    usage: Usage
     cost: Cost
+    sampled_cost: Cost
+    snapstart_cost: Cost
     log_bytes_each: float
 
     def per_million(self, number: float) -> int:
@@ -114,18 +126,28 @@ def _month(
     counts = simulation.run(max(turn, simulated_requests / per_second))
     scale = requests / counts.requests
     each, metrics = telemetry_of(counts)
+    sampled_each, _ = telemetry_of(counts, SAMPLE)
+    started = counts.starts * MEMORY_GB * scale
     usage = Usage(
         requests=requests,
         invocations=counts.invocations * scale,
-        gb_seconds=_billed_ms(counts, times) / 1_000 * MEMORY_GB * scale,
-        restored_gb=counts.starts * MEMORY_GB * scale,
-        cached_gb=MEMORY_GB,
+        gb_seconds=_billed_ms(counts, times) / 1_000 * MEMORY_GB * scale
+        + started * START_MS / 1_000,
+        restored_gb=0,
+        cached_gb=0,
         table_reads=counts.table_reads * scale,
         kms_calls=counts.kms_calls * scale,
         log_bytes=each * counts.invocations * scale,
         metrics=metrics,
     )
-    return _Month(counts, usage, monthly_cost(usage), each)
+    sampled = replace(usage, log_bytes=sampled_each * counts.invocations * scale)
+    snapstart = replace(
+        usage,
+        gb_seconds=usage.gb_seconds - started * START_MS / 1_000,
+        restored_gb=started,
+        cached_gb=MEMORY_GB * AUTHORIZERS,
+    )
+    return _Month(counts, monthly_cost(usage), monthly_cost(sampled), monthly_cost(snapstart), each)
 
 
 def _billed_ms(counts: Counts, times: HandlerTimes) -> float:
@@ -169,7 +191,7 @@ def _cost_table(months: Mapping[int, _Month]) -> Table:
         "cost",
         "What a month costs, US dollars, us-east-1",
         (
-            *("requests a month", "authorization", "of it Lambda", "SnapStart", "DynamoDB"),
+            *("requests a month", "authorization", "of it Lambda", "DynamoDB"),
             *("KMS", "logs", "metrics", "REST API's own", "HTTP API's own"),
         ),
         tuple(
@@ -178,7 +200,7 @@ def _cost_table(months: Mapping[int, _Month]) -> Table:
                 *(
                     round(amount, 2)
                     for amount in (
-                        *(month.cost.authorization, month.cost.compute, month.cost.snapstart),
+                        *(month.cost.authorization, month.cost.compute),
                         *(month.cost.table, month.cost.kms, month.cost.logs),
                         *(month.cost.metrics, month.cost.rest_api, month.cost.http_api),
                     )
@@ -188,6 +210,28 @@ def _cost_table(months: Mapping[int, _Month]) -> Table:
         ),
         f"List prices noted on {NOTED} (benchmarks/prices.py names each page), no free tier. "
         "Storage, backups, alarms and data transfer are not in it.",
+    )
+
+
+def _options_table(months: Mapping[int, _Month]) -> Table:
+    return Table(
+        "options",
+        "What options do to authorization's bill, US dollars a month",
+        (
+            *("requests a month", "by default", f"LogAllowedSample={SAMPLE}"),
+            "SnapStartEnabled=true",
+        ),
+        tuple(
+            (
+                requests,
+                *(
+                    round(cost.authorization, 2)
+                    for cost in (month.cost, month.sampled_cost, month.snapstart_cost)
+                ),
+            )
+            for requests, month in months.items()
+        ),
+        "SnapStart keeps one version of each of the two authorizers.",
     )
 
 

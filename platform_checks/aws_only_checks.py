@@ -1,12 +1,15 @@
-"""Facts that only AWS shows: cold starts, Lambda's metrics, and a custom domain's base path."""
+"""Facts that only AWS shows: cold starts, logs and metrics, and a custom domain's base path."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
 from local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused
-from platform_checks.facts import Observation, beyond_reach, unknown, yes_or_no
+from platform_checks.deployed_stack import DeployedStack
+from platform_checks.facts import Found, Observation, beyond_reach, unknown, yes_or_no
 from platform_checks.subject import Subject
 
 LOGGED_WITHIN_SECONDS: Final = 60
@@ -14,10 +17,10 @@ COUNTED_WITHIN_SECONDS: Final = 240
 POLL_SECONDS: Final = 10
 
 
-def cold_start_is_restore(subject: Subject, kind: ApiKind) -> Observation:
+def cold_start_is_as_set(subject: Subject, kind: ApiKind) -> Observation:
     """Have the deployed authorizer start containers, and read Lambda's report of it."""
     if subject.deployed is None:
-        return beyond_reach("SnapStart is Lambda's; functions run in this process here")
+        return beyond_reach("cold starts are Lambda's; functions run in this process here")
     deployed, clock = subject.deployed, subject.clock
     if not deployed.provoke_cold_starts(kind):
         return beyond_reach("the stack has no API of this kind, or it does not answer")
@@ -34,7 +37,65 @@ def cold_start_is_restore(subject: Subject, kind: ApiKind) -> Observation:
     if not starts.restores and not starts.inits:
         detail = f"SnapStart is {starts.snap_start}; no container started within the last hour"
         return unknown(detail, evidence)
-    return yes_or_no(holds=not starts.inits, detail=told, evidence=evidence)
+    others = starts.inits if starts.snap_start == "On" else starts.restores
+    detail = f"SnapStart is {starts.snap_start}; {told}"
+    return yes_or_no(holds=not others, detail=detail, evidence=evidence)
+
+
+def failures_are_reported(subject: Subject, kind: ApiKind) -> Observation:
+    """Have the deployed authorizer refuse requests, and look for Lambda's reports of them."""
+    return _after_refusals(
+        subject, kind, lambda deployed: (deployed.failed_reports(kind), "reports of failures")
+    )
+
+
+def lines_are_unchanged(subject: Subject, kind: ApiKind) -> Observation:
+    """Have the deployed authorizer write lines, and compare them with how it writes them."""
+    changed: list[str] = []
+
+    def count(deployed: DeployedStack) -> tuple[int, str]:
+        lines = deployed.decisions(kind)
+        changed[:] = [line for line in lines if not _is_as_written(line)]
+        return len(lines), f"lines, of which {len(changed)} are changed"
+
+    observation = _after_refusals(subject, kind, count)
+    if observation.found is Found.NO:
+        return unknown(f"{observation.detail}; LogLevel may leave them out")
+    return replace(observation, found=Found.NO) if changed else observation
+
+
+def lines_become_metrics(subject: Subject, kind: ApiKind) -> Observation:
+    """Have the deployed authorizer write lines, and look for the metric in them."""
+    return _after_refusals(
+        subject, kind, lambda deployed: (deployed.measured_decisions(kind), "measured decisions")
+    )
+
+
+def _after_refusals(
+    subject: Subject, kind: ApiKind, count: Callable[[DeployedStack], tuple[int, str]]
+) -> Observation:
+    if subject.deployed is None:
+        return beyond_reach("the log and its metrics are CloudWatch's; nothing reads them here")
+    if not subject.deployed.provoke_cold_starts(kind):
+        return beyond_reach("the stack has no API of this kind, or it does not answer")
+    until = subject.clock.now() + COUNTED_WITHIN_SECONDS
+    try:
+        found, what = count(subject.deployed)
+        while not found and subject.clock.now() < until:
+            subject.clock.sleep(POLL_SECONDS)
+            found, what = count(subject.deployed)
+    except AwsRefused as refused:
+        return unknown(str(refused))
+    detail = f"{found} {what}, {COUNTED_WITHIN_SECONDS} s after refusals at the latest"
+    return yes_or_no(holds=found > 0, detail=detail, evidence=[])
+
+
+def _is_as_written(line: str) -> bool:
+    """Return whether a line is compact, starts with its metrics, and has no member of Lambda's."""
+    members = json.loads(line)
+    compact = json.dumps(members, separators=(",", ":"))
+    is_compact, first = line.rstrip("\n") == compact, next(iter(members))
+    return is_compact and first == "_aws" and "requestId" not in members
 
 
 def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Observation:

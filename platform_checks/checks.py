@@ -256,10 +256,31 @@ _FACTS: Final = (
     ),
     Fact(
         both(Mark.DOCUMENTED, _YES),
-        "cold-start-is-restore",
-        "a cold start of the authorizer is a restore of its snapshot",
-        aws_only_checks.cold_start_is_restore,
+        "cold-start-as-set",
+        "a cold start of the authorizer is a start, or with SnapStart a restore",
+        aws_only_checks.cold_start_is_as_set,
         remedy="attach the aliases that the outputs name, not the functions",
+    ),
+    Fact(
+        only(ApiKind.REST, Mark.DOCUMENTED),
+        "failure-reported",
+        "where `SystemLogLevel` is WARN, Lambda reports an invocation that raised `Unauthorized`",
+        aws_only_checks.failures_are_reported,
+        remedy="SystemLogLevel=INFO to see how long starts take",
+    ),
+    Fact(
+        only(ApiKind.REST, Mark.DOCUMENTED),
+        "json-log-unchanged",
+        "a line of JSON that a function writes is in its JSON log as it was written",
+        aws_only_checks.lines_are_unchanged,
+        remedy="LogFormat=Text, if `_aws` is no longer a member of the line",
+    ),
+    Fact(
+        only(ApiKind.REST, Mark.OBSERVED),
+        "json-log-metrics",
+        "a line of the embedded metric format in a JSON log becomes a metric",
+        aws_only_checks.lines_become_metrics,
+        remedy="LogFormat=Text and filter patterns of text logs: no alarm fires without metrics",
     ),
 )
 CHECKS: Final = tuple(check for fact in _FACTS for check in fact.checks())

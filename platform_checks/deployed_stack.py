@@ -1,10 +1,11 @@
 """Reads the deployed stack: its outputs, and how its authorizers start."""
 
-import re
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -20,8 +21,8 @@ AT_ONCE: Final = 8
 """The number of concurrent requests; Lambda starts a container for each one that finds none
 free."""
 LOOK_BACK_SECONDS: Final = 3_600
-_RESTORE: Final = re.compile(r"\bRestore Duration: ([0-9.]+) ms")
-_INIT: Final = re.compile(r"\bInit Duration: ([0-9.]+) ms")
+_REPORT: Final = '{ $.type = "platform.report" }'
+_DECISION: Final = '{ $.message = "decision" }'
 _URLS: Final = {ApiKind.REST: "RestApiUrl", ApiKind.HTTP: "HttpApiUrl"}
 _AUTHORIZERS: Final = {ApiKind.REST: "RestAuthorizerArn", ApiKind.HTTP: "HttpAuthorizerArn"}
 
@@ -60,31 +61,72 @@ class DeployedStack:
         Raises:
             AwsRefused: a call failed.
         """
-        arn = self.outputs[_AUTHORIZERS[kind]]
-        with told("read the authorizer's configuration"):
-            found = self.clients.functions.get_function_configuration(FunctionName=arn)
-        with told("read the authorizer's log"):
-            lines = self._report_lines(str(found["LoggingConfig"]["LogGroup"]))
+        found = self._configuration(kind)
+        lines = self._logged(found, _REPORT)
         return ColdStarts(
             snap_start=str(found.get("SnapStart", {}).get("OptimizationStatus", "Off")),
-            restores=_durations(_RESTORE, lines),
-            inits=_durations(_INIT, lines),
+            restores=_durations("restoreDurationMs", lines),
+            inits=_durations("initDurationMs", lines),
         )
 
-    def _report_lines(self, log_group: str) -> list[str]:
+    def failed_reports(self, kind: ApiKind) -> int:
+        """Return how many failed invocations Lambda reported in the authorizer's log.
+
+        Raises:
+            AwsRefused: a call failed.
+        """
+        reports = self._logged(self._configuration(kind), _REPORT)
+        return sum(json.loads(line)["record"]["status"] == "error" for line in reports)
+
+    def decisions(self, kind: ApiKind) -> list[str]:
+        """Return the lines of the authorizer's decisions as its log has them.
+
+        Raises:
+            AwsRefused: a call failed.
+        """
+        return self._logged(self._configuration(kind), _DECISION)
+
+    def measured_decisions(self, kind: ApiKind) -> int:
+        """Return how many samples the metric `DecisionTime` has.
+
+        Raises:
+            AwsRefused: a call failed.
+        """
+        variables = self._configuration(kind)["Environment"]["Variables"]
+        now = self.now()
+        with told("read the metric DecisionTime"):
+            answer = self.clients.cloudwatch.get_metric_statistics(
+                Namespace=variables["KEYSCOPE_METRICS_NAMESPACE"],
+                MetricName="DecisionTime",
+                Dimensions=[{"Name": "component", "Value": "authorizer"}],
+                StartTime=datetime.fromtimestamp(now - LOOK_BACK_SECONDS, UTC),
+                EndTime=datetime.fromtimestamp(now + 60, UTC),
+                Period=LOOK_BACK_SECONDS,
+                Statistics=["SampleCount"],
+            )
+        return int(sum(point["SampleCount"] for point in answer["Datapoints"]))
+
+    def _configuration(self, kind: ApiKind) -> Reply:
+        with told("read the authorizer's configuration"):
+            return self.clients.functions.get_function_configuration(
+                FunctionName=self.outputs[_AUTHORIZERS[kind]]
+            )
+
+    def _logged(self, configuration: Reply, pattern: str) -> list[str]:
+        """Return the lines of the last hour that a filter pattern finds."""
         request: dict[str, object] = {
-            "logGroupName": log_group,
+            "logGroupName": str(configuration["LoggingConfig"]["LogGroup"]),
             "startTime": int((self.now() - LOOK_BACK_SECONDS) * 1_000),
-            # One line contains both, and each is a separate pattern.
-            "filterPattern": '?"Restore Duration" ?"Init Duration"',
+            "filterPattern": pattern,
         }
         lines: list[str] = []
-        while True:
-            page = self.clients.logs.filter_log_events(**request)
-            lines += [str(event["message"]) for event in page["events"]]
-            if "nextToken" not in page:
-                return lines
-            request["nextToken"] = page["nextToken"]
+        with told("read the authorizer's log"):
+            while True:
+                page = self.clients.logs.filter_log_events(**request)
+                lines += [str(event["message"]) for event in page["events"]]
+                if "nextToken" not in page:
+                    return lines
+                request["nextToken"] = page["nextToken"]
 
 
 def find_deployed_stack(
@@ -140,5 +182,6 @@ def _is_answered(url: str) -> bool:
     return True
 
 
-def _durations(pattern: re.Pattern[str], lines: Sequence[str]) -> list[float]:
-    return [float(found[1]) for line in lines if (found := pattern.search(line))]
+def _durations(name: str, reports: Sequence[str]) -> list[float]:
+    metrics = [json.loads(line)["record"]["metrics"] for line in reports]
+    return [float(each[name]) for each in metrics if name in each]

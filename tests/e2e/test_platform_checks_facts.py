@@ -14,8 +14,11 @@ BEYOND_REACH: Final = {
     "rest-unauthorized-counts-as-error",
     "rest-arn-without-base-path",
     "rest-vpc-source-ip",
-    "rest-cold-start-is-restore",
-    "http-cold-start-is-restore",
+    "rest-cold-start-as-set",
+    "http-cold-start-as-set",
+    "rest-failure-reported",
+    "rest-json-log-unchanged",
+    "rest-json-log-metrics",
 }
 IN_DOUBT_WITH: Final = {
     # What asks a cache cannot tell anything where nothing is cached.

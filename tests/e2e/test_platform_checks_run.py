@@ -71,7 +71,7 @@ def test_a_run_on_aws_tells_every_fact_and_leaves_nothing(
     told = capsys.readouterr().out
     # moto counts no errors of Lambda functions.
     assert "rest-unauthorized-counts-as-error is no, not yes." in told
-    assert "46 of 51 facts are as expected." in told
+    assert "46 of 54 facts are as expected." in told
     assert aws.account.stacks() == [STACK]
     lines = evidence_of(tmp_path).splitlines()
     assert [json.loads(line)["id"] for line in lines] == [f"e{n + 1}" for n in range(len(lines))]
