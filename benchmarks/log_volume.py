@@ -23,12 +23,8 @@ FAILED_INVOCATION: Final[Sequence[Mapping[str, object]]] = (
         "errorMessage": "Unauthorized",
         "errorType": "Unauthorized",
         "requestId": _ID,
-        "stackTrace": [
-            '  File "/opt/python/keyscope/entry/authorizer.py", line 99, in handler\n    return'
-            " answer(decision)\n",
-            '  File "/opt/python/keyscope/authorize/answer.py", line 60, in answer\n    raise'
-            " Unauthorized\n",
-        ],
+        # As long as those of the two functions that the error passes.
+        "stackTrace": ["x" * 104, "x" * 92],
     },
     {
         "time": _TIME,
@@ -62,6 +58,15 @@ FAILED_INVOCATION: Final[Sequence[Mapping[str, object]]] = (
 invocation that went well."""
 
 
+def _bytes(line: str) -> int:
+    return len(line.encode()) + LOG_EVENT_BYTES
+
+
+FAILED_INVOCATION_BYTES: Final = sum(
+    _bytes(json.dumps(line, separators=(",", ":"))) for line in FAILED_INVOCATION
+)
+
+
 def telemetry_of(counts: Counts, log_allowed_sample: int = 1) -> tuple[float, int]:
     """Return log bytes of an invocation on average, and how many metrics CloudWatch would keep."""
     total = 0.0
@@ -72,9 +77,7 @@ def telemetry_of(counts: Counts, log_allowed_sample: int = 1) -> tuple[float, in
         share = 1 / log_allowed_sample
         size = _bytes(logged) * share + _bytes(unlogged) * (1 - share)
         if decision.outcome is not Outcome.ALLOWED:
-            size += sum(
-                _bytes(json.dumps(line, separators=(",", ":"))) for line in FAILED_INVOCATION
-            )
+            size += FAILED_INVOCATION_BYTES
         total += size * counts.decisions[kind]
         series |= _series(json.loads(logged))
     return total / max(1, counts.invocations), len(series)
@@ -92,10 +95,6 @@ def _lines(decision: Decision) -> tuple[str, str]:
             telemetry.record(decision, str(uuid.uuid4()), str(uuid.uuid4()))
     logged, unlogged = (line for line in written.getvalue().splitlines() if not _is_use(line))
     return logged, unlogged
-
-
-def _bytes(line: str) -> int:
-    return len(line.encode()) + LOG_EVENT_BYTES
 
 
 def _is_use(line: str) -> bool:

@@ -18,7 +18,7 @@ from benchmarks.monthly import (
 from benchmarks.prices import KMS_KEY, MILLION, Cost, Usage, monthly_cost
 
 HIT_RATIOS: Final = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
-LOG_BYTES: Final = 1_700
+LOG_BYTES: Final = 740
 """Of an invocation, as docs/performance.md has it."""
 OPENED_SHARE: Final = 0.05
 """Of invocations for which KMS opens a secret; 3 to 5 % in docs/performance.md."""
