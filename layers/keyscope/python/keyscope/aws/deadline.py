@@ -1,52 +1,64 @@
-"""Deadlines for AWS calls, because botocore's time limits bound each read of a socket, not a call.
+"""Deadlines for AWS calls: for each call, and for all calls of a request together.
 
-A server that sends a byte now and then, a name that does not resolve, or a TLS handshake that
-stalls stays within botocore's limits. So each call runs in a thread, and its caller waits only as
-long as it may.
+The lean client waits on its sockets no longer than a call's time. What cannot be bounded so, the
+resolver and botocore, runs in a thread that its caller waits for only so long.
 """
 
 import time
 from collections.abc import Callable
-from threading import Lock, Thread, local
+from threading import TIMEOUT_MAX, Lock, Thread, local
 from typing import Any, Generic, TypeVar
 
-from botocore.exceptions import BotoCoreError
-
-from keyscope.aws.clients import Decrypter, ItemReader
-from keyscope.records import dataclass
+from keyscope.aws.calls import HeldUpByOthers, NoAnswer
 
 _Result = TypeVar("_Result")
 
 CALL_SECONDS = 2.5
-"""How long one call may take: an attempt that times out, botocore's pause of up to 1 s, and at
-least half of a second attempt."""
+"""How long one call may take: an attempt that times out, a pause, and at least half of a second
+attempt."""
 REQUEST_SECONDS = 6.0
 """How long all calls of one request may take together. The functions' `Timeout` in template.yaml
 leaves 2 s for everything else, even in a container with the least memory and so the least CPU."""
 MAX_GIVEN_UP = 32
-"""The number of abandoned calls still running at which no other call is made."""
+"""The number of abandoned threads still running at which no other is started."""
 
 
-class DeadlinePassed(BotoCoreError):  # noqa: N818 - botocore has no types
+class DeadlinePassed(NoAnswer):
     """A call did not finish in all the time that one call may take."""
-
-    fmt = "The call did not end in its time"
-
-
-class HeldUpByOthers(BotoCoreError):  # noqa: N818 - botocore has no types
-    """Other calls left no time for this one, which might have succeeded."""
 
 
 class RequestTimeUp(HeldUpByOthers):
     """The other calls of the request used up its time, so this one was cut short or not made."""
 
-    fmt = "The request has no time left for the call"
-
 
 class TooManyCallsStuck(HeldUpByOthers):
-    """So many abandoned calls are still running that no other call is made."""
+    """So many abandoned threads are still running that no other is started."""
 
-    fmt = "Too many calls that were given up still run"
+
+class CallTime:
+    """The time of one call, which has begun."""
+
+    def __init__(self, seconds: float, timer: Callable[[], float], *, is_whole: bool) -> None:
+        """Start with so many seconds; `is_whole` if the request shortened them by none."""
+        self._timer = timer
+        self._ends_at = timer() + seconds
+        self._is_whole = is_whole
+
+    def left(self, at_most: float = TIMEOUT_MAX) -> float:
+        """Return how many seconds the next wait may take.
+
+        Raises:
+            DeadlinePassed: when the call has had all the time that one call may take.
+            RequestTimeUp: when it has had less, because the request's other calls used it.
+        """
+        seconds = self._ends_at - self._timer()
+        if seconds <= 0:
+            raise self.passed()
+        return min(seconds, at_most)
+
+    def passed(self) -> DeadlinePassed | RequestTimeUp:
+        """Return the error of a call whose time is up."""
+        return DeadlinePassed() if self._is_whole else RequestTimeUp()
 
 
 class Deadlines:
@@ -81,27 +93,32 @@ class Deadlines:
         ends_at: float = getattr(self._request, "ends_at", self._timer() + self._request_seconds)
         return min(self._call_seconds, ends_at - self._timer())
 
-    def call(self, operation: Callable[[], _Result]) -> _Result:
-        """Return what the operation returns, or raise what it raises.
+    def begin_call(self) -> CallTime:
+        """Start the time of a call of this thread's request."""
+        seconds = self.remaining_seconds()
+        return CallTime(seconds, self._timer, is_whole=seconds >= self._call_seconds)
+
+    def call(self, operation: Callable[[], _Result], within: CallTime | None = None) -> _Result:
+        """Run an operation in a thread; return what it returns, or raise what it raises.
+
+        It is a part of the call `within` whose time it runs, and by default a call of its own.
 
         Raises:
-            DeadlinePassed: when the operation does not finish in time; it is then stopped.
+            DeadlinePassed: when the operation does not finish in time; it goes on by itself.
             RequestTimeUp: when it has less time, because the request's other calls used it.
-            TooManyCallsStuck: when too many stopped calls are still running.
+            TooManyCallsStuck: when too many abandoned operations are still running.
         """
         if self._given_up and self._stuck() >= self._max_given_up:
             raise TooManyCallsStuck
-        seconds = self.remaining_seconds()
-        if seconds <= 0:
-            raise RequestTimeUp
+        within = within or self.begin_call()
+        seconds = within.left()
         call = _Call(operation)
         call.start()
         if call.ended.acquire(timeout=seconds):
             return call.outcome()
         with self._turn:
             self._given_up.append(call)
-        call.make_end()
-        raise DeadlinePassed if seconds >= self._call_seconds else RequestTimeUp
+        raise within.passed()
 
     def _stuck(self) -> int:
         with self._turn:
@@ -117,8 +134,6 @@ class _Call(Thread, Generic[_Result]):
         self._operation = operation
         self._result: _Result
         self._error: BaseException | None = None
-        self._turn = Lock()
-        self._is_over = False
         self.ended = Lock()
         self.ended.acquire()
 
@@ -127,52 +142,9 @@ class _Call(Thread, Generic[_Result]):
             self._result = self._operation()
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             self._error = error
-        with self._turn:
-            self._is_over = True
         self.ended.release()
 
     def outcome(self) -> _Result:
         if self._error is not None:
             raise self._error
         return self._result
-
-    def make_end(self) -> None:
-        """Have the thread leave its operation as soon as it runs Python code again.
-
-        That is when a read of its socket ends, so at the latest at botocore's limit for a read. No
-        further attempt follows, because botocore and urllib3 do not catch `SystemExit`; they close
-        the connection. An operation that hangs outside of Python, such as in the resolver, ends by
-        itself.
-        """
-        import ctypes  # noqa: PLC0415 - a cold start need not pay for it
-
-        with self._turn:
-            # After the thread has ended, another thread may have its id.
-            if not self._is_over:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self.ident or 0), ctypes.py_object(SystemExit)
-                )
-
-
-@dataclass(frozen=True, slots=True)
-class BoundedDynamoDb:
-    """A DynamoDB client whose reads have deadlines."""
-
-    client: ItemReader
-    deadlines: Deadlines
-
-    def get_item(self, **kwargs: object) -> dict[str, Any]:
-        """Read one item, in time."""
-        return self.deadlines.call(lambda: self.client.get_item(**kwargs))
-
-
-@dataclass(frozen=True, slots=True)
-class BoundedKms:
-    """A KMS client whose decryptions have deadlines."""
-
-    client: Decrypter
-    deadlines: Deadlines
-
-    def decrypt(self, **kwargs: object) -> dict[str, Any]:
-        """Decrypt, in time."""
-        return self.deadlines.call(lambda: self.client.decrypt(**kwargs))
