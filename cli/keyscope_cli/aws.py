@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from botocore.session import Session
 
-from keyscope.aws.clients import error_code
+from keyscope.aws.calls import error_code
 from keyscope_cli.failures import ExitStatus, Failure
 
 _CONFIG = Config(

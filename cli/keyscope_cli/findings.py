@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyscope.aws.clients import error_code
+from keyscope.aws.calls import error_code
 from keyscope_cli.failures import Failure
 
 

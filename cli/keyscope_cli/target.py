@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from keyscope.authorize.pipeline import Authorizer
-from keyscope.aws.clients import error_code
+from keyscope.aws.calls import error_code
 from keyscope.entry.explained_authorizer import explaining_authorizer
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.errors import Misconfigured

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
 from keyscope.aws.dynamodb.transactions import Database
-from keyscope.aws.kms_secrets import SecretSealingBox
+from keyscope.aws.secret_sealing import SecretSealingBox
 from keyscope.entry.settings import DEFAULT_MAX_APPS_PER_CREATOR
 from keyscope.lifecycle.audit import AuditEvent
 from keyscope.lifecycle.external_ids import ExternalName

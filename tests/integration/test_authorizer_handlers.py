@@ -12,7 +12,7 @@ import pytest
 from keyscope.authorize.answer import Answer, AuthorizerFailed, Unauthorized
 from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.aws.clients import KmsClient
-from keyscope.aws.kms_secrets import SecretSealingBox
+from keyscope.aws.secret_sealing import SecretSealingBox
 from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from keyscope.errors import Misconfigured
 from keyscope.lifecycle.operations import KeyRequest, Provisioning

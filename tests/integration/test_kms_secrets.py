@@ -7,7 +7,8 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from keyscope.aws.clients import KmsClient
-from keyscope.aws.kms_secrets import SecretOpeningBox, SecretSealingBox
+from keyscope.aws.kms_secrets import SecretOpeningBox
+from keyscope.aws.secret_sealing import SecretSealingBox
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, OpenedSecret
 from local.emulators.tables import local_client

@@ -11,6 +11,7 @@ import pytest
 from keyscope.authorize.credential import parse_credential
 from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.authorize.pipeline import Authorizer
+from keyscope.aws.lean.client import LeanClient
 from keyscope.entry import authorizer
 from keyscope.entry.authorizer import AuthorizerHandler, authorizer_handler
 from tests.support.builders import basic, make_key, rest_request_event, token
@@ -94,12 +95,12 @@ def test_no_authorizer_tells_what_a_collaborator_raises(
 
 
 @WITH_ANY_ERROR
-@pytest.mark.parametrize("client", ["dynamodb_client", "kms_client"])
+@pytest.mark.parametrize("call", ["get_item", "decrypt"])
 def test_no_authorizer_tells_what_a_client_raises(
-    client: str, error: Exception, aws: SeededAws, monkeypatch: pytest.MonkeyPatch
+    call: str, error: Exception, aws: SeededAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = aws.keys.app_key
-    monkeypatch.setattr(authorizer, client, lambda: Raising(error))
+    monkeypatch.setattr(LeanClient, call, Raising(error))
     with listening() as heard:
         handler = authorizer_handler(f"leaks_{uuid4()}", read_rest_event, verbose(aws))
         told = outcome(handler, rest_request_event(bearer(key.key_id, key.secret)))

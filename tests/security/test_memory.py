@@ -13,7 +13,6 @@ from keyscope.authorize.decision import Decision, Outcome
 from keyscope.authorize.event import read_rest_event
 from keyscope.authorize.key_cache import KeyCache
 from keyscope.authorize.pipeline import Authorizer, authorize
-from keyscope.aws.deadline import BoundedDynamoDb, Deadlines
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.entry.settings import CACHE_ENTRY_BYTES, CONTAINER_MB, read_authorizer_settings
@@ -170,9 +169,8 @@ def item_of_key(key_id: str) -> dict[str, Any]:
 
 def test_a_lack_of_memory_is_a_failure_of_one_request_and_no_outage() -> None:
     shortage = ShortOfMemory()
-    client = BoundedDynamoDb(Table(shortage.answer), Deadlines())
     authorizer = Authorizer(
-        cache_over(KeyTable(client, "keys")),
+        cache_over(KeyTable(Table(shortage.answer), "keys")),
         MemorySecretOpener(),
         POLICIES,
         clock=lambda: NOW,

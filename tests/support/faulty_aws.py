@@ -7,6 +7,7 @@ when the fault has ended, as that of a host which died does.
 
 import base64
 import json
+import os
 import re
 import socket
 import struct
@@ -329,6 +330,9 @@ class FaultyAws:
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_SESSION_TOKEN": "",
             "AWS_EC2_METADATA_DISABLED": "true",
+            # Whatever this machine's own files say.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
     def hold(self, *keys: MadeKey) -> None:

@@ -16,7 +16,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 import httpx
 from botocore.exceptions import ClientError
 
-from keyscope.aws.clients import error_code
+from keyscope.aws.calls import error_code
 from keyscope_cli.aws import Aws, told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 

@@ -9,8 +9,10 @@ from threading import Lock
 from typing import Any, Protocol, cast
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from botocore.session import Session
+
+from keyscope.aws.calls import Decrypter, ItemReader
 
 # At most two attempts, each with at most 0.5 s to connect and 1 s for each read of the socket. For
 # the authorizers, deadline.py bounds the whole call.
@@ -44,28 +46,11 @@ _LEAN = Config(parameter_validation=False, user_agent="keyscope")
 
 _FIRST_STATUS_OF_NO_SUCCESS = 300
 
-THROTTLING_CODES = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-    }
-)
-"""Error codes of throttled calls (API references of DynamoDB and KMS)."""
-
 _turn = Lock()
 
 # At DEBUG, botocore logs whole requests and responses, which contain the secrets that KMS encrypts
 # and decrypts. It would follow the root logger, whose level is Lambda's (AWS_LAMBDA_LOG_LEVEL).
 getLogger("botocore").setLevel(INFO)
-
-
-class ItemReader(Protocol):
-    """The DynamoDB operations that the authorizers use; botocore ships no types."""
-
-    def get_item(self, **kwargs: object) -> dict[str, Any]:
-        """Read one item."""
-        ...
 
 
 class DynamoDbClient(ItemReader, Protocol):
@@ -97,14 +82,6 @@ class DynamoDbClient(ItemReader, Protocol):
 
     def transact_write_items(self, **kwargs: object) -> dict[str, Any]:
         """Write several items, all or none."""
-        ...
-
-
-class Decrypter(Protocol):
-    """The KMS operations that the authorizers use."""
-
-    def decrypt(self, **kwargs: object) -> dict[str, Any]:
-        """Decrypt a ciphertext that `encrypt` returned."""
         ...
 
 
@@ -166,13 +143,6 @@ class UnreadableAnswer(BotoCoreError):  # noqa: N818 - botocore has no types
     """AWS's response reports success, but is not a response that AWS sends."""
 
     fmt = "The answer is not what AWS answers"
-
-
-def error_code(error: Exception) -> str:
-    """Return AWS's code of an error, or the error's type. The text may quote the request."""
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "unknown"))
-    return type(error).__name__
 
 
 def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - botocore ships no types

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice, repeat
 
-from keyscope.aws.clients import EventsClient, UnreadableAnswer, error_code
+from keyscope.aws.calls import error_code
+from keyscope.aws.clients import EventsClient, UnreadableAnswer
 from keyscope.lifecycle.key_fields import Json
 
 EVENT_SOURCE = "keyscope"

@@ -6,7 +6,8 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyscope.aws.clients import SqsClient, UnreadableAnswer, error_code
+from keyscope.aws.calls import error_code
+from keyscope.aws.clients import SqsClient, UnreadableAnswer
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 from keyscope.errors import Reason, Unavailable
 

@@ -1,14 +1,12 @@
-"""Encrypts and decrypts secrets with KMS, with the key id as encryption context."""
+"""Decrypts secrets with KMS, with the key id as encryption context."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from hmac import compare_digest
 from threading import TIMEOUT_MAX, Lock
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from keyscope.authorize.single_flight import SingleFlight, WaitedTooLong
-from keyscope.aws.clients import Decrypter, KmsClient, error_code
+from keyscope.aws.calls import Decrypter, error_code
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, OpenedSecret
 from keyscope.model.secret import hash_secret
@@ -18,30 +16,6 @@ _Sealed = tuple[str, bytes]
 """A key id and a ciphertext."""
 
 _DAMAGE_CODES = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
-
-
-@dataclass(frozen=True, slots=True)
-class SecretSealingBox:
-    """Encrypts secrets for storage."""
-
-    client: KmsClient
-    kms_key_arn: str
-
-    def seal(self, key_id: str, secret: str, /) -> bytes:
-        """Return the secret encrypted for this key.
-
-        Raises:
-            Unavailable: `KMS_UNAVAILABLE`.
-        """
-        try:
-            response = self.client.encrypt(
-                KeyId=self.kms_key_arn,
-                Plaintext=secret.encode(),
-                EncryptionContext=_encryption_context(key_id),
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise Unavailable(Reason.KMS_UNAVAILABLE, error_code(error)) from None
-        return bytes(response["CiphertextBlob"])
 
 
 class SecretOpeningBox:
@@ -107,12 +81,12 @@ class SecretOpeningBox:
             response = self._made_client().decrypt(
                 KeyId=self._kms_key_arn,
                 CiphertextBlob=record.secret_ciphertext,
-                EncryptionContext=_encryption_context(record.key_id),
+                EncryptionContext=encryption_context(record.key_id),
             )
             plaintext = bytes(response["Plaintext"])
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
+        except Exception as error:  # noqa: BLE001 - whatever a client meets
             code = error_code(error)
             reason = Reason.DAMAGED_RECORD if code in _DAMAGE_CODES else Reason.KMS_UNAVAILABLE
             return Unavailable(reason, code)
@@ -142,5 +116,6 @@ def _is_hashed(secret: str, record: KeyRecord) -> bool:
     return compare_digest(hash_secret(secret), record.secret_hash)
 
 
-def _encryption_context(key_id: str) -> dict[str, str]:
+def encryption_context(key_id: str) -> dict[str, str]:
+    """Return what binds a ciphertext to its key."""
     return {"keyId": key_id}

@@ -7,7 +7,8 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyscope.aws.clients import ApiGatewayClient, ApiGatewayV2Client, error_code
+from keyscope.aws.calls import error_code
+from keyscope.aws.clients import ApiGatewayClient, ApiGatewayV2Client
 from keyscope.errors import Reason, Unavailable
 
 HTTP_API_STAGE: Final = "$default"

@@ -21,7 +21,7 @@ from itertools import count
 from typing import NamedTuple
 
 from keyscope.authorize.decision import Decision, Outcome
-from keyscope.aws.clients import THROTTLING_CODES
+from keyscope.aws.calls import THROTTLING_CODES
 from keyscope.errors import Reason
 from keyscope.model.key_record import RecordSource
 from keyscope.model.key_use import USE_FORMAT, USE_MESSAGE, FirstUses
@@ -126,6 +126,18 @@ class Telemetry:
                 "used_at": int(now),
             }
             _write(_json(members))
+
+    def calls_by_botocore(self, setting: str) -> None:
+        """Report the setting that makes botocore call AWS, so that containers start slower."""
+        members = {
+            "level": "WARNING",
+            "message": "calls_by_botocore",
+            "timestamp": _timestamp(time.time()),
+            "service": self._function,
+            "detail": setting,
+        }
+        _write(_json(members))
+        sys.stdout.flush()
 
     def unprepared(self, service: str, code: str) -> None:
         """Report that a call before the snapshot failed, so restored containers start slower."""

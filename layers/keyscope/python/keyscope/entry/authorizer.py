@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Protocol
 
 from keyscope.access.access_map import read_access_map
@@ -12,10 +11,10 @@ from keyscope.authorize.event import AuthorizerRequest, request_id_of
 from keyscope.authorize.key_cache import KeyCache
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.authorize.rendered_policies import RenderedPolicies
-from keyscope.aws.clients import dynamodb_client, kms_client
-from keyscope.aws.deadline import BoundedDynamoDb, BoundedKms, Deadlines
+from keyscope.aws.deadline import Deadlines
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.kms_secrets import SecretOpeningBox
+from keyscope.aws.reader import aws_reader
 from keyscope.aws.telemetry import Telemetry, TelemetrySettings
 from keyscope.entry import snapshot
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
@@ -46,13 +45,20 @@ def authorizer_handler(
         Misconfigured: a setting or the access map is wrong; the function does not start.
     """
     settings = read_authorizer_settings(environment)
-    deadlines = Deadlines()
-    dynamodb, make_kms = dynamodb_client(), cache(kms_client)
     policies = build_policies(settings)
-    keys = KeyCache(
-        KeyTable(
-            BoundedDynamoDb(dynamodb, deadlines), settings.keys_table, policies.permissions.keys()
+    telemetry = Telemetry(
+        function,
+        TelemetrySettings(
+            settings.log_level, settings.log_allowed_sample, settings.metrics_namespace
         ),
+        policies.largest_bytes,
+        settings.key_cache_entries,
+    )
+    deadlines = Deadlines()
+    reader = aws_reader(deadlines, telemetry.calls_by_botocore, botocore=settings.uses_botocore)
+    table = KeyTable(reader, settings.keys_table, policies.permissions.keys())
+    keys = KeyCache(
+        table,
         time.time,
         fresh_seconds=settings.key_cache_seconds,
         stale_seconds=settings.stale_seconds,
@@ -61,25 +67,15 @@ def authorizer_handler(
         wait_seconds=deadlines.remaining_seconds,
     )
     secrets = SecretOpeningBox(
-        lambda: BoundedKms(make_kms(), deadlines),
+        lambda: reader,
         settings.kms_key_arn,
         settings.key_cache_entries,
         deadlines.remaining_seconds,
     )
     authorizer = build_authorizer(settings, policies, keys, secrets)
-    telemetry = Telemetry(
-        function,
-        TelemetrySettings(
-            settings.log_level, settings.log_allowed_sample, settings.metrics_namespace
-        ),
-        authorizer.policies.largest_bytes,
-        settings.key_cache_entries,
-    )
     if snapshot.is_taken(environment):
-        # No request's deadline bounds these calls.
-        table, kms = KeyTable(dynamodb, settings.keys_table), make_kms()
         snapshot.before_snapshot(
-            lambda: snapshot.prepare(table, dynamodb.close, kms, settings.kms_key_arn, telemetry)
+            lambda: snapshot.prepare(table, reader, settings.kms_key_arn, telemetry)
         )
 
     def handler(event: object, context: LambdaContext) -> Answer:

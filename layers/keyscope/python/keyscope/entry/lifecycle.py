@@ -15,8 +15,8 @@ from keyscope.aws.dynamodb.transactions import Database
 from keyscope.aws.dynamodb.use_table import UseTable
 from keyscope.aws.event_bus import Bus
 from keyscope.aws.flush_queue import FlushQueue, QueuedFlushes
-from keyscope.aws.kms_secrets import SecretSealingBox
 from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
+from keyscope.aws.secret_sealing import SecretSealingBox
 from keyscope.entry.settings import ProvisioningSettings
 from keyscope.lifecycle.key_use import LastUses
 from keyscope.lifecycle.operations import Provisioning

@@ -45,6 +45,7 @@ class AuthorizerSettings:
     stale_seconds: int
     leeway_seconds: int
     policy_conditions: bool
+    uses_botocore: bool
     log_level: str
     log_allowed_sample: int
     metrics_namespace: str
@@ -120,6 +121,9 @@ def read_authorizer_settings(environment: Mapping[str, str]) -> AuthorizerSettin
         leeway_seconds=reader.whole_number("KEYSCOPE_LEEWAY_SECONDS", 0, range(61)),
         policy_conditions=reader.choice(
             "KEYSCOPE_POLICY_CONDITIONS", "true", {"true": True, "false": False}
+        ),
+        uses_botocore=reader.choice(
+            "KEYSCOPE_AWS_CLIENT", "lean", {"lean": False, "botocore": True}
         ),
         log_level=reader.log_level(),
         log_allowed_sample=reader.whole_number("KEYSCOPE_LOG_ALLOWED_SAMPLE", 1, range(1, 10_001)),

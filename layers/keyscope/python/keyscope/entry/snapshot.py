@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from keyscope.aws.clients import KmsClient, error_code
+from keyscope.aws.calls import AwsReader, error_code
 from keyscope.aws.telemetry import Telemetry
 from keyscope.errors import Unavailable
 from keyscope.model.key_record import KeyStore
@@ -37,29 +37,21 @@ def before_snapshot(prepare: Callable[[], None]) -> None:
         register_after_restore(random.seed)
 
 
-def prepare(
-    keys: KeyStore,
-    disconnect_keys: Callable[[], None],
-    kms: KmsClient,
-    kms_key_arn: str,
-    telemetry: Telemetry,
-) -> None:
+def prepare(keys: KeyStore, reader: AwsReader, kms_key_arn: str, telemetry: Telemetry) -> None:
     """Call DynamoDB and KMS once and discard the responses, so that a restored container is ready.
 
-    `disconnect_keys` closes the connections of the key store. The snapshot contains no connection,
-    record or secret. A failed call is only logged.
+    The snapshot contains no connection, record or secret. A failed call is only logged.
     """
     code = _code_of(lambda: keys.get(NO_KEY))
     if code is not None:
         telemetry.unprepared("dynamodb", code)
     context = {"keyId": NO_KEY}
     code = _code_of(
-        lambda: kms.decrypt(KeyId=kms_key_arn, CiphertextBlob=b"none", EncryptionContext=context)
+        lambda: reader.decrypt(KeyId=kms_key_arn, CiphertextBlob=b"none", EncryptionContext=context)
     )
     if code not in (None, _EXPECTED_CODE):
         telemetry.unprepared("kms", str(code))
-    disconnect_keys()
-    kms.close()
+    reader.close()
     gc.collect()
     gc.freeze()
 
@@ -70,6 +62,6 @@ def _code_of(call: Callable[[], object]) -> str | None:
         call()
     except Unavailable as unavailable:
         return unavailable.detail
-    except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
+    except Exception as error:  # noqa: BLE001 - whatever a client meets
         return error_code(error)
     return None

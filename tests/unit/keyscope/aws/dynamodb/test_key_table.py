@@ -3,16 +3,9 @@
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from botocore.exceptions import (
-    ClientError,
-    ConnectionClosedError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    ReadTimeoutError,
-)
+from botocore.exceptions import ClientError
 
-from keyscope.aws.clients import UnreadableAnswer
+from keyscope.aws.calls import NoAnswer, ServiceError, UnreadableAnswer
 from keyscope.aws.deadline import DeadlinePassed, RequestTimeUp, TooManyCallsStuck
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.dynamodb.key_writes import record_key
@@ -72,7 +65,10 @@ def test_a_record_is_read_by_one_strongly_consistent_get_item() -> None:
             "AccessDeniedException",
         ),
         (ClientError({}, "GetItem"), "unknown"),
-        (ReadTimeoutError(endpoint_url="http://dynamodb"), "ReadTimeoutError"),
+        (ServiceError("ThrottlingException"), "ThrottlingException"),
+        (NoAnswer("ReadTimeoutError"), "ReadTimeoutError"),
+        (DeadlinePassed(), "DeadlinePassed"),
+        (TypeError("text"), "TypeError"),
     ],
 )
 def test_a_table_that_cannot_answer_is_unavailable(error: Exception, detail: str) -> None:
@@ -83,16 +79,13 @@ def test_a_table_that_cannot_answer_is_unavailable(error: Exception, detail: str
     ("error", "failure"),
     [
         (DeadlinePassed(), Hung),
-        (ReadTimeoutError(endpoint_url="http://dynamodb"), Hung),
-        (ConnectTimeoutError(endpoint_url="http://dynamodb"), Hung),
-        (EndpointConnectionError(endpoint_url="http://dynamodb"), Hung),
-        (ConnectionClosedError(endpoint_url="http://dynamodb"), Hung),
+        (NoAnswer("ConnectTimeoutError"), Hung),
         (RequestTimeUp(), HeldUp),
         (TooManyCallsStuck(), HeldUp),
-        (ClientError({"Error": {"Code": "ThrottlingException"}}, "GetItem"), Unavailable),
-        (ClientError({"Error": {"Code": "InternalServerError"}}, "GetItem"), Unavailable),
+        (ServiceError("ThrottlingException"), Unavailable),
+        (ServiceError("InternalServerError"), Unavailable),
         (UnreadableAnswer(), Unavailable),
-        (NoCredentialsError(), Unavailable),
+        (TypeError(), Unavailable),
     ],
     ids=repr,
 )

@@ -2,11 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from botocore.exceptions import ConnectionError as NotConnected
-from botocore.exceptions import HTTPClientError
-
-from keyscope.aws.clients import ItemReader, error_code
-from keyscope.aws.deadline import DeadlinePassed, HeldUpByOthers
+from keyscope.aws.calls import HeldUpByOthers, ItemReader, NoAnswer, error_code
 from keyscope.aws.dynamodb.key_items import Item, record_of_item
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
@@ -42,7 +38,7 @@ class KeyTable:
             )
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001 - botocore's parsers raise what they meet
+        except Exception as error:  # noqa: BLE001 - whatever a client meets
             raise _failure(error) from None
         item = response.get("Item")
         record = None if item is None else record_of_item(_attributes(item))
@@ -63,8 +59,7 @@ def _failure(error: Exception) -> Unavailable:
     match error:
         case HeldUpByOthers():
             return HeldUp(reason, code)
-        # The two botocore base classes of all timeouts and broken connections.
-        case DeadlinePassed() | NotConnected() | HTTPClientError():
+        case NoAnswer():
             return Hung(reason, code)
         case _:
             return Unavailable(reason, code)

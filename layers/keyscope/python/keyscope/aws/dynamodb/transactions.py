@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyscope.aws.clients import DynamoDbClient, error_code
+from keyscope.aws.calls import error_code
+from keyscope.aws.clients import DynamoDbClient
 from keyscope.errors import Contended, Reason, Unavailable
 
 Write = dict[str, Any]

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from keyscope.aws.clients import DynamoDbClient, error_code
+from keyscope.aws.calls import error_code
+from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.dynamodb.key_items import AttributeReader, Item
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.key_use import REMEMBERED_SECONDS, KeyUse

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from random import random
 from ssl import SSLContext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from keyscope.aws.calls import THROTTLING_CODES, NoAnswer, ServiceError
 from keyscope.aws.deadline import CallTime, Deadlines
@@ -96,13 +96,13 @@ class LeanClient:
         }
         return item_of(self._call(self._dynamodb, headers, request))
 
-    def decrypt(self, *, CiphertextBlob: bytes, **request: object) -> dict[str, Any]:  # noqa: N803 - AWS's name
+    def decrypt(self, **request: object) -> dict[str, Any]:
         """Decrypt a ciphertext."""
         headers = {
             "content-type": "application/x-amz-json-1.1",
             "x-amz-target": "TrentService.Decrypt",
         }
-        request["CiphertextBlob"] = b64encode(CiphertextBlob).decode()
+        request["CiphertextBlob"] = b64encode(cast("bytes", request["CiphertextBlob"])).decode()
         return plaintext_of(self._call(self._kms, headers, request))
 
     def close(self) -> None:
