@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache
 from random import random
-from ssl import SSLContext
 from typing import Any, NamedTuple, cast
 
 from keyscope.aws.calls import THROTTLING_CODES, NoAnswer, ServiceError
@@ -61,7 +60,6 @@ class LeanClient:
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
-        make_context: Callable[[], SSLContext] = trusting_context,
     ) -> None:
         """Read the settings, and connect to nothing yet.
 
@@ -73,7 +71,7 @@ class LeanClient:
         self._deadlines = deadlines
         self._clock = clock
         self._sleep = sleep
-        self._make_context = cache(make_context)
+        self._context = cache(lambda: trusting_context(environment))
         self._skew_seconds = 0.0
         self._dynamodb, self._kms = (
             _Service(self._connections(endpoint_of(name, region, environment)), Place(region, name))
@@ -113,7 +111,7 @@ class LeanClient:
             self._container.forget()
 
     def _connections(self, endpoint: Endpoint) -> Connections:
-        context = self._make_context() if endpoint.is_secure else None
+        context = self._context() if endpoint.is_secure else None
         return Connections(endpoint, self._deadlines, context)
 
     def _call(self, to: _Service, headers: Mapping[str, str], request: object) -> dict[str, Any]:

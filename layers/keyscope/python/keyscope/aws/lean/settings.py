@@ -13,7 +13,6 @@ from keyscope.aws.lean.endpoint import UnknownSetting
 _NEEDS_BOTOCORE = (
     "AWS_ACCOUNT_ID_ENDPOINT_MODE",
     "AWS_AUTH_SCHEME_PREFERENCE",
-    "AWS_CA_BUNDLE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CREDENTIAL_EXPIRATION",
     "AWS_CREDENTIAL_FILE",
@@ -31,7 +30,6 @@ _NEEDS_BOTOCORE = (
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "BOTO_CONFIG",
-    "REQUESTS_CA_BUNDLE",
 )
 _PROXIES = frozenset({"http_proxy", "https_proxy"})
 _FILES = {
