@@ -144,6 +144,7 @@ TRANSPORT: Final = {
     "resets the connection": resetting,
     "hangs up in the middle of the body": cutting_off,
     "Content-Length too small": with_length(-1),
+    "Content-Length too large, then hangs up": with_length(50),
     "500": failing("InternalServerError", 500),
     "503": failing("ServiceUnavailable", 503),
     "AccessDeniedException": failing("AccessDeniedException"),
@@ -164,7 +165,6 @@ PASSING: Final = {
     "throttles each request once": once(failing("ThrottlingException")),
     "resets each request once": once(resetting),
     "hangs up when idle for 50 ms": hanging_up_after(0.05),
-    "Content-Length too large, then hangs up": with_length(50),
 }
 ATTRIBUTES: Final = (
     "key_id",
