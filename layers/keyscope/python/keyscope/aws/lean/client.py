@@ -60,6 +60,7 @@ class LeanClient:
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         """Read the settings, and connect to nothing yet.
 
@@ -71,6 +72,7 @@ class LeanClient:
         self._deadlines = deadlines
         self._clock = clock
         self._sleep = sleep
+        self._pause_seconds = pause_seconds
         self._context = cache(lambda: trusting_context(environment))
         self._skew_seconds = 0.0
         self._dynamodb, self._kms = (
@@ -143,7 +145,7 @@ class LeanClient:
                 return
             if error.status not in _PASSING_STATUSES and error.code not in _PASSING_CODES:
                 raise error
-        pause = random() * PAUSE_SECONDS  # noqa: S311 - not for security
+        pause = random() * self._pause_seconds  # noqa: S311 - not for security
         if pause >= call.left():
             raise error
         self._sleep(pause)

@@ -29,6 +29,7 @@ _NEEDS_BOTOCORE = (
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "BOTOCORE_EXPERIMENTAL__PLUGINS",
     "BOTO_CONFIG",
 )
 _PROXIES = frozenset({"http_proxy", "https_proxy"})
