@@ -19,10 +19,11 @@ WARM_UP_CALLS: Final = 30
 
 def by_keyscope(table: str) -> Callable[[str], object]:
     """Return the authorizer's own read, up to the key record."""
-    from keyscope.aws.clients import dynamodb_client
+    from keyscope.aws.deadline import Deadlines
     from keyscope.aws.dynamodb.key_table import KeyTable
+    from keyscope.aws.lean.client import LeanClient
 
-    return KeyTable(dynamodb_client(), table).get
+    return KeyTable(LeanClient(os.environ, Deadlines()), table).get
 
 
 def by_boto3(table: str) -> Callable[[str], object]:

@@ -28,11 +28,13 @@ def test_the_core_loads_no_aws_sdk_and_no_powertools(module: str) -> None:
     assert not modules_after_importing(module) & AWS
 
 
-def test_an_authorizer_loads_neither_boto3_nor_powertools_nor_what_only_others_need() -> None:
+def test_an_authorizer_loads_neither_an_aws_sdk_nor_what_only_others_need() -> None:
     loaded = modules_after_importing("keyscope.entry.authorizer")
     assert not loaded & {
         "aws_lambda_powertools",
         "boto3",
+        "botocore",
+        "urllib3",
         "jwt",
         "keyscope.aws.dynamodb.directory_table",
         "keyscope.aws.flush_queue",

@@ -207,10 +207,10 @@ def test_the_token_of_the_container_is_sent_and_read_from_its_file(tmp_path: Pat
 def test_credentials_come_from_where_botocore_allows(uri: str, is_allowed: bool) -> None:  # noqa: FBT001
     variables = without_keys(1, AWS_CONTAINER_CREDENTIALS_FULL_URI=uri)
     if is_allowed:
-        client_of(1, **variables)
+        client_of(1, time.time, **variables)
     else:
         with pytest.raises(UnknownSetting, match="AWS_CONTAINER_CREDENTIALS_FULL_URI"):
-            client_of(1, **variables)
+            client_of(1, time.time, **variables)
 
 
 def test_credentials_show_no_secret() -> None:
