@@ -10,7 +10,6 @@ from keyscope.aws.calls import Decrypter, error_code
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, OpenedSecret
 from keyscope.model.secret import hash_secret
-from keyscope.records import dataclass
 
 _Sealed = tuple[str, bytes]
 """A key id and a ciphertext."""

@@ -12,6 +12,7 @@ from http.client import HTTPConnection, HTTPException, HTTPMessage, IncompleteRe
 from io import BufferedReader, RawIOBase
 from ssl import SSLContext, SSLError
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import finalize
 
 from keyscope.aws.calls import NoAnswer, UnreadableAnswer
 from keyscope.aws.deadline import CallTime, Deadlines
@@ -77,6 +78,8 @@ class Connections:
         self._deadlines = deadlines
         self._context = context
         self._idle: list[_Connection] = []
+        # Connections that are dropped without `close` are closed, too.
+        finalize(self, _hang_up, self._idle)
 
     @property
     def authority(self) -> str:
@@ -85,8 +88,7 @@ class Connections:
 
     def close(self) -> None:
         """Close the idle connections."""
-        while self._idle:
-            self._idle.pop().hang_up()
+        _hang_up(self._idle)
 
     def exchange(self, request: Request, call: CallTime, *, fresh: bool = False) -> Answer:
         """Send a request, and return its response.
@@ -163,6 +165,11 @@ class Connections:
         else:
             connection.hang_up()
         return answer
+
+
+def _hang_up(connections: "list[_Connection]") -> None:
+    while connections:
+        connections.pop().hang_up()
 
 
 class _Dead(Exception):  # noqa: N818 - a state
