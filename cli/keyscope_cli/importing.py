@@ -41,7 +41,7 @@ def import_(
     found = read_tenants(tenants, time.time())
     target = options.target()
     function = target.provisioning_function()
-    with secret_file(file, function) as secrets:
+    with secret_file(file, target.stack_id()) as secrets:
         work = Import(secrets, provisioner(target, function))
         started = time.monotonic()
         _run(options, work, found, workers)

@@ -81,6 +81,12 @@ class Target:
         """Return the name of the provisioning function."""
         return output_of(self.outputs(), "ProvisioningFunctionName")
 
+    def stack_id(self) -> str:
+        """Return what identifies the stack and its store, which a local run loses when it stops."""
+        if self.session is not None:
+            return f"local run {self.session.members['account_id']}"
+        return str(self.described_stack()["StackId"])
+
     def authorizer_variables(self) -> Mapping[str, str]:
         """Return the environment of the stack's REST authorizer, as deployed."""
         if self.session is not None:

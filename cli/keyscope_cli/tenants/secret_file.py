@@ -76,10 +76,10 @@ class SecretFile:
 
 
 @contextmanager
-def secret_file(path: Path, function: str) -> Iterator[SecretFile]:
+def secret_file(path: Path, stack_id: str) -> Iterator[SecretFile]:
     """Open a file of secrets, or create it with mode 600.
 
-    `function` is the name of the stack's provisioning function: a file belongs to one stack.
+    `stack_id` identifies the stack that the file belongs to.
 
     Raises:
         Failure: the file is not one of this stack, or not private, or in use.
@@ -91,12 +91,12 @@ def secret_file(path: Path, function: str) -> Iterator[SecretFile]:
         raise _refused(path, f"it cannot be opened: {error.strerror}") from None
     try:
         _check_private(path, descriptor)
-        yield _opened(path, descriptor, function)
+        yield _opened(path, descriptor, stack_id)
     finally:
         os.close(descriptor)
 
 
-def _opened(path: Path, descriptor: int, function: str) -> SecretFile:
+def _opened(path: Path, descriptor: int, stack_id: str) -> SecretFile:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -104,14 +104,14 @@ def _opened(path: Path, descriptor: int, function: str) -> SecretFile:
     lines = _whole_lines(descriptor)
     if not lines:
         token = secrets.token_hex(16)
-        _write_line(descriptor, {"import": _FORMAT, "function": function, "token": token})
+        _write_line(descriptor, {"import": _FORMAT, "stack": stack_id, "token": token})
         os.fsync(descriptor)
         _sync_folder(path)
         return SecretFile(path, token, {}, descriptor)
     try:
         head, *rest = map(json.loads, lines)
         is_known = head["import"] == _FORMAT
-        token, of_function = str(head["token"]), head["function"]
+        token, of_stack = str(head["token"]), head["stack"]
         created = {
             Creation(OwnerType(each["type"]), each["externalId"], {}).place: str(each["ownerId"])
             for each in rest
@@ -121,8 +121,8 @@ def _opened(path: Path, descriptor: int, function: str) -> SecretFile:
         raise _refused(path, "it is not a file of an import") from None
     if not is_known:
         raise _refused(path, "another version of keyscope wrote it")
-    if of_function != function:
-        raise _refused(path, f"it is of another stack, with the function {of_function}")
+    if of_stack != stack_id:
+        raise _refused(path, f"it belongs to another stack ({of_stack})")
     return SecretFile(path, token, created, descriptor)
 
 

@@ -24,7 +24,7 @@ from tests.support.builders import NOW
 from tests.support.directories import Operations
 from tests.support.stores import SteppedClock
 
-FUNCTION: Final = "stack-provisioning"
+STACK_ID: Final = "arn:aws:cloudformation:us-east-1:123456789012:stack/keyscope/1"
 TENANTS: Final = [
     {
         "externalId": f"tenant-{number}",
@@ -98,7 +98,7 @@ def tenants_of(folder: Path, *lines: object) -> list[Tenant]:
 def imported(
     stack: Stack, secrets: Path, tenants: list[Tenant], workers: int = 1
 ) -> tuple[dict[str, int], list[str]]:
-    with secret_file(secrets, FUNCTION) as file:
+    with secret_file(secrets, STACK_ID) as file:
         work = Import(file, stack, sleep=lambda _: None)
         work.run(tenants, workers, lambda _: None)
     return {result.value: number for result, number in work.counts.items()}, work.rejections
@@ -358,8 +358,8 @@ def test_an_account_and_an_app_may_have_the_same_external_id(tmp_path: Path) -> 
     assert [each.owner_type for each in tenant.creations] == [OwnerType.ACCOUNT, OwnerType.APP]
 
 
-def opened(path: Path, function: str = FUNCTION) -> None:
-    with secret_file(path, function):
+def opened(path: Path, stack_id: str = STACK_ID) -> None:
+    with secret_file(path, stack_id):
         pass
 
 
@@ -368,9 +368,7 @@ def test_a_file_of_another_stack_is_refused(secrets: Path) -> None:
     assert "another stack" in refusal_of(lambda: opened(secrets, "other")).message
 
 
-@pytest.mark.parametrize(
-    "content", ["not JSON\n", "{}\n", "[]\n", '{"import": 1, "function": "f"}\n']
-)
+@pytest.mark.parametrize("content", ["not JSON\n", "{}\n", "[]\n", '{"import": 1, "stack": "s"}\n'])
 def test_a_file_that_no_import_wrote_is_refused_and_stays(content: str, secrets: Path) -> None:
     secrets.write_text(content)
     secrets.chmod(0o600)
@@ -392,7 +390,7 @@ def test_a_link_or_a_folder_is_refused(secrets: Path, tmp_path: Path) -> None:
 
 
 def test_two_imports_do_not_share_a_file(secrets: Path) -> None:
-    with secret_file(secrets, FUNCTION):
+    with secret_file(secrets, STACK_ID):
         assert "another import" in refusal_of(lambda: opened(secrets)).message
 
 
@@ -434,7 +432,7 @@ def test_a_line_is_on_the_disk_before_the_next_request(
 
 def test_no_secret_is_in_the_texts_of_a_failure(stack: Stack, secrets: Path) -> None:
     created = stack.operations.provisioning().create_account("x", KeyRequest())[1]
-    secrets.write_text(f'{{"import": 1, "function": "f", "secret": "{created.secret}"}}\n')
+    secrets.write_text(f'{{"import": 1, "stack": "s", "secret": "{created.secret}"}}\n')
     secrets.chmod(0o600)
     failure = refusal_of(lambda: opened(secrets))
     assert created.secret not in failure.message + failure.advice

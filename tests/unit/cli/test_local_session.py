@@ -78,6 +78,15 @@ def test_a_session_of_ones_own_that_stays_on_this_machine_is_used(
     assert target.aws.variables["AWS_ENDPOINT_URL"] == HERE
 
 
+def test_each_run_is_another_stack_because_its_store_is_new(tmp_path: Path) -> None:
+    runs = [{**SESSION, "account_id": account_id} for account_id in ("0" * 12, "1" * 12)]
+    first, again, second = (
+        local_target(file_of(tmp_path, run)).stack_id() for run in (runs[0], *runs)
+    )
+    assert first == again
+    assert first != second
+
+
 @pytest.mark.parametrize("url", FOREIGN)
 @pytest.mark.parametrize("name", ["rest_api", "http_api"])
 def test_an_api_elsewhere_is_refused(tmp_path: Path, name: str, url: object) -> None:
