@@ -39,13 +39,16 @@ MISSING: Final = "0" * 12
 SUSPENDING, RESUMING = Marking.SUSPENDING, Marking.RESUMING
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        pytest.param("moto_store", id="moto"),
-        pytest.param("dynamodb_local_store", id="dynamodb-local", marks=pytest.mark.dynamodb_local),
-    ]
+DYNAMODB_LOCAL: Final = pytest.param(
+    "dynamodb_local_store", id="dynamodb-local", marks=pytest.mark.dynamodb_local
 )
+by_moto_too = pytest.mark.parametrize(
+    "world", ["memory", pytest.param("moto_store", id="moto"), DYNAMODB_LOCAL], indirect=True
+)
+"""A test that `make test` also runs by the tables' own code; a call of moto costs 10 ms."""
+
+
+@pytest.fixture(params=["memory", DYNAMODB_LOCAL])
 def world(request: pytest.FixtureRequest) -> World:
     if request.param == "memory":
         return memory()
@@ -133,6 +136,7 @@ def test_no_key_of_another_account_is_marked(world: World, populated: Populated)
     assert world.directory.get_account(other.owner_id).state is AccountState.ACTIVE
 
 
+@by_moto_too
 def test_a_resumed_account_is_as_it_was(world: World, populated: Populated) -> None:
     app, key = populated.keys[2]
     disabled = world.change(key, app, disabled_at=NOW - 5)
@@ -232,6 +236,7 @@ def test_a_suspended_key_can_be_revoked_and_its_owner_deleted(
     assert world.record(key).revoked_at == NOW
 
 
+@by_moto_too
 def test_an_account_with_revoked_deleted_and_expired_keys_can_be_suspended(
     world: World, account: Owner
 ) -> None:
@@ -288,6 +293,7 @@ def test_to_suspend_again_changes_nothing(world: World, populated: Populated) ->
     assert world.directory.mark_next_keys(populated.account.owner_id) == done
 
 
+@by_moto_too
 def test_to_begin_again_goes_on_where_it_stopped(world: World, populated: Populated) -> None:
     begin(world, populated.account)
     stopped = world.directory.mark_next_keys(populated.account.owner_id)
@@ -372,6 +378,7 @@ def test_an_account_counts_its_apps_and_service_accounts(
     assert (shown.app_count, shown.service_account_count) == (0, 0)
 
 
+@by_moto_too
 def test_only_an_empty_account_is_deleted_and_its_keys_die_with_it(
     world: World, account: Owner
 ) -> None:
@@ -390,6 +397,7 @@ def test_only_an_empty_account_is_deleted_and_its_keys_die_with_it(
     assert account.owner_id not in ids_of(listed(world))
 
 
+@by_moto_too
 @pytest.mark.parametrize("marking", [None, SUSPENDING])
 def test_a_suspended_account_can_be_deleted(
     marking: Marking | None, world: World, account: Owner
@@ -402,6 +410,7 @@ def test_a_suspended_account_can_be_deleted(
         world.directory.mark_next_keys(account.owner_id)
 
 
+@by_moto_too
 def test_an_accounts_own_limit_of_apps_counts_for_it_and_for_its_service_accounts(
     world: World, account: Owner
 ) -> None:
@@ -451,6 +460,7 @@ def ids_of(found: Sequence[ListedAccount]) -> list[str]:
     return [each.owner.owner_id for each in found]
 
 
+@by_moto_too
 def test_accounts_are_listed_by_id_in_pages_of_any_size(world: World) -> None:
     made = sorted(world.account().owner_id for _ in range(5))
     world.app(world.directory.get_owner(made[0]))
@@ -461,6 +471,7 @@ def test_accounts_are_listed_by_id_in_pages_of_any_size(world: World) -> None:
     assert not world.directory.list_accounts(everything[-1], 1).accounts
 
 
+@by_moto_too
 def test_the_list_shows_which_accounts_are_suspended(world: World, account: Owner) -> None:
     begin(world, account)
     (shown,) = [each for each in listed(world) if each.owner.owner_id == account.owner_id]

@@ -1,6 +1,7 @@
 """Directories to hold to their contract, each with its keys' records as authorizers read them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from keyscope.lifecycle.account import OperatorsDirectory
 from keyscope.lifecycle.caller import Iam, JudgedKey, ProvenKey
 from keyscope.lifecycle.directory import (
     MAX_KEYS_PER_OWNER,
+    IdTaken,
     Key,
     NewSecret,
     Owner,
@@ -54,10 +56,12 @@ class World:
         return account
 
     def service_account(self, account: Owner, name: str = "robot") -> Owner:
-        """Add a service account."""
-        robot = new_service_account(account, name)
-        self.directory.add_service_account(robot, IAM)
-        return robot
+        """Add a service account, whose id of four characters another one may have."""
+        while True:
+            robot = new_service_account(account, name)
+            with suppress(IdTaken):
+                self.directory.add_service_account(robot, IAM)
+                return robot
 
     def app(self, creator: Owner, limit: int = MAX_APPS) -> Owner:
         """Add an app of an account or of a service account."""
