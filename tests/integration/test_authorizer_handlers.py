@@ -203,6 +203,20 @@ def test_a_decision_is_logged_with_both_request_ids(
     assert (line["request_id"], line["invocation_id"]) == ("request-1", "invocation-1")
 
 
+def test_a_sample_of_allowed_decisions_is_logged_if_the_setting_says_so(
+    capsys: pytest.CaptureFixture[str], seeded: SeededStore, environment: dict[str, str]
+) -> None:
+    rest = rest_handler({**environment, "KEYSCOPE_LOG_ALLOWED_SAMPLE": "3"})
+    for _ in range(7):
+        rest(rest_request_event(basic(seeded.app_key)), Context())
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sum(line.get("message") == "decision" for line in lines) == 3
+    assert sum("DecisionTime" in line for line in lines) == 7
+    assert [line["key_id"] for line in lines if line.get("message") == "use"] == [
+        seeded.app_key.key_id
+    ]
+
+
 def test_the_record_is_read_once_for_many_requests(
     capsys: pytest.CaptureFixture[str], seeded: SeededStore, environment: dict[str, str]
 ) -> None:

@@ -231,14 +231,18 @@ def _timestamp(now: float) -> str:
 
     Where the log format is JSON, Lambda takes the level of a line only if it can read its time.
     """
-    return time.strftime(f"%Y-%m-%dT%H:%M:%S.{int(now % 1 * 1_000):03}Z", time.gmtime(now))
+    # Quicker than `strftime`.
+    year, month, day, hour, minute, second, *_ = time.gmtime(now)
+    milliseconds = int(now % 1 * 1_000)
+    return f"{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z"
 
 
 def _trace_id() -> str | None:
     """Return the id of the invocation's X-Ray trace, which the runtime sets, if X-Ray keeps it."""
     header = os.environ.get("_X_AMZN_TRACE_ID", "")
-    root, *others = header.split(";")
-    return root.removeprefix("Root=") if "Sampled=1" in others else None
+    if ";Sampled=1" not in header:
+        return None
+    return header.partition(";")[0].removeprefix("Root=")
 
 
 def _rounded(milliseconds: float | None) -> float | None:
