@@ -46,7 +46,9 @@ def refined_document() -> dict[str, Any]:
     """Return the document with formats for what JSON Schema has no words for."""
     document: dict[str, Any] = json.loads((DOCS / "openapi.json").read_text("utf-8"))
     schemas = document["components"]["schemas"]
-    for name in ("KeyCreateBody", "KeyUpdateBody", "KeyCreateBodyV11", "KeyUpdateBodyV11"):
+    bodies = [name for name in schemas if re.search("Key(Create|Update)Body", name)]
+    assert "AppKeyCreateBody" in bodies
+    for name in bodies:
         properties = schemas[name]["properties"]
         refine(properties["expiresAt"]["anyOf"][0], "future")
         refine(properties["allowedCidrs"]["anyOf"][0]["items"], "network")
