@@ -5,9 +5,11 @@
 # three kinds only `unchecked-hash` works: the SAM CLI dates every file of its archive 1980, which
 # makes byte code that goes by its source's time look outdated. The same sources give the same bytes:
 # no times, no paths of this machine, a fixed hash seed. An empty PYTHONPYCACHEPREFIX is as good as none:
-# byte code goes beside the sources, wherever else this machine keeps it.
+# byte code goes beside the sources, wherever else this machine keeps it. A second argument names a
+# module that is run from the layer, to add what else is made at build time.
 set -eu
 folder=$1
+module=${2:-}
 
 # Byte code is of use only to the Python whose magic number it bears: 3571 is all of 3.13.
 is_of_lambda() {
@@ -19,6 +21,7 @@ for python in "${KEYSCOPE_PYTHON_3_13:-}" "$(uv python find --no-project 3.13 2>
     if [ -n "$python" ] && is_of_lambda "$python"; then
         PYTHONHASHSEED=0 PYTHONPYCACHEPREFIX='' "$python" -m compileall -q -f \
             --invalidation-mode unchecked-hash -s "$folder" -p /opt/python "$folder"
+        [ -z "$module" ] || PYTHONPATH="$folder" "$python" -B -m "$module"
         exit
     fi
 done

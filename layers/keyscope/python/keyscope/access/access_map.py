@@ -7,9 +7,9 @@ its rules say, or lead to a policy that API Gateway rejects.
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final, Literal, NamedTuple, NoReturn
 
+from keyscope.access.checked_map import MANAGEMENT_MAP, read_beside
 from keyscope.access.rules import (
     GRANTED,
     GRANTEES,
@@ -87,7 +87,6 @@ WEBSOCKET = "websocket"
 do so."""
 PERMISSIONS = "permissions"
 """The table of a route set that names permissions."""
-MANAGEMENT_FILE = Path(__file__).with_name("management.toml")
 UNDECIDED = "undecided"
 """The list of a draft's operations that no scope has been decided for. It must be empty."""
 APP_FROM_KEY = "app_from_key"
@@ -173,7 +172,7 @@ def read_route_sets(source: str, *, with_management: bool) -> dict[str, RouteSet
         raise Misconfigured(message)
     sources = dict.fromkeys(document, source)
     if with_management:
-        sources[MANAGEMENT] = MANAGEMENT_FILE.read_text("utf-8")
+        sources[MANAGEMENT] = read_beside(MANAGEMENT_MAP)
         document |= tomllib.loads(sources[MANAGEMENT])
     rules = {line: _read_rule(line) for line in _lines(sources, document)}
     for name, table in document.items():

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from keyscope.access.access_map import read_access_map
+from keyscope.access.checked_map import load_access_map
 from keyscope.access.policy import Policies, prepare_policies
 from keyscope.authorize.answer import Answer, Undecided, answer
 from keyscope.authorize.event import AuthorizerRequest, request_id_of
@@ -99,7 +99,7 @@ def build_policies(settings: AuthorizerSettings) -> Policies:
         Misconfigured: the access map is wrong.
     """
     return prepare_policies(
-        read_access_map(settings.access_map, settings.route_sets),
+        load_access_map(settings.access_map, settings.route_sets),
         settings.max_stage_length,
         conditions=settings.policy_conditions,
         region=settings.region,

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from math import ceil
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from keyscope.access.checked_map import PACKAGED_MAP, read_beside
 from keyscope.access.method_arn import LONGEST_REGION, MAX_STAGE_LENGTH
 from keyscope.errors import Misconfigured
 from keyscope.records import dataclass
@@ -17,8 +17,6 @@ DEFAULT_ROUTE_SETS = "v2,v1.1-short"
 DEFAULT_MAX_STAGE_LENGTH = 10
 """Characters. At this length, the policies of v2 with either set of v1.1 fit their budget."""
 
-PACKAGED_MAP = "scopes.toml"
-"""The access map of the package, beside `keyscope.access`."""
 DEFAULT_MAX_APPS_PER_CREATOR = 1_000
 
 CONTAINER_MB = 90
@@ -279,7 +277,7 @@ class _Reader:
         """Read a file with a path relative to `keyscope/access`, or an absolute one."""
         path = self.text(name, default)
         try:
-            return (Path(__file__).parents[1] / "access" / path).read_text("utf-8")
+            return read_beside(path)
         except (OSError, UnicodeDecodeError) as error:
             self._faults.append(f"{name} is {path!r}, which cannot be read: {error}")
             return ""
