@@ -146,8 +146,8 @@ def _initializer(made: type, defaults: Mapping[str, object]) -> Callable[..., No
     space |= {f"default_{name}": value for name, value in defaults.items()}
     parameters = [f"{name}=default_{name}" if name in defaults else name for name in names]
     body = "; ".join([f"set_{name}(self, {name})" for name in names])
-    # The text contains nothing but names of fields in our own sources.
-    exec(f"def __init__(self, {', '.join(parameters)}): {body}", space)  # noqa: S102
+    text = f"def __init__(self, {', '.join(parameters)}): {body}"
+    exec(text, space)  # noqa: S102 - nothing but names of fields in our own sources
     initializer: Callable[..., None] = space["__init__"]
     return initializer
 
