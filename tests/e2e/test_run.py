@@ -252,7 +252,7 @@ def test_a_map_of_ones_own_needs_no_route_sets_and_keeps_the_management_api(
     file = tmp_path / "map.toml"
     file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
     done = run(tmp_path / "state", ACCESS_MAP=str(file))
-    assert "with the route sets the map's only one and management:" in done.out
+    assert "with the route sets management and the map's only one:" in done.out
     assert "No key reaches" not in done.out
 
 
