@@ -18,7 +18,7 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
         "migrate-from-your-own-authorizer.md",
     ),
     "Configure": (
-        *("configure.md", "provisioning.md", "management-api.md", "endpoints.md"),
+        *("deploy.md", "configure.md", "provisioning.md", "management-api.md", "endpoints.md"),
         *("clients.md", "limit-a-key.md"),
         *("command-line.md", "console.md", "usage-plans.md"),
     ),

@@ -25,9 +25,13 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Au
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """Creates clients from the usual environment, or only from the variables of a local run."""
+    """Creates clients from the usual environment, or only from the variables of a local run.
+
+    `region` takes the place of the environment's.
+    """
 
     variables: Mapping[str, str] = field(default_factory=dict)
+    region: str | None = None
     _session: Session = field(default_factory=Session)
 
     def client(self, name: str) -> Any:  # noqa: ANN401 - botocore ships no types
@@ -38,7 +42,7 @@ class Aws:
         """
         local = self.variables
         # botocore alone reads only AWS_DEFAULT_REGION; the other SDKs read this variable, too.
-        settings: dict[str, Any] = {"region_name": os.environ.get("AWS_REGION")}
+        settings: dict[str, Any] = {"region_name": self.region or os.environ.get("AWS_REGION")}
         if local:
             settings = {
                 "region_name": local["AWS_REGION"],

@@ -15,6 +15,8 @@ from keyscope_cli import (
     access,
     accounts,
     apps,
+    deploying,
+    destroying,
     doctor,
     explaining,
     importing,
@@ -50,6 +52,8 @@ app.command("token")(tokens.token)
 app.command("explain")(explaining.explain)
 app.add_typer(access.app, name="access")
 app.command("doctor")(doctor.doctor)
+app.command("deploy")(deploying.deploy)
+app.command("destroy")(destroying.destroy)
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - a callback of an option

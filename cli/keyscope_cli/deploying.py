@@ -1,0 +1,260 @@
+"""`keyscope deploy`: creates or updates a stack from a release's artifacts, without SAM."""
+
+import difflib
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from keyscope_cli.aws import Aws, told_failures
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.options import STACK_VARIABLE
+from keyscope_cli.output import Output
+from keyscope_cli.stacks.artifacts import BUCKET_PARAMETER, Release, read_release
+from keyscope_cli.stacks.bucket import prepared_bucket
+from keyscope_cli.stacks.change_set import Change, ChangeSet, create_change_set, discard
+from keyscope_cli.stacks.stack import (
+    Event,
+    Stack,
+    events_of,
+    failure_of,
+    follow,
+    stack_to_update,
+)
+
+DEFAULT_STACK: Final = "keyscope"
+_AGAIN: Final = "Correct the cause, then deploy again."
+
+StackName = Annotated[str, typer.Option("--stack", envvar=STACK_VARIABLE, help="The stack's name.")]
+Region = Annotated[
+    str | None, typer.Option(help="The AWS region; else AWS_REGION or that of the profile.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
+
+
+def deploy(
+    stack: StackName = DEFAULT_STACK,
+    region: Region = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of the template; repeat it for more."),
+    ] = None,
+    parameters_file: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file with a line NAME = VALUE for each parameter."),
+    ] = None,
+    bucket: Annotated[
+        str | None,
+        typer.Option(help="The bucket for Keyscope's code; else Keyscope creates one."),
+    ] = None,
+    artifacts: Annotated[
+        Path | None,
+        typer.Option(help="A folder that `make dist` wrote, instead of the installed release."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Upload and show the change set, but change no stack."),
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create or update a stack: shows what changes, asks, and follows CloudFormation.
+
+    Parameters that you do not give keep the stack's values. In a new stack they have defaults.
+    """
+    output, aws = Output(as_json=as_json), Aws(region=region)
+    release = read_release(artifacts)
+    given = _given(release, parameters_file, parameter or [])
+    client = aws.client("cloudformation")
+    existing = stack_to_update(client, stack)
+    used = existing.parameters.get(BUCKET_PARAMETER) if existing else None
+    place = prepared_bucket(aws, bucket or used)
+    with output.progress("Checking what to upload") as tell:
+        uploaded = place.upload([*release.archives, release.template], tell)
+        output.note(f"Uploaded {uploaded} files to {place.name}.")
+        tell("Waiting for the change set")
+        request = {
+            "StackName": stack,
+            "TemplateURL": place.url(release.template),
+            "Parameters": _parameters(release, given, existing, place.name),
+        }
+        change_set = create_change_set(client, request, is_new=existing is None)
+    if change_set is None:
+        _report(output, existing, (), "No changes.")
+        return
+    if not as_json:
+        _show(output, change_set.changes)
+    is_new = existing is None
+    _refuse_loss(client, change_set, place.url(release.template))
+    if dry_run:
+        discard(client, change_set, is_new=is_new)
+        _report(output, existing, change_set.changes, "Dry run: no stack was changed.")
+        return
+    question = f"{'Create' if is_new else 'Update'} the stack {stack!r} in {place.region}?"
+    if not (yes or confirmed(question)):
+        discard(client, change_set, is_new=is_new)
+        raise Failure(ExitStatus.NO, "Aborted. No stack was changed.")
+    if not is_new:
+        _protect(client, change_set.stack_id, release)
+    done = _execute(client, output, change_set)
+    _protect(client, change_set.stack_id, release)
+    _report(output, done, change_set.changes, f"The stack {stack!r} is {done.status}.")
+    if not as_json:
+        _show_next(output, done, region)
+
+
+def confirmed(question: str) -> bool:
+    """Ask; an interrupted answer and the end of the input are a no."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        return False
+
+
+def _given(release: Release, file: Path | None, pairs: Iterable[str]) -> Mapping[str, str]:
+    """Return the parameters of the file and of the command line, which come before the file's.
+
+    Raises:
+        Failure: one is malformed, or the template has no such parameter.
+    """
+    given = _read(file) if file is not None else {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise Failure(ExitStatus.USAGE, f"--parameter {pair!r} is not NAME=VALUE.")
+        given[name] = value
+    for name in given:
+        if name not in release.parameters:
+            similar = difflib.get_close_matches(name, release.parameters, 1)
+            advice = f"Did you mean {similar[0]}?" if similar else "docs/configure.md lists them."
+            raise Failure(ExitStatus.USAGE, f"There is no parameter {name!r}.", advice)
+    return given
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        found = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise Failure(ExitStatus.USAGE, f"{file} is not TOML: {error}.") from None
+    return {name: _text(file, name, value) for name, value in found.items()}
+
+
+def _text(file: Path, name: str, value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str() | int():
+            return str(value)
+        case _:
+            message = f"{file}: {name} is not a string, an integer or a Boolean."
+            raise Failure(ExitStatus.USAGE, message)
+
+
+def _parameters(
+    release: Release, given: Mapping[str, str], existing: Stack | None, bucket: str
+) -> Sequence[Mapping[str, object]]:
+    kept = existing.parameters if existing else {}
+    values = {**given, BUCKET_PARAMETER: bucket}
+    return [
+        *({"ParameterKey": name, "ParameterValue": value} for name, value in values.items()),
+        *(
+            {"ParameterKey": name, "UsePreviousValue": True}
+            for name in sorted(release.parameters & kept.keys() - values.keys())
+        ),
+    ]
+
+
+def _show(output: Output, changes: Sequence[Change]) -> None:
+    columns = ("action", "replacement", "resource", "type", "changed")
+    rows = [
+        (one.action, one.replacement, one.logical_id, one.kind, ", ".join(one.properties))
+        for one in changes
+    ]
+    output.table(columns, rows)
+
+
+def _refuse_loss(client: Any, change_set: ChangeSet, template_url: str) -> None:  # noqa: ANN401 - botocore ships no types
+    """Refuse a change set that may replace or remove a table or the KMS key.
+
+    Raises:
+        Failure: it may.
+    """
+    lost = [change.logical_id for change in change_set.changes if change.loses_data]
+    if lost:
+        discard(client, change_set, is_new=False)
+        message = f"This change may replace or remove {', '.join(lost)}, so it was not made."
+        advice = (
+            "Look at the parameters that you changed. To do it on purpose, such as for a restore"
+            " (docs/upgrade.md), create the change set yourself with `aws cloudformation"
+            f" create-change-set --template-url {template_url}`."
+        )
+        raise Failure(ExitStatus.NOT_DONE, message, advice)
+
+
+def _protect(client: Any, stack_id: str, release: Release) -> None:  # noqa: ANN401 - see above
+    """Set the release's stack policy, unless the stack has one."""
+    with told_failures():
+        if not client.get_stack_policy(StackName=stack_id).get("StackPolicyBody"):
+            client.set_stack_policy(StackName=stack_id, StackPolicyBody=release.stack_policy)
+
+
+def _execute(client: Any, output: Output, change_set: ChangeSet) -> Stack:  # noqa: ANN401 - see above
+    total, ended = len(change_set.changes), set[str]()
+    known = events_of(client, change_set.stack_id)
+    with output.progress("Deploying") as tell:
+
+        def told(event: Event) -> None:
+            if event.status.endswith(("_COMPLETE", "_FAILED")):
+                ended.add(event.logical_id)
+                output.note(f"{event.status}  {event.logical_id}  {event.reason}".rstrip())
+            tell(f"{min(len(ended), total)} of {total}: {event.logical_id} {event.status}")
+
+        with told_failures():
+            client.execute_change_set(ChangeSetName=change_set.arn)
+        stack, events = follow(client, change_set.stack_id, known, told)
+    if stack.status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        raise failure_of(stack, events, _AGAIN)
+    return stack
+
+
+def _report(output: Output, stack: Stack | None, changes: Sequence[Change], text: str) -> None:
+    outputs = stack.outputs if stack else {}
+    if output.as_json:
+        output.json(
+            {
+                "status": stack.status if stack else None,
+                "changes": [
+                    {
+                        "action": one.action,
+                        "replacement": one.replacement,
+                        "resource": one.logical_id,
+                        "type": one.kind,
+                        "changed": list(one.properties),
+                    }
+                    for one in changes
+                ],
+                "outputs": dict(outputs),
+            }
+        )
+        return
+    output.line()
+    output.line(text)
+    output.facts(outputs)
+
+
+def _show_next(output: Output, stack: Stack, region: str | None) -> None:
+    """Show the next two commands, with the region if it was given."""
+    start = f"AWS_REGION={region} keyscope" if region else "keyscope"
+    name = shlex.quote(stack.name)
+    output.line()
+    output.line("Next:")
+    output.line(
+        f'  {start} account create "Example Bakery" --stack {name} --secret-file account.json'
+    )
+    output.line(f"  {start} doctor --stack {name}")

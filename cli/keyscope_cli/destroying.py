@@ -1,0 +1,119 @@
+"""`keyscope destroy`: deletes a stack, and says what stays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from keyscope_cli.aws import Aws, told_failures
+from keyscope_cli.deploying import DEFAULT_STACK, AsJson, Region, StackName, Yes, confirmed
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.output import Output
+from keyscope_cli.stacks.artifacts import BUCKET_PARAMETER
+from keyscope_cli.stacks.stack import (
+    Event,
+    Stack,
+    check_is_idle,
+    check_is_ours,
+    events_of,
+    failure_of,
+    find_stack,
+    follow,
+)
+
+_KEPT: Final = {"Retain", "RetainExceptOnCreate"}
+_VERSION: Final = "AWS::Lambda::Version"
+"""SAM retains versions, but Lambda deletes them with their function."""
+_IMPORTED: Final = "If another stack imports an output, detach it from the authorizer first."
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of a stack, and whether it stays when the stack is deleted."""
+
+    logical_id: str
+    physical_id: str
+    kind: str
+    stays: bool
+
+
+def destroy(
+    stack: StackName = DEFAULT_STACK,
+    region: Region = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a stack. Tables of keys and accounts and the KMS key stay."""
+    output, client = Output(as_json=as_json), Aws(region=region).client("cloudformation")
+    found = find_stack(client, stack)
+    if found is None:
+        message = f"There is no stack {stack!r} in this account and region."
+        raise Failure(ExitStatus.NOT_DONE, message, "Check --stack, --region and AWS_PROFILE.")
+    check_is_ours(found)
+    check_is_idle(found)
+    if found.is_protected:
+        message = f"Termination protection is on for the stack {stack!r}."
+        advice = (
+            "Turn it off with `aws cloudformation update-termination-protection"
+            f" --no-enable-termination-protection --stack-name {stack}`."
+        )
+        raise Failure(ExitStatus.NOT_DONE, message, advice)
+    resources = _resources(client, found)
+    kept = [one for one in resources if one.stays]
+    if not as_json:
+        _show(output, found, resources)
+    deleted = len(resources) - len(kept)
+    question = f"Delete the stack {stack!r} and {deleted} resources?"
+    if not (yes or confirmed(question)):
+        raise Failure(ExitStatus.NO, "Aborted. The stack was not changed.")
+    _delete(client, output, found)
+    if as_json:
+        output.json({"kept": {one.logical_id: one.physical_id for one in kept}})
+    else:
+        output.line(f"The stack {stack!r} is deleted.")
+
+
+def _resources(client: Any, stack: Stack) -> Sequence[Resource]:  # noqa: ANN401 - botocore ships no types
+    with told_failures():
+        # SAM's transform returns JSON, which botocore reads.
+        template = client.get_template(StackName=stack.id, TemplateStage="Processed")
+        pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
+        found = [one for page in pages for one in page["StackResourceSummaries"]]
+    declared = template["TemplateBody"]["Resources"]
+    return [
+        Resource(
+            logical_id=one["LogicalResourceId"],
+            physical_id=one.get("PhysicalResourceId", ""),
+            kind=one["ResourceType"],
+            stays=(
+                declared.get(one["LogicalResourceId"], {}).get("DeletionPolicy") in _KEPT
+                and one["ResourceType"] != _VERSION
+            ),
+        )
+        for one in found
+        if one["ResourceStatus"] != "DELETE_COMPLETE"
+    ]
+
+
+def _show(output: Output, stack: Stack, resources: Sequence[Resource]) -> None:
+    kept = [one for one in resources if one.stays]
+    output.line("These resources stay, with all keys and accounts:")
+    output.table(
+        ("resource", "type", "name"), [(one.logical_id, one.kind, one.physical_id) for one in kept]
+    )
+    if bucket := stack.parameters.get(BUCKET_PARAMETER):
+        output.line(f"The bucket {bucket} with Keyscope's code stays, too.")
+    output.line("A new stack can use them: docs/upgrade.md. The KMS key costs a dollar a month.")
+
+
+def _delete(client: Any, output: Output, stack: Stack) -> None:  # noqa: ANN401 - see above
+    known = events_of(client, stack.id)
+    with output.progress("Deleting") as tell:
+
+        def told(event: Event) -> None:
+            tell(f"{event.logical_id} {event.status}")
+
+        with told_failures():
+            client.delete_stack(StackName=stack.id)
+        after, events = follow(client, stack.id, known, told)
+    if after.status != "DELETE_COMPLETE":
+        raise failure_of(after, events, f"{_IMPORTED} Then run the command again.")

@@ -1,0 +1,1 @@
+"""What `deploy` and `destroy` do with AWS: artifacts, their bucket, change sets, stacks."""

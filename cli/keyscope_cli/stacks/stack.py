@@ -1,0 +1,217 @@
+"""A CloudFormation stack: what its state allows, and the events of an operation until it ends."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from keyscope.aws.clients import error_code
+from keyscope_cli.aws import told_failures
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.stacks.change_set import POLL_SECONDS
+
+_DESCRIPTION: Final = "Keyscope:"
+"""How the description of Keyscope's template begins."""
+_EMPTY: Final = "REVIEW_IN_PROGRESS"
+"""A stack without resources, which the change set of a creation left."""
+_UPDATABLE: Final = {
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+}
+_NEVER_CREATED: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+_CONSEQUENCES: Final = ("Resource creation cancelled", "Resource update cancelled")
+"""Reasons of failures that another failure caused."""
+
+Client = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step of an operation on one resource."""
+
+    id: str
+    logical_id: str
+    physical_id: str
+    kind: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack as CloudFormation describes it."""
+
+    id: str
+    name: str
+    status: str
+    description: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+    is_protected: bool
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation is running."""
+        return self.status.endswith("_IN_PROGRESS") and self.status != _EMPTY
+
+
+def find_stack(client: Client, name: str) -> Stack | None:
+    """Return a stack by its name or its id, or `None`.
+
+    Raises:
+        Failure: AWS does not allow it or does not answer.
+    """
+    with told_failures():
+        try:
+            found = client.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            # What CloudFormation answers if there is no such stack.
+            if error_code(error) != "ValidationError":
+                raise
+            return None
+    return Stack(
+        id=found["StackId"],
+        name=found["StackName"],
+        status=found["StackStatus"],
+        description=found.get("Description", ""),
+        parameters={
+            one["ParameterKey"]: one.get("ParameterValue", "")
+            for one in found.get("Parameters", [])
+        },
+        outputs={one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])},
+        is_protected=found.get("EnableTerminationProtection", False),
+    )
+
+
+def stack_to_update(client: Client, name: str) -> Stack | None:
+    """Return the stack that a deployment updates, or `None` if it creates one.
+
+    Raises:
+        Failure: the stack is not Keyscope's, or its state allows no update.
+    """
+    stack = find_stack(client, name)
+    if stack is None or stack.status == _EMPTY:
+        return None
+    check_is_ours(stack)
+    if stack.status in _UPDATABLE:
+        return stack
+    check_is_idle(stack)
+    if stack.status in _NEVER_CREATED:
+        message = f"The stack {name!r} is {stack.status}: it was not created or not deleted whole."
+        advice = f"Run `keyscope destroy --stack {name}`, then deploy again."
+        cause = first_failure(events_of(client, stack.id))
+        advice = f"{_told(cause)} {advice}" if cause else advice
+        raise Failure(ExitStatus.NOT_DONE, message, advice)
+    message = f"The stack {name!r} is {stack.status}, so it cannot be updated."
+    advice = (
+        f"Run `aws cloudformation continue-update-rollback --stack-name {name}`"
+        if stack.status == "UPDATE_ROLLBACK_FAILED"
+        else f"Run `aws cloudformation rollback-stack --stack-name {name}`"
+    )
+    raise Failure(ExitStatus.NOT_DONE, message, f"{advice}, then deploy again.")
+
+
+def check_is_ours(stack: Stack) -> None:
+    """Check that a stack was created from Keyscope's template.
+
+    Raises:
+        Failure: it was not; a deployment would delete its resources.
+    """
+    if not stack.description.startswith(_DESCRIPTION):
+        message = f"The stack {stack.name!r} is not Keyscope's."
+        raise Failure(ExitStatus.NOT_DONE, message, "Use --stack with another name.")
+
+
+def check_is_idle(stack: Stack) -> None:
+    """Check that no operation is running.
+
+    Raises:
+        Failure: one is.
+    """
+    if stack.is_busy:
+        message = f"The stack {stack.name!r} is {stack.status}: another operation is running."
+        raise Failure(ExitStatus.NOT_DONE, message, "Wait until it ends, then try again.")
+
+
+def follow(
+    client: Client,
+    stack_id: str,
+    known: Sequence[Event],
+    tell: Callable[[Event], None],
+    pause: Callable[[float], None] = time.sleep,
+) -> tuple[Stack, Sequence[Event]]:
+    """Report each new event until the operation ends; return the stack and these events.
+
+    Raises:
+        Failure: AWS does not allow it or does not answer.
+    """
+    seen = {event.id for event in known}
+    new: list[Event] = []
+    while True:
+        # The state first: its last event then is among those that are read after it.
+        stack = find_stack(client, stack_id)
+        for event in events_of(client, stack_id, seen):
+            seen.add(event.id)
+            new.append(event)
+            tell(event)
+        if stack is None:
+            message = "The stack no longer exists."
+            raise Failure(ExitStatus.UNAVAILABLE, message)
+        if not stack.is_busy:
+            return stack, new
+        pause(POLL_SECONDS)
+
+
+def events_of(
+    client: Client, stack_id: str, seen: set[str] | frozenset[str] = frozenset()
+) -> Sequence[Event]:
+    """Return the events of a stack that were not seen, oldest first."""
+    with told_failures():
+        return list(_newest_first(client, stack_id, seen))[::-1]
+
+
+def _newest_first(
+    client: Client, stack_id: str, seen: set[str] | frozenset[str]
+) -> Iterator[Event]:
+    pages = client.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    for page in pages:
+        for each in page["StackEvents"]:
+            if each["EventId"] in seen:
+                return
+            yield Event(
+                id=each["EventId"],
+                logical_id=each["LogicalResourceId"],
+                physical_id=each.get("PhysicalResourceId", ""),
+                kind=each.get("ResourceType", ""),
+                status=each.get("ResourceStatus", ""),
+                reason=each.get("ResourceStatusReason", ""),
+            )
+
+
+def first_failure(events: Sequence[Event]) -> Event | None:
+    """Return the first failure that no other one caused."""
+    failed = [
+        event
+        for event in events
+        if event.status.endswith("_FAILED") and not event.reason.startswith(_CONSEQUENCES)
+    ]
+    return failed[0] if failed else None
+
+
+def failure_of(stack: Stack, events: Sequence[Event], advice: str) -> Failure:
+    """Return why an operation failed: its first failed resource."""
+    cause = first_failure(events)
+    why = _told(cause) if cause else "CloudFormation reports no failed resource."
+    return Failure(
+        ExitStatus.NOT_DONE, f"The stack {stack.name!r} is {stack.status}. {why}", advice
+    )
+
+
+def _told(event: Event) -> str:
+    reason = event.reason or "CloudFormation gives no reason"
+    return f"{event.logical_id} ({event.kind}) failed first: {reason.rstrip('.')}."
