@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local.emulators.tables import DUMMY_CREDENTIALS
 from tests.support.cli import keyscope
@@ -37,7 +37,7 @@ class Aws:
         write_release(self.folder, code=code, **changed)
 
     def client(self, name: str, region: str = REGION) -> Any:  # noqa: ANN401 - botocore ships no types
-        keys = {name.lower(): value for name, value in DUMMY_CREDENTIALS.items()}
+        keys: dict[str, Any] = {name.lower(): each for name, each in DUMMY_CREDENTIALS.items()}
         return cast("Any", get_session().create_client(name, region_name=region, **keys))
 
     def keyscope(self, *arguments: str, text: str = "") -> Ended:
@@ -156,7 +156,7 @@ def test_in_the_first_region_the_bucket_is_created_without_naming_it(aws: Aws) -
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_bucket_of_another_account_is_not_used(exists: bool, aws: Aws) -> None:  # noqa: FBT001 - a row
     # The name can be guessed, so another account may have the bucket, or create it meanwhile.
-    written = []
+    written: list[str] = []
 
     def answer(client: Any, operation: str, request: Mapping[str, object]) -> object:  # noqa: ANN401 - see above
         if client.meta.service_model.service_name != "s3":
@@ -165,13 +165,12 @@ def test_a_bucket_of_another_account_is_not_used(exists: bool, aws: Aws) -> None
             written.append(operation)
         if operation == "CreateBucket":
             code = "BucketAlreadyExists"
-        elif not exists and operation == "HeadBucket":
-            code = "404"
-        elif request["ExpectedBucketOwner"] == DEFAULT_ACCOUNT_ID:
-            code = "403"
+        else:
+            assert request["ExpectedBucketOwner"] == DEFAULT_ACCOUNT_ID
+            code = "403" if exists else "404"
         raise ClientError({"Error": {"Code": code}}, operation)
 
-    real = BaseClient._make_api_call  # noqa: SLF001 - where S3 is made to fail
+    real: Any = vars(BaseClient)["_make_api_call"]
     with patch.object(BaseClient, "_make_api_call", answer):
         done = aws.deploy("--yes")
     assert (done.status, "another account owns it" in done.err, written) == (4, True, [])

@@ -21,7 +21,6 @@ KINDS: Final = {
     "build": "runs `sam build` or a part of it, or examines what it makes",
     "cfn_lint": "lints a template with cfn-lint, which takes seconds to load",
     "canary": "runs the canary, which creates stacks and sends hundreds of requests",
-    "cloudformation": "deploys stacks with moto's CloudFormation, which takes seconds to load",
     "client": "drives the gateway with another's client, which takes seconds to load",
     "cloudformation": "runs a stack in moto's CloudFormation, which loads all of moto",
     "dynamodb_local": "uses Amazon's DynamoDB Local, which takes seconds to start",

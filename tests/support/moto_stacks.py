@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from functools import partial
+from typing import Any, ClassVar, Final, cast
 from unittest.mock import patch
 
 from moto.cloudformation import models, parsing
@@ -62,6 +63,8 @@ class Made:
 class _Model(CloudFormationModel):
     """A resource that an API of moto's made, though its CloudFormation does not know the type."""
 
+    make: ClassVar[Callable[[str, Json], Made]]
+
     def __init__(self, made: Made) -> None:
         self.made = made
 
@@ -80,6 +83,25 @@ class _Model(CloudFormationModel):
     @classmethod
     def has_cfn_attr(cls, attr: str) -> bool:
         return bool(attr)
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: dict[str, Any], *_: object, **__: object
+    ) -> CloudFormationModel:
+        return cls(cls.make(resource_name, cloudformation_json["Properties"]))
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls, original_resource: object, *_: object, **__: object
+    ) -> object:
+        return original_resource
+
+    @classmethod
+    def delete_from_cloudformation_json(cls, *_: object, **__: object) -> None:
+        """Leave what its API made."""
+
+    def is_created(self) -> bool:
+        return True
 
     def get_cfn_attribute(self, attribute_name: str) -> str:
         return self.made.attributes[attribute_name]
@@ -106,13 +128,7 @@ def serverless_stacks(url: str) -> Iterator[None]:
     def class_of(kind: str) -> type[CloudFormationModel]:
         if kind not in _MAKERS:
             return known(kind)
-        make = _MAKERS[kind]
-
-        def created(name: str, resource: Json, *_: object, **__: object) -> _Model:
-            return _Model(make(_Apis(url), name, resource["Properties"]))
-
-        members = {"create_from_cloudformation_json": staticmethod(created)}
-        return type(f"Of{kind}", (_Model,), members)
+        return type(f"Of{kind}", (_Model,), {"make": partial(_MAKERS[kind], _Apis(url))})
 
     with (
         whole_change_sets(),

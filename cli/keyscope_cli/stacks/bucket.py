@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from keyscope.aws.clients import error_code
+from keyscope.aws.calls import error_code
 from keyscope_cli.aws import Aws, told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.stacks.artifacts import Artifact

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from keyscope.aws.clients import error_code
+from keyscope.aws.calls import error_code
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 
