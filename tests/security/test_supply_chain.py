@@ -24,16 +24,11 @@ LOCKED: Final = [each for each in LOCK["package"] if "editable" not in each["sou
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 LAYERS: Final = {
-    "BotocoreLayer": "layers/botocore",
     "PowertoolsLayer": "layers/powertools",
     "PydanticLayer": "layers/pydantic",
 }
 CONTENTS: Final = {
-    "KeyscopeLayer": ({"keyscope"}, 850),
-    "BotocoreLayer": (
-        {"botocore", "dateutil", "jmespath", "jwt", "six.py", "urllib3"},
-        2_600,
-    ),
+    "KeyscopeLayer": ({"keyscope"}, 1_150),
     "PowertoolsLayer": (
         {"aws_lambda_powertools", "jmespath", "jwt", "typing_extensions.py"},
         2_500,
@@ -54,6 +49,7 @@ SUPPRESSED: Final = {
     ("layers/keyscope/python/keyscope/model/secret.py", "S105"): 1,
     ("layers/keyscope/python/keyscope/records.py", "S102"): 1,
     ("layers/keyscope/python/keyscope/aws/dynamodb/transactions.py", "S311"): 1,
+    ("layers/keyscope/python/keyscope/aws/lean/client.py", "S311"): 1,
     ("local/gateway/api_definition.py", "S105"): 1,
     ("local/template/yaml_reader.py", "S506"): 1,
     ("local/emulators/listening_program.py", "S603"): 1,
@@ -171,10 +167,10 @@ def test_a_layer_holds_what_it_must_and_is_small(
 
 
 @pytest.mark.parametrize("function", ["RestAuthorizerFunction", "HttpAuthorizerFunction"])
-def test_an_authorizer_has_the_two_small_layers_only(function: str) -> None:
+def test_an_authorizer_has_the_package_alone(function: str) -> None:
     stack = stack_of({"HttpApiEnabled": "true"})
     layers = json.dumps(properties_of(stack, function)["Layers"])
-    assert re.findall(r"[A-Z]\w*Layer", layers) == ["KeyscopeLayer", "BotocoreLayer"]
+    assert re.findall(r"[A-Z]\w*Layer", layers) == ["KeyscopeLayer"]
 
 
 def test_the_table_of_shipped_packages_is_right(built: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Final
 
 import botocore
 import pytest
+from OpenSSL import crypto
 
 from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
 from local.invoke import provisioning_environment
@@ -27,13 +29,14 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "layers" / "keyscope" / "python" / "keyscope"
 
 MANAGEMENT_PACKAGES: Final = ("annotated_types", "pydantic", "pydantic_core", "typing_inspection")
-LAYERS_OF_AUTHORIZERS: Final = ("KeyscopeLayer", "BotocoreLayer")
+LAYERS_OF_AUTHORIZERS: Final = ("KeyscopeLayer",)
 REGION: Final = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
 ANSWER_ONE_EVENT: Final = """
 import json, sys, types, app
 answer = app.handler(json.load(sys.stdin), types.SimpleNamespace(aws_request_id="invocation-1"))
-unwanted = {"boto3", "aws_lambda_powertools", "aws_xray_sdk", "cryptography"} & {*sys.modules}
-print(json.dumps({"scope": answer["context"]["scope"], "loaded": sorted(unwanted)}))
+unwanted = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "cryptography"}
+loaded = sorted(unwanted & {*sys.modules})
+print(json.dumps({"scope": answer["context"]["scope"], "loaded": loaded}))
 """
 
 
@@ -45,10 +48,29 @@ def sources_in(folder: Path) -> set[str]:
     return {path for path in files_in(folder) if "__pycache__" not in path}
 
 
-def test_the_keyscope_layer_holds_the_package_and_nothing_else(built: Path) -> None:
+ROOTS: Final = "python/keyscope/aws/lean/roots/"
+
+
+def test_the_keyscope_layer_holds_the_package_and_certificates_and_nothing_else(
+    built: Path,
+) -> None:
     sources = sources_in(PACKAGE)
-    assert sources_in(built / "KeyscopeLayer") == {f"python/keyscope/{path}" for path in sources}
+    held = {path for path in sources_in(built / "KeyscopeLayer") if not path.startswith(ROOTS)}
+    assert held == {f"python/keyscope/{path}" for path in sources}
     assert {Path(path).suffix for path in sources} == {".py", ".toml", ".typed"}
+
+
+def test_openssl_finds_each_of_botocores_certificates_in_the_keyscope_layer(built: Path) -> None:
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    found.load_verify_locations(Path(botocore.__file__).parent / "cacert.pem")
+    roots = sorted((built / "KeyscopeLayer" / ROOTS).iterdir())
+    held = {ssl.PEM_cert_to_DER_cert(path.read_text("ascii")) for path in roots}
+    assert held == set(found.get_ca_certs(binary_form=True))
+    named = {path.name.partition(".")[0]: path for path in roots}
+    assert len(named) > 100
+    for name, path in named.items():
+        certificate = crypto.load_certificate(crypto.FILETYPE_PEM, path.read_bytes())
+        assert f"{certificate.subject_name_hash():08x}" == name
 
 
 def test_the_management_layer_is_compiled_for_lambda(built: Path) -> None:
@@ -57,9 +79,8 @@ def test_the_management_layer_is_compiled_for_lambda(built: Path) -> None:
     assert compiled.endswith(".cpython-313-aarch64-linux-gnu.so")
 
 
-@pytest.mark.parametrize("layer", ["PowertoolsLayer", "BotocoreLayer"])
-def test_the_layers_of_wheels_run_on_any_processor(layer: str, built: Path) -> None:
-    assert [path for path in files_in(built / layer) if path.endswith(".so")] == []
+def test_the_layer_of_powertools_runs_on_any_processor(built: Path) -> None:
+    assert [path for path in files_in(built / "PowertoolsLayer") if path.endswith(".so")] == []
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,14 @@ OPTIONS: Final = ("--locked", "--no-emit-project", "--no-header", "--no-annotate
 EXPORTS: Final = {
     "uv-requirements.txt": ("--only-group", "bootstrap"),
     "layers/powertools/requirements.txt": ("--no-dev", "--prune", "botocore"),
-    "layers/botocore/requirements.txt": (
+    # Only botocore's certificates are shipped.
+    "layers/keyscope/requirements.txt": (
         "--no-dev",
-        "--prune",
-        "aws-lambda-powertools",
+        *("--prune", "aws-lambda-powertools"),
+        *("--prune", "pyjwt"),
+        *("--prune", "jmespath"),
+        *("--prune", "python-dateutil"),
+        *("--prune", "urllib3"),
     ),
     "layers/pydantic/requirements.txt": (
         "--only-group",

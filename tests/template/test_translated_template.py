@@ -79,6 +79,7 @@ OTHER_VALUES: Final = {
     "KeyCacheEntries": "9999",
     "StaleSeconds": "901",
     "LeewaySeconds": "1",
+    "AwsClient": "botocore",
     "LogLevel": "DEBUG",
     "LogAllowedSample": "100",
     "MetricsNamespace": "Other",
@@ -829,7 +830,7 @@ def test_lambda_drops_no_line_of_an_authorizer_and_turns_on_no_log_of_botocores(
     assert cast("Mapping[str, str]", logging)["ApplicationLogLevel"] == "INFO"
 
 
-@pytest.mark.parametrize("layer", ["KeyscopeLayer", "BotocoreLayer"])
+@pytest.mark.parametrize("layer", ["KeyscopeLayer"])
 @pytest.mark.parametrize("function", AUTHORIZERS)
 def test_a_changed_layer_publishes_a_new_version(function: str, layer: str, stack: Stack) -> None:
     changed = cast("dict[str, dict[str, dict[str, Json]]]", parse_yaml(TEMPLATE.read_text("utf-8")))

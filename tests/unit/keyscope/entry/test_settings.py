@@ -66,6 +66,7 @@ def test_another_access_map_is_read_from_its_file(tmp_path: Path) -> None:
         ("KEYSCOPE_LEEWAY_SECONDS", "61", "a whole number from 0 to 60"),
         ("KEYSCOPE_MAX_STAGE_LENGTH", "129", "a whole number from 1 to 128"),
         ("KEYSCOPE_POLICY_CONDITIONS", "yes", "one of true, false"),
+        ("KEYSCOPE_AWS_CLIENT", "boto3", "one of lean, botocore"),
         ("KEYSCOPE_LOG_ALLOWED_SAMPLE", "0", "a whole number from 1 to 10000"),
         ("KEYSCOPE_LOG_LEVEL", "TRACE", "one of DEBUG, INFO, WARNING, ERROR"),
     ],

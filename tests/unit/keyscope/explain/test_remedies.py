@@ -600,6 +600,7 @@ NEVER_REFUSE: Final = {
     "CorsAllowOrigin": "browsers apply it to answers; the authorizer does not know it",
     "AuthorizerMemorySize": "with too little memory no function starts, so nothing is explained",
     "MaxAppsPerCreator": "the management API answers 409 and names the limit",
+    "AwsClient": "both clients make the same calls",
     "SnapStartEnabled": "it decides how a container starts",
     "LogLevel": "it decides what is logged",
     "LogAllowedSample": "it decides what is logged",
