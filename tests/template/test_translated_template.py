@@ -867,7 +867,7 @@ def test_the_longest_settings_fit_into_a_versions_description(stack: Stack) -> N
     pattern, _ = cast("dict[str, tuple[str, Json]]", function["VersionDescription"])["Fn::Sub"]
     # A layer's name and version, or a file's name: 40 + 1 + 7 characters.
     longest["Map"] = longest["AccessMap"]
-    longest |= {"Conditions": "c", "Start": "s"}
+    longest |= {"Conditions": "c", "Start": "s", "Client": "b"}
     assert len(re.sub(r"\$\{(\w+)\}", lambda found: longest[found[1]], pattern)) <= 256
     assert version_of(stack, "RestAuthorizerFunction")[1]["Description"]
 
