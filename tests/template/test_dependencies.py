@@ -15,7 +15,6 @@ EXPORTS: Final = {
     "layers/keyscope/requirements.txt": (
         "--no-dev",
         *("--prune", "aws-lambda-powertools"),
-        *("--prune", "pyjwt"),
         *("--prune", "jmespath"),
         *("--prune", "python-dateutil"),
         *("--prune", "urllib3"),
