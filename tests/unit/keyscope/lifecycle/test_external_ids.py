@@ -185,7 +185,7 @@ def test_requests_find_and_replace_a_lost_key(to: Provisioning) -> None:
     assert replaced["key"]["secret"] != lost.secret
     assert faults_of(to, **replacing) == {("secretGeneration", "changed_meanwhile")}
     others = {**replacing, "clientToken": "token-2"}
-    assert faults_of(to, **others) == {("keyId", "not_found")}
+    assert faults_of(to, **others) == {("clientToken", "not_found")}
     nowhere = {**replacing, "accountExternalId": "nowhere"}
     assert faults_of(to, **nowhere) == {("accountExternalId", "not_found")}
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MADE = make_key(OwnerType.ACCOUNT)
 KEY = Key(MADE.key_id, NOW)
 OWNER_ITEM = {"Item": {"key_ids": {"SS": [MADE.key_id]}}}
+FULL_OWNER_ITEM = {"Item": {"key_ids": {"SS": [f"act_{number:024x}" for number in range(10)]}}}
 FULL = [{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]
 
 
@@ -90,7 +91,7 @@ def test_a_write_that_fails_is_a_failure_and_not_tried_again(error: Exception, d
 def test_a_key_that_was_not_read_is_not_taken_for_a_deleted_one() -> None:
     client = FailingClient(
         transact_write_items=cancelled(*FULL),
-        get_item=OWNER_ITEM,
+        get_item=FULL_OWNER_ITEM,
         batch_get_item={"Responses": {"keys": []}, "UnprocessedKeys": {"keys": {}}},
     )
     assert failure_of(client) == (Reason.KEY_STORE_UNAVAILABLE, "UnprocessedKeys")

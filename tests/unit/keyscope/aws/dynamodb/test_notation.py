@@ -10,6 +10,8 @@ from keyscope.aws.dynamodb.keys import OWNER_INDEX
 ROOT: Final = Path(__file__).parents[5]
 SHIPPED: Final = ("layers/keyscope/python/keyscope", "functions", "cli/keyscope_cli", "local")
 ADAPTER: Final = ROOT / "layers/keyscope/python/keyscope/aws/dynamodb"
+OUTSIDE: Final = {"answers.py": "decodes binary values for the authorizers, as botocore does"}
+"""The modules outside the adapter that know the notation, and what for."""
 SUPPORT: Final = {
     "contention.py": "looks for items that two transactions both write",
     "faulty_aws.py": "reads the key that an authorizer asks for",
@@ -53,9 +55,9 @@ def places(paths: Iterator[Path]) -> dict[str, list[int]]:
     return {name: lines for name, lines in found.items() if lines}
 
 
-def test_the_adapter_alone_has_the_notation() -> None:
+def test_outside_the_adapter_one_named_module_has_the_notation() -> None:
     shipped = (path for folder in SHIPPED for path in (ROOT / folder).rglob("*.py"))
-    assert places(path for path in shipped if path.parent != ADAPTER) == {}
+    assert {*places(path for path in shipped if path.parent != ADAPTER)} == {*OUTSIDE}
 
 
 def test_the_adapter_is_found_to_have_it() -> None:
