@@ -70,6 +70,11 @@ class _SharedOutput:
         return getattr(self.output, name)
 
 
+_kept: Final[list[_SharedOutput]] = []
+"""All that were made, because another thread's `print` goes on using a standard output after it was
+replaced, without a reference to it: https://github.com/python/cpython/issues/130163."""
+
+
 @contextmanager
 def _shared_output() -> Iterator[None]:
     """Replace standard output with a shared one, once for all running functions."""
@@ -88,4 +93,10 @@ def _shared_output() -> Iterator[None]:
 
 def _shared_or_new() -> _SharedOutput:
     current: object = sys.stdout
-    return current if isinstance(current, _SharedOutput) else _SharedOutput(sys.stdout)
+    if isinstance(current, _SharedOutput):
+        return current
+    for shared in _kept:
+        if shared.output is current:
+            return shared
+    _kept.append(_SharedOutput(sys.stdout))
+    return _kept[-1]
