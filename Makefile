@@ -66,8 +66,8 @@ test-all: .venv/installed ## Run every test, with more examples, and require tha
 test-hostile: .venv/installed ## Run security, races and benchmarks in full: 10,000 examples a property, every mutant
 	KEYSCOPE_TEST_PROFILE=full pytest $(or $(T),tests/security tests/integration/test_races.py tests/e2e/test_benchmarks.py) $(if $(K),-k "$(K)") --durations=10
 
-bench: .venv/installed ## Measure cold start, hot path, growth and last uses (10 min); ONLY=cold,hot,growth,use, QUICK=1
-	@ONLY=$(ONLY) QUICK=$(QUICK) python -m benchmarks
+bench: .venv/installed ## Measure cold start, hot path, growth and last uses (10 min); ONLY=cold,hot,growth,use, QUICK=1, BEFORE=commit
+	@ONLY=$(ONLY) QUICK=$(QUICK) BEFORE=$(BEFORE) python -m benchmarks
 
 bench-hostile: .venv/installed ## Measure what hostile credentials cost, and what answers tell apart
 	@python -m benchmarks.hostile_input

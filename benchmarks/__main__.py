@@ -3,6 +3,7 @@
 python -m benchmarks           everything, under ten minutes on two cores
 ONLY=cold,hot,growth,use       some parts; the others stay as they were measured last
 QUICK=1                        just enough to see that it works; into quick.json
+BEFORE=<commit>                also the warm handler of an earlier commit, beside today's
 """
 
 import os
@@ -46,7 +47,7 @@ def main() -> None:
         sys.stderr.write(f"[{time.monotonic() - started:4.0f} s] {what}\n")
 
     say("building the contenders")
-    contenders = make_contenders()
+    contenders = make_contenders(os.environ.get("BEFORE", ""))
     scenario = FOLDER / "scenario.json"
     write_scenario(make_scenario(), scenario)
     measured: dict[str, Section] = {}

@@ -1,6 +1,8 @@
 """DynamoDB's `GetItem` and KMS's `Decrypt` as canned answers, by a server of its own process.
 
-    python -m benchmarks.canned_aws SCENARIO PORT
+    python -m benchmarks.canned_aws SCENARIO PORT [CERTIFICATE]
+
+With the file of a key and its certificate, it answers over TLS.
 
 It does the least that a client takes for AWS, so that what is measured is the client. It checks no
 signature and knows nothing but the scenario's records.
@@ -8,6 +10,8 @@ signature and knows nothing but the scenario's records.
 
 import json
 import re
+import socket
+import ssl
 import sys
 import zlib
 from base64 import b64encode
@@ -27,18 +31,19 @@ _START_SECONDS: Final = 60
 
 
 @contextmanager
-def canned_aws(scenario: Path) -> Iterator[str]:
-    """Start it, yield its endpoint URL, and end it."""
+def canned_aws(scenario: Path, certificate: Path | None = None) -> Iterator[str]:
+    """Start it, yield its endpoint URL, and end it; with a certificate of localhost, over TLS."""
     (port,) = free_ports(1)
+    arguments = [str(scenario), str(port), *([str(certificate)] if certificate else [])]
     program = listening_program(
-        [sys.executable, "-m", "benchmarks.canned_aws", str(scenario), str(port)],
+        [sys.executable, "-m", "benchmarks.canned_aws", *arguments],
         port=port,
         folder=ROOT,
         environment={"PATH": "", "PYTHONPATH": str(ROOT)},
         start_seconds=_START_SECONDS,
     )
     with program:
-        yield f"http://{LOOPBACK}:{port}"
+        yield f"https://localhost:{port}" if certificate else f"http://{LOOPBACK}:{port}"
 
 
 def answers_of(path: Path) -> Mapping[bytes, bytes]:
@@ -87,6 +92,17 @@ class _Connection(BaseRequestHandler):
 class _Server(ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
+    context: ssl.SSLContext | None = None
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection, address = super().get_request()
+        if self.context is None:
+            return connection, address
+        # The handshake comes with the first read, in the connection's own thread.
+        secured = self.context.wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
+        )
+        return secured, address
 
 
 def _response(body: Mapping[str, object]) -> bytes:
@@ -104,9 +120,12 @@ def _base64(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
-def main(scenario: str, port: str) -> None:
+def main(scenario: str, port: str, certificate: str = "") -> None:
     """Serve until the process is ended."""
     _Connection.answers = answers_of(Path(scenario))
+    if certificate:
+        _Server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        _Server.context.load_cert_chain(certificate)
     with _Server((LOOPBACK, int(port)), _Connection) as server:
         server.serve_forever()
 

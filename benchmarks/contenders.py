@@ -1,7 +1,8 @@
 """What is measured: each contender with exactly the packages that it would ship to Lambda.
 
 Keyscope's own contender is made of the tree as it is: the function's folder, and the layers that
-the template gives it, built by their own Makefiles. As on Lambda, nothing but a contender's own
+the template gives it, built by their own Makefiles. An earlier commit's is made in the same way of
+that commit's tree. As on Lambda, nothing but a contender's own
 folders, its layers and what the Lambda runtime brings is importable, nothing is compiled into its
 folders while it runs, and all its files carry the date of the SAM CLI's zip, for which a .pyc file
 that checks its source's time counts for nothing.
@@ -12,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +28,6 @@ LAMBDA_PYTHON: Final = "3.13"
 FUNCTION: Final = "RestAuthorizerFunction"
 ZIP_TIME: Final = 315_532_800
 """Seconds since the epoch of 1980-01-01, which the SAM CLI dates every file of a zip with."""
-FORBIDDEN_PACKAGES: Final = ("cryptography", "aws_xray_sdk")
-"""What no authorizer needs and a cold start pays for."""
 
 _BINARIES: Final = Path(sys.executable).parent
 _ISOLATED: Final = ("-S", "-s", "-P", "-B")
@@ -49,11 +49,15 @@ class Interpreter:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A function's folder, and the folders of its layers and of the runtime behind it."""
+    """A function's folder, and the folders of its layers and of the runtime behind it.
+
+    The template of the tree `root` sets its environment.
+    """
 
     name: str
     folder: Path
     packages: tuple[Path, ...]
+    root: Path = ROOT
 
     @property
     def python_path(self) -> str:
@@ -63,7 +67,10 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Contenders:
-    """All that is measured, with one interpreter. `layers` are the authorizer's, by name."""
+    """All that is measured, with one interpreter. `layers` are the authorizer's, by name.
+
+    `before` is Keyscope's authorizer of an earlier commit, if one was asked for.
+    """
 
     interpreter: Interpreter
     noop: Contender
@@ -71,15 +78,22 @@ class Contenders:
     peer: Contender
     uncompiled_peer: Contender
     layers: Mapping[str, Path]
+    before: Contender | None = None
 
     @property
     def all(self) -> tuple[Contender, ...]:
-        """Every contender; the no-op first."""
+        """Every contender but the earlier commit's; the no-op first."""
         return self.noop, self.keyscope, self.peer, self.uncompiled_peer
 
 
-def make_contenders() -> Contenders:
-    """Build every contender; packages that did not change since the last run are kept."""
+def make_contenders(before: str = "") -> Contenders:
+    """Build every contender, with a commit `before` also that commit's authorizer.
+
+    Packages that did not change since the last run are kept.
+
+    Raises:
+        CalledProcessError: a build failed, or there is no such commit.
+    """
     interpreter = find_interpreter()
     base = FOLDER / interpreter.version
     runtime = _installed(interpreter, "lambda-runtime", base / "runtime")
@@ -88,18 +102,14 @@ def make_contenders() -> Contenders:
     if not uncompiled.is_dir() or _age(peer_packages) > _age(uncompiled):
         shutil.rmtree(uncompiled, ignore_errors=True)
         shutil.copytree(peer_packages, uncompiled, ignore=shutil.ignore_patterns("__pycache__"))
-    layers = _layers(interpreter, base / "layers")
+    layers = _layers(interpreter, base / "layers", ROOT)
     peer = ROOT / "benchmarks" / "peers"
     compiled_peer = _function(peer / "typical", base / "peer")
     _compile(interpreter, compiled_peer)
     return Contenders(
         interpreter=interpreter,
         noop=Contender("no-op", _function(peer / "noop", base / "noop"), (runtime,)),
-        keyscope=Contender(
-            "Keyscope",
-            _function(ROOT / _property(FUNCTION, "CodeUri"), base / "keyscope"),
-            (*(folder / "python" for folder in layers.values()), runtime),
-        ),
+        keyscope=_authorizer("Keyscope", ROOT, base / "keyscope", layers, runtime),
         peer=Contender("typical", compiled_peer, (peer_packages, runtime)),
         uncompiled_peer=Contender(
             "typical, no .pyc",
@@ -107,6 +117,7 @@ def make_contenders() -> Contenders:
             (uncompiled, runtime),
         ),
         layers=layers,
+        before=_before(interpreter, before, base / "before", runtime) if before else None,
     )
 
 
@@ -129,10 +140,10 @@ def find_interpreter() -> Interpreter:
     raise FileNotFoundError(message)
 
 
-def function_environment(endpoint_url: str) -> dict[str, str]:
+def function_environment(endpoint_url: str, root: Path = ROOT) -> dict[str, str]:
     """Return what Lambda would set for the authorizer, with AWS at an endpoint of this machine."""
     return {
-        **environment_of(load_stack(ROOT / "template.yaml"), FUNCTION),
+        **environment_of(load_stack(root / "template.yaml"), FUNCTION),
         "KEYSCOPE_KMS_KEY_ARN": "arn:aws:kms:us-east-1:123456789012:key/measured",
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_REGION": "us-east-1",
@@ -155,7 +166,7 @@ def function_environment(endpoint_url: str) -> dict[str, str]:
 def process_environment(contender: Contender, endpoint_url: str) -> dict[str, str]:
     """Return the whole environment of a contender's process outside the emulator."""
     path = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": contender.python_path}
-    return {**function_environment(endpoint_url), **path}
+    return {**function_environment(endpoint_url, contender.root), **path}
 
 
 def zipped_bytes(folder: Path) -> int:
@@ -169,24 +180,46 @@ def zipped_bytes(folder: Path) -> int:
     return size
 
 
-def has_package(folders: Sequence[Path], name: str) -> bool:
-    """Tell whether a package is in one of the layers."""
-    return any((folder / "python" / name).exists() for folder in folders)
+def _before(interpreter: Interpreter, commit: str, base: Path, runtime: Path) -> Contender:
+    shutil.rmtree(base, ignore_errors=True)
+    root = base / "tree"
+    root.mkdir(parents=True)
+    archive = base / "tree.tar"
+    revision = _run(
+        ["git", "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}"]
+    ).strip()
+    parts = ("template.yaml", "functions", "layers")
+    _run(["git", "archive", f"--output={archive}", revision, *parts])
+    with tarfile.open(archive) as opened:
+        opened.extractall(root, filter="data")
+    layers = _layers(interpreter, base / "layers", root)
+    return _authorizer(revision[:7], root, base / "function", layers, runtime)
 
 
-def _layers(interpreter: Interpreter, base: Path) -> Mapping[str, Path]:
+def _authorizer(
+    name: str, root: Path, folder: Path, layers: Mapping[str, Path], runtime: Path
+) -> Contender:
+    return Contender(
+        name,
+        _function(root / _property(root, FUNCTION, "CodeUri"), folder),
+        (*(layer / "python" for layer in layers.values()), runtime),
+        root,
+    )
+
+
+def _layers(interpreter: Interpreter, base: Path, root: Path) -> Mapping[str, Path]:
     """Build the layers of the function as the SAM CLI does: `make build-NAME` in their folders."""
     shutil.rmtree(base, ignore_errors=True)
     path = os.pathsep.join([str(_BINARIES), str(interpreter.program.parent), os.environ["PATH"]])
     built = {}
     # The other one is the layer of an access map of one's own, by default none.
-    layers = cast("list[dict[str, str]]", _properties(FUNCTION)["Layers"])
+    layers = cast("list[dict[str, str]]", _properties(root, FUNCTION)["Layers"])
     for name in (layer["Ref"] for layer in layers if "Ref" in layer):
         folder = base / name
         folder.mkdir(parents=True)
         _run(
             ["make", "--no-print-directory", f"build-{name}"],
-            cwd=ROOT / _property(name, "ContentUri"),
+            cwd=root / _property(root, name, "ContentUri"),
             environment={**os.environ, "PATH": path, "ARTIFACTS_DIR": str(folder)},
         )
         _date_as_zipped(folder)
@@ -242,13 +275,13 @@ def _age(folder: Path) -> float:
     return folder.stat().st_mtime
 
 
-def _properties(logical_id: str) -> Mapping[str, object]:
-    template = parse_yaml((ROOT / "template.yaml").read_text("utf-8"))
+def _properties(root: Path, logical_id: str) -> Mapping[str, object]:
+    template = parse_yaml((root / "template.yaml").read_text("utf-8"))
     return cast("Mapping[str, object]", template["Resources"][logical_id]["Properties"])
 
 
-def _property(logical_id: str, name: str) -> str:
-    return str(_properties(logical_id)[name])
+def _property(root: Path, logical_id: str, name: str) -> str:
+    return str(_properties(root, logical_id)[name])
 
 
 def _run(

@@ -54,7 +54,7 @@ def emulated(
 ) -> Iterator[Emulated]:
     """Start a contender in an emulator of its own; its cold start comes with its first event."""
     mark = str(uuid.uuid4())
-    environment = function_environment(endpoint_url)
+    environment = function_environment(endpoint_url, contender.root)
     del environment["LAMBDA_TASK_ROOT"]  # the emulator sets it
     function = EmulatedFunction(
         folder=contender.folder,

@@ -13,6 +13,7 @@ from benchmarks.results import Section, Table, Target, joined
 from benchmarks.spread import interquartile
 
 CONSTANT: Final = 1.0
+"""A policy's size does not depend on the number of apps."""
 
 
 def measure_growth(

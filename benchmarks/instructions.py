@@ -6,8 +6,9 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.contenders import Contender, Contenders, process_environment
+from benchmarks.goals import COLD_INSTRUCTIONS
 from benchmarks.processes import PROBES
-from benchmarks.results import Section, Table, Target
+from benchmarks.results import Section, Table
 
 _TOTAL = re.compile(r"I\s+refs:\s+([0-9,]+)")
 
@@ -57,12 +58,5 @@ def count_instructions(contenders: Contenders, endpoint_url: str) -> Section:
                 "because they repeat within 0.1 %.",
             ),
         ),
-        targets=(
-            Target(
-                "cold start, instructions, of 'typical'",
-                round(counts[contenders.keyscope.name] / peer, 3),
-                limit=0.45,
-                aim=0.30,
-            ),
-        ),
+        targets=(COLD_INSTRUCTIONS.of(counts[contenders.keyscope.name] / peer),),
     )

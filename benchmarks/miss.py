@@ -4,13 +4,14 @@ import json
 import random
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from benchmarks.contenders import FUNCTION, Contenders, process_environment
 from benchmarks.effort import Effort
+from benchmarks.goals import READ
 from benchmarks.items import decoded_items
 from benchmarks.processes import run_probe
-from benchmarks.results import ROOT, Section, Table, Target, joined
+from benchmarks.results import ROOT, Section, Table, joined
 from benchmarks.spread import interquartile, paired_ratio
 from local.emulators.dynamodb_local import (
     DownloadFailed,
@@ -22,9 +23,6 @@ from local.template.stack import environment_of, load_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-MISS_LIMIT: Final = 0.6
-"""Of `boto3.resource("dynamodb").Table(...).get_item`."""
 
 
 def measure_misses(
@@ -82,11 +80,7 @@ def _measure(
                 "Plain HTTP on this machine, strongly consistent, one connection kept open.",
             ),
         ),
-        targets=(
-            Target(
-                "a read's CPU in the client, of boto3.resource's", round(ratio.value, 3), MISS_LIMIT
-            ),
-        ),
+        targets=(READ.of(ratio.value),),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from benchmarks.contenders import FUNCTION
+from benchmarks.goals import MONTHS
 from benchmarks.log_volume import telemetry_of
 from benchmarks.prices import MILLION, MONTH_SECONDS, NOTED, Cost, Usage, monthly_cost
 from benchmarks.results import ROOT, Section, Table
@@ -92,6 +93,9 @@ def measure_months(simulated_requests: int, times: HandlerTimes) -> Section:
             _cost_table(months),
             _options_table(months),
             _variation_table(varied),
+        ),
+        targets=tuple(
+            MONTHS[requests].of(month.cost.authorization) for requests, month in months.items()
         ),
         skipped=skipped,
     )

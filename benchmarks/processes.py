@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.contenders import Contender, Interpreter, process_environment
+from benchmarks.contenders import Contender, Interpreter
 from benchmarks.results import ROOT
 
 PROBES: Final = Path(__file__).parent / "probes"
@@ -18,11 +18,14 @@ class ProbeFailed(Exception):  # noqa: N818 - a state
 
 
 def run_start(
-    interpreter: Interpreter, contender: Contender, endpoint_url: str, *arguments: str
+    interpreter: Interpreter,
+    contender: Contender,
+    environment: Mapping[str, str],
+    *arguments: str,
 ) -> dict[str, float]:
-    """Run one cold start; returns seconds of CPU of `import` and `answer`."""
+    """Run one cold start: seconds of CPU of `import` and `answer`, bytes at the import's `peak`."""
     command = [*interpreter.command, str(PROBES / "start.py"), *arguments]
-    output = _output(command, process_environment(contender, endpoint_url), contender.folder)
+    output = _output(command, environment, contender.folder)
     found: dict[str, float] = json.loads(output.splitlines()[-1])
     return found
 

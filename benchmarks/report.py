@@ -3,7 +3,7 @@
     python -m benchmarks.report                            prints Markdown of results.json
     python -m benchmarks.report --into docs/performance.md
 
-The second puts it between the page's two marks, and the picture beside the page.
+The second puts the targets and the rest between the page's marks, and the picture beside the page.
 """
 
 import argparse
@@ -12,36 +12,46 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.goals import in_order
 from benchmarks.plot import plot
 from benchmarks.results import FOLDER, Cell, Section, Table, Target, read_results
 
 RESULTS: Final = FOLDER / "results.json"
-BEGIN: Final = "<!-- measured: begin -->"
-END: Final = "<!-- measured: end -->"
+TARGETS: Final = "targets"
+MEASURED: Final = "measured"
+"""The names of the page's marks."""
 _TARGET_COLUMNS: Final = ("what", "measured", "at most", "aim", "")
 
 
 def plain(sections: Mapping[str, Section]) -> str:
-    """Return everything for a terminal: what was measured with, tables, targets."""
+    """Return everything for a terminal: targets, what was measured with, tables."""
     blocks = [
+        f"Targets\n{_columns(_TARGET_COLUMNS, _target_rows(sections))}\n",
         *(f"{name}: {text}" for name, text in _environment(sections).items()),
         *(
             f"\n{table.title}\n{_columns(table.columns, table.rows)}{_noted(table)}"
             for section in sections.values()
             for table in section.tables
         ),
-        f"\nTargets\n{_columns(_TARGET_COLUMNS, _target_rows(sections))}",
         *(f"\nLeft out. {text}" for text in _skipped(sections)),
     ]
     return "\n".join(blocks) + "\n"
 
 
 def markdown(sections: Mapping[str, Section]) -> str:
-    """Return everything as Markdown."""
+    """Return everything as Markdown, the targets first."""
+    return f"{markdown_targets(sections)}\n{markdown_details(sections)}"
+
+
+def markdown_targets(sections: Mapping[str, Section]) -> str:
+    """Return the targets as a Markdown table."""
+    return _markdown_rows(_TARGET_COLUMNS, _target_rows(sections)) + "\n"
+
+
+def markdown_details(sections: Mapping[str, Section]) -> str:
+    """Return everything but the targets as Markdown."""
     blocks = [
         _markdown_rows(("measured with", ""), tuple(_environment(sections).items())),
-        "### Targets",
-        _markdown_rows(_TARGET_COLUMNS, _target_rows(sections)),
         *(block for section in sections.values() for block in _markdown_tables(section)),
         *(f"Left out: {text}" for text in _skipped(sections)),
     ]
@@ -94,7 +104,8 @@ def shown(cell: Cell) -> str:
 
 
 def _target_rows(sections: Mapping[str, Section]) -> tuple[tuple[Cell, ...], ...]:
-    return tuple(_target_row(target) for section in sections.values() for target in section.targets)
+    targets = (target for section in sections.values() for target in section.targets)
+    return tuple(_target_row(target) for target in in_order(targets))
 
 
 def _target_row(target: Target) -> tuple[Cell, ...]:
@@ -129,13 +140,26 @@ def put_into(page: Path, sections: Mapping[str, Section]) -> None:
     Raises:
         ValueError: the page has no such marks.
     """
-    before, begin, rest = page.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        message = f"{page} needs the marks {BEGIN} and {END}"
-        raise ValueError(message)
-    page.write_text(f"{before}{BEGIN}\n\n{markdown(sections)}\n{END}{after}", "utf-8")
+    text = page.read_text("utf-8")
+    text = between_marks(text, TARGETS, markdown_targets(sections))
+    text = between_marks(text, MEASURED, markdown_details(sections))
+    page.write_text(text, "utf-8")
     page.with_suffix(".svg").write_text(plot(sections), "utf-8")
+
+
+def between_marks(page: str, name: str, content: str) -> str:
+    """Return a page with other content between two marks.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    first, last = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
+    if not begin or not end:
+        message = f"the page needs the marks {first} and {last}"
+        raise ValueError(message)
+    return f"{before}{begin}\n\n{content}\n{end}{after}"
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ class Target:
     def verdict(self) -> str:
         """Tell how the value stands to the goal."""
         if self.value > self.limit:
-            return "missed"
+            return f"missed by {self.value - self.limit:.3g}"
         return "met" if self.aim is None or self.value > self.aim else "met, and its aim"
 
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.probes.steps SCENARIO ROUNDS
 
-Records and opened secrets are remembered, as in a container that has seen the key. The log line's
-own cost is the difference between both kinds of output and the metrics alone, which a higher log
-level leaves.
+Records, opened secrets and policies are remembered, as in a container that has seen the key. The
+log line's own cost is the difference between both kinds of output and the metrics alone, which a
+higher log level leaves.
 """
 
 import base64
@@ -18,8 +18,7 @@ from typing import Any
 
 from benchmarks.items import decoded_items
 from benchmarks.timing import Step, cpu_microseconds, output_to_nowhere
-from keyscope.access.access_map import read_access_map
-from keyscope.access.policy import policy_document, prepare_policies
+from keyscope.access.policy import policy_document
 from keyscope.authorize.answer import answer
 from keyscope.authorize.credential import parse_credential
 from keyscope.authorize.event import read_rest_event, request_id_of
@@ -29,6 +28,7 @@ from keyscope.authorize.verification import Circumstances, verify
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.aws.telemetry import Telemetry, TelemetrySettings
+from keyscope.entry.authorizer import build_authorizer, build_policies
 from keyscope.entry.settings import read_authorizer_settings
 
 
@@ -55,26 +55,29 @@ class CannedClients:
 def make_authorizer(clients: CannedClients) -> Authorizer:
     """Make the pipeline of the function's own settings over canned clients."""
     settings = read_authorizer_settings(os.environ)
-    access_map = read_access_map(settings.access_map, settings.route_sets)
-    return Authorizer(
-        keys=KeyCache(
+    return build_authorizer(
+        settings,
+        build_policies(settings),
+        KeyCache(
             KeyTable(clients, settings.keys_table),
             time.time,
             fresh_seconds=settings.key_cache_seconds,
             stale_seconds=settings.stale_seconds,
             max_entries=settings.key_cache_entries,
         ),
-        secrets=SecretOpeningBox(lambda: clients, settings.kms_key_arn, settings.key_cache_entries),
-        policies=prepare_policies(
-            access_map, settings.max_stage_length, conditions=settings.policy_conditions
-        ),
-        clock=time.time,
-        timer=time.perf_counter,
+        SecretOpeningBox(lambda: clients, settings.kms_key_arn, settings.key_cache_entries),
     )
 
 
 def steps_of(event: object, authorizer: Authorizer, make_line: str) -> dict[str, Step]:
-    """Return the steps for one event, in the order of the pipeline."""
+    """Return the steps for one event, in the order of the pipeline.
+
+    Raises:
+        ValueError: the authorizer remembers no policies, as one of production does.
+    """
+    rendered = authorizer.rendered
+    if rendered is None:
+        raise ValueError
     request = read_rest_event(event)
     credential = parse_credential(request.authorization)
     record = authorizer.keys.get(credential.key_id).record
@@ -92,10 +95,13 @@ def steps_of(event: object, authorizer: Authorizer, make_line: str) -> dict[str,
         "verify": lambda: verify(
             credential, record, lambda r: authorizer.secrets.open(r).secret, circumstances
         ),
-        "make the policy": lambda: policy_document(
-            principal, request.api_stage, authorizer.policies, circumstances.now
+        "look the policy up": lambda: rendered.policy(
+            principal, request.api_stage, circumstances.now, opens_websocket=False
         ),
         "decide: all of these": lambda: authorize(event, read_rest_event, authorizer),
+        "render a policy that is not remembered": lambda: policy_document(
+            principal, request.api_stage, authorizer.policies, circumstances.now
+        ),
         "log and metrics": lambda: loud.record(decision, request_id_of(event), "invocation"),
         "metrics alone": lambda: quiet.record(decision, request_id_of(event), "invocation"),
         "shape the answer": lambda: answer(decision),

@@ -39,6 +39,12 @@ class Authority:
 
     def context(self, host: str, *, days: int = 1) -> ssl.SSLContext:
         """Return a server's context for a host; with negative days, its certificate has expired."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certified(host, days=days))
+        return context
+
+    def certified(self, host: str, *, days: int = 1) -> Path:
+        """Return the file of a key and its certificate for a host."""
         key = ec.generate_private_key(ec.SECP256R1())
         ends = dt.datetime.now(dt.UTC) + days * DAY
         certificate = (
@@ -62,9 +68,7 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
 
 def _name(text: str) -> x509.Name:
