@@ -42,7 +42,7 @@ def plot(sections: Mapping[str, Section]) -> str:
 
 
 def _cold(panel: Panel, table: Table) -> None:
-    panel.title("Cold start", "CPU ms from process start, median")
+    panel.title("Cold start, AWS over TLS", "CPU ms from process start, median")
     groups = {
         until: {str(row[0]): _number(row[2]) for row in table.rows if row[1] == until}
         for until in dict.fromkeys(str(row[1]) for row in table.rows)
