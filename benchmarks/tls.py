@@ -61,7 +61,8 @@ def _trusted(root: Path, hashed: Path, contender: Contender) -> Iterator[None]:
     subprocess.run([sys.executable, str(_HASH_ROOTS), str(root), str(hashed)], check=True)  # noqa: S603 - our own command
     (named,) = hashed.iterdir()
     (roots,) = filter(Path.is_dir, (folder / _ROOTS for folder in contender.packages))
-    added = shutil.copy(named, roots / named.name)
+    added = roots / named.name
+    shutil.copy(named, added)
     try:
         yield
     finally:
