@@ -49,14 +49,15 @@ def sources_in(folder: Path) -> set[str]:
 
 
 ROOTS: Final = "python/keyscope/aws/lean/roots/"
+CHECKED: Final = "python/keyscope/access/scopes.checked.json"
 
 
-def test_the_keyscope_layer_holds_the_package_and_certificates_and_nothing_else(
+def test_the_keyscope_layer_holds_the_package_its_checked_map_certificates_and_nothing_else(
     built: Path,
 ) -> None:
     sources = sources_in(PACKAGE)
     held = {path for path in sources_in(built / "KeyscopeLayer") if not path.startswith(ROOTS)}
-    assert held == {f"python/keyscope/{path}" for path in sources}
+    assert held == {*(f"python/keyscope/{path}" for path in sources), CHECKED}
     assert {Path(path).suffix for path in sources} == {".py", ".toml", ".typed"}
 
 
