@@ -99,11 +99,12 @@ def _apps(panel: Panel, table: Table) -> None:
 
 def _cost(panel: Panel, table: Table) -> None:
     panel.title("Cost of a month", "US dollars, us-east-1, by requests a month")
-    names = {"authorization": 1, "HTTP API's own": 9, "REST API's own": 8}
+    names = ("authorization", "HTTP API's own", "REST API's own")
+    places = [table.columns.index(name) for name in names]
     colours = ("#0969da", "#8c959f", "#57606a")
     groups = {
         f"{_short(_number(row[0]))} requests": {
-            name: _number(row[column]) for name, column in names.items()
+            name: _number(row[place]) for name, place in zip(names, places, strict=True)
         }
         for row in table.rows
     }
