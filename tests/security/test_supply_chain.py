@@ -30,7 +30,7 @@ LAYERS: Final = {
 CONTENTS: Final = {
     "KeyscopeLayer": ({"keyscope"}, 1_150),
     "PowertoolsLayer": (
-        {"aws_lambda_powertools", "jmespath", "jwt", "typing_extensions.py"},
+        {"aws_lambda_powertools", "jmespath", "typing_extensions.py"},
         2_500,
     ),
     "PydanticLayer": (
