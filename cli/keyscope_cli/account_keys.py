@@ -9,9 +9,12 @@ import typer
 from keyscope_cli.keys import (
     KEY_COLUMNS,
     STILL_DISABLED,
+    AllowAnywhere,
     AllowedCidrs,
+    AllPermissions,
     ExpiresAt,
     KeyId,
+    NeverExpires,
     Overlap,
     PermissionNames,
     changed_members,
@@ -119,17 +122,11 @@ def update(
     key: KeyId,
     name: KeyName = None,
     expires_at: ExpiresAt = None,
-    never_expires: Annotated[
-        bool, typer.Option("--never-expires", help="Remove the expiry.")
-    ] = False,
+    never_expires: NeverExpires = False,
     allow: AllowedCidrs = None,
-    allow_anywhere: Annotated[
-        bool, typer.Option("--allow-anywhere", help="Remove the limit to networks.")
-    ] = False,
+    allow_anywhere: AllowAnywhere = False,
     permission: PermissionNames = None,
-    all_permissions: Annotated[
-        bool, typer.Option("--all-permissions", help="Remove the limit to permissions.")
-    ] = False,
+    all_permissions: AllPermissions = False,
 ) -> None:
     """Rename a key, or change its expiry, networks or permissions."""
     removed = {

@@ -34,6 +34,13 @@ PermissionNames = Annotated[
         " reaches everything in its scope.",
     ),
 ]
+NeverExpires = Annotated[bool, typer.Option("--never-expires", help="Remove the expiry.")]
+AllowAnywhere = Annotated[
+    bool, typer.Option("--allow-anywhere", help="Remove the limit to networks.")
+]
+AllPermissions = Annotated[
+    bool, typer.Option("--all-permissions", help="Remove the limit to permissions.")
+]
 Overlap = Annotated[
     int,
     typer.Option(min=0, max=30 * 86_400, help="Seconds that the old secret is still accepted."),
@@ -101,17 +108,11 @@ class KeyCommands:
         key: KeyId,
         name: Annotated[str | None, typer.Option(help="A new name.")] = None,
         expires_at: ExpiresAt = None,
-        never_expires: Annotated[
-            bool, typer.Option("--never-expires", help="Take the expiry away.")
-        ] = False,
+        never_expires: NeverExpires = False,
         allow: AllowedCidrs = None,
-        allow_anywhere: Annotated[
-            bool, typer.Option("--allow-anywhere", help="Take the networks away.")
-        ] = False,
+        allow_anywhere: AllowAnywhere = False,
         permission: PermissionNames = None,
-        all_permissions: Annotated[
-            bool, typer.Option("--all-permissions", help="Take the limit to permissions away.")
-        ] = False,
+        all_permissions: AllPermissions = False,
     ) -> None:
         """Rename a key, or change its expiry, networks or permissions."""
         removed = {

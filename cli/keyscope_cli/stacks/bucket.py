@@ -56,7 +56,7 @@ class Bucket:
         return f"https://{self.name}.s3.{self.region}.{domain}/{artifact.key}"
 
     def _has(self, artifact: Artifact) -> bool:
-        """Tell whether the bucket has this content; a key alone proves nothing."""
+        """Return whether the bucket has this content; the object's key alone does not show that."""
         with told_failures():
             try:
                 found = self.client.head_object(

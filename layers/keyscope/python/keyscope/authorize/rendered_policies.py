@@ -79,7 +79,7 @@ class _Subject(NamedTuple):
 class RenderedPolicies:
     """Renders the policies of one access map, and remembers the last `max_policies` of them.
 
-    Answers share a remembered policy, so nobody may change one. Any thread may ask.
+    Answers share a remembered policy, so it must not be changed. Threads may share this object.
     """
 
     def __init__(
