@@ -50,12 +50,11 @@ from tests.support.worlds import (
     IAM,
     World,
     ids,
-    memory,
     new_app,
     new_key,
     new_service_account,
     next_generation,
-    tables,
+    requested_world,
 )
 
 SECRETS: Final = [NewSecret(bytes([n]) * 32, f"sealed {n}".encode()) for n in (1, 2)]
@@ -95,11 +94,7 @@ def first(happens: Callable[[], object]) -> Callable[[], bool]:
     ]
 )
 def world(request: pytest.FixtureRequest) -> World:
-    if request.param == "memory":
-        return memory()
-    if request.param == "moto_store":
-        request.getfixturevalue("emptied")
-    return tables(request.getfixturevalue(request.param))
+    return requested_world(request)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from keyscope.lifecycle.directory import (
 )
 from keyscope.model.ids import is_account_id
 from tests.support.builders import INTEGRATION, NOW
-from tests.support.worlds import IAM, World, memory, tables
+from tests.support.worlds import IAM, World, requested_world
 
 SECRET: Final = NewSecret(b"s" * 32, b"sealed")
 MISSING: Final = "0" * 12
@@ -50,11 +50,7 @@ by_moto_too = pytest.mark.parametrize(
 
 @pytest.fixture(params=["memory", DYNAMODB_LOCAL])
 def world(request: pytest.FixtureRequest) -> World:
-    if request.param == "memory":
-        return memory()
-    if request.param == "moto_store":
-        request.getfixturevalue("emptied")
-    return tables(request.getfixturevalue(request.param))
+    return requested_world(request)
 
 
 @pytest.fixture

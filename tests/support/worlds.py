@@ -5,6 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import pytest
+
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.dynamodb.transactions import Database
@@ -169,3 +171,12 @@ def tables(store: Store) -> World:
         KeyTable(client, store.keys_table),
         lambda key_id: clear_away(store, key_id),
     )
+
+
+def requested_world(request: pytest.FixtureRequest) -> World:
+    """Return the world that a fixture's parameter names: memory, or the fixture of a store."""
+    if request.param == "memory":
+        return memory()
+    if request.param == "moto_store":
+        request.getfixturevalue("emptied")
+    return tables(request.getfixturevalue(request.param))
