@@ -141,6 +141,12 @@ def test_the_standard_library_knows_its_fields(kind: Kind) -> None:
 
 
 @both
+def test_its_fields_are_described_once(kind: Kind) -> None:
+    # Each `dataclasses.replace` asks for them.
+    assert dataclasses.fields(kind)[0] is dataclasses.fields(kind("a", "b"))[0]
+
+
+@both
 def test_a_pattern_takes_its_fields_in_order(kind: Kind) -> None:
     match kind("a", "b"):
         case kind(name, secret):

@@ -24,9 +24,12 @@ class _Field:
 
 
 class _Fields:
-    """The standard library's description of the fields of a class, made when something asks."""
+    """The standard library's description of the fields of a class, made when something first asks.
 
-    __slots__ = ("_annotations", "_defaults", "_hidden")
+    `dataclasses.replace` asks at each call, and to make it takes a millisecond.
+    """
+
+    __slots__ = ("_annotations", "_defaults", "_hidden", "_made")
 
     def __init__(
         self,
@@ -37,8 +40,14 @@ class _Fields:
         self._annotations = annotations
         self._defaults = defaults
         self._hidden = hidden
+        self._made: Mapping[str, object] | None = None
 
     def __get__(self, _instance: object, owner: type) -> Mapping[str, object]:
+        if self._made is None:
+            self._made = self._make(owner)
+        return self._made
+
+    def _make(self, owner: type) -> Mapping[str, object]:
         import dataclasses  # noqa: PLC0415 - the authorizers never ask
 
         members: dict[str, Any] = {
