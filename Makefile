@@ -73,12 +73,14 @@ bench-hostile: .venv/installed ## Measure what hostile credentials cost, and wha
 	@python -m benchmarks.hostile_input
 	@python -m benchmarks.side_channels
 
-lint: .venv/installed ## Check style, types, import directions and the template; changes nothing
+lint: .venv/installed ## Check style, types, imports, templates, spelling and wording; changes nothing
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
 	cfn-lint template.yaml platform_checks/template.yaml deploy/*.yaml
+	@git ls-files -z | xargs -0 codespell
+	@git ls-files -z | xargs -0 python -m tools.words
 
 format: .venv/installed ## Format the code and apply safe fixes
 	ruff check --fix .
@@ -145,8 +147,8 @@ endef
 	@UV_PROJECT_ENVIRONMENT=.venv/sam .venv/bin/uv sync --locked --quiet --only-group deploy
 	@touch $@
 
-# What the tests in a browser need beside: axe-core from npm and a Chromium from the system's packages.
-# Where neither can be had, those tests are skipped and say so.
+# What the browser tests also need: axe-core from npm and a Chromium from the system's packages.
+# Without either, those tests are skipped with a note.
 .venv/browser: tests/browser/package-lock.json .venv/installed
 	@! command -v npm >/dev/null || npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \

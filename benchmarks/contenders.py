@@ -1,11 +1,11 @@
 """What is measured: each contender with exactly the packages that it would ship to Lambda.
 
 Keyscope's own contender is made of the tree as it is: the function's folder, and the layers that
-the template gives it, built by their own Makefiles. An earlier commit's is made in the same way of
-that commit's tree. As on Lambda, nothing but a contender's own
-folders, its layers and what the Lambda runtime brings is importable, nothing is compiled into its
-folders while it runs, and all its files carry the date of the SAM CLI's zip, for which a .pyc file
-that checks its source's time counts for nothing.
+the template gives it, built by their own Makefiles. An earlier commit's contender is made the same
+way from that commit's tree. As on Lambda, only a contender's own folders, its layers and the Lambda
+runtime's packages are importable, and nothing is compiled into its folders while it runs. All its
+files carry the date of the SAM CLI's zip, so Python ignores a .pyc file that checks its source's
+time.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class Interpreter:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """How it is started, so that only `PYTHONPATH` tells what can be imported."""
+        """How it is started, so that only `PYTHONPATH` decides what can be imported."""
         return (str(self.program), *_ISOLATED)
 
 

@@ -29,20 +29,20 @@ class Drawing:
         *,
         size: int = 12,
         anchor: Anchor = "start",
-        colour: str = INK,
+        color: str = INK,
         bold: bool = False,
     ) -> None:
         """Write a line of text; `y` is its baseline."""
         weight = ' font-weight="600"' if bold else ""
         self.elements.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
-            f' fill="{colour}"{weight}>{escape(text)}</text>'
+            f' fill="{color}"{weight}>{escape(text)}</text>'
         )
 
     def line(
         self,
         points: Sequence[tuple[float, float]],
-        colour: str,
+        color: str,
         *,
         width: float = 1,
         dashes: str = "",
@@ -50,14 +50,14 @@ class Drawing:
         """Draw a line through points."""
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-        stroke = f'stroke="{colour}" stroke-width="{width}"{dashed}'
+        stroke = f'stroke="{color}" stroke-width="{width}"{dashed}'
         self.elements.append(f'<polyline points="{path}" fill="none" {stroke}/>')
 
-    def bar(self, x: float, y: float, width: float, height: float, colour: str) -> None:
+    def bar(self, x: float, y: float, width: float, height: float, color: str) -> None:
         """Fill a rectangle."""
         self.elements.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{max(height, 0.5):.1f}"'
-            f' rx="2" fill="{colour}"/>'
+            f' rx="2" fill="{color}"/>'
         )
 
     def svg(self) -> str:
@@ -84,7 +84,7 @@ class Panel:
     def title(self, text: str, subtitle: str) -> None:
         """Write what the panel shows, and in which unit."""
         self.drawing.text(self.left, self.top - 30, text, size=15, bold=True)
-        self.drawing.text(self.left, self.top - 13, subtitle, colour=MUTED)
+        self.drawing.text(self.left, self.top - 13, subtitle, color=MUTED)
 
     def scale(
         self, ticks: Sequence[float], show: Callable[[float], str], *, logarithmic: bool = False
@@ -103,15 +103,15 @@ class Panel:
         for tick in ticks:
             y = place(tick)
             self.drawing.line([(self.left, y), (self.left + self.width, y)], FAINT)
-            self.drawing.text(self.left - 6, y + 4, show(tick), size=11, anchor="end", colour=MUTED)
+            self.drawing.text(self.left - 6, y + 4, show(tick), size=11, anchor="end", color=MUTED)
         return place
 
     def legend(self, names: Sequence[tuple[str, str]]) -> None:
-        """Name the colours below the plot."""
+        """Name the colors below the plot."""
         x, y = self.left, self.top + self.height + 42
-        for name, colour in names:
-            self.drawing.bar(x, y - 9, 10, 10, colour)
-            self.drawing.text(x + 15, y, name, colour=MUTED)
+        for name, color in names:
+            self.drawing.bar(x, y - 9, 10, 10, color)
+            self.drawing.text(x + 15, y, name, color=MUTED)
             x += 30 + 6.4 * len(name)
 
 

@@ -87,5 +87,5 @@ def _process_marked(mark: bytes) -> int:
             continue
         if marked and b"aws-lambda-rie" not in program:
             return int(folder.name)
-    message = "the runtime's process is not there"
+    message = "the runtime's process was not found"
     raise ProcessLookupError(message)

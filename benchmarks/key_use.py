@@ -52,7 +52,7 @@ START: Final = 1_800_000_000
 
 @dataclass(slots=True)
 class CountingTable:
-    """Last uses in memory, which only move forward; every write is paid for, in vain or not."""
+    """Last uses in memory, which only move forward; a write that changes nothing costs, too."""
 
     uses: dict[str, int] = field(default_factory=dict)
     writes: int = 0

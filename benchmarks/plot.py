@@ -6,7 +6,7 @@ from typing import Final
 from benchmarks.drawing import INK, MUTED, Drawing, Panel, decades, round_ticks
 from benchmarks.results import Cell, Section, Table
 
-COLOURS: Final = {
+COLORS: Final = {
     "no-op": "#8c959f",
     "Keyscope": "#0969da",
     "typical": "#bc4c00",
@@ -55,7 +55,7 @@ def _handler(panel: Panel, table: Table) -> None:
     groups = {
         credential: {
             name: _number(row[3])
-            for name in COLOURS
+            for name in COLORS
             for row in table.rows
             if row[:3] == (name, credential, "record cached")
         }
@@ -81,19 +81,19 @@ def _apps(panel: Panel, table: Table) -> None:
             _short(count),
             size=11,
             anchor="middle",
-            colour=MUTED,
+            color=MUTED,
         )
     budget = place(BUDGET_BYTES)
     edges = [(panel.left, budget), (panel.left + panel.width, budget)]
     panel.drawing.line(edges, INK, dashes="4 4")
     panel.drawing.text(
-        panel.left + panel.width, budget + 14, "budget, 8 KB", size=11, anchor="end", colour=INK
+        panel.left + panel.width, budget + 14, "budget, 8 KB", size=11, anchor="end", color=INK
     )
-    for values, colour in ((listing, COLOURS["typical"]), (made, COLOURS["Keyscope"])):
+    for values, color in ((listing, COLORS["typical"]), (made, COLORS["Keyscope"])):
         points = [(across(position), place(value)) for position, value in enumerate(values)]
-        panel.drawing.line(points, colour, width=2.5)
+        panel.drawing.line(points, color, width=2.5)
     panel.legend(
-        [("Keyscope", COLOURS["Keyscope"]), ("a policy that names each app", COLOURS["typical"])]
+        [("Keyscope", COLORS["Keyscope"]), ("a policy that names each app", COLORS["typical"])]
     )
 
 
@@ -101,20 +101,20 @@ def _cost(panel: Panel, table: Table) -> None:
     panel.title("Cost of a month", "US dollars, us-east-1, by requests a month")
     names = ("authorization", "HTTP API's own", "REST API's own")
     places = [table.columns.index(name) for name in names]
-    colours = ("#0969da", "#8c959f", "#57606a")
+    colors = ("#0969da", "#8c959f", "#57606a")
     groups = {
         f"{_short(_number(row[0]))} requests": {
             name: _number(row[place]) for name, place in zip(names, places, strict=True)
         }
         for row in table.rows
     }
-    _grouped(panel, groups, dict(zip(names, colours, strict=True)), logarithmic=True, show=_dollars)
+    _grouped(panel, groups, dict(zip(names, colors, strict=True)), logarithmic=True, show=_dollars)
 
 
 def _grouped(
     panel: Panel,
     groups: Mapping[str, Mapping[str, float]],
-    colours: Mapping[str, str] = COLOURS,
+    colors: Mapping[str, str] = COLORS,
     *,
     logarithmic: bool = False,
     show: Callable[[float], str] | None = None,
@@ -127,16 +127,16 @@ def _grouped(
     bottom = panel.top + panel.height
     group_width = panel.width / len(groups)
     for index, (name, group) in enumerate(groups.items()):
-        centre = panel.left + group_width * (index + 0.5)
-        panel.drawing.text(centre, bottom + 18, name, anchor="middle")
+        center = panel.left + group_width * (index + 0.5)
+        panel.drawing.text(center, bottom + 18, name, anchor="middle")
         width = min(36.0, group_width * 0.84 / len(group))
         for position, (bar, value) in enumerate(group.items()):
-            x = centre + (position - len(group) / 2) * width
+            x = center + (position - len(group) / 2) * width
             y = place(value)
-            panel.drawing.bar(x + 1.5, y, width - 3, bottom - y, colours[bar])
+            panel.drawing.bar(x + 1.5, y, width - 3, bottom - y, colors[bar])
             panel.drawing.text(x + width / 2, y - 4, show(value), size=10, anchor="middle")
     present = dict.fromkeys(bar for group in groups.values() for bar in group)
-    panel.legend([(bar, colours[bar]) for bar in present])
+    panel.legend([(bar, colors[bar]) for bar in present])
 
 
 def _short(value: float) -> str:

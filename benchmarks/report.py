@@ -113,7 +113,7 @@ def _target_row(target: Target) -> tuple[Cell, ...]:
 
 
 def _environment(sections: Mapping[str, Section]) -> dict[str, str]:
-    """Return what was measured with; what differs between the parts is told for each."""
+    """Return the measuring environment; what differs between the parts is listed for each."""
     told: dict[str, str] = {}
     for part, section in sections.items():
         for name, text in section.environment.items():
@@ -135,7 +135,7 @@ def _is_numeric(rows: Sequence[Sequence[Cell]], position: int) -> bool:
 
 
 def put_into(page: Path, sections: Mapping[str, Section]) -> None:
-    """Replace what stands between a page's marks, and draw the picture beside it.
+    """Replace the text between a page's marks, and draw the picture next to it.
 
     Raises:
         ValueError: the page has no such marks.

@@ -34,7 +34,7 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """Tell how the value stands to the goal."""
+        """Compare the value with the goal, in words."""
         if self.value > self.limit:
             return f"missed by {self.value - self.limit:.3g}"
         return "met" if self.aim is None or self.value > self.aim else "met, and its aim"
@@ -62,7 +62,7 @@ def read_results(path: Path) -> dict[str, Section]:
     """Read the sections of a JSON file.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file cannot be read.
     """
     document = json.loads(path.read_text("utf-8"))
     return {name: _section(value) for name, value in document.items()}

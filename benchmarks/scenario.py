@@ -1,6 +1,6 @@
 """The credentials, events and stored records that every contender is measured with.
 
-All are made up anew for each run and written below the ignored folder; nothing is committed.
+Each run makes up new ones and writes them below the ignored folder; nothing is committed.
 """
 
 import base64
@@ -43,7 +43,7 @@ class Scenario:
 
 
 def make_scenario() -> Scenario:
-    """Make an account, an app and a service account, each with a key."""
+    """Create an account, an app and a service account, each with a key."""
     account_id = new_account_id()
     service_account_id = new_service_account_id(account_id)
     app_id = new_app_id(account_id, None)

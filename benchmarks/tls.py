@@ -1,8 +1,8 @@
 """The canned AWS over TLS, and how each contender comes to trust it.
 
-An authority of the run's own signs the server's certificate. Each contender finds this root as it
-finds those of AWS on Lambda, at the price that it pays there: for botocore it is one more in a
-bundle with all others, for Keyscope one more file in the layer's directory.
+An authority of the run's own signs the server's certificate. Each contender finds this root the way
+it finds those of AWS on Lambda, at the same price. For botocore it is one more in a bundle with all
+others, for Keyscope one more file in the layer's directory.
 """
 
 import shutil

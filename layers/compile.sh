@@ -1,12 +1,12 @@
 #!/bin/sh
 # Called by the layers' Makefiles: puts byte code for Lambda's Python 3.13 beside a layer's sources.
 #
-# Without it each cold start compiles every module anew, because a layer cannot be written to. Of the
-# three kinds only `unchecked-hash` works: the SAM CLI dates every file of its archive 1980, which
-# makes byte code that goes by its source's time look outdated. The same sources give the same bytes:
-# no times, no paths of this machine, a fixed hash seed. An empty PYTHONPYCACHEPREFIX is as good as none:
-# byte code goes beside the sources, wherever else this machine keeps it. A second argument names a
-# module that is run from the layer, to add what else is made at build time.
+# Without it, each cold start compiles every module again, because a layer cannot be written to. Of
+# the three kinds only `unchecked-hash` works: the SAM CLI dates every file of its archive 1980,
+# which makes byte code that goes by its source's time look outdated. The same sources give the same
+# bytes: no times, no paths of this machine, a fixed hash seed. An empty PYTHONPYCACHEPREFIX is as
+# good as none: byte code goes beside the sources, wherever else this machine keeps it. A second
+# argument names a module that is run from the layer, to add what else is made at build time.
 set -eu
 folder=$1
 module=${2:-}

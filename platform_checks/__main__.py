@@ -115,7 +115,7 @@ def _clean(stack_name: str) -> int:
     with told("make the AWS clients"):
         clients = aws_clients()
     was_there = remove_probe_stack(clients.cloudformation, stack_name)
-    state = "was removed" if was_there else "is not there"
+    state = "was removed" if was_there else "does not exist"
     sys.stdout.write(f"{probe_stack_name(stack_name)} {state}.\n")
     return 0
 

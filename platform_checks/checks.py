@@ -142,7 +142,7 @@ _FACTS: Final = (
         "a Deny on any path of the API, with a backslash, is taken and applied",
         answer_checks.climbing_deny,
         local="takes_any_resource=false",
-        remedy="do not go live; write the Denies in path_variants.py anew",
+        remedy="do not go live; rewrite the Denies in path_variants.py",
     ),
     Fact(
         {ApiKind.REST: (Mark.OBSERVED, _NO), ApiKind.HTTP: (Mark.OBSERVED, _YES)},
@@ -150,7 +150,7 @@ _FACTS: Final = (
         "the path that functions see is percent-decoded",
         path_checks.path_decoded,
         local="decodes_path=OTHERWISE",
-        remedy="look whether backends decode twice, or not at all",
+        remedy="check whether backends decode twice, or not at all",
     ),
     Fact(
         {ApiKind.REST: (Mark.UNPROVEN, _NO), ApiKind.HTTP: (Mark.OBSERVED, _YES)},
@@ -166,7 +166,7 @@ _FACTS: Final = (
         "the method ARN keeps `//` inside the path",
         path_checks.arn_inner_slashes,
         local="arn_keeps_inner_slashes=false",
-        remedy="look whether backends merge them too",
+        remedy="check whether backends merge them too",
     ),
     Fact(
         both(Mark.OBSERVED, _YES),
@@ -174,7 +174,7 @@ _FACTS: Final = (
         "the method ARN keeps the path's trailing slash",
         path_checks.arn_trailing_slash,
         local="arn_keeps_trailing_slash=false",
-        remedy="look whether backends drop it too",
+        remedy="check whether backends drop it too",
     ),
     Fact(
         only(ApiKind.HTTP, Mark.UNPROVEN),
@@ -190,7 +190,7 @@ _FACTS: Final = (
         "the method ARN keeps dot segments",
         path_checks.arn_dot_segments,
         local="arn_keeps_dot_segments=false",
-        remedy="look whether backends resolve them too",
+        remedy="check whether backends resolve them too",
     ),
     Fact(
         both(Mark.OBSERVED, _YES),

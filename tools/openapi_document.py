@@ -244,7 +244,7 @@ def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
     yield "401", "`unauthorized`: the credential is missing or refused"
     yield "403", _FORBIDDEN_BY_OPERATION.get(operation["operationId"], _FORBIDDEN)
     if "path" in places:
-        yield "404", f"{_not_found_of(path)}: it is not there, or not the caller's"
+        yield "404", f"{_not_found_of(path)}: it does not exist, or is not the caller's"
     if codes := _CONFLICTS.get(operation["operationId"]):
         yield "409", codes
     if has_body:

@@ -1,4 +1,4 @@
-"""One cold start: import the handler, give one answer, tell what it took.
+"""One cold start: import the handler, return one answer, report the cost.
 
     python start.py [SCENARIO EVENT]
 

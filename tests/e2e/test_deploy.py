@@ -130,7 +130,7 @@ def test_a_named_bucket_keeps_its_settings(aws: Aws) -> None:
     s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
     assert aws.deploy("--yes", "--bucket", "mine").status == 0
     assert "Status" not in s3.get_bucket_versioning(Bucket="mine")
-    # An update goes on using it.
+    # An update keeps using it.
     aws.release(code="other")
     aws.deploy("--yes")
     assert key_of("other") in aws.objects("mine")

@@ -23,7 +23,7 @@ RUN_BY: Final = {
 }
 """Pages whose commands another test runs one by one."""
 RUNNABLE: Final = [block for block in blocks() if block.script.strip() and block.page not in RUN_BY]
-# A refused request fails the script, and `api` stands in a page once.
+# A refused request fails the script, and each page defines `api` once.
 PRELUDE: Final = """
 set -euo pipefail
 curl() { command curl --fail-with-body "$@"; }

@@ -754,7 +754,7 @@ def test_no_answer_and_no_log_holds_a_credential(
     written = capsys.readouterr()
     accesses = [one for one in caplog.records if one.name == "keyscope.local.access"]
     assert len(accesses) == len(answers)
-    # The key's id is there, for whoever looks into a refusal.
+    # The key's id is logged, so that an operator can look into a refusal.
     assert running.store.revoked_key.key_id in written.out
     told = [answer.text + str(answer.headers) for answer in answers]
     everything = "".join([*told, written.out, written.err, caplog.text])

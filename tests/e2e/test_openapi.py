@@ -126,7 +126,7 @@ def test_every_operation_answers_as_the_document_says(
     case: schemathesis.Case[Any], account: Account
 ) -> None:
     given = case.path_parameters
-    # Half of the cases are about what is there; the others keep the ids that were made up.
+    # Half of the cases name ids that exist; the others keep the ids that were made up.
     if given and len("".join(map(str, given.values()))) % 2 == 0:
         fresh = account.fresh_ids(case.path)
         case.path_parameters = {name: fresh[name] for name in given}

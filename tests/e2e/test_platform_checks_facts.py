@@ -33,7 +33,7 @@ IN_DOUBT_WITH: Final = {
         "arn-trailing-slash",
         "arn-dot-segments",
     },
-    # Without an authorizer, nobody tells the ARN.
+    # Without an authorizer, there is no ARN to check.
     "trailing_slash_skips_authorizer": {"arn-trailing-slash"},
 }
 SHOWN: Final = [check for check in CHECKS if check.local_setting]

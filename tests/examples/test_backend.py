@@ -1,4 +1,4 @@
-"""The backend's own check: the context is there, and the path is the caller's."""
+"""The backend's own check: the context is present, and the path is the caller's."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,7 +33,7 @@ from tests.support.tenants import (
 ROOT: Final = Path(__file__).parents[2]
 ACCOUNT: Final = "0a1b2c3d4e5f"
 APP: Final = ACCOUNT + "0000" + "12345678"
-NEIGHBOUR: Final = ACCOUNT + "0000" + "87654321"
+NEIGHBOR: Final = ACCOUNT + "0000" + "87654321"
 STRANGERS: Final = "ffff2c3d4e5f" + "0000" + "12345678"
 KINDS: Final = ("rest", "http")
 SAYS: Final = {"accountId": ACCOUNT, "appId": APP, "userId": "jane"}
@@ -128,7 +128,7 @@ def test_an_event_without_a_request_is_refused() -> None:
 
 HOSTILE: Final = {
     "another account": f"/tenants/ffff2c3d4e5f/projects/{APP}/members/jane",
-    "another app": f"/tenants/{ACCOUNT}/projects/{NEIGHBOUR}/members/jane",
+    "another app": f"/tenants/{ACCOUNT}/projects/{NEIGHBOR}/members/jane",
     "another user": f"/tenants/{ACCOUNT}/projects/{APP}/members/bob",
     "another user by case": f"/tenants/{ACCOUNT}/projects/{APP}/members/Jane",
     "trailing slash": f"{MEMBER}/",
@@ -235,7 +235,7 @@ def test_an_integration_reaches_its_own_integration_only(caller: str) -> None:
     )
     assert authorized(own, path)["integrationId"] == INTEGRATION
     assert is_refused(other, path) == (caller == "integration")
-    assert is_refused(event("rest", f"/apps/{NEIGHBOUR}/x", principal("integration")), path)
+    assert is_refused(event("rest", f"/apps/{NEIGHBOR}/x", principal("integration")), path)
 
 
 EXTERNAL_PATHS: Final = (
@@ -301,7 +301,7 @@ def test_a_user_id_is_taken_in_both_its_forms(user_id: str) -> None:
 
 SHORT_PATHS: Final = ("/v1.1/appusers/{userId}", "/v1.1/apps/{appId}/appusers/{userId}")
 """Paths of a route set whose app comes from the key, and one that names the app."""
-RECORDS: Final = {(APP, "jane"): "Jane of one app", (NEIGHBOUR, "jane"): "Jane of the other"}
+RECORDS: Final = {(APP, "jane"): "Jane of one app", (NEIGHBOR, "jane"): "Jane of the other"}
 """What a backend stores for two apps, each of which has a user of the same id."""
 
 
@@ -321,7 +321,7 @@ def test_of_two_apps_with_the_same_user_each_reaches_its_own_by_one_path(
 ) -> None:
     path = "/v1.1/appusers/jane"
     found = {}
-    for app_id in (APP, NEIGHBOUR):
+    for app_id in (APP, NEIGHBOR):
         one = tenant(caller, app_id, "jane")
         assert allows(policy_of(one, policies_of(V1_1_SHORT)), "GET", path)
         found[app_id, "jane"] = record_for(event(kind, path, one.principal))
@@ -333,7 +333,7 @@ def test_of_two_apps_with_the_same_user_each_reaches_its_own_by_one_path(
 def test_a_path_that_names_the_other_app_reaches_its_user_neither_by_policy_nor_by_the_check(
     kind: str, caller: str
 ) -> None:
-    one, path = tenant(caller, APP, "jane"), f"/v1.1/apps/{NEIGHBOUR}/appusers/jane"
+    one, path = tenant(caller, APP, "jane"), f"/v1.1/apps/{NEIGHBOR}/appusers/jane"
     assert not allows(policy_of(one, policies_of(V1_1_SHORT)), "GET", path)
     assert record_for(event(kind, path, one.principal)) is None
 

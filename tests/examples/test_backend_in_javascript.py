@@ -22,7 +22,7 @@ from tests.examples.test_backend import (
     HOSTILE,
     KINDS,
     MEMBER,
-    NEIGHBOUR,
+    NEIGHBOR,
     ODD_SEGMENTS,
     OVERRIDES,
     WEBSOCKET,
@@ -65,7 +65,7 @@ ROWS: Final = [
         for path in (
             *HOSTILE.values(),
             *(f"/tenants/{ACCOUNT}/projects/{APP}/members/{segment}" for segment in ODD_SEGMENTS),
-            *(MEMBER, f"/tenants/{ACCOUNT}/projects", f"/tenants/{ACCOUNT}/projects/{NEIGHBOUR}"),
+            *(MEMBER, f"/tenants/{ACCOUNT}/projects", f"/tenants/{ACCOUNT}/projects/{NEIGHBOR}"),
             *(
                 f"/accounts/{ACCOUNT}c0de",
                 "/accounts/ffff2c3d4e5fc0de",

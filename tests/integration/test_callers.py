@@ -165,7 +165,7 @@ def everything(store: Store, world: World) -> dict[str, object]:
 def interrupted(
     operations: Provisioning, store: Store, happens: Callable[[], object]
 ) -> Provisioning:
-    """Return operations in which something happens after the judgement, right before the write."""
+    """Return operations in which something happens after the judgment, right before the write."""
     client = InterruptedClient(
         dynamodb_of(store), lambda operation, _: operation == "transact_write_items", happens
     )
@@ -174,7 +174,7 @@ def interrupted(
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("end", ENDS)
-def test_nothing_is_written_when_the_key_ends_between_judgement_and_write(
+def test_nothing_is_written_when_the_key_ends_between_judgment_and_write(
     end: str, write: str, operations: Provisioning, world: World, store: Store
 ) -> None:
     before = everything(store, world)

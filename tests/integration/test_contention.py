@@ -143,7 +143,7 @@ def test_a_key_that_expires_while_its_change_waits_makes_none(
     own = (principal.account_id, principal.key_id)
     operations.update_key(*own, lambda key: limited(key, expires_at=now + 60))
     times = iter([now, now, now, *[now + 60] * 5])
-    # The clock moves on with each judgement, and nothing else touches the record.
+    # The clock moves on with each judgment, and nothing else touches the record.
     contended, _ = hindered(replace(operations, clock=lambda: next(times)), store)
     judged, _ = contended.on_behalf_of(ProvenKey.of(principal, ADDRESS))
     with pytest.raises(Forbidden):

@@ -1,4 +1,4 @@
-"""From a request for external ids to what an authorizer allows and a backend is told."""
+"""From a request for external ids to what an authorizer allows and a backend receives."""
 
 from dataclasses import dataclass
 from pathlib import Path

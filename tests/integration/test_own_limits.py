@@ -1,4 +1,4 @@
-"""Nobody gives what they lack: keys are created and changed within the limits of the caller's own.
+"""Callers grant only what they have: keys are created and changed within the caller's own limits.
 
 Each test has one account, whose key creates and changes the keys of one app.
 """

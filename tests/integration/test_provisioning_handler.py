@@ -264,10 +264,10 @@ def test_an_invalid_request_is_told_every_fault_and_writes_nothing(
         "displayName": "",
         "expiresAt": "yesterday",
         "allowedCidrs": ["10.0.0.1/8"],
-        "colour": "red",
+        "color": "red",
     }
     assert errors_of(handler(event, Context())) == [
-        ("bad_request", "colour"),
+        ("bad_request", "color"),
         ("bad_request", "displayName"),
         ("bad_request", "expiresAt"),
         ("bad_request", "allowedCidrs[0]"),

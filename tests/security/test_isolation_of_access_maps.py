@@ -86,8 +86,8 @@ def access_maps(draw: st.DrawFn, *, closing: bool = False) -> AccessMap:
         Scope.ACCOUNT: ["GET /z"],
     }
     kept |= {OtherGrantee.USER_ACCOUNT: [], OtherGrantee.NEVER: []}
-    nevers = [OtherGrantee.NEVER] * draw(st.integers(1, 3)) if closing else []
-    for grantee in [*draw(st.lists(st.sampled_from(GRANTED), min_size=3, max_size=6)), *nevers]:
+    exclusions = [OtherGrantee.NEVER] * draw(st.integers(1, 3)) if closing else []
+    for grantee in [*draw(st.lists(st.sampled_from(GRANTED), min_size=3, max_size=6)), *exclusions]:
         more = {**kept, grantee: [*kept[grantee], draw(rules(grantee))]}
         kept = more if _is_accepted(more, from_key=from_key) else kept
     return read_access_map(_source(kept, from_key=from_key), ["main"])
@@ -107,7 +107,7 @@ def _is_accepted(lists: dict[Grantee, list[str]], *, from_key: bool) -> bool:
 
 
 @st.composite
-def neighbours(draw: st.DrawFn) -> tuple[Tenant, Tenant]:
+def neighbors(draw: st.DrawFn) -> tuple[Tenant, Tenant]:
     one = tenant(draw(st.sampled_from(KINDS)), APP, draw(USERS), draw(INTEGRATIONS))
     app_id = draw(st.sampled_from([APP, *OTHER_APPS]))
     other = tenant("appUser", app_id, draw(USERS), draw(INTEGRATIONS))
@@ -181,7 +181,7 @@ def reaches_other(access_map: AccessMap, one: Tenant, other: Tenant, path: str) 
     return False
 
 
-@given(st.data(), access_maps(), neighbours())
+@given(st.data(), access_maps(), neighbors())
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_accepted_map_lets_through_what_a_backend_may_take_for_another_tenants(
     data: st.DataObject, access_map: AccessMap, tenants: tuple[Tenant, Tenant]
@@ -199,7 +199,7 @@ def test_no_accepted_map_lets_through_what_a_backend_may_take_for_another_tenant
         assert reached == [], (access_map, path)
 
 
-@given(st.data(), access_maps(), neighbours())
+@given(st.data(), access_maps(), neighbors())
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_rule_of_an_accepted_map_grants_what_it_says(
     data: st.DataObject, access_map: AccessMap, tenants: tuple[Tenant, Tenant]
@@ -239,7 +239,7 @@ def is_closed(access_map: AccessMap, path: str, method: str | None = None) -> bo
     )
 
 
-@given(st.data(), access_maps(closing=True), neighbours(), STAGES)
+@given(st.data(), access_maps(closing=True), neighbors(), STAGES)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_accepted_map_opens_a_route_that_it_never_opens(
     data: st.DataObject, access_map: AccessMap, tenants: tuple[Tenant, Tenant], stage: ApiStage

@@ -1,4 +1,4 @@
-"""A new secret is told in one answer, and nowhere else, whatever happens."""
+"""A new secret appears in one response and nowhere else, whatever happens."""
 
 import json
 import os

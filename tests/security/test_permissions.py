@@ -1,4 +1,4 @@
-"""Keys with permissions reach what their scope and their permissions both allow, and no more.
+"""Keys with permissions reach only what their scope and their permissions both allow.
 
 What is expected comes from `tests/support/permission_oracle`, which shares no code with the
 policies; each policy is evaluated as IAM does.

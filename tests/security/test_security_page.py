@@ -1,4 +1,4 @@
-"""docs/security.md names tests; each is there, so that no promise rests on a test that is gone."""
+"""Each test that docs/security.md names exists, so no promise rests on a deleted test."""
 
 import ast
 import re

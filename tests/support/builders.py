@@ -1,4 +1,4 @@
-"""Builders of keys, credentials and events; every secret is made up anew."""
+"""Builders of keys, credentials and events; every secret is new."""
 
 import base64
 import json

@@ -30,7 +30,7 @@ END_SECONDS: Final = 300
 """How long a program may take to end. Only a hang takes this long, even on a busy machine."""
 CTRL_C: Final = "\x03"
 _PRESS_AGAIN_SECONDS: Final = 3
-# Typer makes the commands anew at each start, which takes longer than most of them.
+# Typer builds the commands again at each start, which takes longer than most of them.
 _MADE_ONCE: Final = cache(get_command)
 # Ctrl-C and the prompt for a secret both need a controlling terminal, which a new session lacks.
 # When a script starts the tests in its background, they and their programs ignore Ctrl-C.

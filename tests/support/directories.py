@@ -1,4 +1,4 @@
-"""A directory in memory, for tests of what stands above it."""
+"""A directory in memory, for tests of its callers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace

@@ -49,7 +49,7 @@ def forms_of(secret: str, *values: str) -> Mapping[str, str]:
     }
     for name, octets in (("secret", secret.encode()), ("hash", digest)):
         for offset in range(3):
-            # Of base64, the characters that no neighbour has a part in.
+            # Of base64, the characters that no neighbor has a part in.
             text = base64.b64encode(bytes(offset) + octets).decode().rstrip("=")[4:-4]
             forms[f"{name} in base64, offset {offset}"] = text
             forms[f"{name} in base64url, offset {offset}"] = text.translate(_URL_SAFE)

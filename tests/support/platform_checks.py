@@ -1,4 +1,4 @@
-"""The canary's checks against the local gateway, on a clock that waits for nobody."""
+"""The canary's checks against the local gateway, on a clock that never waits."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

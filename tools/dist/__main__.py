@@ -1,4 +1,4 @@
-"""`python -m tools.dist FOLDER`: build the artifacts into a folder, in place of what is there."""
+"""`python -m tools.dist FOLDER`: build the artifacts into a folder, replacing its contents."""
 
 import sys
 from pathlib import Path

@@ -31,10 +31,10 @@ class BuildError(Exception):
 
 
 def build(root: Path, target: Path) -> list[Path]:
-    """Build a repository's artifacts into a folder, in place of what is there.
+    """Build a repository's artifacts into a folder, replacing its contents.
 
     Raises:
-        BuildError: a layer cannot be built, or no Python 3.13 is there to compile it.
+        BuildError: a layer cannot be built, or there is no Python 3.13 to compile it.
     """
     template = parse_yaml((root / "template.yaml").read_text("utf-8"))
     shutil.rmtree(target, ignore_errors=True)

@@ -2,10 +2,10 @@
 
 It accepts the same credentials from the same table and refuses the same wrong ones, with what such
 code is usually made of: boto3's resource, Powertools' Logger, Metrics, Tracer and policy builder,
-PyJWT. It is written to be quick where that costs no extra line: clients and caches are made once
-per container, a record is remembered for 30 s and an opened secret for good, and its policy names
-no more than it must. It has none of the rest: no checks of the credential's form, no conditions,
-no limits, no stale records.
+PyJWT. It is written to be quick where that costs no extra line. It creates clients and caches once
+per container, caches a record for 30 s and a decrypted secret forever, and keeps its policy small.
+It has none of the rest: no checks of the credential's form, no conditions, no limits, no stale
+records.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Simulated traffic, where the counts can be told beforehand."""
+"""Simulated traffic, where the counts are known beforehand."""
 
 from dataclasses import replace
 from typing import Final

@@ -122,7 +122,7 @@ def test_a_rule_that_could_grant_more_than_it_says_is_refused(
 
 
 def test_an_integrations_id_that_could_be_another_apps_is_refused() -> None:
-    # Whoever creates the key chooses the id.
+    # The creator of the key chooses the id.
     rule = "GET /apps/{integrationId}/{appId}"
     source = f'["main"]\napp = ["GET /apps/{{appId}}/x"]\nintegration = ["{rule}"]'
     text = refusal_of(source)

@@ -1,4 +1,4 @@
-"""What operators are told of lifecycle changes, on standard output."""
+"""What operators see of lifecycle changes, on standard output."""
 
 import json
 from typing import Any

@@ -255,7 +255,7 @@ def verdict_of(call: Callable[[], object]) -> str:
     except OwnerNotFound:
         return NOT_FOUND
     except OwnsApps:
-        # The service accounts here have apps: who is told so was let through.
+        # The service accounts here have apps: a caller that sees this error was allowed.
         return ALLOWED
     return ALLOWED
 
@@ -613,7 +613,7 @@ def test_a_token_sees_its_key_and_does_not_end_it(operations: Operations) -> Non
 
 @dataclass
 class ChangingDirectory(MemoryDirectory):
-    """A directory in which a change comes between the judgement of a key and the first write."""
+    """A directory in which a change comes between the judgment of a key and the first write."""
 
     first: Callable[[], None] = lambda: None
 

@@ -80,7 +80,8 @@ def test_one_call_goes_no_further_than_its_bound_and_the_next_one_goes_on(
     monkeypatch.setattr(suspension, "MAX_STEPS", 1)
     states = [suspend_account(operations, ACCOUNT).state for _ in range(3)]
     assert states == [AccountState.SUSPENDING, AccountState.SUSPENDING, AccountState.SUSPENDED]
-    # Each call may have narrowed keys, so each flushes; who suspended the account is told once.
+    # Each call may have narrowed keys, so each flushes; the event that names the caller is sent
+    # once.
     assert (made.flushes.promised, made.flushes.asked, len(made.trail.events)) == (3, 3, 1)
 
 
@@ -144,7 +145,7 @@ def test_only_an_empty_account_is_deleted(made: Operations, operations: Provisio
     made.directory.hold(Owner(OwnerType.SERVICE_ACCOUNT, SERVICE_ACCOUNT, "robot", NOW))
     with pytest.raises(OwnsServiceAccounts):
         operations.delete_account(ACCOUNT)
-    # What is refused at a look costs nobody a flush.
+    # A call that is refused early flushes nothing.
     assert made.flushes.promised == 1
 
 

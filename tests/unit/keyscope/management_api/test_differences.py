@@ -331,9 +331,9 @@ def test_settings_are_stored_as_they_are(caller: Caller) -> None:
 @row("unknown members and parameters")
 def test_what_is_unknown_or_repeated_is_refused(caller: Caller) -> None:
     answers = [
-        caller.call("POST", V2, {"displayName": "Shop", "colour": "red"}),
+        caller.call("POST", V2, {"displayName": "Shop", "color": "red"}),
         caller.call("POST", V2, '{"displayName": "Shop", "displayName": "Shop"}'),
-        caller.call("GET", V2, query={"colour": "red"}),
+        caller.call("GET", V2, query={"color": "red"}),
         caller.call("GET", V2, multiValueQueryStringParameters={"page[size]": ["1", "2"]}),
     ]
     assert [answer.status for answer in answers] == [400] * 4

@@ -162,13 +162,13 @@ def test_a_fault_is_named_by_its_parameter(query: Query, field: str, title: str)
 
 def test_every_fault_is_told_at_once_and_in_the_same_order() -> None:
     query = {
-        "colour": "red",
+        "color": "red",
         "page": '{"size":0,"z":1,"a":1,"m":1}',
         "page[after]": "x",
         "filter[serviceAccountId]": "x",
     }
     assert faults_of(query) == [
-        ("colour", KNOWN),
+        ("color", KNOWN),
         ("page[a]", KNOWN_OF_PAGE),
         ("page[m]", KNOWN_OF_PAGE),
         ("page[z]", KNOWN_OF_PAGE),

@@ -242,7 +242,7 @@ CIDRS_TITLE: Final = "must be a list of 1 to 8 CIDRs"
         (ServiceAccountBody, "name", None, "name", STRING_TITLE),
         (AppUpdateBody, "settings", None, "settings", "must be an object"),
         (AppUpdateBody, "settings", [], "settings", "must be an object"),
-        (AppUpdateBody, "settings", {"colour": 1}, "settings.colour", "is unknown"),
+        (AppUpdateBody, "settings", {"color": 1}, "settings.color", "is unknown"),
         (AppUpdateBody, "settings", {"echo_x": True}, "settings.echo_x", "is unknown"),
         (AppUpdateBody, "settings", {"echoPostback": 1}, "settings.echoPostback", BOOLEAN_TITLE),
         (AppUpdateBody, "settings", {"echoPostback": "1"}, "settings.echoPostback", BOOLEAN_TITLE),
@@ -323,14 +323,14 @@ def test_metadata_are_text_that_utf_8_can_hold(metadata: object) -> None:
 def test_every_fault_is_told_at_once() -> None:
     body = {
         "displayName": " ",
-        "settings": {"echoPostback": 1, "colour": "red"},
+        "settings": {"echoPostback": 1, "color": "red"},
         "metadata": {"a": [], "b": {}},
         "secret": "x",
     }
     assert faults_of(AppCreateBody, body) == {
         "displayName": NAME_TITLE,
         "settings.echoPostback": BOOLEAN_TITLE,
-        "settings.colour": "is unknown",
+        "settings.color": "is unknown",
         "metadata.a": SCALAR_TITLE,
         "metadata.b": SCALAR_TITLE,
         "secret": "is unknown",

@@ -573,7 +573,7 @@ def _refuse_external_ids_of_others(line: _Line, rule: Rule, others: Collection[R
             is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth)
             if is_beside and other.segments[depth] != segment:
                 line.refuse(
-                    f"{segment} stands where {other.path} has {other.segments[depth]}, and one"
+                    f"{segment} is where {other.path} has {other.segments[depth]}, and one"
                     " could be the other; put a literal segment before one of them"
                 )
 

@@ -1,11 +1,11 @@
 """Paths that a backend may read as other paths, as patterns for a Deny.
 
 API Gateway matches a policy against the path that it passes on. A backend may then percent-decode
-the path up to three times, delete TAB, LF and CR, read a backslash as a slash, drop `;parameters`,
-merge slashes, cut at a decoded `?` or `#`, and remove dot segments (RFC 3986, sections 2.3, 3.3,
-5.2.4 and 6.2.2; WHATWG URL). `tests/security/test_path_proof.py` proves that no backend reads a
-path that these patterns do not match as one that climbs. A Deny that is too broad only refuses
-requests; it never allows one.
+the path up to three times, and delete TAB, LF and CR. It may read a backslash as a slash, drop
+`;parameters`, merge slashes, cut at a decoded `?` or `#`, and remove dot segments (RFC 3986,
+sections 2.3, 3.3, 5.2.4 and 6.2.2; WHATWG URL). `tests/security/test_path_proof.py` proves that no
+backend reads a path that these patterns do not match as one that climbs. A Deny that is too broad
+only refuses requests; it never allows one.
 """
 
 from collections.abc import Sequence

@@ -381,8 +381,8 @@ def _longest_external_ids(owner_type: OwnerType) -> ExternalIds:
 def _longest_limited_principals(policies: Policies) -> Iterator[tuple[Principal, int]]:
     """Yield principals with limited keys, among them the one with the longest policy of each kind.
 
-    Each comes with the most resources that a policy of its kind contains, or 0 where all of those
-    policies are there.
+    Each comes with the largest number of resources in a policy of its kind, or 0 if all of those
+    policies are included.
     """
     for principal in _longest_principals():
         permitted = policies.permitted[_grantee(principal)]

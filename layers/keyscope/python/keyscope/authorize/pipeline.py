@@ -43,8 +43,8 @@ not distinguish it from an unknown key.
 class Authorizer:
     """What the pipeline needs besides the event.
 
-    `rendered` remembers policies. Without it, or if it is for other `policies`, the pipeline
-    renders each policy anew.
+    `rendered` caches policies. Without it, or if it is for other `policies`, the pipeline renders
+    each policy again.
     """
 
     keys: KeyStore

@@ -42,7 +42,7 @@ def verify(
     open_secret: Callable[[KeyRecord], str],
     circumstances: Circumstances,
 ) -> Principal:
-    """Prove who sent the credential.
+    """Verify the credential and return its principal.
 
     1. The key exists and is not revoked, and the secret or signature is right: it matches the key's
        current secret, or its previous one during the overlap.

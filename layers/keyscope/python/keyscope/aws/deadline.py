@@ -104,7 +104,7 @@ class Deadlines:
         It is a part of the call `within` whose time it runs, and by default a call of its own.
 
         Raises:
-            DeadlinePassed: when the operation does not finish in time; it goes on by itself.
+            DeadlinePassed: when the operation does not finish in time; it keeps running.
             RequestTimeUp: when it has less time, because the request's other calls used it.
             TooManyCallsStuck: when too many abandoned operations are still running.
         """

@@ -129,7 +129,7 @@ class AccountPage:
 class OperatorsDirectory(Directory, Protocol):
     """A directory with what only the operator does with accounts.
 
-    Each call writes everything or nothing, and raises `Unavailable` if it cannot tell which,
+    Each call writes everything or nothing, and raises `Unavailable` if the result is unknown,
     `OwnerNotFound` if there is no such account, and `Contended` if other writes block it for too
     long.
     """

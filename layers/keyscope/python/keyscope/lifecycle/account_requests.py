@@ -48,14 +48,14 @@ class ShowAccount:
 
 @dataclass(frozen=True, slots=True)
 class SuspendAccount:
-    """Suspend an account, or go on with its suspension."""
+    """Suspend an account, or continue its suspension."""
 
     account_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeAccount:
-    """Resume an account, or go on with that."""
+    """Resume an account, or continue its resumption."""
 
     account_id: str
 

@@ -99,9 +99,9 @@ class ProvenKey:
         """Check that the credential is valid at a time, in seconds since the epoch.
 
         Raises:
-            Forbidden: the key is revoked or suspended, its secret was replaced and is not in an
-                overlap, or is not the one in `only`, its limits do not allow its use at that time
-                and from the source address, or it has lost a permission since.
+            Forbidden: the key is revoked or suspended, or has lost a permission. Its secret was
+                replaced and no overlap accepts it, or it is not the one in `only`. Its limits do
+                not allow the request.
         """
         secret = standing.accepted(self.secret_generation, now)
         if standing.suspended_at is not None:

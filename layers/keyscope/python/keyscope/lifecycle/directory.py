@@ -264,7 +264,7 @@ Position = After | Before | Offset
 class Directory(Protocol):
     """Stores owners and their keys.
 
-    Each call writes everything or nothing, and raises `Unavailable` if it cannot tell which. Each
+    Each call writes everything or nothing, and raises `Unavailable` if the result is unknown. Each
     write names its caller. If the caller is an API key, the write succeeds only while that key is
     valid, and raises `Forbidden` otherwise. A write that other writes block for too long raises
     `Contended`. What adds an owner or a key, gives a key a new secret or enables it raises

@@ -1,8 +1,8 @@
-"""External ids that a creation gives, and keys whose secrets nobody received.
+"""External ids that a creation sets, and keys whose secrets were lost.
 
-Only the answer to a creation has the new key's secret, so the secret is lost if the answer is. A
-caller that repeats the request is told that the external id is taken. It then asks for the key with
-its client token, and has it replaced.
+Only the response to a creation contains the new key's secret, so the secret is lost if the response
+is. When the caller repeats the request, the error says that the external id is taken. The caller
+then looks up the key by its client token and replaces it.
 """
 
 from collections.abc import Callable

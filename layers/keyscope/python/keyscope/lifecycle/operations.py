@@ -286,7 +286,7 @@ class Provisioning:
     ) -> tuple[Owner, CreatedKey]:
         """Give a lost key a new secret, unless it has another generation than the caller saw.
 
-        So a request that arrives late does not end the secret that a later one returned. Raises
+        So a request that arrives late does not revoke the secret that a later one returned. Raises
         `OwnerNotFound`, `KeyNotFound`, `KeyExpired`, `ChangedMeanwhile`.
         """
 
@@ -480,7 +480,7 @@ class Provisioning:
             self._record(_revocation(owner_id, before, now))
 
     def end_own_secret(self, proven: ProvenKey) -> None:
-        """End the secret that a caller proved: its key, or only the overlap if it is the previous.
+        """Revoke the caller's own key, or end only the overlap if its secret is the previous one.
 
         Ending it again changes nothing. Raises `Forbidden` when the key's limits do not allow its
         use.

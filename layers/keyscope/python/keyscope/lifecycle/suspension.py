@@ -1,8 +1,8 @@
 """Suspends and resumes accounts, and changes their limits.
 
-The last key is refused once the call that answers `suspended` has returned and the authorizers'
-containers have let go of its record. A call marks a bounded number of keys. If that is not all, it
-answers `suspending`, and the same call again goes on, also after one that failed or was cut off.
+Every key is refused once a call has returned `suspended` and the authorizers' cached records have
+expired. A call marks a bounded number of keys. If keys remain, it returns `suspending`; repeating
+the call continues, also after one that failed or was interrupted.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ With DynamoDB Local on two busy cores, they took 6.5 of the function's 29 second
 
 
 def suspend_account(operations: Provisioning, account_id: str) -> Account:
-    """Suspend an account, or go on with it; return how far it is. Raises `OwnerNotFound`.
+    """Suspend an account or continue its suspension. Raises `OwnerNotFound`.
 
     Cached policies are flushed, as for a revocation.
     """
@@ -33,7 +33,7 @@ def suspend_account(operations: Provisioning, account_id: str) -> Account:
 
 
 def resume_account(operations: Provisioning, account_id: str) -> Account:
-    """Resume an account, or go on with it; return how far it is. Raises `OwnerNotFound`.
+    """Resume an account or continue its resumption. Raises `OwnerNotFound`.
 
     A suspended key has no policy that a cache could still serve, so nothing is flushed.
     """

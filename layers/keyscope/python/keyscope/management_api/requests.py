@@ -98,9 +98,9 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - as `json.loads` has it
     """Read a JSON object or null, as defined by RFC 8259; the error's text says what is wrong.
 
     Raises:
-        json.JSONDecodeError: also for NaN and infinities, for excessive nesting, for a repeated
-            member, for a list, of which Powertools would use the first item, and for more than
-            `MAX_VALUES` members and items, because validation costs much more than parsing.
+        json.JSONDecodeError: also for NaN and infinities, excessive nesting, a repeated member, and
+            a list, of which Powertools would use the first item. Also for more than `MAX_VALUES`
+            members and items, because validation costs much more than parsing.
     """
     try:
         value = read_strict_json(text)

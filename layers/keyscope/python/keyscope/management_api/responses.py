@@ -229,7 +229,7 @@ def key_v2(key: Key, now: float, last_use: LastUse, secret: str | None = None) -
 
 
 def own_key(key: Key, now: float, last_use: LastUse, scope: Scope) -> OwnKey:
-    """Return a key as it is shown to whoever has its secret."""
+    """Return a key as it is shown to the holder of its secret."""
     return cast("OwnKey", {**key_v2(key, now, last_use), "scope": scope.value})
 
 

@@ -1,6 +1,6 @@
-"""The operator's own ids of accounts and apps, which stand in paths in place of Keyscope's.
+"""The operator's own ids of accounts and apps, which replace Keyscope's ids in paths.
 
-The operator gives them at creation, and they never change. Keyscope's ids begin with their
+The operator sets them at creation, and they never change. Keyscope's ids begin with their
 account's; these have no such structure, so they say nothing about who owns what.
 """
 

@@ -39,9 +39,9 @@ class Scheme(StrEnum):
 class Principal:
     """A proven caller, and for how long and from where the proof is valid.
 
-    `limits` are the key's, except that `expires_at` is the earliest of the key's expiry, the
-    token's `exp` and, for a previous secret, the end of the overlap, and that `permissions` are the
-    effective ones: the token's if it claims some, and only those that the access map knows.
+    `limits` are the key's, with two exceptions. `expires_at` is the earliest of the key's expiry,
+    the token's `exp` and, for a previous secret, the end of the overlap. `permissions` are the
+    effective ones: the token's if it claims some, and only those in the access map.
     `secret_generation` is the generation of the proven secret: a key's first secret is 1, and each
     rotation adds one. The management API uses it to judge the caller again. `secret` shows the
     operator who still uses a previous secret. `usage_identifier_key` is only for API Gateway, which

@@ -45,7 +45,7 @@ class FailingClient:
         return call
 
 
-def cancelled(*reasons: dict[str, str]) -> ClientError:
+def canceled(*reasons: dict[str, str]) -> ClientError:
     response = {
         "Error": {"Code": "TransactionCanceledException"},
         "CancellationReasons": list(reasons),
@@ -76,7 +76,7 @@ def failure_of(client: FailingClient) -> tuple[Reason, str]:
             ReadTimeoutError(endpoint_url="http://dynamodb"), "ReadTimeoutError", id="no answer"
         ),
         pytest.param(
-            cancelled({"Code": "ThrottlingError"}, {"Code": "None"}),
+            canceled({"Code": "ThrottlingError"}, {"Code": "None"}),
             "ThrottlingError, None",
             id="a throttled transaction",
         ),
@@ -90,7 +90,7 @@ def test_a_write_that_fails_is_a_failure_and_not_tried_again(error: Exception, d
 
 def test_a_key_that_was_not_read_is_not_taken_for_a_deleted_one() -> None:
     client = FailingClient(
-        transact_write_items=cancelled(*FULL),
+        transact_write_items=canceled(*FULL),
         get_item=FULL_OWNER_ITEM,
         batch_get_item={"Responses": {"keys": []}, "UnprocessedKeys": {"keys": {}}},
     )
@@ -100,7 +100,7 @@ def test_a_key_that_was_not_read_is_not_taken_for_a_deleted_one() -> None:
 
 def test_a_read_that_fails_is_a_failure() -> None:
     error = ClientError({"Error": {"Code": "InternalServerError"}}, "GetItem")
-    client = FailingClient(transact_write_items=cancelled(*FULL), get_item=error)
+    client = FailingClient(transact_write_items=canceled(*FULL), get_item=error)
     assert failure_of(client) == (Reason.KEY_STORE_UNAVAILABLE, "InternalServerError")
 
 

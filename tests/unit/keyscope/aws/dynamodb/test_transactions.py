@@ -91,6 +91,6 @@ def test_a_write_that_is_still_under_way_is_asked_for_again_and_not_written_twic
     assert first == second
 
 
-def test_a_write_that_was_cancelled_is_another_one_when_it_is_tried_again() -> None:
+def test_a_write_that_was_canceled_is_another_one_when_it_is_tried_again() -> None:
     first, second = written_by(AnsweringClient(conflict_at([True])))
     assert first != second

@@ -1,9 +1,9 @@
 """Writes to the items of accounts and their keys that suspend, resume and limit an account.
 
-In an account's item, `suspended_at` refuses whatever would create, rotate or enable. While keys
-are being marked, `marking` says whether marks are set or removed, and `marked_through` is the last
-owner whose keys are done. `marking_revision` counts these changes, so that a function that was held
-up cannot go on with a marking that another one has replaced.
+In an account's item, `suspended_at` blocks every creation, rotation and enabling. While keys are
+being marked, `marking` says whether marks are set or removed, and `marked_through` is the last
+owner whose keys are done. `marking_revision` counts these changes, so a function that was delayed
+cannot continue a marking that another one has replaced.
 """
 
 from typing import Final

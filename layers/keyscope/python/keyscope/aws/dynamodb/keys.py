@@ -129,7 +129,7 @@ class Keys(Tables):
             patience.pause()
 
     def _check_place(self, owner_id: str, key_id: str, *, revives: bool) -> None:
-        """Tell why a key could not be changed, unless the reason has passed.
+        """Raise the reason why a key could not be changed, unless it no longer applies.
 
         Raises `KeyNotFound`, and for a change that revives the key `AccountSuspended`.
         """

@@ -75,7 +75,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise UnreadableAnswer
     # Only a binary attribute is an object with the member `B` alone and a text as its value.
-    # Text that is not base64 stays, and is damage for whoever reads the attribute.
+    # Text that is not base64 stays; the reader of the attribute reports it as damaged.
     if len(members) == 1 and isinstance(text := members.get("B"), str):
         try:
             members["B"] = b64decode(text, validate=True)

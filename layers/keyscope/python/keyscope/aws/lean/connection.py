@@ -221,7 +221,8 @@ class _Connection(HTTPConnection):
                 response = self.getresponse()
                 if response.length is None and not response.chunked:
                     raise UnreadableAnswer
-                # With a limit, `http.client` allocates no more than that for what it is told.
+                # With a limit, `http.client` allocates at most that much, whatever length is
+                # announced.
                 whole = response.read(MAX_ANSWER_BYTES)
             except TimeoutError:
                 raise
@@ -284,7 +285,7 @@ class _Source(RawIOBase):
 
 
 class _Reader(BufferedReader):
-    """Reads a response; `surplus` tells whether bytes were left over at its end."""
+    """Reads a response; `surplus` is true if bytes were left over at its end."""
 
     def __init__(self, source: _Source) -> None:
         super().__init__(source)

@@ -44,9 +44,9 @@ class CredentialsFailed(CallError):  # noqa: N818 - a state, named as in the log
 
 
 class ContainerCredentials:
-    """Reads credentials from the container's endpoint and renews them before they end.
+    """Reads credentials from the container's endpoint and renews them before they expire.
 
-    Threads that need them while another one renews them go on with those they have.
+    While one thread renews them, the others keep using those they have.
     """
 
     def __init__(

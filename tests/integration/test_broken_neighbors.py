@@ -1,4 +1,4 @@
-"""Changes whose flush queue or event bus fails: what is done then, and what operators are told."""
+"""Changes whose flush queue or event bus fails: what is done then, and what operators see."""
 
 import json
 import secrets
@@ -58,7 +58,7 @@ class Failing:
 
 @dataclass(frozen=True)
 class World:
-    """An app with ten keys, and operations whose neighbours can be made to fail."""
+    """An app with ten keys, and operations whose neighbors can be made to fail."""
 
     store: Store
     operations: Provisioning
