@@ -66,7 +66,6 @@ def _without_code(text: str) -> str:
 
 _OWN_LINE: Final = re.compile(r"\s*(?:#+:?|//+|/\*+|\*)(?:\s+|$)(.*?)(?:\s*\*/)?$")
 _AT_THE_END: Final = re.compile(r".*\S\s+(?:##?|//)\s+(.+)")
-_DIRECTIVE: Final = re.compile(r"(noqa|type:|pragma:|fmt:|ruff:|mypy:|cspell:)")
 
 
 def comments(text: str, strings: Collection[int] = ()) -> Iterator[Passage]:
@@ -78,15 +77,15 @@ def comments(text: str, strings: Collection[int] = ()) -> Iterator[Passage]:
     start = 0
     for number, line in enumerate([*text.splitlines(), ""], 1):
         own = None if number in strings else _OWN_LINE.match(line)
-        if own and not _DIRECTIVE.match(own[1]):
+        if own:
             start = start if block else number
             block.append(own[1])
             continue
         if block:
             yield from markdown("\n".join(block), start)
             block = []
-        if number not in strings and not own and (end := _AT_THE_END.match(line)):
-            yield from () if _DIRECTIVE.match(end[1]) else markdown(end[1], number)
+        if number not in strings and (end := _AT_THE_END.match(line)):
+            yield from markdown(end[1], number)
 
 
 def python(text: str) -> Iterator[Passage]:
