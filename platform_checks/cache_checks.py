@@ -114,7 +114,7 @@ def missing_identity(subject: Subject, kind: ApiKind) -> Observation:
     )
 
 
-def _whether(arrived: bool) -> str:  # noqa: FBT001 - it is the value to be told
+def _whether(arrived: bool) -> str:  # noqa: FBT001 - the value that is reported
     return "unchanged" if arrived else "changed"
 
 

@@ -140,6 +140,6 @@ def told_of(value: str) -> str:
     """Return all that the refusal of a value tells, or nothing where the value is read."""
     try:
         parse_credential(value)
-    except Exception as error:  # noqa: BLE001 - whatever it is
+    except Exception as error:  # noqa: BLE001 - any error
         return told_by(error)
     return ""

@@ -103,8 +103,8 @@ def test_code_links_and_titles_count_as_one_word(sentence: str, count: int) -> N
         ),
         (
             "module.py",
-            'def a() -> None:\n    """Do it.\n\n    Raises:\n        Failed: if\n            so.\n    """\n',
-            [(2, "Do it."), (5, "if so.")],
+            '"""Do it.\n\n    Raises:\n        Failed: if\n            so.\n    """\n',
+            [(1, "Do it."), (4, "if so.")],
         ),
         ("module.py", 'A = """\n# no comment at all\n"""\n', [(2, "no comment at all")]),
         (

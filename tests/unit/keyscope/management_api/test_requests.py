@@ -214,6 +214,6 @@ def test_any_text_is_an_object_or_refused(text: str) -> None:
     try:
         value = read_json(text)
     except json.JSONDecodeError as invalid:
-        assert invalid.msg in {INVALID, NO_OBJECT, REPEATED}  # noqa: PT017 - both ways are told
+        assert invalid.msg in {INVALID, NO_OBJECT, REPEATED}  # noqa: PT017 - both outcomes are checked
         return
     assert value is None or isinstance(value, dict)

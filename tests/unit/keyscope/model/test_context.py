@@ -307,7 +307,7 @@ def test_a_made_up_context_fits_together_or_fails_closed(context: dict[str, str]
     try:
         principal = principal_of_context(context)
     except Unavailable as unavailable:
-        assert unavailable.reason is Reason.MALFORMED_CONTEXT  # noqa: PT017 - both ways are told
+        assert unavailable.reason is Reason.MALFORMED_CONTEXT  # noqa: PT017 - both outcomes are checked
     else:
         assert principal.context() == context
         assert account_id_of(principal.owner_id) == context["accountId"]

@@ -70,7 +70,7 @@ def authorize(
         return steps.decision(Outcome.REFUSED, reason=refused.reason)
     except Unavailable as unavailable:
         return steps.decision(Outcome.FAILED, reason=unavailable.reason, detail=unavailable.detail)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not become an allow
+    except Exception as error:  # noqa: BLE001 - no error may become an allow
         return steps.decision(
             Outcome.FAILED, reason=Reason.INTERNAL_ERROR, detail=type_and_place(error)
         )

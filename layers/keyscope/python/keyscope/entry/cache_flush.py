@@ -64,7 +64,7 @@ def _flush(caches: Sequence[StageCache]) -> tuple[list[str], list[str]]:
         except Unavailable as unavailable:
             # Still flush the next stage.
             failures.append(f"{cache.name}: {unavailable.detail}")
-        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+        except Exception as error:  # noqa: BLE001 - Lambda would log the text of any error
             failures.append(f"{cache.name}: {type_and_place(error)}")
         else:
             flushed.append(cache.name)

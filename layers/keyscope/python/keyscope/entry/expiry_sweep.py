@@ -63,7 +63,7 @@ def expiry_sweep_handler(
         except Unavailable as unavailable:
             failures += 1
             logger.error("sweep ended early", extra={"detail": unavailable.detail})  # noqa: TRY400
-        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+        except Exception as error:  # noqa: BLE001 - Lambda would log the text of any error
             failures += 1
             logger.error("sweep ended early", extra={"detail": type_and_place(error)})  # noqa: TRY400
         metrics.add_metric(name="ExpiryWarnings", unit=MetricUnit.Count, value=sent)

@@ -70,6 +70,6 @@ def _recorded(recorder: UseRecorder, batch: LogBatch) -> Recording | Unavailable
         return recorder.record(batch.lines)
     except Unavailable as unavailable:
         reason, detail = unavailable.reason, unavailable.detail
-    except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+    except Exception as error:  # noqa: BLE001 - Lambda would log the text of any error
         reason, detail = Reason.INTERNAL_ERROR, type_and_place(error)
     return Unavailable(reason, detail)

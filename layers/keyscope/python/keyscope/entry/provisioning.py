@@ -40,7 +40,7 @@ def provisioning_handler(environment: Mapping[str, str]) -> ProvisioningHandler:
             return shown_faults(invalid)
         except Unavailable as unavailable:
             failed = Unavailable(unavailable.reason, unavailable.detail)
-        except Exception as error:  # noqa: BLE001 - Lambda would log the text of whatever it is
+        except Exception as error:  # noqa: BLE001 - Lambda would log the text of any error
             failed = Unavailable(Reason.INTERNAL_ERROR, type_and_place(error))
         else:
             logger.info("done", extra=members | _ids(result))
