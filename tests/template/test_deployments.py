@@ -173,7 +173,7 @@ def test_replicas_without_a_multi_region_key_are_refused() -> None:
 
 @pytest.mark.parametrize("parameter", EXISTING)
 def test_tables_that_are_not_the_stacks_own_are_not_replicated_by_it(parameter: str) -> None:
-    with pytest.raises(TemplateError, match="this stack makes"):
+    with pytest.raises(TemplateError, match="this stack creates"):
         stack_of({**REPLICATED, parameter: EXISTING[parameter]})
 
 
