@@ -110,7 +110,7 @@ example-tools: .venv/installed ## Install what the CDK and Serverless examples a
 	  npm ci --prefix tests/examples --ignore-scripts --no-audit --no-fund --silent; \
 	else echo "npm is not here, so the CDK and Serverless examples are not tested"; fi
 
-openapi: .venv/installed ## Write the management API's documents, docs/openapi.json and docs/endpoints.md
+openapi: .venv/installed ## Write docs/reference/openapi.json and endpoints.md, the management API's documents
 	@python -m tools.openapi
 
 canary: .venv/installed ## Ask API Gateway what AWS does not document: STACK=name of a deployed stack, or LOCAL=1

@@ -1,7 +1,7 @@
-"""Results as text for a terminal, or as the Markdown of docs/performance.md.
+"""Results as text for a terminal, or as the Markdown of docs/explanation/performance.md.
 
     python -m benchmarks.report                            prints Markdown of results.json
-    python -m benchmarks.report --into docs/performance.md
+    python -m benchmarks.report --into docs/explanation/performance.md
 
 The second puts the targets and the rest between the page's marks, and the picture beside the page.
 """

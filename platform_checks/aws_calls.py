@@ -55,7 +55,9 @@ def is_not_there(error: ClientError) -> bool:
 def _reason(error: ClientError) -> str:
     code = str(error.response["Error"]["Code"])
     if code in _DENIED:
-        return f"{error.operation_name} is not allowed; docs/canary.md lists the permissions"
+        return (
+            f"{error.operation_name} is not allowed; docs/reference/canary.md lists the permissions"
+        )
     if code in _EXPIRED:
         return "the AWS credentials have expired or are no longer valid; sign in again"
     return f"{error.operation_name} answered {code}: {error.response['Error'].get('Message', '')}"

@@ -1,6 +1,6 @@
 """Every check of the canary, in the order in which they run, and the run.
 
-`docs/platform-facts.md` lists them.
+`docs/reference/platform-facts.md` lists them.
 """
 
 from collections.abc import Iterable

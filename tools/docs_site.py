@@ -10,26 +10,21 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 ORDER: Final[Mapping[str, tuple[str, ...]]] = {
-    "Start": ("index.md", "start.md", "tutorial-own-api.md"),
-    "Model": ("model.md", "access-map.md", "own-ids.md", "test-an-access-map.md"),
-    "Attach": (
-        "attach.md",
-        "migrate-from-api-gateway-keys.md",
-        "migrate-from-your-own-authorizer.md",
+    "Home": ("index.md",),
+    "Tutorials": ("tutorials/start.md", "tutorials/own-api.md", "tutorials/*.md"),
+    "How-to guides": (
+        *("how-to/attach.md", "how-to/deploy.md", "how-to/configure.md"),
+        *("how-to/clients.md", "how-to/limit-a-key.md", "how-to/console.md"),
+        *("how-to/own-ids.md", "how-to/usage-plans.md", "how-to/test-an-access-map.md"),
+        *("how-to/migrate-*.md", "how-to/operate.md", "how-to/upgrade.md", "how-to/*.md"),
     ),
-    "Configure": (
-        *("deploy.md", "configure.md", "provisioning.md", "management-api.md", "endpoints.md"),
-        *("clients.md", "limit-a-key.md"),
-        *("command-line.md", "console.md", "usage-plans.md"),
+    "Reference": (
+        *("reference/management-api.md", "reference/endpoints.md", "reference/provisioning.md"),
+        *("reference/command-line.md", "reference/access-map.md", "reference/decision-log.md"),
+        "reference/*.md",
     ),
-    "Operate": (
-        *("operate.md", "watch.md", "decision-log.md", "audit-events.md"),
-        *("runbook/README.md", "runbook/*.md"),
-        *("upgrade.md", "regions.md", "cost.md", "canary.md", "platform-facts.md"),
-    ),
-    "Security": ("security.md", "secret-scanning.md"),
-    "Performance": ("performance.md",),
-    "Change": ("how-to-change-it.md",),
+    "Explanation": ("explanation/model.md", "explanation/security.md", "explanation/*.md"),
+    "Runbook": ("runbook/README.md", "runbook/*.md"),
     "Decisions": ("decisions/*.md",),
 }
 """The pages in reading order. A pattern stands for all pages that no earlier entry names; an entry

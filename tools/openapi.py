@@ -1,6 +1,7 @@
 """Writes the documents of the management API, generated from its routes.
 
-`docs/openapi.json` is the OpenAPI document, `docs/endpoints.md` a readable table of the same.
+`docs/reference/openapi.json` is the OpenAPI document, `docs/reference/endpoints.md` the same as a
+table.
 """
 
 import json
@@ -28,8 +29,8 @@ def documents() -> dict[Path, str]:
     """Return the text of each file."""
     document = openapi_document()
     return {
-        DOCS / "openapi.json": json.dumps(document, indent=2) + "\n",
-        DOCS / "endpoints.md": "\n".join([_HEADING, *_table(document)]) + "\n",
+        DOCS / "reference" / "openapi.json": json.dumps(document, indent=2) + "\n",
+        DOCS / "reference" / "endpoints.md": "\n".join([_HEADING, *_table(document)]) + "\n",
     }
 
 

@@ -74,7 +74,8 @@ def told_failures(unanswered: str = "") -> Iterator[None]:
         code = error_code(error)
         message = f"AWS refused {error.operation_name}: {code}."
         advice = (
-            "Your AWS credentials lack the permission; docs/command-line.md lists those needed."
+            "Your AWS credentials lack the permission;"
+            " docs/reference/command-line.md lists those needed."
             if code in _DENIED
             else "Look at AWS_PROFILE, AWS_REGION and the stack's name."
         )

@@ -130,7 +130,9 @@ def _given(release: Release, file: Path | None, pairs: Iterable[str]) -> Mapping
     for name in given:
         if name not in release.parameters:
             similar = difflib.get_close_matches(name, release.parameters, 1)
-            advice = f"Did you mean {similar[0]}?" if similar else "docs/configure.md lists them."
+            advice = (
+                f"Did you mean {similar[0]}?" if similar else "docs/how-to/configure.md lists them."
+            )
             raise Failure(ExitStatus.USAGE, f"There is no parameter {name!r}.", advice)
     return given
 
@@ -191,7 +193,7 @@ def _refuse_loss(client: Any, change_set: ChangeSet, template_url: str) -> None:
         message = f"This change may replace or remove {', '.join(lost)}, so it was not made."
         advice = (
             "Look at the parameters that you changed. To do it on purpose, such as for a restore"
-            " (docs/upgrade.md), create the change set yourself with `aws cloudformation"
+            " (docs/how-to/upgrade.md), create the change set yourself with `aws cloudformation"
             f" create-change-set --template-url {template_url}`."
         )
         raise Failure(ExitStatus.NOT_DONE, message, advice)

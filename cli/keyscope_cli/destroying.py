@@ -102,7 +102,9 @@ def _show(output: Output, stack: Stack, resources: Sequence[Resource]) -> None:
     )
     if bucket := stack.parameters.get(BUCKET_PARAMETER):
         output.line(f"The bucket {bucket} with Keyscope's code stays, too.")
-    output.line("A new stack can use them: docs/upgrade.md. The KMS key costs a dollar a month.")
+    output.line(
+        "A new stack can use them: docs/how-to/upgrade.md. The KMS key costs a dollar a month."
+    )
 
 
 def _delete(client: Any, output: Output, stack: Stack) -> None:  # noqa: ANN401 - see above

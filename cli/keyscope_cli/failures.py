@@ -14,7 +14,7 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """The exit statuses of every command; `docs/command-line.md` lists them."""
+    """The exit statuses of every command; `docs/reference/command-line.md` lists them."""
 
     DONE = 0
     NO = 1

@@ -17,7 +17,7 @@ behind."""
 TO_WATCH = (
     "Put alarms on the metrics Failed, CacheFlushFailures and ExpirySweepFailures, and on messages"
     " in FlushDeadLetterQueue, KeyUseDeadLetterQueue and ExpirySweepDeadLetterQueue;"
-    " docs/decision-log.md has them."
+    " docs/reference/decision-log.md has them."
 )
 DEAD_LETTERS: Final = {
     "FlushDeadLetterQueue": (

@@ -86,6 +86,6 @@ def _signed(key: HeldKey, scope: Scope, claims: dict[str, object]) -> str:
         read_jwt(signed)
     except Refused as refused:
         message = f"An authorizer would refuse such a token: {refused.reason}."
-        advice = "docs/decision-log.md tells what the reason means."
+        advice = "docs/reference/decision-log.md tells what the reason means."
         raise Failure(ExitStatus.USAGE, message, advice) from None
     return signed

@@ -1,7 +1,7 @@
 """What the local gateway assumes about API Gateway where AWS documents nothing, as settings.
 
-Each default is what `docs/platform-facts.md` says about its fact. If the canary shows otherwise,
-change the setting to see what the stack then does, as in `make run
+Each default is what `docs/reference/platform-facts.md` says about its fact. If the canary shows
+otherwise, change the setting to see what the stack then does, as in `make run
 PLATFORM="rest.max_policy_bytes=4096 http.answers_unauthorized=false"`.
 """
 

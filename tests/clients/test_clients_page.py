@@ -1,4 +1,4 @@
-"""The snippets of docs/clients.md, run as a reader would, print what their comments say."""
+"""The snippets of docs/how-to/clients.md, run as a reader would, print what their comments say."""
 
 import os
 import re
@@ -24,7 +24,7 @@ from tests.support.documents import ROOT, blocks
 
 pytestmark = pytest.mark.client
 
-PAGE: Final = ROOT / "docs" / "clients.md"
+PAGE: Final = ROOT / "docs" / "how-to" / "clients.md"
 FENCE: Final = re.compile(
     r"^## ([^\n]*)$|^```(python|js|java)\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
@@ -110,4 +110,4 @@ def test_each_library_of_the_page_has_a_snippet() -> None:
     rows = PAGE.read_text("utf-8").partition("| Library |")[2].partition("\n\n")[0]
     libraries = set(re.findall(r"^\| ([A-Z][^|]*?) +\|", rows, re.MULTILINE))
     assert libraries == {snippet.heading for snippet in snippets()} - {"Use a token"}
-    assert "docs/clients.md" in {block.page for block in blocks() if block.script}
+    assert "docs/how-to/clients.md" in {block.page for block in blocks() if block.script}

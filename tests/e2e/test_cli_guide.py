@@ -1,4 +1,4 @@
-"""The examples of docs/command-line.md, run one after the other as a reader would."""
+"""The examples of docs/reference/command-line.md, run one after the other as a reader would."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ from tests.support.in_process import Ended
 
 pytestmark = pytest.mark.processes
 
-GUIDE: Final = (ROOT / "docs" / "command-line.md").read_text("utf-8")
+GUIDE: Final = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
 BLOCKS: Final = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
 EXAMPLES: Final = [line for block in BLOCKS for line in block.splitlines()]
 NEEDS_AWS: Final = re.compile(r" --(stack|url) ")

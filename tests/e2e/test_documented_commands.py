@@ -15,11 +15,11 @@ from tests.support.local_run import local_run
 pytestmark = pytest.mark.processes
 
 RUN_BY: Final = {
-    "docs/canary.md": "tests/e2e/test_platform_checks_facts.py",
-    "docs/command-line.md": "tests/e2e/test_cli_guide.py",
-    "docs/migrate-from-api-gateway-keys.md": "tests/e2e/test_walks.py",
-    "docs/migrate-from-your-own-authorizer.md": "tests/e2e/test_walks.py",
-    "docs/tutorial-own-api.md": "tests/e2e/test_walks.py",
+    "docs/reference/canary.md": "tests/e2e/test_platform_checks_facts.py",
+    "docs/reference/command-line.md": "tests/e2e/test_cli_guide.py",
+    "docs/how-to/migrate-from-api-gateway-keys.md": "tests/e2e/test_walks.py",
+    "docs/how-to/migrate-from-your-own-authorizer.md": "tests/e2e/test_walks.py",
+    "docs/tutorials/own-api.md": "tests/e2e/test_walks.py",
 }
 """Pages whose commands another test runs one by one."""
 RUNNABLE: Final = [block for block in blocks() if block.script.strip() and block.page not in RUN_BY]
@@ -87,7 +87,12 @@ def test_what_is_run_elsewhere_is_there() -> None:
 
 def test_most_pages_with_commands_are_found() -> None:
     found = {block.page for block in blocks()}
-    assert found >= {"README.md", "docs/start.md", "docs/upgrade.md", "docs/management-api.md"}
+    assert found >= {
+        "README.md",
+        "docs/tutorials/start.md",
+        "docs/how-to/upgrade.md",
+        "docs/reference/management-api.md",
+    }
 
 
 def test_no_marked_command_is_one_that_could_run() -> None:

@@ -44,7 +44,7 @@ schemathesis.openapi.format("address", st.ip_addresses().map(str))
 
 def refined_document() -> dict[str, Any]:
     """Return the document with formats for what JSON Schema has no words for."""
-    document: dict[str, Any] = json.loads((DOCS / "openapi.json").read_text("utf-8"))
+    document: dict[str, Any] = json.loads((DOCS / "reference" / "openapi.json").read_text("utf-8"))
     schemas = document["components"]["schemas"]
     bodies = [name for name in schemas if re.search("Key(Create|Update)Body", name)]
     assert "AppKeyCreateBody" in bodies

@@ -16,12 +16,12 @@ from tests.support.walks import Differs, shows, walk
 
 pytestmark = pytest.mark.processes
 
-TUTORIAL: Final = "docs/tutorial-own-api.md"
-API_GATEWAY_KEYS: Final = "docs/migrate-from-api-gateway-keys.md"
+TUTORIAL: Final = "docs/tutorials/own-api.md"
+API_GATEWAY_KEYS: Final = "docs/how-to/migrate-from-api-gateway-keys.md"
 WALKED: Final = {
     TUTORIAL: 10,
     API_GATEWAY_KEYS: 4,
-    "docs/migrate-from-your-own-authorizer.md": 3,
+    "docs/how-to/migrate-from-your-own-authorizer.md": 3,
 }
 """The pages, and how many outputs each shows."""
 

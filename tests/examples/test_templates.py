@@ -162,7 +162,7 @@ def test_the_access_map_loads_and_fits() -> None:
 
 
 def test_the_guide_shows_the_access_map_that_is_tested() -> None:
-    guide = (EXAMPLES.parent / "docs" / "access-map.md").read_text("utf-8")
+    guide = (EXAMPLES.parent / "docs" / "reference" / "access-map.md").read_text("utf-8")
     shown, *_ = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
     assert tomllib.loads(shown) == tomllib.loads(ACCESS_MAP.read_text("utf-8"))
 

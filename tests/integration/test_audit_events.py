@@ -21,7 +21,7 @@ from tests.support.operations import operations_over
 from tests.support.stores import SteppedClock
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
-SCHEMA: Final = json.loads((DOCS / "audit-event.schema.json").read_text("utf-8"))
+SCHEMA: Final = json.loads((DOCS / "reference" / "audit-event.schema.json").read_text("utf-8"))
 CALLER: Final = Actor(
     request_id="request-1",
     source_address="192.0.2.7",
@@ -87,7 +87,7 @@ def test_every_event_fits_the_documented_schema(details: list[Mapping[str, Any]]
 
 
 def test_the_documented_example_fits_the_schema() -> None:
-    text = (DOCS / "audit-events.md").read_text("utf-8")
+    text = (DOCS / "reference" / "audit-events.md").read_text("utf-8")
     example = json.loads(text.partition("```json\n")[2].partition("```")[0])
     jsonschema_rs.validator_for(SCHEMA).validate(example)
 

@@ -40,7 +40,9 @@ from tests.support.operations import dynamodb_of, key_item, operations_over
 from tests.support.stores import SteppedClock
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
-SCHEMA: Final = json.loads((DOCS / "key-expiring-event.schema.json").read_text("utf-8"))
+SCHEMA: Final = json.loads(
+    (DOCS / "reference" / "key-expiring-event.schema.json").read_text("utf-8")
+)
 DAY: Final = 86_400
 pytestmark = pytest.mark.usefixtures("emptied")
 
@@ -180,7 +182,11 @@ def test_an_event_has_the_operators_ids(world: World) -> None:
 
 
 def test_the_documented_example_fits_the_schema() -> None:
-    text = (DOCS / "audit-events.md").read_text("utf-8").partition("## Keys about to expire")[2]
+    text = (
+        (DOCS / "reference" / "audit-events.md")
+        .read_text("utf-8")
+        .partition("## Keys about to expire")[2]
+    )
     example = json.loads(text.partition("```json\n")[2].partition("```")[0])
     jsonschema_rs.validator_for(SCHEMA).validate(example)
 

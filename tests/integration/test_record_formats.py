@@ -34,7 +34,7 @@ FORMAT_1: Final = cast(
 )
 APP: Final = OwnerType.APP
 RESTORED: Final = "restored-keys"
-UPGRADE: Final = (Path(__file__).parents[2] / "docs" / "upgrade.md").read_text("utf-8")
+UPGRADE: Final = (Path(__file__).parents[2] / "docs" / "how-to" / "upgrade.md").read_text("utf-8")
 
 
 def item_of_vector(name: str) -> dict[str, dict[str, Any]]:

@@ -24,8 +24,8 @@ def template_of(page: str) -> str:
 @pytest.mark.parametrize(
     ("page", "resources"),
     [
-        ("usage-plans.md", ["ApiGateway::ApiKey", "ApiGateway::UsagePlan", "UsagePlanKey"]),
-        ("security.md", ["WAFv2::WebACL", "WAFv2::WebACLAssociation"]),
+        ("how-to/usage-plans.md", ["ApiGateway::ApiKey", "ApiGateway::UsagePlan", "UsagePlanKey"]),
+        ("explanation/security.md", ["WAFv2::WebACL", "WAFv2::WebACLAssociation"]),
     ],
 )
 def test_a_template_passes_cfn_lint(page: str, resources: list[str]) -> None:
@@ -35,6 +35,6 @@ def test_a_template_passes_cfn_lint(page: str, resources: list[str]) -> None:
 
 
 def test_each_credential_has_a_limit_of_its_own_and_none_is_sampled() -> None:
-    template = template_of("security.md")
+    template = template_of("explanation/security.md")
     assert "Header: {Name: authorization" in template
     assert set(re.findall(r"SampledRequestsEnabled: (\w+)", template)) == {"false"}

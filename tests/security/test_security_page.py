@@ -1,4 +1,4 @@
-"""Each test that docs/security.md names exists, so no promise rests on a deleted test."""
+"""Each test that docs/explanation/security.md names exists, so no promise rests on a deleted test."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-PAGE: Final = (ROOT / "docs/security.md").read_text("utf-8")
+PAGE: Final = (ROOT / "docs/explanation/security.md").read_text("utf-8")
 NAMED: Final = sorted(set(re.findall(r"`(tests/[\w/.]+\.py)(?:::(\w+))?`", PAGE)))
 RFC_8725_ROWS: Final = [f"8725, 3.{number}" for number in range(1, 13)]
 

@@ -14,8 +14,8 @@ from platform_checks.checks import CHECKS
 from platform_checks.facts import Check, Mark
 
 ROOT: Final = Path(__file__).parents[2]
-PAGE: Final = (ROOT / "docs" / "platform-facts.md").read_text("utf-8")
-CANARY_PAGE: Final = (ROOT / "docs" / "canary.md").read_text("utf-8")
+PAGE: Final = (ROOT / "docs" / "reference" / "platform-facts.md").read_text("utf-8")
+CANARY_PAGE: Final = (ROOT / "docs" / "reference" / "canary.md").read_text("utf-8")
 
 
 @dataclass(frozen=True)

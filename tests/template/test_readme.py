@@ -45,7 +45,7 @@ def test_every_name_that_the_readme_imports_is_exported() -> None:
 
 def test_the_guide_lists_every_parameter_with_its_default() -> None:
     parameters = stack_of().parameters
-    guide = (ROOT / "docs" / "configure.md").read_text("utf-8")
+    guide = (ROOT / "docs" / "how-to" / "configure.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", guide, re.MULTILINE)
     assert dict(rows) == dict(parameters)
 
@@ -82,5 +82,5 @@ def test_every_test_that_the_documents_name_exists() -> None:
 
 
 def test_every_reason_code_is_explained() -> None:
-    text = (ROOT / "docs" / "decision-log.md").read_text("utf-8")
+    text = (ROOT / "docs" / "reference" / "decision-log.md").read_text("utf-8")
     assert [reason for reason in Reason if f"`{reason}`" not in text] == []

@@ -1,6 +1,6 @@
 """Expectations of an access map: which callers may send which requests, and a report for CI.
 
-`docs/test-an-access-map.md` describes the file.
+`docs/how-to/test-an-access-map.md` describes the file.
 """
 
 import tomllib
@@ -212,7 +212,7 @@ class _Reader:
         raise Failure(
             ExitStatus.USAGE,
             f"{self.file}: {where} {reason}.",
-            "docs/test-an-access-map.md describes the file.",
+            "docs/how-to/test-an-access-map.md describes the file.",
         )
 
 

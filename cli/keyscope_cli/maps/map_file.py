@@ -51,7 +51,9 @@ def load_map(
         policies = prepare_policies(access_map, max_stage_length, region=region)
     except Misconfigured as error:
         message = f"{name} is refused: {error}"
-        raise Failure(ExitStatus.NO, message, "docs/access-map.md lists the rules.") from None
+        raise Failure(
+            ExitStatus.NO, message, "docs/reference/access-map.md lists the rules."
+        ) from None
     return LoadedMap(access_map, policies)
 
 

@@ -45,6 +45,6 @@ def test_a_page_without_marks_is_refused() -> None:
 
 
 def test_the_page_about_performance_has_the_marks() -> None:
-    page = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    page = (ROOT / "docs" / "explanation" / "performance.md").read_text("utf-8")
     for name in ("targets", "measured"):
         assert "new" in between_marks(page, name, "new")

@@ -18,8 +18,8 @@ def test_every_page_has_its_place() -> None:
 
 def test_the_sections_stand_in_the_order_of_reading() -> None:
     assert list(ORDER) == [
-        *("Start", "Model", "Attach", "Configure", "Operate"),
-        *("Security", "Performance", "Change", "Decisions"),
+        *("Home", "Tutorials", "How-to guides", "Reference", "Explanation"),
+        *("Runbook", "Decisions"),
     ]
 
 
@@ -29,8 +29,9 @@ def test_no_page_stands_twice() -> None:
 
 
 def test_a_page_that_is_not_there_is_left_out(tmp_path: Path) -> None:
-    (tmp_path / "model.md").write_text("# The model\n")
-    assert pages_in_order(tmp_path)["Model"] == ["model.md"]
+    (tmp_path / "explanation").mkdir()
+    (tmp_path / "explanation" / "model.md").write_text("# The model\n")
+    assert pages_in_order(tmp_path)["Explanation"] == ["explanation/model.md"]
 
 
 def test_each_decision_has_a_number_of_its_own_which_its_title_repeats() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[3]
 PACKAGE: Final = ROOT / "layers/keyscope/python/keyscope"
-PAGE: Final = (ROOT / "docs/how-to-change-it.md").read_text("utf-8")
+PAGE: Final = (ROOT / "docs/how-to/change-keyscope.md").read_text("utf-8")
 SECTIONS: Final = dict(re.findall(r"## (.+)\n((?:(?!## ).*\n)*)", PAGE))
 FILES: Final = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|toml|md|js|json|yaml)|[\w/]+/)`")
 NEW: Final = re.compile(r"[A-Z]{2,}")

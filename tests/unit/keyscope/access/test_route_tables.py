@@ -129,7 +129,7 @@ def test_each_difference_from_the_tables_opens_what_a_row_leaves_closed() -> Non
 def test_each_difference_from_the_tables_is_documented_with_its_reason(
     difference: Difference,
 ) -> None:
-    page = (Path(__file__).parents[4] / "docs" / "access-map.md").read_text("utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "access-map.md").read_text("utf-8")
     assert difference.reason in " ".join(page.split())
 
 

@@ -52,7 +52,7 @@ from tests.support.management import (
 from tests.support.stacks import TEMPLATE
 
 ROOT: Final = TEMPLATE.parent
-PAGE: Final = (ROOT / "docs/management-api.md").read_text("utf-8")
+PAGE: Final = (ROOT / "docs/reference/management-api.md").read_text("utf-8")
 VECTORS: Final = ROOT / "tests/vectors"
 TABLE: Final = PAGE.partition("## What differs from the Sunshine API")[2]
 ROWS: Final = re.findall(r"^\| (?!what |---)(.+?) \|", TABLE, re.MULTILINE)
@@ -115,7 +115,7 @@ def published() -> dict[Operation, set[str]]:
 
 def served() -> dict[Operation, set[str]]:
     """Return the operations of the management API, with their statuses."""
-    document = json.loads((ROOT / "docs/openapi.json").read_text("utf-8"))
+    document = json.loads((ROOT / "docs/reference/openapi.json").read_text("utf-8"))
     return {
         (method.upper(), path_of(path)): set(operation["responses"])
         for path, methods in document["paths"].items()

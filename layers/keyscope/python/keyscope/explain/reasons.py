@@ -1,7 +1,7 @@
 """Each reason code of an authorizer: the step that it stops, and its remedies.
 
-Callers never see a remedy, only operators and the account of the key. `docs/decision-log.md`
-explains the codes.
+Callers never see a remedy, only operators and the account of the key.
+`docs/reference/decision-log.md` explains the codes.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The audit events of lifecycle changes: who did what, when and from where.
 
-`docs/audit-events.md` documents the events; their JSON schema is next to it.
+`docs/reference/audit-events.md` documents the events; their JSON schema is next to it.
 """
 
 import secrets

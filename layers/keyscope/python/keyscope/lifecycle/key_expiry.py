@@ -1,6 +1,6 @@
 """Warnings that a key is about to expire: which one is due, and how each is sent once.
 
-`docs/audit-events.md` documents the events; their JSON schema is next to it.
+`docs/reference/audit-events.md` documents the events; their JSON schema is next to it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
