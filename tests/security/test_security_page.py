@@ -1,4 +1,4 @@
-"""Each test that docs/explanation/security.md names exists, so no promise rests on a deleted test."""
+"""Each test that docs/explanation/security.md names exists: no promise rests on a deleted test."""
 
 import ast
 import re
