@@ -24,7 +24,7 @@ help: ## Show this list
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
 	@echo 'Starting...'
 	@PORT=$(PORT) ONCE=$(ONCE) STATE_FOLDER="$(STATE_FOLDER)" PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" \
-		ATTACH_PARAMETERS="$(ATTACH_PARAMETERS)" ACCESS_MAP="$(ACCESS_MAP)" CALLED_FROM="$(CALLED_FROM)" python -m local
+		ATTACH_PARAMETERS="$(ATTACH_PARAMETERS)" ACCESS_MAP="$(ACCESS_MAP)" CALLED_FROM="$(CALLED_FROM)" python -m keyscope_local
 
 # Tests of a file run in one process and share what they start. Many wait for servers, so there is one
 # process more than processors, but at most four.
@@ -99,10 +99,10 @@ dist: .venv/installed ## Build what `keyscope deploy` uploads into dist/artifact
 	@python -m tools.dist dist/artifacts
 
 invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=events/rest_request_basic_app.json
-	@python -m local.invoke $(FUNCTION) $(EVENT)
+	@python -m keyscope_local.invoke $(FUNCTION) $(EVENT)
 
 events: .venv/installed ## Fill the events with the running local stack's credentials, for `sam local invoke`
-	@python -m local.tour.events --output .local/events
+	@python -m keyscope_local.tour.events --output .local/events
 
 example-tools: .venv/installed ## Install what the CDK and Serverless examples are tested with (npm, 400 MB)
 	@UV_PROJECT_ENVIRONMENT=tests/examples/.venv uv sync --locked --quiet --only-group examples
@@ -160,5 +160,5 @@ endef
 # there is no npm or no JDK, those tests are skipped and say so.
 .venv/clients: tests/clients/package-lock.json tests/clients/libraries.sha256 .venv/installed
 	@! command -v npm >/dev/null || npm ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --silent
-	@! command -v javac >/dev/null || python -m local.emulators.maven_central tests/clients/libraries.sha256 .venv/java
+	@! command -v javac >/dev/null || python -m keyscope_local.emulators.maven_central tests/clients/libraries.sha256 .venv/java
 	@touch $@

@@ -22,7 +22,7 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Final
 
 from benchmarks.results import ROOT
-from local.emulators.listening_program import LOOPBACK, free_ports, listening_program
+from keyscope_local.emulators.listening_program import LOOPBACK, free_ports, listening_program
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _KEY_ID: Final = re.compile(rb"(?:app|int|act|svc)_[0-9a-f]{24}")

@@ -16,7 +16,7 @@ from benchmarks.processes import run_start
 from benchmarks.results import Section, Table, joined
 from benchmarks.spread import interquartile, paired_ratio
 from benchmarks.tls import SecureAws, secure_aws
-from local.emulators.runtime_emulator import EmulatorError, find_emulator
+from keyscope_local.emulators.runtime_emulator import EmulatorError, find_emulator
 
 EVENTS: Final = ("basic", "jwt")
 _PEERS: Final = ("of typical", "of typical, no .pyc")

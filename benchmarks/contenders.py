@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Final, cast
 
 from benchmarks.results import FOLDER, ROOT
-from local.template.stack import environment_of, load_stack
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.stack import environment_of, load_stack
+from keyscope_local.template.yaml_reader import parse_yaml
 
 LAMBDA_PYTHON: Final = "3.13"
 FUNCTION: Final = "RestAuthorizerFunction"

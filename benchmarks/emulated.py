@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.contenders import Contender, Interpreter, function_environment
-from local.emulators.runtime_emulator import INVOCATION_PATH, EmulatedFunction, runtime_emulator
+from keyscope_local.emulators.runtime_emulator import (
+    INVOCATION_PATH,
+    EmulatedFunction,
+    runtime_emulator,
+)
 
 _MARK: Final = "KEYSCOPE_MEASURED"
 _PROCESS_CLOCK: Final = 2

@@ -15,7 +15,7 @@ from benchmarks.miss import measure_misses
 from benchmarks.processes import run_probe
 from benchmarks.results import Cell, Section, Table, joined
 from benchmarks.spread import interquartile, paired_ratio
-from local.emulators.runtime_emulator import EmulatorError, find_emulator
+from keyscope_local.emulators.runtime_emulator import EmulatorError, find_emulator
 
 EVENTS: Final = {"basic": "Basic", "jwt": "JWT"}
 CACHED: Final = "record cached"

@@ -13,13 +13,13 @@ from benchmarks.items import decoded_items
 from benchmarks.processes import run_probe
 from benchmarks.results import ROOT, Section, Table, joined
 from benchmarks.spread import interquartile, paired_ratio
-from local.emulators.dynamodb_local import (
+from keyscope_local.emulators.dynamodb_local import (
     DownloadFailed,
     DynamoDbLocalMissing,
     running_dynamodb_local,
 )
-from local.emulators.tables import create_tables, local_client
-from local.template.stack import environment_of, load_stack
+from keyscope_local.emulators.tables import create_tables, local_client
+from keyscope_local.template.stack import environment_of, load_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

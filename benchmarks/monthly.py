@@ -14,7 +14,7 @@ from benchmarks.results import ROOT, Section, Table
 from benchmarks.traffic import Counts, Simulation, Traffic
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.model.key_record import RecordSource
-from local.template.stack import environment_of, load_stack
+from keyscope_local.template.stack import environment_of, load_stack
 
 MEMORY_GB: Final = 0.5
 """The template's default for the authorizers, 512 MB."""

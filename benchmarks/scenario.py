@@ -21,8 +21,8 @@ from keyscope.model.ids import (
 )
 from keyscope.model.key_record import KeyRecord
 from keyscope.model.secret import hash_secret
-from local.tour.event_values import fill
-from local.tour.seed import IssuedKey, SeededStore
+from keyscope_local.tour.event_values import fill
+from keyscope_local.tour.seed import IssuedKey, SeededStore
 
 EVENTS: Final = Path(__file__).parents[1] / "events"
 SEALED_BYTES: Final = 200

@@ -31,9 +31,9 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
 from keyscope.model.key_use import FirstUses
 from keyscope.model.secret import hash_secret, new_secret
-from local.gateway.result_cache import ResultCache
-from local.tour.event_values import basic
-from local.tour.seed import IssuedKey
+from keyscope_local.gateway.result_cache import ResultCache
+from keyscope_local.tour.event_values import basic
+from keyscope_local.tour.seed import IssuedKey
 
 ZIPF_EXPONENT: Final = 1.0
 """The second key gets half of the first one's requests, the third a third."""

@@ -18,9 +18,10 @@ from typing import Final
 
 from rich.console import Console
 
-from local.gateway.platform_settings import WrongBehaviour, read_behaviours
-from local.stop_signals import interrupt_on_signals
-from local.tour.events import ROOT, STATE_FOLDER
+from keyscope_local.gateway.platform_settings import WrongBehaviour, read_behaviours
+from keyscope_local.project import ROOT
+from keyscope_local.stop_signals import interrupt_on_signals
+from keyscope_local.tour.events import STATE_FOLDER
 from platform_checks.aws_calls import AwsRefused, told
 from platform_checks.aws_clients import aws_clients
 from platform_checks.checks import run_checks

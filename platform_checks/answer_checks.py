@@ -4,7 +4,7 @@ from typing import Final
 
 from keyscope.access.path_variants import CLIMBING_DECODED, CLIMBING_ENCODED
 from keyscope.access.policy import MAX_POLICY_BYTES
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.facts import Observation, unknown, yes_or_no
 from platform_checks.subject import Subject
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import median
 from typing import Final
 
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused
 from platform_checks.deployed_stack import DeployedStack
 from platform_checks.facts import Found, Observation, beyond_reach, unknown, yes_or_no

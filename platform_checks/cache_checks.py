@@ -7,7 +7,7 @@ a new one.
 import secrets
 from typing import Final
 
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused
 from platform_checks.facts import Observation, unknown, yes_or_no
 from platform_checks.probe_api import Script

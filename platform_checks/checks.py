@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks import (
     answer_checks,
     aws_only_checks,

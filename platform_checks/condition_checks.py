@@ -1,7 +1,7 @@
 """Whether conditions of an authorizer's policy are evaluated, even while the policy is cached."""
 
 from keyscope.model.times import rfc3339
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.facts import Observation, unknown, yes_or_no
 from platform_checks.probe_api import Script
 from platform_checks.subject import Subject

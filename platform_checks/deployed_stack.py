@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused, is_not_there, told
 from platform_checks.aws_clients import AwsClients, CloudFormationClient, Reply
 from platform_checks.probe_api import connection_to

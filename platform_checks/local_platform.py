@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from local.gateway.api_definition import ApiKind
-from local.gateway.api_reader import read_apis
-from local.gateway.gateway import Gateway
-from local.gateway.platform_behaviour import PlatformBehaviour
-from local.gateway.server import serving
-from local.template.function_loader import loaded_functions
-from local.template.stack import Stack, load_stack
+from keyscope_local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_reader import read_apis
+from keyscope_local.gateway.gateway import Gateway
+from keyscope_local.gateway.platform_behaviour import PlatformBehaviour
+from keyscope_local.gateway.server import serving
+from keyscope_local.template.function_loader import loaded_functions
+from keyscope_local.template.stack import Stack, load_stack
 from platform_checks.evidence import Evidence
 from platform_checks.probe_api import ProbeApi
 from platform_checks.probe_template import TEMPLATE

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.facts import Observation, unknown, yes_or_no
 from platform_checks.subject import Subject
 

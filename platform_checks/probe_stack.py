@@ -8,7 +8,7 @@ from typing import Final
 
 from botocore.exceptions import WaiterError
 
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused, told
 from platform_checks.aws_clients import AwsClients, CloudFormationClient, Reply
 from platform_checks.deployed_stack import describe, outputs_of

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from local.template.stack import translate
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.stack import translate
+from keyscope_local.template.yaml_reader import parse_yaml
 
 TEMPLATE: Final = Path(__file__).parent / "template.yaml"
 MAX_TEMPLATE_BYTES: Final = 51_200

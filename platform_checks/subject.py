@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.deployed_stack import DeployedStack
 from platform_checks.probe_api import ProbeApi
 from platform_checks.probe_metrics import ProbeMetrics

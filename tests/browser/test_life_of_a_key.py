@@ -12,7 +12,7 @@ from keyscope.lifecycle.external_ids import ExternalName
 from keyscope.lifecycle.operations import KeyRequest
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
-from local.tour.seed import INTEGRATION_ID
+from keyscope_local.tour.seed import INTEGRATION_ID
 from tests.browser.conftest import Console, status_of
 from tests.support.patience import PATIENCE_SECONDS
 

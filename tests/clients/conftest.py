@@ -8,10 +8,10 @@ import pytest
 
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
-from local.emulators.embedded_aws import embedded_aws
-from local.invoke import provisioning_environment
-from local.running_stack import loaded_stack, served_stack
-from local.tour.seed import SeededStore, local_provisioning, seed
+from keyscope_local.emulators.embedded_aws import embedded_aws
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.running_stack import loaded_stack, served_stack
+from keyscope_local.tour.seed import SeededStore, local_provisioning, seed
 from tests.clients import client_programs
 from tests.clients.credentials import Credential, ids, invalid_credentials, valid_credentials
 from tests.clients.downstream import answer

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from keyscope.model.secret import new_secret
-from local.tour.event_values import bearer
-from local.tour.seed import INTEGRATION_ID, USER_ID, IssuedKey, SeededStore
+from keyscope_local.tour.event_values import bearer
+from keyscope_local.tour.seed import INTEGRATION_ID, USER_ID, IssuedKey, SeededStore
 from tests.clients.downstream import ID
 
 BASIC, JWT = "Basic", "JWT"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, cast
 
-from local.template.function_loader import LocalContext
+from keyscope_local.template.function_loader import LocalContext
 from tests.support.route_tables import ROWS, Row
 
 ID: Final = "5f0c0d3a9b1e2a0010c4d3f1"

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 import pytest
 
-from local.tour.seed import USER_ID, SeededStore
+from keyscope_local.tour.seed import USER_ID, SeededStore
 from tests.clients import client_programs
 from tests.clients.client_programs import (
     NODE_MODULES,

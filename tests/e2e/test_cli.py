@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from keyscope.model.scopes import Scope
-from local.tour.events import EVENTS, Allowed, SampleEvent, Unauthorized
+from keyscope_local.tour.events import EVENTS, Allowed, SampleEvent, Unauthorized
 from tests.support.cli import (
     CTRL_C,
     ROOT,

@@ -11,7 +11,7 @@ import typer.main
 
 from keyscope_cli.failures import ExitStatus
 from keyscope_cli.main import app
-from local.tour.seed import INTEGRATION_ID
+from keyscope_local.tour.seed import INTEGRATION_ID
 from tests.support.cli import ROOT, LocalRun, keyscope, local_run
 from tests.support.in_process import Ended
 

@@ -15,7 +15,7 @@ from botocore.session import get_session
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from local.emulators.tables import DUMMY_CREDENTIALS
+from keyscope_local.emulators.tables import DUMMY_CREDENTIALS
 from tests.support.cli import keyscope
 from tests.support.in_process import Ended
 from tests.support.moto_stacks import whole_change_sets

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import pytest
 from moto.server import ThreadedMotoServer
 
-from local.emulators.tables import DUMMY_CREDENTIALS, REGION, local_client
+from keyscope_local.emulators.tables import DUMMY_CREDENTIALS, REGION, local_client
 from tests.support.builders import rest_request_event
 from tests.support.cli import keyscope
 from tests.support.in_process import Ended

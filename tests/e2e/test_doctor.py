@@ -19,7 +19,7 @@ from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope_cli.authorizer_checks import cache_finding
 from keyscope_cli.findings import CheckVerdict
 from keyscope_cli.maps.map_layer import MAP_IN_FUNCTIONS, layer_of
-from local.emulators.tables import DUMMY_CREDENTIALS, REGION, local_client
+from keyscope_local.emulators.tables import DUMMY_CREDENTIALS, REGION, local_client
 from tests.support import plain_http
 from tests.support.cli import keyscope
 from tests.support.in_process import Ended

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from local.tour.seed import INTEGRATION_ID
+from keyscope_local.tour.seed import INTEGRATION_ID
 from tests.support import plain_http
 from tests.support.documents import ROOT, Block, blocks
 from tests.support.local_run import local_run

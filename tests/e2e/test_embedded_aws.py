@@ -11,11 +11,11 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.dynamodb.models.dynamo_type import Item
 
-from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
-from local.emulators.tables import local_client
-from local.invoke import provisioning_environment
-from local.template.stack import Stack, physical_id_of
-from local.tour.events import EVENTS, main
+from keyscope_local.emulators.embedded_aws import EmbeddedAws, embedded_aws
+from keyscope_local.emulators.tables import local_client
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.template.stack import Stack, physical_id_of
+from keyscope_local.tour.events import EVENTS, main
 from tests.support import plain_http
 from tests.support.stacks import stack_of
 

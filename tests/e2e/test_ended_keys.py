@@ -12,11 +12,11 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from local.gateway.request import CacheUse
-from local.gateway.result_cache import ResultCache
-from local.gateway.server import CACHE_HEADER
-from local.tour.event_values import basic, bearer
-from local.tour.seed import USER_ID, IssuedKey, SeededStore, seed
+from keyscope_local.gateway.request import CacheUse
+from keyscope_local.gateway.result_cache import ResultCache
+from keyscope_local.gateway.server import CACHE_HEADER
+from keyscope_local.tour.event_values import basic, bearer
+from keyscope_local.tour.seed import USER_ID, IssuedKey, SeededStore, seed
 from tests.support import plain_http
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.served_template import ServedTemplate, served_template

@@ -9,11 +9,11 @@ from typing import Final, cast
 
 import pytest
 
-from local.emulators.embedded_aws import embedded_aws
-from local.emulators.runtime_emulator import Invocation, RuntimeEmulator
-from local.invoke import emulated_function, provisioning_environment
-from local.tour.event_values import fill
-from local.tour.events import (
+from keyscope_local.emulators.embedded_aws import embedded_aws
+from keyscope_local.emulators.runtime_emulator import Invocation, RuntimeEmulator
+from keyscope_local.invoke import emulated_function, provisioning_environment
+from keyscope_local.tour.event_values import fill
+from keyscope_local.tour.events import (
     EVENTS,
     Allowed,
     Answered,
@@ -22,7 +22,7 @@ from local.tour.events import (
     SampleEvent,
     Unauthorized,
 )
-from local.tour.seed import SeededStore, local_provisioning, seed
+from keyscope_local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.stacks import stack_of
 
 pytestmark = pytest.mark.processes

@@ -8,11 +8,11 @@ from typing import Final, cast
 
 import pytest
 
-from local.emulators.embedded_aws import embedded_aws
-from local.invoke import provisioning_environment
-from local.tour.event_values import PLACEHOLDER, VALUES, UnknownPlaceholder, fill
-from local.tour.events import EVENTS, EVENTS_FOLDER, SampleEvent
-from local.tour.seed import SeededStore, local_provisioning, seed
+from keyscope_local.emulators.embedded_aws import embedded_aws
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.tour.event_values import PLACEHOLDER, VALUES, UnknownPlaceholder, fill
+from keyscope_local.tour.events import EVENTS, EVENTS_FOLDER, SampleEvent
+from keyscope_local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]

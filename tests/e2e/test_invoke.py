@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from local.emulators.runtime_emulator import Invocation
-from local.invoke import main, shown_answer
+from keyscope_local.emulators.runtime_emulator import Invocation
+from keyscope_local.invoke import main, shown_answer
 from tests.support.in_process import Ended, run_here
 
 EVENTS: Final = Path(__file__).parents[2] / "events"

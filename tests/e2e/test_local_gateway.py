@@ -12,16 +12,16 @@ import pytest
 
 from keyscope.aws.flush_queue import FlushQueue
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
-from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
-from local.emulators.listening_program import free_ports
-from local.emulators.tables import local_client
-from local.gateway.gateway import Gateway
-from local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest
-from local.invoke import provisioning_environment
-from local.running_stack import loaded_stack, polled_stack, served_stack, subscribed_stack
-from local.template.stack import Stack, physical_id_of
-from local.tour.event_values import VALUES, basic, bearer, bearer_secret
-from local.tour.seed import (
+from keyscope_local.emulators.embedded_aws import EmbeddedAws, embedded_aws
+from keyscope_local.emulators.listening_program import free_ports
+from keyscope_local.emulators.tables import local_client
+from keyscope_local.gateway.gateway import Gateway
+from keyscope_local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.running_stack import loaded_stack, polled_stack, served_stack, subscribed_stack
+from keyscope_local.template.stack import Stack, physical_id_of
+from keyscope_local.tour.event_values import VALUES, basic, bearer, bearer_secret
+from keyscope_local.tour.seed import (
     INTEGRATION_ID,
     USER_ID,
     IssuedKey,

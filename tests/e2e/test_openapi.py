@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from keyscope.access.policy import OWN_KEY_PATH
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
-from local.emulators.embedded_aws import embedded_aws
-from local.invoke import provisioning_environment
-from local.running_stack import loaded_stack, served_stack
-from local.tour.seed import local_provisioning
+from keyscope_local.emulators.embedded_aws import embedded_aws
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.running_stack import loaded_stack, served_stack
+from keyscope_local.tour.seed import local_provisioning
 from tests.support.dynamodb_local import empty_moto
 from tests.support.stacks import stack_of
 from tools.openapi import DOCS, documents

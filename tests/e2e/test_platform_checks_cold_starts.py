@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from botocore.stub import ANY
 
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.aws_clients import Reply
 from platform_checks.aws_only_checks import (
     cold_start_is_as_set,

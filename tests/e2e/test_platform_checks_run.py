@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local.gateway.api_definition import ASSUMED, ApiKind
-from local.gateway.control_plane import control_plane
-from local.gateway.server import bound, served, url_of
+from keyscope_local.gateway.api_definition import ASSUMED, ApiKind
+from keyscope_local.gateway.control_plane import control_plane
+from keyscope_local.gateway.server import bound, served, url_of
 from platform_checks.__main__ import main
 from platform_checks.evidence import Evidence
 from platform_checks.local_platform import LOCAL_TOKEN, LocalCaches, local_subject

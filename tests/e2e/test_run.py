@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import pytest
 
-from local.__main__ import main
-from local.tour import events
+from keyscope_local.__main__ import main
+from keyscope_local.tour import events
 from tests.support import plain_http
 from tests.support.in_process import Ended, run_here
 from tests.support.logs import new_loggers
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.processes
 
 ROOT: Final = Path(__file__).parents[2]
 IGNORING_SIGINT: Final = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
-COMMAND: Final = [sys.executable, "-m", "local"]
+COMMAND: Final = [sys.executable, "-m", "keyscope_local"]
 END_SECONDS: Final = 300
 """Only a hang takes this long, even on a busy machine."""
 SECRET: Final = re.compile(r"ks_\w{40}|eyJ[\w-]+\.")

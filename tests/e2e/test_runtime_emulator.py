@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from local.emulators import runtime_emulator as module
-from local.emulators.runtime_emulator import (
+from keyscope_local.emulators import runtime_emulator as module
+from keyscope_local.emulators.runtime_emulator import (
     EmulatedFunction,
     EmulatorError,
     RuntimeEmulator,

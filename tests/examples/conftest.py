@@ -8,13 +8,13 @@ from typing import Final
 
 import pytest
 
-from local.emulators.embedded_aws import embedded_aws
-from local.gateway.api_definition import Api
-from local.invoke import provisioning_environment
-from local.running_stack import loaded_stack, served_stack
-from local.template.access_map_file import with_access_map
-from local.template.attached import attach
-from local.tour.seed import SeededStore, local_provisioning, seed
+from keyscope_local.emulators.embedded_aws import embedded_aws
+from keyscope_local.gateway.api_definition import Api
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.running_stack import loaded_stack, served_stack
+from keyscope_local.template.access_map_file import with_access_map
+from keyscope_local.template.attached import attach
+from keyscope_local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.stacks import stack_of
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"

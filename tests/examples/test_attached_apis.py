@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from keyscope.access.access_map import read_access_map
-from local.tour.attached_calls import curl_lines
-from local.tour.event_values import basic, bearer
-from local.tour.seed import USER_ID
-from local.tour.session import Session
+from keyscope_local.tour.attached_calls import curl_lines
+from keyscope_local.tour.event_values import basic, bearer
+from keyscope_local.tour.seed import USER_ID
+from keyscope_local.tour.session import Session
 from tests.examples.conftest import ACCESS_MAP, ServedProjects
 from tests.support import plain_http
 

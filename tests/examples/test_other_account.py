@@ -8,11 +8,11 @@ from typing import Final, cast
 
 import pytest
 
-from local.gateway.api_reader import read_apis
-from local.gateway.invoke_permission import what_is_missing
-from local.template.attached import attach
-from local.template.intrinsics import Json, TemplateError
-from local.template.stack import Stack, load_stack, properties_of
+from keyscope_local.gateway.api_reader import read_apis
+from keyscope_local.gateway.invoke_permission import what_is_missing
+from keyscope_local.template.attached import attach
+from keyscope_local.template.intrinsics import Json, TemplateError
+from keyscope_local.template.stack import Stack, load_stack, properties_of
 from tests.examples.conftest import EXAMPLES
 from tests.support.attachments import REST, is_for_authorizers_only, permissions, sam_resources
 from tests.support.lint import complaints

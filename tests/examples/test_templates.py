@@ -8,11 +8,16 @@ import pytest
 
 from keyscope.access.access_map import read_access_map
 from keyscope.access.policy import prepare_policies
-from local.gateway.api_definition import Authorizer, AuthorizerKind, IdentityPlace, IdentitySource
-from local.gateway.api_reader import read_apis
-from local.template.attached import attach
-from local.template.intrinsics import Json
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.gateway.api_definition import (
+    Authorizer,
+    AuthorizerKind,
+    IdentityPlace,
+    IdentitySource,
+)
+from keyscope_local.gateway.api_reader import read_apis
+from keyscope_local.template.attached import attach
+from keyscope_local.template.intrinsics import Json
+from keyscope_local.template.yaml_reader import parse_yaml
 from tests.examples.conftest import ACCESS_MAP, EXAMPLES
 from tests.support.attachments import (
     HTTP,

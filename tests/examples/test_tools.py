@@ -11,7 +11,7 @@ from typing import Final, cast
 import hcl2
 import pytest
 
-from local.template.intrinsics import Json
+from keyscope_local.template.intrinsics import Json
 from tests.examples.conftest import EXAMPLES
 from tests.support.attachments import (
     CORS_PARAMETER,

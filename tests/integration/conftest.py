@@ -7,9 +7,13 @@ from contextlib import ExitStack
 import pytest
 
 from keyscope.lifecycle.operations import Provisioning
-from local.emulators.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, EmbeddedAws, embedded_aws
-from local.emulators.tables import create_tables
-from local.template.stack import Stack, physical_id_of
+from keyscope_local.emulators.embedded_aws import (
+    DYNAMODB_ENDPOINT_VARIABLE,
+    EmbeddedAws,
+    embedded_aws,
+)
+from keyscope_local.emulators.tables import create_tables
+from keyscope_local.template.stack import Stack, physical_id_of
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store, empty_moto, start_or_skip
 from tests.support.operations import operations_over

@@ -16,8 +16,8 @@ from keyscope.aws.lifecycle_telemetry import LifecycleTelemetry
 from keyscope.lifecycle.audit import Action, Actor, AuditEvent, Change
 from keyscope.lifecycle.directory import Owner
 from keyscope.model.ids import OwnerType
-from local.emulators.embedded_aws import EmbeddedAws
-from local.emulators.tables import local_client
+from keyscope_local.emulators.embedded_aws import EmbeddedAws
+from keyscope_local.emulators.tables import local_client
 from tests.support.builders import ACCOUNT, NOW
 
 OWNER: Final = Owner(OwnerType.ACCOUNT, ACCOUNT, "Acme", NOW)

@@ -19,10 +19,10 @@ from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.secret import hash_secret, new_secret
-from local.emulators.listening_program import free_ports
-from local.emulators.tables import local_client
-from local.tour.event_values import basic, bearer
-from local.tour.seed import IssuedKey, SeededStore, local_provisioning, seed
+from keyscope_local.emulators.listening_program import free_ports
+from keyscope_local.emulators.tables import local_client
+from keyscope_local.tour.event_values import basic, bearer
+from keyscope_local.tour.seed import IssuedKey, SeededStore, local_provisioning, seed
 from tests.support.builders import http_event, rest_request_event
 from tests.support.dynamodb_local import Store
 from tests.support.operations import dynamodb_of

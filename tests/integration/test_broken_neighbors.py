@@ -18,7 +18,7 @@ from keyscope.errors import Unavailable
 from keyscope.lifecycle.directory import MAX_KEYS_PER_OWNER, KeyNotFound, OwnerNotFound
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
-from local.emulators.tables import local_client
+from keyscope_local.emulators.tables import local_client
 from tests.support.builders import NOW, limited
 from tests.support.dynamodb_local import Store
 from tests.support.operations import operations_over

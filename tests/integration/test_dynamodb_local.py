@@ -10,17 +10,17 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from local.emulators import dynamodb_local as module
-from local.emulators.dynamodb_local import (
+from keyscope_local.emulators import dynamodb_local as module
+from keyscope_local.emulators.dynamodb_local import (
     DownloadFailed,
     DynamoDbLocalMissing,
     check_machine,
     fetch,
     running_dynamodb_local,
 )
-from local.emulators.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, embedded_aws
-from local.emulators.tables import create_tables, local_client
-from local.template.stack import Stack, physical_id_of
+from keyscope_local.emulators.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, embedded_aws
+from keyscope_local.emulators.tables import create_tables, local_client
+from keyscope_local.template.stack import Stack, physical_id_of
 from tests.support.dynamodb_local import Store, start_or_skip
 
 

@@ -30,8 +30,8 @@ from keyscope.lifecycle.key_expiry import (
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
-from local.emulators.embedded_aws import EmbeddedAws
-from local.emulators.tables import local_client
+from keyscope_local.emulators.embedded_aws import EmbeddedAws
+from keyscope_local.emulators.tables import local_client
 from tests.support.builders import APP, NOW, limited
 from tests.support.dynamodb_local import Store
 from tests.support.handlers import Context

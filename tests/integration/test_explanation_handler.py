@@ -17,7 +17,7 @@ from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
-from local.tour.seed import SeededStore, local_provisioning, seed
+from keyscope_local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.builders import basic, limited, token
 from tests.support.dynamodb_local import Store
 from tests.support.logs import functions_log_here

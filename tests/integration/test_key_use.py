@@ -14,7 +14,7 @@ from keyscope.entry.key_use import KeyUseHandler, key_use_handler
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.key_use import REMEMBERED_SECONDS, KeyUse
 from keyscope.model.ids import OwnerType, new_key_id
-from local.emulators.tables import local_client
+from keyscope_local.emulators.tables import local_client
 from tests.support.builders import NOW
 from tests.support.dynamodb_local import Store
 from tests.support.handlers import Context

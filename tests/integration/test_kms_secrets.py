@@ -11,7 +11,7 @@ from keyscope.aws.kms_secrets import SecretOpeningBox
 from keyscope.aws.secret_sealing import SecretSealingBox
 from keyscope.errors import Reason, Unavailable
 from keyscope.model.key_record import KeyRecord, OpenedSecret
-from local.emulators.tables import local_client
+from keyscope_local.emulators.tables import local_client
 from tests.support.builders import MadeKey, make_key
 from tests.support.dynamodb_local import Store
 

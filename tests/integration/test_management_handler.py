@@ -18,8 +18,8 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import key_id_of_secret
-from local.emulators.listening_program import free_ports
-from local.tour.seed import local_provisioning
+from keyscope_local.emulators.listening_program import free_ports
+from keyscope_local.tour.seed import local_provisioning
 from tests.support.builders import limited
 from tests.support.dynamodb_local import Store
 from tests.support.logs import Lines, functions_log_here, lines_logged_by

@@ -12,7 +12,7 @@ from keyscope.entry.provisioning import ProvisioningHandler, provisioning_handle
 from keyscope.errors import Misconfigured, Unavailable
 from keyscope.lifecycle.key_use import KeyUse
 from keyscope.model.secret import key_id_of_secret
-from local.emulators.listening_program import free_ports
+from keyscope_local.emulators.listening_program import free_ports
 from tests.support.dynamodb_local import Store
 from tests.support.operations import operations_over, uses_of
 

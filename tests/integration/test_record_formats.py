@@ -18,11 +18,11 @@ from keyscope.lifecycle.operations import CreatedKey, KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, new_account_id
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord
-from local.emulators.tables import create_tables
-from local.template.intrinsics import Json
-from local.template.stack import Stack
-from local.tour.event_values import basic, bearer
-from local.tour.seed import IssuedKey
+from keyscope_local.emulators.tables import create_tables
+from keyscope_local.template.intrinsics import Json
+from keyscope_local.template.stack import Stack
+from keyscope_local.tour.event_values import basic, bearer
+from keyscope_local.tour.seed import IssuedKey
 from tests.support.builders import NOW, limited, rest_request_event
 from tests.support.dynamodb_local import Store
 from tests.support.operations import dynamodb_of, key_item, record_of

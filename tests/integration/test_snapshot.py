@@ -11,11 +11,11 @@ import snapshot_restore_py
 from keyscope.authorize.answer import Answer
 from keyscope.authorize.event import read_rest_event
 from keyscope.entry.authorizer import authorizer_handler
-from local.emulators.embedded_aws import EmbeddedAws
-from local.invoke import provisioning_environment
-from local.template.stack import Stack
-from local.tour.event_values import bearer
-from local.tour.seed import SeededStore, local_provisioning, seed
+from keyscope_local.emulators.embedded_aws import EmbeddedAws
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.template.stack import Stack
+from keyscope_local.tour.event_values import bearer
+from keyscope_local.tour.seed import SeededStore, local_provisioning, seed
 from tests.integration.test_authorizer_handlers import Context, decisions
 from tests.support.builders import rest_request_event
 

@@ -11,8 +11,8 @@ from typing import Final
 import pytest
 
 from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
-from local.tour.event_values import fill
-from local.tour.seed import USER_ID, SeededStore, local_provisioning, seed
+from keyscope_local.tour.event_values import fill
+from keyscope_local.tour.seed import USER_ID, SeededStore, local_provisioning, seed
 from tests.support.dynamodb_local import Store
 
 ROOT: Final = Path(__file__).parents[2]

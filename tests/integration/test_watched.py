@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import pytest
 
 from keyscope.authorize.decision import Outcome
-from local.template.stack import Stack
+from keyscope_local.template.stack import Stack
 from tests.support.dynamodb_local import Store
 from tests.support.emitted import Line, emitted_lines
 from tests.support.stacks import stack_of

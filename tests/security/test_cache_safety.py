@@ -19,7 +19,7 @@ from keyscope.authorize.answer import answer
 from keyscope.authorize.event import read_http_event, read_rest_event
 from keyscope.authorize.pipeline import Authorizer, authorize
 from keyscope.model.ids import OwnerType
-from local.gateway.request import CacheUse, GatewayAnswer
+from keyscope_local.gateway.request import CacheUse, GatewayAnswer
 from tests.support.builders import (
     APP,
     METHOD_ARN,

@@ -15,11 +15,11 @@ from typing import Final
 import pytest
 
 from keyscope.access.policy_evaluation import AccessRequest, Verdict, evaluate
-from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
-from local.emulators.runtime_emulator import Invocation, RuntimeEmulator
-from local.gateway.authorization import ACTION, UNAUTHORIZED_MESSAGE, read_result
-from local.invoke import emulated_function, provisioning_environment
-from local.tour.seed import local_provisioning, seed
+from keyscope_local.emulators.embedded_aws import EmbeddedAws, embedded_aws
+from keyscope_local.emulators.runtime_emulator import Invocation, RuntimeEmulator
+from keyscope_local.gateway.authorization import ACTION, UNAUTHORIZED_MESSAGE, read_result
+from keyscope_local.invoke import emulated_function, provisioning_environment
+from keyscope_local.tour.seed import local_provisioning, seed
 from tests.support.builders import rest_request_event
 from tests.support.footprint import growth_of, sampled, trend_of
 from tests.support.load import Load

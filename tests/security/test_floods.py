@@ -37,13 +37,13 @@ from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType, new_key_id
 from keyscope.model.key_record import KeyRecord, RecordSource
 from keyscope.model.secret import new_secret
-from local.emulators.embedded_aws import embedded_aws
-from local.invoke import provisioning_environment
-from local.running_stack import loaded_stack, served_stack
-from local.template.function_failure import FunctionFailed
-from local.template.function_loader import LocalFunction
-from local.tour.event_values import basic as basic_of
-from local.tour.seed import IssuedKey, local_provisioning
+from keyscope_local.emulators.embedded_aws import embedded_aws
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.running_stack import loaded_stack, served_stack
+from keyscope_local.template.function_failure import FunctionFailed
+from keyscope_local.template.function_loader import LocalFunction
+from keyscope_local.tour.event_values import basic as basic_of
+from keyscope_local.tour.seed import IssuedKey, local_provisioning
 from tests.support.builders import (
     NOW,
     MadeKey,

@@ -16,7 +16,11 @@ from uuid import uuid4
 import pytest
 
 from keyscope.authorize.answer import Unauthorized
-from local.emulators.runtime_emulator import EmulatedFunction, RuntimeEmulator, runtime_emulator
+from keyscope_local.emulators.runtime_emulator import (
+    EmulatedFunction,
+    RuntimeEmulator,
+    runtime_emulator,
+)
 from tests.support.builders import MadeKey, make_key, rest_request_event
 from tests.support.faulty_aws import FaultyAws, FaultyService, failing, faulty_aws
 from tests.support.handlers import REQUIRED

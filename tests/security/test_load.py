@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 import pytest
 
-from local.tour.seed import IssuedKey
+from keyscope_local.tour.seed import IssuedKey
 from tests.support.ended_uses import KeyOwner, Use, end_keys
 from tests.support.footprint import growth_of, sampled, trend_of
 from tests.support.load import Call, load

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from local.template.stack import properties_of
+from keyscope_local.template.stack import properties_of
 from tests.support.commands import run
 from tests.support.profile import FULL
 from tests.support.report import Report
@@ -50,10 +50,10 @@ SUPPRESSED: Final = {
     ("layers/keyscope/python/keyscope/records.py", "S102"): 1,
     ("layers/keyscope/python/keyscope/aws/dynamodb/transactions.py", "S311"): 1,
     ("layers/keyscope/python/keyscope/aws/lean/client.py", "S311"): 1,
-    ("local/gateway/api_definition.py", "S105"): 1,
-    ("local/template/yaml_reader.py", "S506"): 1,
-    ("local/emulators/listening_program.py", "S603"): 1,
-    ("local/template/function_process.py", "S603"): 1,
+    ("local/keyscope_local/gateway/api_definition.py", "S105"): 1,
+    ("local/keyscope_local/template/yaml_reader.py", "S506"): 1,
+    ("local/keyscope_local/emulators/listening_program.py", "S603"): 1,
+    ("local/keyscope_local/template/function_process.py", "S603"): 1,
     ("cli/keyscope_cli/credential_input.py", "S105"): 1,
     ("platform_checks/local_platform.py", "S105"): 1,
     ("tools/dist/build.py", "S603"): 1,
@@ -104,13 +104,10 @@ def test_a_layer_is_not_built_of_a_package_without_a_hash(
 
 
 def test_a_locked_package_with_another_hash_is_not_installed(tmp_path: Path) -> None:
-    members = ["pyproject.toml", "cli/pyproject.toml"]
-    for member in members:
-        (tmp_path / member).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / member, tmp_path / member)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     lock = (ROOT / "uv.lock").read_text("utf-8")
     (tmp_path / "uv.lock").write_text(tampered(lock), "utf-8")
-    command = ["uv", "sync", "--locked", "--only-group", "management", "--no-install-workspace"]
+    command = ["uv", "sync", "--locked", "--only-group", "management"]
     status, output = run(command, tmp_path, VIRTUAL_ENV="")
     assert status != 0
     assert "Hash mismatch" in output

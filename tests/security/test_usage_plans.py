@@ -27,10 +27,10 @@ from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
-from local.emulators.embedded_aws import embedded_aws
-from local.gateway.request import GatewayRequest
-from local.running_stack import loaded_stack
-from local.template.function_loader import LocalFunction
+from keyscope_local.emulators.embedded_aws import embedded_aws
+from keyscope_local.gateway.request import GatewayRequest
+from keyscope_local.running_stack import loaded_stack
+from keyscope_local.template.function_loader import LocalFunction
 from tests.support.builders import (
     APP,
     METHOD_ARN,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Final
 
-from local.emulators.listening_program import LOOPBACK
+from keyscope_local.emulators.listening_program import LOOPBACK
 
 ADVISORY: Final = "PYSEC-0000-1"
 _ABOUT: Final = {"id": ADVISORY, "modified": "2026-01-01T00:00:00Z"}

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
-from local.template.intrinsics import Json
-from local.template.stack import translate
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.intrinsics import Json
+from keyscope_local.template.stack import translate
+from keyscope_local.template.yaml_reader import parse_yaml
 
 REST: Final = "keyscope-RestAuthorizerArn"
 HTTP: Final = "keyscope-HttpAuthorizerArn"

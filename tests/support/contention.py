@@ -9,7 +9,7 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 
 from keyscope.aws.clients import DynamoDbClient
-from local.template.intrinsics import Json
+from keyscope_local.template.intrinsics import Json
 
 
 @dataclass

@@ -46,7 +46,7 @@ from keyscope.lifecycle.operations import Provisioning
 from keyscope.model.external_ids import folded
 from keyscope.model.ids import OwnerType, account_id_of, creator_of_app
 from keyscope.model.key_record import KeyRecord, PreviousSecret
-from local.tour.seed import NoUses
+from keyscope_local.tour.seed import NoUses
 from tests.support.builders import make_key
 from tests.support.stores import MemoryKeyStore
 

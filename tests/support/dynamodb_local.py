@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from moto.dynamodb.models import dynamodb_backends
 
-from local.emulators.dynamodb_local import (
+from keyscope_local.emulators.dynamodb_local import (
     DownloadFailed,
     DynamoDbLocalMissing,
     check_machine,

@@ -23,8 +23,8 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
-from local.emulators.listening_program import free_ports
-from local.emulators.tables import DUMMY_CREDENTIALS, REGION
+from keyscope_local.emulators.listening_program import free_ports
+from keyscope_local.emulators.tables import DUMMY_CREDENTIALS, REGION
 from tests.support.builders import basic, http_event, make_key, rest_request_event, rotated
 from tests.support.dynamodb_local import Store
 from tests.support.faulty_aws import FaultyAws, failing, faulty_aws, well

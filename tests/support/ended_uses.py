@@ -13,8 +13,8 @@ from unittest.mock import patch
 import httpx
 
 from keyscope.entry.provisioning import ProvisioningHandler, provisioning_handler
-from local.tour.event_values import basic, bearer
-from local.tour.seed import IssuedKey
+from keyscope_local.tour.event_values import basic, bearer
+from keyscope_local.tour.seed import IssuedKey
 from tests.support.local_run import LocalRun
 
 

@@ -15,7 +15,7 @@ from itertools import cycle
 from typing import Final
 from urllib.parse import urlsplit
 
-from local.emulators.listening_program import LOOPBACK
+from keyscope_local.emulators.listening_program import LOOPBACK
 from tests.support.patience import PATIENCE_SECONDS
 
 MAX_WRONG: Final = 20

@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, cast
 
-from local.gateway.api_definition import Api
-from local.gateway.api_reader import read_apis
-from local.gateway.gateway import Gateway
-from local.gateway.request import GatewayAnswer, GatewayRequest
-from local.template.function_loader import LocalContext, LocalFunction
-from local.template.stack import Stack, load_stack
+from keyscope_local.gateway.api_definition import Api
+from keyscope_local.gateway.api_reader import read_apis
+from keyscope_local.gateway.gateway import Gateway
+from keyscope_local.gateway.request import GatewayAnswer, GatewayRequest
+from keyscope_local.template.function_loader import LocalContext, LocalFunction
+from keyscope_local.template.stack import Stack, load_stack
 from tests.support.stores import SteppedClock
 
 NOW: Final = 1_800_000_000

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
-from local.tour.seed import IssuedKey, SeededStore
+from keyscope_local.tour.seed import IssuedKey, SeededStore
 
 ROOT: Final = Path(__file__).parents[2]
 SERVING: Final = "Serving until Ctrl-C.\n"
@@ -49,7 +49,7 @@ def serving(folder: Path, **parameters: str) -> Iterator[int]:
     with (
         TemporaryFile("w+", encoding="utf-8") as errors,
         subprocess.Popen(
-            [sys.executable, "-m", "local"],
+            [sys.executable, "-m", "keyscope_local"],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,

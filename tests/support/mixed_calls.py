@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from local.tour.event_values import VALUES, basic
-from local.tour.seed import USER_ID, IssuedKey, SeededStore
+from keyscope_local.tour.event_values import VALUES, basic
+from keyscope_local.tour.seed import USER_ID, IssuedKey, SeededStore
 from tests.support.load import Call
 from tests.support.local_run import LocalRun
 

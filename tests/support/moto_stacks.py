@@ -12,8 +12,8 @@ from moto.cloudformation import models, parsing
 from moto.cloudformation.models import CloudFormationBackend
 from moto.core.common_models import CloudFormationModel
 
-from local.emulators.tables import REGION, local_client
-from local.template.stack import translate
+from keyscope_local.emulators.tables import REGION, local_client
+from keyscope_local.template.stack import translate
 
 _EXECUTE = CloudFormationBackend.execute_change_set
 _DELETE = models.Stack.delete

@@ -14,8 +14,8 @@ from keyscope.aws.dynamodb.transactions import Database
 from keyscope.aws.dynamodb.use_table import UseTable
 from keyscope.lifecycle.operations import Provisioning
 from keyscope.model.key_record import KeyRecord
-from local.emulators.tables import local_client
-from local.tour.seed import local_provisioning
+from keyscope_local.emulators.tables import local_client
+from keyscope_local.tour.seed import local_provisioning
 from tests.support.dynamodb_local import Store
 from tests.support.items import item_of_record
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from local.gateway.platform_settings import read_behaviours
+from keyscope_local.gateway.platform_settings import read_behaviours
 from platform_checks.checks import CHECKS, run_checks
 from platform_checks.evidence import Evidence
 from platform_checks.facts import Check

@@ -10,7 +10,7 @@ from unittest.mock import patch
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from local.emulators.tables import DUMMY_CREDENTIALS, REGION
+from keyscope_local.emulators.tables import DUMMY_CREDENTIALS, REGION
 from platform_checks.aws_clients import AwsClients, aws_clients
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from keyscope.lifecycle.operations import Provisioning
-from local.emulators.embedded_aws import embedded_aws
-from local.template.stack import physical_id_of
-from local.tour.seed import SeededStore, local_provisioning, seed
+from keyscope_local.emulators.embedded_aws import embedded_aws
+from keyscope_local.template.stack import physical_id_of
+from keyscope_local.tour.seed import SeededStore, local_provisioning, seed
 from tests.support.stacks import stack_of
 
 

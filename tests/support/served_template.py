@@ -5,10 +5,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from keyscope.lifecycle.operations import Provisioning
-from local.emulators.embedded_aws import embedded_aws
-from local.invoke import provisioning_environment
-from local.running_stack import loaded_stack, polled_stack, served_stack
-from local.tour.seed import local_provisioning
+from keyscope_local.emulators.embedded_aws import embedded_aws
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.running_stack import loaded_stack, polled_stack, served_stack
+from keyscope_local.tour.seed import local_provisioning
 from tests.support.stacks import stack_of
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from local.template.stack import Stack, load_stack
+from keyscope_local.template.stack import Stack, load_stack
 
 TEMPLATE: Final = Path(__file__).parents[2] / "template.yaml"
 

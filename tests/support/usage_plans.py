@@ -10,8 +10,8 @@ from keyscope.authorize.answer import answer
 from keyscope.authorize.event import read_rest_event
 from keyscope.authorize.key_cache import KeyCache
 from keyscope.authorize.pipeline import Authorizer, authorize
-from local.gateway.gateway import Gateway
-from local.gateway.request import GatewayAnswer, GatewayRequest
+from keyscope_local.gateway.gateway import Gateway
+from keyscope_local.gateway.request import GatewayAnswer, GatewayRequest
 from tests.support.builders import NOW, MadeKey
 from tests.support.local_gateway import StubFunction, api_of, echo, small_stack
 from tests.support.stores import MemoryKeyStore, MemorySecretOpener, SteppedClock

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final, cast
 
-from local.template.intrinsics import Json
-from local.template.stack import Stack
+from keyscope_local.template.intrinsics import Json
+from keyscope_local.template.stack import Stack
 
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _WORD: Final = re.compile(r"(?<![\w.])@?[a-z_][\w.]*(?!\w*\()", re.IGNORECASE)

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.yaml_reader import parse_yaml
 from tests.support.commands import run
 from tools.dist.build import BuildError, build
 from tools.dist.packaged_template import code_folders

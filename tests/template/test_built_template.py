@@ -14,12 +14,12 @@ import botocore
 import pytest
 from OpenSSL import crypto
 
-from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
-from local.invoke import provisioning_environment
-from local.template.stack import environment_of
-from local.template.yaml_reader import parse_yaml
-from local.tour.event_values import bearer
-from local.tour.seed import local_provisioning, seed
+from keyscope_local.emulators.embedded_aws import EmbeddedAws, embedded_aws
+from keyscope_local.invoke import provisioning_environment
+from keyscope_local.template.stack import environment_of
+from keyscope_local.template.yaml_reader import parse_yaml
+from keyscope_local.tour.event_values import bearer
+from keyscope_local.tour.seed import local_provisioning, seed
 from tests.support.builders import rest_request_event
 from tests.support.stacks import stack_of
 

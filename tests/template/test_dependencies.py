@@ -10,11 +10,10 @@ ROOT: Final = Path(__file__).parents[2]
 OPTIONS: Final = ("--locked", "--no-emit-project", "--no-header", "--no-annotate")
 EXPORTS: Final = {
     "uv-requirements.txt": ("--only-group", "bootstrap"),
-    "layers/powertools/requirements.txt": ("--no-dev", "--prune", "botocore"),
+    "layers/powertools/requirements.txt": ("--only-group", "powertools"),
     # Only botocore's certificates are shipped.
     "layers/keyscope/requirements.txt": (
-        "--no-dev",
-        *("--prune", "aws-lambda-powertools"),
+        *("--only-group", "authorizers"),
         *("--prune", "jmespath"),
         *("--prune", "python-dateutil"),
         *("--prune", "urllib3"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, cast
 import pytest
 
 from keyscope.entry.settings import read_authorizer_settings, read_provisioning_settings
-from local.template.intrinsics import Json, TemplateError
-from local.template.stack import Stack, environment_of, properties_of
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.intrinsics import Json, TemplateError
+from keyscope_local.template.stack import Stack, environment_of, properties_of
+from keyscope_local.template.yaml_reader import parse_yaml
 from tests.support.stacks import stack_of
 from tests.support.watching import Metric, filtered_metrics, metrics_of_alarm
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from local import run_settings
+from keyscope_local import run_settings
 
 ROOT: Final = Path(__file__).parents[2]
 INPUTS: Final = ("Makefile", "uv.lock", "pyproject.toml", "uv-requirements.txt")

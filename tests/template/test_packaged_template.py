@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from local.template.stack import translate
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.stack import translate
+from keyscope_local.template.yaml_reader import parse_yaml
 from tools.dist.packaged_template import BUCKET_PARAMETER, KEY_PREFIX, code_folders, packaged
 
 ROOT: Final = Path(__file__).parents[2]

@@ -23,18 +23,18 @@ from keyscope.entry.settings import (
     read_provisioning_settings,
 )
 from keyscope.model.key_use import USE_MESSAGE
-from local.gateway.api_definition import ApiKind, FunctionIntegration
-from local.gateway.api_reader import read_apis
-from local.gateway.route_table import find_route
-from local.template.intrinsics import PSEUDO_PARAMETERS, Json, TemplateError
-from local.template.stack import (
+from keyscope_local.gateway.api_definition import ApiKind, FunctionIntegration
+from keyscope_local.gateway.api_reader import read_apis
+from keyscope_local.gateway.route_table import find_route
+from keyscope_local.template.intrinsics import PSEUDO_PARAMETERS, Json, TemplateError
+from keyscope_local.template.stack import (
     Stack,
     environment_of,
     physical_id_of,
     properties_of,
     translate,
 )
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.yaml_reader import parse_yaml
 from tests.support.stacks import stack_of
 from tools.openapi_document import openapi_document
 

@@ -12,7 +12,7 @@ from keyscope.access.policy import MAX_POLICY_BYTES
 from keyscope.authorize.answer import AuthorizerFailed, Unauthorized, Undecided
 from keyscope.aws.deadline import REQUEST_SECONDS
 from keyscope.errors import Misconfigured
-from local.template.stack import Stack, properties_of
+from keyscope_local.template.stack import Stack, properties_of
 from tests.support.stacks import stack_of
 from tests.support.watching import (
     Metric,

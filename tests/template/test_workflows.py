@@ -13,9 +13,9 @@ from typing import Any, Final, cast
 import pytest
 import yaml
 
-from local.template.intrinsics import Json
-from local.template.stack import Stack, load_stack, properties_of
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.intrinsics import Json
+from keyscope_local.template.stack import Stack, load_stack, properties_of
+from keyscope_local.template.yaml_reader import parse_yaml
 from tests.support.commands import run
 
 ROOT: Final = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.yaml_reader import parse_yaml
 from tools.dist.archives import copied_sources, files_of, write_archive
 from tools.dist.bill_of_materials import Archive, bill_of_materials, packages_in
 from tools.dist.packaged_template import code_folders, packaged

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
-from local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.api_definition import ApiKind
 from platform_checks.aws_calls import AwsRefused
 from platform_checks.evidence import Evidence
 from platform_checks.probe_api import ATTEMPTS, ProbeApi, Unanswered, connection_to

@@ -10,12 +10,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyscope.entry.cache_flush import CacheFlushHandler, cache_flush_handler
 from keyscope.errors import Misconfigured, Unavailable
-from local.emulators.listening_program import free_ports
-from local.emulators.tables import DUMMY_CREDENTIALS, REGION
-from local.gateway.authorization import AuthorizerResult
-from local.gateway.control_plane import control_plane, control_plane_environment
-from local.gateway.gateway import Gateway
-from local.gateway.server import bound, served, url_of
+from keyscope_local.emulators.listening_program import free_ports
+from keyscope_local.emulators.tables import DUMMY_CREDENTIALS, REGION
+from keyscope_local.gateway.authorization import AuthorizerResult
+from keyscope_local.gateway.control_plane import control_plane, control_plane_environment
+from keyscope_local.gateway.gateway import Gateway
+from keyscope_local.gateway.server import bound, served, url_of
 from tests.support import local_gateway
 from tests.support.local_gateway import small_stack
 from tests.support.logs import functions_log_here

@@ -24,7 +24,7 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyStore, Lookup, OpenedSecret, RecordSource, SecretOpener
 from keyscope.model.scopes import scopes_of_key
 from keyscope.model.secret import new_secret
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.yaml_reader import parse_yaml
 from tests.support.builders import (
     APP,
     NOW,

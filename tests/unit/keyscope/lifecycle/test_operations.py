@@ -25,7 +25,7 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
 from keyscope.model.key_record import KeyRecord, PreviousSecret
 from keyscope.model.secret import hash_secret
-from local.tour.seed import NoAuditTrail, NoCachedPolicies, NoUses
+from keyscope_local.tour.seed import NoAuditTrail, NoCachedPolicies, NoUses
 from tests.support.builders import (
     ACCOUNT,
     APP,

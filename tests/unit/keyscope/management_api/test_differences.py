@@ -26,7 +26,7 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.principal import CredentialKind, Principal
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import SECRET_LENGTH, key_id_of_secret
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.yaml_reader import parse_yaml
 from tests.support.builders import (
     ACCOUNT,
     APP,

@@ -9,10 +9,10 @@ from typing import Final, cast
 import pytest
 
 from keyscope.aws.log_subscription import LogBatch, read_log_batch
-from local.emulators.log_subscriptions import read_subscriptions, subscribed_logs
-from local.template.function_loader import LocalFunction
-from local.template.intrinsics import TemplateError
-from local.template.stack import Stack, load_stack
+from keyscope_local.emulators.log_subscriptions import read_subscriptions, subscribed_logs
+from keyscope_local.template.function_loader import LocalFunction
+from keyscope_local.template.intrinsics import TemplateError
+from keyscope_local.template.stack import Stack, load_stack
 from tests.support.local_gateway import StubFunction, raising
 
 PATTERN: Final = "'{ $.message = \"use\" }'"

@@ -7,8 +7,8 @@ from typing import Final
 import httpx
 import pytest
 
-from local.emulators import dynamodb_local
-from local.emulators.maven_central import WrongHash, fill, locked
+from keyscope_local.emulators import dynamodb_local
+from keyscope_local.emulators.maven_central import WrongHash, fill, locked
 
 CLIENT_LOCK: Final = Path(__file__).parents[3] / "clients" / "libraries.sha256"
 PATH: Final = "org/example/a/1.0/a-1.0.jar"

@@ -7,7 +7,7 @@ import pytest
 from moto.dynamodb.exceptions import TransactionCanceledException
 from moto.dynamodb.models import DynamoDBBackend
 
-from local.emulators.moto_speed import make_moto_fast
+from keyscope_local.emulators.moto_speed import make_moto_fast
 
 PLAIN: Final = "plain"
 RANGED: Final = "ranged"

@@ -10,20 +10,20 @@ from typing import Any, Final, Protocol, cast
 
 import pytest
 
-from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
-from local.emulators.listening_program import free_ports
-from local.emulators.queue_poller import (
+from keyscope_local.emulators.embedded_aws import EmbeddedAws, embedded_aws
+from keyscope_local.emulators.listening_program import free_ports
+from keyscope_local.emulators.queue_poller import (
     LONGEST_PAUSE_SECONDS,
     PAUSE_SECONDS,
     next_pause,
     polled_queues,
     read_event_sources,
 )
-from local.emulators.queues import empty_queues
-from local.emulators.tables import local_client
-from local.template.function_loader import LocalFunction
-from local.template.intrinsics import TemplateError
-from local.template.stack import Stack, load_stack, physical_id_of
+from keyscope_local.emulators.queues import empty_queues
+from keyscope_local.emulators.tables import local_client
+from keyscope_local.template.function_loader import LocalFunction
+from keyscope_local.template.intrinsics import TemplateError
+from keyscope_local.template.stack import Stack, load_stack, physical_id_of
 from tests.support.local_gateway import StubFunction, raising
 from tests.support.patience import PATIENCE_SECONDS
 

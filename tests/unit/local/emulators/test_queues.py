@@ -6,11 +6,11 @@ from typing import Final, Protocol, cast
 
 import pytest
 
-from local.emulators.embedded_aws import EmbeddedAws, embedded_aws
-from local.emulators.queues import create_queues, empty_queues, queue_url_of
-from local.emulators.tables import local_client
-from local.template.intrinsics import TemplateError
-from local.template.stack import Stack, load_stack, physical_id_of
+from keyscope_local.emulators.embedded_aws import EmbeddedAws, embedded_aws
+from keyscope_local.emulators.queues import create_queues, empty_queues, queue_url_of
+from keyscope_local.emulators.tables import local_client
+from keyscope_local.template.intrinsics import TemplateError
+from keyscope_local.template.stack import Stack, load_stack, physical_id_of
 
 TEMPLATE: Final = """
 Transform: AWS::Serverless-2016-10-31

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.gateway.request import GatewayRequest
-from local.template.intrinsics import TemplateError
+from keyscope_local.gateway.request import GatewayRequest
+from keyscope_local.template.intrinsics import TemplateError
 from tests.support.local_gateway import (
     AUTHORIZATION,
     NOW,

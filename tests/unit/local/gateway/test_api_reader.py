@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.gateway.api_definition import (
+from keyscope_local.gateway.api_definition import (
     ApiKind,
     AuthorizerKind,
     Cors,
@@ -12,8 +12,8 @@ from local.gateway.api_definition import (
     IdentitySource,
     MockIntegration,
 )
-from local.gateway.api_reader import read_apis
-from local.template.intrinsics import TemplateError
+from keyscope_local.gateway.api_reader import read_apis
+from keyscope_local.template.intrinsics import TemplateError
 from tests.support.local_gateway import (
     HTTP_AUTHORIZER,
     REQUEST_AUTHORIZER,

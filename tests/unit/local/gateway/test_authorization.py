@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.gateway.gateway import Gateway
+from keyscope_local.gateway.gateway import Gateway
 from tests.support.local_gateway import (
     AUTHORIZATION,
     HTTP_AUTHORIZER,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from local.emulators.tables import local_client
-from local.gateway.authorization import AuthorizerResult
-from local.gateway.control_plane import control_plane
-from local.gateway.gateway import Gateway
-from local.gateway.server import bound, served, url_of
-from local.template.function_loader import LocalFunction
+from keyscope_local.emulators.tables import local_client
+from keyscope_local.gateway.authorization import AuthorizerResult
+from keyscope_local.gateway.control_plane import control_plane
+from keyscope_local.gateway.gateway import Gateway
+from keyscope_local.gateway.server import bound, served, url_of
+from keyscope_local.template.function_loader import LocalFunction
 from tests.support import local_gateway, plain_http
 from tests.support.local_gateway import StubFunction, raising, small_stack
 

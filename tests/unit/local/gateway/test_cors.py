@@ -5,9 +5,9 @@ Source: "Configure CORS for HTTP APIs in API Gateway" in the Amazon API Gateway 
 
 import pytest
 
-from local.gateway.api_definition import Api, ApiKind, Cors
-from local.gateway.cors import preflight_answer, with_cors
-from local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest
+from keyscope_local.gateway.api_definition import Api, ApiKind, Cors
+from keyscope_local.gateway.cors import preflight_answer, with_cors
+from keyscope_local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest
 
 ORIGIN = "https://a.example"
 CORS = Cors([ORIGIN], ["GET", "PUT"], ["X-A", "X-B"], 5)

@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from local.gateway.api_definition import Api, ApiKind
-from local.gateway.events import Event, method_arn, proxy_event, request_event, token_event
-from local.gateway.request import GatewayRequest, MatchedRoute
+from keyscope_local.gateway.api_definition import Api, ApiKind
+from keyscope_local.gateway.events import Event, method_arn, proxy_event, request_event, token_event
+from keyscope_local.gateway.request import GatewayRequest, MatchedRoute
 
 REST = Api(ApiKind.REST, "Rest", "abc123", "prod", [], {}, {})
 HTTP = Api(ApiKind.HTTP, "Http", "def456", "$default", [], {}, {})

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from local.gateway.gateway import Gateway
-from local.gateway.request import GatewayAnswer, GatewayRequest
-from local.template.function_loader import loaded_functions
+from keyscope_local.gateway.gateway import Gateway
+from keyscope_local.gateway.request import GatewayAnswer, GatewayRequest
+from keyscope_local.template.function_loader import loaded_functions
 from tests.support.local_gateway import (
     AUTHORIZATION,
     Served,

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from local.template.intrinsics import Json
+from keyscope_local.template.intrinsics import Json
 from tests.support.local_gateway import (
     HTTP_AUTHORIZER,
     REQUEST_AUTHORIZER,

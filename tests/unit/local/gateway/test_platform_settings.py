@@ -2,9 +2,13 @@
 
 import pytest
 
-from local.gateway.api_definition import ASSUMED, ApiKind
-from local.gateway.platform_behaviour import PlatformBehaviour, RepeatedHeader, without_conditions
-from local.gateway.platform_settings import WrongBehaviour, read_behaviours
+from keyscope_local.gateway.api_definition import ASSUMED, ApiKind
+from keyscope_local.gateway.platform_behaviour import (
+    PlatformBehaviour,
+    RepeatedHeader,
+    without_conditions,
+)
+from keyscope_local.gateway.platform_settings import WrongBehaviour, read_behaviours
 from tests.support.local_gateway import policy
 
 IN_2030 = {"aws:CurrentTime": "2030-01-01T00:00:00Z"}

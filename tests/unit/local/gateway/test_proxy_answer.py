@@ -6,10 +6,10 @@ for HTTP APIs" in the Amazon API Gateway developer guide.
 
 import pytest
 
-from local.gateway.api_definition import ApiKind
-from local.gateway.proxy_answer import read_proxy_answer
-from local.gateway.request import CacheUse, GatewayAnswer
-from local.gateway.responses import NotAnswered, ResponseType
+from keyscope_local.gateway.api_definition import ApiKind
+from keyscope_local.gateway.proxy_answer import read_proxy_answer
+from keyscope_local.gateway.request import CacheUse, GatewayAnswer
+from keyscope_local.gateway.responses import NotAnswered, ResponseType
 
 JSON = ("content-type", "application/json")
 

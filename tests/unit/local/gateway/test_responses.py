@@ -8,9 +8,9 @@ import json
 
 import pytest
 
-from local.gateway.api_definition import Api, ApiKind, GatewayResponse
-from local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest
-from local.gateway.responses import NotAnswered, ResponseType, error_answer
+from keyscope_local.gateway.api_definition import Api, ApiKind, GatewayResponse
+from keyscope_local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest
+from keyscope_local.gateway.responses import NotAnswered, ResponseType, error_answer
 
 REQUEST = GatewayRequest("GET", "/", request_id="id-1")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.gateway.result_cache import ResultCache
+from keyscope_local.gateway.result_cache import ResultCache
 from tests.support.stores import SteppedClock
 
 

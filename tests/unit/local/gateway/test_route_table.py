@@ -9,9 +9,9 @@ from itertools import permutations
 
 import pytest
 
-from local.gateway.api_definition import ApiKind, FunctionIntegration, Route
-from local.gateway.request import MatchedRoute
-from local.gateway.route_table import find_route
+from keyscope_local.gateway.api_definition import ApiKind, FunctionIntegration, Route
+from keyscope_local.gateway.request import MatchedRoute
+from keyscope_local.gateway.route_table import find_route
 
 
 def routes(*lines: str) -> list[Route]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from local.gateway.server import MAX_BODY_BYTES, PortTaken, serving
+from keyscope_local.gateway.server import MAX_BODY_BYTES, PortTaken, serving
 from tests.support import plain_http
 from tests.support.local_gateway import Served, policy, served, small_stack
 from tests.support.local_gateway import answer as answer_of_guard

@@ -2,9 +2,9 @@
 
 import pytest
 
-from local.gateway.api_definition import Quota, QuotaPeriod, Throttle, UsagePlan
-from local.gateway.api_reader import read_apis
-from local.template.intrinsics import TemplateError
+from keyscope_local.gateway.api_definition import Quota, QuotaPeriod, Throttle, UsagePlan
+from keyscope_local.gateway.api_reader import read_apis
+from keyscope_local.template.intrinsics import TemplateError
 from tests.support.local_gateway import api_of, small_stack
 from tests.support.usage_plans import GOLD, TEMPLATE, TIN
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.api_definition import Quota, QuotaPeriod, Throttle, UsagePlan
-from local.gateway.request import CacheUse
-from local.gateway.responses import NotAnswered, ResponseType
-from local.gateway.usage_plans import UsageMeter
+from keyscope_local.gateway.api_definition import Quota, QuotaPeriod, Throttle, UsagePlan
+from keyscope_local.gateway.request import CacheUse
+from keyscope_local.gateway.responses import NotAnswered, ResponseType
+from keyscope_local.gateway.usage_plans import UsageMeter
 from tests.support.stores import SteppedClock
 
 KEY = "k" * 20

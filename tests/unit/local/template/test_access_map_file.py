@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from local.template.access_map_file import with_access_map
-from local.template.function_loader import FUNCTION_TYPE
-from local.template.stack import Stack, environment_of
+from keyscope_local.template.access_map_file import with_access_map
+from keyscope_local.template.function_loader import FUNCTION_TYPE
+from keyscope_local.template.stack import Stack, environment_of
 from tests.support.stacks import stack_of
 
 READERS = ["RestAuthorizerFunction", "HttpAuthorizerFunction", "ExplanationFunction"]

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from local.template.attached import attach
-from local.template.intrinsics import TemplateError
-from local.template.stack import Stack, code_folder_of, environment_of, load_stack
+from keyscope_local.template.attached import attach
+from keyscope_local.template.intrinsics import TemplateError
+from keyscope_local.template.stack import Stack, code_folder_of, environment_of, load_stack
 
 KEYSCOPE = """
 Transform: AWS::Serverless-2016-10-31

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from local.template.function_failure import FunctionFailed, FunctionNotLoaded
-from local.template.function_loader import (
+from keyscope_local.template.function_failure import FunctionFailed, FunctionNotLoaded
+from keyscope_local.template.function_loader import (
     LocalContext,
     LocalFunction,
     loaded_functions,
 )
-from local.template.stack import Stack, load_stack
+from keyscope_local.template.stack import Stack, load_stack
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31

@@ -3,7 +3,7 @@
 import sys
 from weakref import ref
 
-from local.template.function_output import FunctionOutput
+from keyscope_local.template.function_output import FunctionOutput
 
 
 def listened() -> ref[object]:

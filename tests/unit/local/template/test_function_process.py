@@ -10,12 +10,12 @@ from typing import Any, Final, cast
 
 import pytest
 
-from local.template.function_failure import FunctionFailed, FunctionNotLoaded
-from local.template.function_loader import LocalFunction, loaded_functions
-from local.template.function_output import FunctionOutput
-from local.template.function_process import FunctionCode, FunctionProcess
-from local.template.process_state import environment_variables
-from local.template.stack import load_stack
+from keyscope_local.template.function_failure import FunctionFailed, FunctionNotLoaded
+from keyscope_local.template.function_loader import LocalFunction, loaded_functions
+from keyscope_local.template.function_output import FunctionOutput
+from keyscope_local.template.function_process import FunctionCode, FunctionProcess
+from keyscope_local.template.process_state import environment_variables
+from keyscope_local.template.stack import load_stack
 
 TEMPLATE: Final = """
 Transform: AWS::Serverless-2016-10-31

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from local.template.intrinsics import Json, Resolver, TemplateError
+from keyscope_local.template.intrinsics import Json, Resolver, TemplateError
 
 RESOURCES: Mapping[str, Json] = {
     "Table": {"Type": "AWS::DynamoDB::Table"},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.template.process_state import environment_variables, import_path_with
+from keyscope_local.template.process_state import environment_variables, import_path_with
 
 NAME = "KEYSCOPE_TEST_VARIABLE"
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from local.template.intrinsics import TemplateError
-from local.template.stack import (
+from keyscope_local.template.intrinsics import TemplateError
+from keyscope_local.template.stack import (
     Stack,
     code_folder_of,
     environment_of,

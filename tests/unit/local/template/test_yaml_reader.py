@@ -7,7 +7,7 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 from yaml import YAMLError
 
-from local.template.yaml_reader import parse_yaml
+from keyscope_local.template.yaml_reader import parse_yaml
 
 ROOT: Final = Path(__file__).parents[4]
 FORMS: Final = """

@@ -6,11 +6,11 @@ from typing import Final
 import pytest
 
 from keyscope.access.access_map import read_access_map
-from local.gateway.api_definition import Api, ApiKind, MockIntegration, Route
-from local.tour.attached_calls import curl_lines
-from local.tour.event_values import basic
-from local.tour.seed import ACCOUNT_EXTERNAL_ID, APP_EXTERNAL_ID, INTEGRATION_ID
-from local.tour.session import Session
+from keyscope_local.gateway.api_definition import Api, ApiKind, MockIntegration, Route
+from keyscope_local.tour.attached_calls import curl_lines
+from keyscope_local.tour.event_values import basic
+from keyscope_local.tour.seed import ACCOUNT_EXTERNAL_ID, APP_EXTERNAL_ID, INTEGRATION_ID
+from keyscope_local.tour.session import Session
 from tests.support.builders import ACCOUNT, APP
 from tests.unit.local.tour.test_visits import session
 

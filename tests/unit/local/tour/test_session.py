@@ -9,10 +9,10 @@ from typing import Final
 
 import pytest
 
-from local.emulators.listening_program import free_ports
-from local.tour.events import main
-from local.tour.session import Session, session_file
-from local.tour.state_folder import FolderInUse, held_folder
+from keyscope_local.emulators.listening_program import free_ports
+from keyscope_local.tour.events import main
+from keyscope_local.tour.session import Session, session_file
+from keyscope_local.tour.state_folder import FolderInUse, held_folder
 from tests.unit.local.tour.test_visits import session
 
 __all__ = ["session"]
@@ -20,7 +20,7 @@ __all__ = ["session"]
 HOLD: Final = """
 import sys
 from pathlib import Path
-from local.tour.state_folder import held_folder
+from keyscope_local.tour.state_folder import held_folder
 with held_folder(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

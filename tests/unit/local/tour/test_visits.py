@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from keyscope.model.ids import OwnerType
-from local.gateway.request import CacheUse
-from local.gateway.server import serving
-from local.tour.seed import IssuedKey, SeededStore
-from local.tour.session import Session
-from local.tour.stops import Stop, plan
-from local.tour.visits import Visit, credentials_of, ids_of, surprises, table_of, visit
+from keyscope_local.gateway.request import CacheUse
+from keyscope_local.gateway.server import serving
+from keyscope_local.tour.seed import IssuedKey, SeededStore
+from keyscope_local.tour.session import Session
+from keyscope_local.tour.stops import Stop, plan
+from keyscope_local.tour.visits import Visit, credentials_of, ids_of, surprises, table_of, visit
 from tests.support.builders import ACCOUNT, APP, APP_OF_SERVICE_ACCOUNT, OTHER_APP, SERVICE_ACCOUNT
 from tests.support.builders import make_key as made_key
 from tests.support.local_gateway import Served, small_stack

@@ -10,8 +10,8 @@ from keyscope.aws.deadline import DeadlinePassed, RequestTimeUp, TooManyCallsStu
 from keyscope.aws.dynamodb.key_table import KeyTable
 from keyscope.aws.dynamodb.key_writes import record_key
 from keyscope.errors import HeldUp, Hung, Reason, Unavailable
-from local.emulators.listening_program import free_ports
-from local.emulators.tables import local_client
+from keyscope_local.emulators.listening_program import free_ports
+from keyscope_local.emulators.tables import local_client
 from tests.support.builders import limited, make_key
 from tests.support.items import item_of_record
 

@@ -1,0 +1,4 @@
+"""AWS on this machine: tables, keys, queues and the Lambda runtime.
+
+May import `keyscope_local.template`. Start with `embedded_aws`.
+"""
