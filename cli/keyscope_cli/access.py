@@ -12,37 +12,50 @@ from keyscope.access.rules import GRANTEES, AccessMap
 from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH, DEFAULT_ROUTE_SETS
 from keyscope_cli.comparing_maps import diff
 from keyscope_cli.drafting_maps import from_openapi
+from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.maps.map_file import PACKAGED, Routes, load_map, management_warning
 from keyscope_cli.output import Output
 from keyscope_cli.publishing_maps import publish
 from keyscope_cli.testing_maps import run_expectations
 
-app = typer.Typer(no_args_is_help=True, help="Access maps: what each scope may reach.")
-app.command("test")(run_expectations)
-app.command("diff")(diff)
-app.command("from-openapi")(from_openapi)
-app.command("publish")(publish)
+app = command_group("Check, test, compare and publish access maps.")
+app.command("test", epilog=examples("access test map.toml expectations.toml"))(run_expectations)
+app.command("diff", epilog=examples("access diff old.toml new.toml --stack keyscope"))(diff)
+app.command("from-openapi", epilog=examples("access from-openapi openapi.yaml --output map.toml"))(
+    from_openapi
+)
+app.command("publish", epilog=examples("access publish map.toml --stack keyscope"))(publish)
 
 
-@app.callback()
-def access() -> None:
-    """Access maps: what each scope may reach."""
-
-
-@app.command("check")
+@app.command("check", epilog=examples("access check map.toml", "access check --routes v2"))
 def check(
-    file: Annotated[Path | None, typer.Argument(help="The map; else the packaged one.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="MAP", help="The access map.  [default: Keyscope's own]"),
+    ] = None,
     routes: Routes = None,
     max_stage_length: Annotated[
-        int, typer.Option(min=1, max=MAX_STAGE_LENGTH, help="The longest stage name.")
+        int,
+        typer.Option(
+            min=1,
+            max=MAX_STAGE_LENGTH,
+            metavar="NUMBER",
+            help="The length of the longest stage name.",
+        ),
     ] = DEFAULT_MAX_STAGE_LENGTH,
     region: Annotated[
-        str, typer.Option(help="The region of the stack: policies hold its name.")
+        str,
+        typer.Option(
+            metavar="REGION", help="The stack's region. Its name is part of the policies."
+        ),
     ] = LONGEST_REGION,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Check a map, list what each scope may reach, and weigh the policies."""
+    """Check a map and show what each scope may reach.
+
+    Also compares the size of the longest policies with the limit.
+    """
     loaded = load_map(file or PACKAGED, routes or _default_routes(file), max_stage_length, region)
     access_map, policies = loaded.access_map, loaded.policies
     sizes = policy_sizes(policies, max_stage_length, region)
@@ -73,15 +86,15 @@ def check(
             }
         )
         return
-    output.table(("scope", "methods", "path"), _rows(access_map))
+    output.table(("Scope", "Methods", "Path"), _rows(access_map))
     output.line()
     if access_map.permissions:
         output.table(
-            ("permission", "description"),
+            ("Permission", "Description"),
             [(name, each.description) for name, each in access_map.permissions.items()],
         )
         output.line()
-        output.table(("permission", "scope", "methods", "path"), _permission_rows(access_map))
+        output.table(("Permission", "Scope", "Methods", "Path"), _permission_rows(access_map))
         output.line()
     output.line(f"WebSocket: {', '.join(sorted(access_map.websocket_scopes)) or 'no scope'}")
     output.line()
@@ -89,9 +102,9 @@ def check(
         (grantee.value, f"{size:,}", f"{MAX_POLICY_BYTES:,}", f"{size / MAX_POLICY_BYTES:.0%}")
         for grantee, size in sizes.items()
     ]
-    output.table(("longest policy of", "bytes", "of", "used"), sized)
+    output.table(("Longest policy", "Bytes", "Limit", "Used"), sized)
     output.line()
-    output.line(f"Stage names of up to {longest_stage} characters fit in {region}.")
+    output.line(f"In {region}, stage names may have up to {longest_stage} characters.")
     if warning := management_warning(access_map):
         output.warn(warning)
 

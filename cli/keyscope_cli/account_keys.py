@@ -1,13 +1,16 @@
 """`keyscope account keys`: the keys of accounts, through the provisioning function."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from keyscope_cli.confirmation import Yes
+from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.help_text import command_group, examples
+from keyscope_cli.id_arguments import IdKind, checked_id
 from keyscope_cli.keys import (
-    KEY_COLUMNS,
     STILL_DISABLED,
     AllowAnywhere,
     AllowedCidrs,
@@ -18,32 +21,40 @@ from keyscope_cli.keys import (
     Overlap,
     PermissionNames,
     changed_members,
-    key_row,
+    confirm_end_of_overlap,
+    confirm_revocation,
     limit_members,
+    report_revocation,
+    show_key,
+    show_keys,
 )
 from keyscope_cli.options import SecretFile, TargetOptions, with_options
 from keyscope_cli.provisioning import account_id_of, provision
 from keyscope_cli.secret_output import place_of_secret
 
-keys = typer.Typer(no_args_is_help=True, help="The keys of an account (act_...).")
+keys = command_group("Manage the keys of an account.")
 
-AccountId = Annotated[str, typer.Argument(help="The account's id or external id.")]
-KeyName = Annotated[str | None, typer.Option("--name", help="What the key is called.")]
+AccountId = Annotated[
+    str, typer.Argument(metavar="ACCOUNT_ID", help="The account's ID or external ID.")
+]
+KeyName = Annotated[str | None, typer.Option("--name", metavar="NAME", help="A name for the key.")]
 
 
-@keys.command("list")
+def _example(command: str, rest: str = "") -> str:
+    return examples(f"account keys {command} $ACCOUNT_ID{rest}")
+
+
+@keys.command("list", epilog=_example("list"))
 @with_options(TargetOptions)
 def list_keys(options: TargetOptions, account_id: AccountId) -> None:
-    """List an account's keys, the oldest first, revoked ones for 30 days."""
-    request = {"operation": "listKeys", **_account(options, account_id)}
-    answer = provision(options.target(), request)
-    if options.as_json:
-        options.output.json(answer)
-    else:
-        options.output.table(KEY_COLUMNS, [key_row(key) for key in answer["keys"]])
+    """List an account's keys, oldest first.
+
+    The list includes keys that were revoked in the last 30 days.
+    """
+    show_keys(options.output, _listed(options, _account(options, account_id)))
 
 
-@keys.command("create")
+@keys.command("create", epilog=_example("create", " --secret-file key.json"))
 @with_options(TargetOptions)
 def create_key(
     options: TargetOptions,
@@ -54,28 +65,28 @@ def create_key(
     permission: PermissionNames = None,
     secret_file: SecretFile = None,
 ) -> None:
-    """Create a key of an account."""
+    """Create a key for an account and show its secret once."""
     members = key_fields(name, expires_at, allow, permission)
     request = {"operation": "createKey", **_account(options, account_id), **members}
     make(options, request, secret_file)
 
 
-@keys.command("revoke")
+@keys.command("revoke", epilog=_example("revoke", " $KEY_ID"))
 @with_options(TargetOptions)
 def revoke_key(
     options: TargetOptions,
     account_id: AccountId,
     key: KeyId,
+    yes: Yes = False,
 ) -> None:
-    """Revoke a key of an account; it cannot come back."""
-    provision(options.target(), {"operation": "revokeKey", **_key(options, account_id, key)})
-    if options.as_json:
-        options.output.json({})
-    else:
-        options.output.line(f"{key} is revoked.")
+    """Revoke a key. You cannot undo this."""
+    named = checked_id(IdKind.KEY, key)
+    confirm_revocation(options.output, lambda: _found(options, account_id, named), yes=yes)
+    provision(options.target(), {"operation": "revokeKey", **_key(options, account_id, named)})
+    report_revocation(options.output, key)
 
 
-@keys.command("rotate")
+@keys.command("rotate", epilog=_example("rotate", " $KEY_ID --secret-file key.json"))
 @with_options(TargetOptions)
 def rotate(
     options: TargetOptions,
@@ -84,7 +95,10 @@ def rotate(
     overlap: Overlap = 86_400,
     secret_file: SecretFile = None,
 ) -> None:
-    """Give a key a new secret; the old one works until the overlap ends."""
+    """Replace a key's secret.
+
+    The old secret still works until the overlap ends, a day later by default.
+    """
     request = {
         "operation": "rotateKey",
         **_key(options, account_id, key),
@@ -93,28 +107,32 @@ def rotate(
     make(options, request, secret_file)
 
 
-@keys.command("end-overlap")
+@keys.command("end-overlap", epilog=_example("end-overlap", " $KEY_ID"))
 @with_options(TargetOptions)
-def end_overlap(options: TargetOptions, account_id: AccountId, key: KeyId) -> None:
-    """Stop accepting the secret that a key had before its last rotation."""
+def end_overlap(
+    options: TargetOptions, account_id: AccountId, key: KeyId, yes: Yes = False
+) -> None:
+    """Stop accepting the old secret of a rotated key."""
+    named = checked_id(IdKind.KEY, key)
+    confirm_end_of_overlap(options.output, lambda: _found(options, account_id, named), yes=yes)
     _show(options, {"operation": "endOverlap", **_key(options, account_id, key)})
 
 
-@keys.command("disable")
+@keys.command("disable", epilog=_example("disable", " $KEY_ID"))
 @with_options(TargetOptions)
 def disable(options: TargetOptions, account_id: AccountId, key: KeyId) -> None:
-    """Refuse a key until it is enabled again."""
+    """Reject a key until you enable it again."""
     _show(options, {"operation": "updateKey", **_key(options, account_id, key), "disabled": True})
 
 
-@keys.command("enable")
+@keys.command("enable", epilog=_example("enable", " $KEY_ID"))
 @with_options(TargetOptions)
 def enable(options: TargetOptions, account_id: AccountId, key: KeyId) -> None:
     """Accept a disabled key again."""
     _show(options, {"operation": "updateKey", **_key(options, account_id, key), "disabled": False})
 
 
-@keys.command("update")
+@keys.command("update", epilog=_example("update", " $KEY_ID --allow 192.0.2.0/24"))
 @with_options(TargetOptions)
 def update(
     options: TargetOptions,
@@ -128,7 +146,7 @@ def update(
     permission: PermissionNames = None,
     all_permissions: AllPermissions = False,
 ) -> None:
-    """Rename a key, or change its expiry, networks or permissions."""
+    """Change a key's name, expiry or limits."""
     removed = {
         "expiresAt": never_expires,
         "allowedCidrs": allow_anywhere,
@@ -166,12 +184,28 @@ def _account(options: TargetOptions, account_id: str) -> dict[str, object]:
 
 
 def _key(options: TargetOptions, account_id: str, key_id: str) -> dict[str, object]:
-    return {**_account(options, account_id), "keyId": key_id}
+    return {**_account(options, account_id), "keyId": checked_id(IdKind.KEY, key_id)}
+
+
+def _listed(options: TargetOptions, account: Mapping[str, object]) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = provision(
+        options.target(), {"operation": "listKeys", **account}
+    )["keys"]
+    return found
+
+
+def _found(options: TargetOptions, account_id: str, key_id: str) -> Mapping[str, Any]:
+    """Return a key of an account.
+
+    Raises:
+        Failure: the account has no such key.
+    """
+    for key in _listed(options, _account(options, account_id)):
+        if key["id"] == key_id:
+            return key
+    advice = f"`keyscope account keys list {account_id}` shows the account's keys."
+    raise Failure(ExitStatus.NOT_DONE, f"The account has no key {key_id}.", advice)
 
 
 def _show(options: TargetOptions, request: Mapping[str, object]) -> None:
-    key = provision(options.target(), request)["key"]
-    if options.as_json:
-        options.output.json({"key": key})
-    else:
-        options.output.table(KEY_COLUMNS, [key_row(key)])
+    show_key(options.output, provision(options.target(), request)["key"])

@@ -5,60 +5,89 @@ from typing import Annotated, Any
 
 import typer
 
-from keyscope_cli.keys import segment
+from keyscope_cli.confirmation import Yes, confirm
+from keyscope_cli.help_text import command_group, examples
+from keyscope_cli.id_arguments import IdKind, checked_id
 from keyscope_cli.management_client import ManagementClient
 from keyscope_cli.options import ManagementOptions, with_options
+from keyscope_cli.output import counted
+from keyscope_cli.presentation import cells_of, columns_of, facts_of
 
 APPS = "/v2/apps"
 PAGE_SIZE = 100
-COLUMNS = ("id", "external id", "name")
+MEMBERS = ("id", "externalId", "displayName")
+"""What a table of apps shows."""
 
-app = typer.Typer(no_args_is_help=True, help="The apps of your account, or service account.")
-AppId = Annotated[str, typer.Argument(help="The app's id, 24 hex characters.")]
+app = command_group("Manage the apps of your account or service account.")
+AppId = Annotated[str, typer.Argument(metavar="APP_ID", help="The app's ID.")]
 
 
-@app.command("list")
+@app.command("list", epilog=examples("app list --limit 50"))
 @with_options(ManagementOptions)
 def list_apps(
     options: ManagementOptions,
-    limit: Annotated[int | None, typer.Option(min=1, help="How many at most.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="NUMBER", help="Show at most this many.")
+    ] = None,
 ) -> None:
-    """List apps, page by page until there are no more."""
+    """List apps."""
     client, output = options.client(), options.output
     with output.progress("Listing apps") as tell:
         found = _all_apps(client, limit, lambda count: tell(f"Listing apps: {count}"))
     if options.as_json:
         output.json({"apps": found})
+    elif found:
+        output.table(columns_of(MEMBERS), [cells_of(MEMBERS, one) for one in found])
     else:
-        output.table(COLUMNS, [_row(one) for one in found])
+        output.note("No apps.")
 
 
-@app.command("create")
+@app.command("create", epilog=examples("app create Shop"))
 @with_options(ManagementOptions)
 def create(
     options: ManagementOptions,
-    name: Annotated[str, typer.Argument(help="What the app is called.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for the app.")],
 ) -> None:
     """Create an app."""
     _show(options, options.client().call("POST", APPS, {"displayName": name})["app"])
 
 
-@app.command("show")
+@app.command("show", epilog=examples("app show $APP_ID"))
 @with_options(ManagementOptions)
 def show(options: ManagementOptions, app_id: AppId) -> None:
     """Show an app."""
-    _show(options, options.client().call("GET", f"{APPS}/{segment(app_id)}")["app"])
+    _show(options, options.client().call("GET", _path(app_id))["app"])
 
 
-@app.command("delete")
+@app.command("delete", epilog=examples("app delete $APP_ID"))
 @with_options(ManagementOptions)
-def delete(options: ManagementOptions, app_id: AppId) -> None:
-    """Delete an app and revoke its keys, all at once."""
-    options.client().call("DELETE", f"{APPS}/{segment(app_id)}")
+def delete(options: ManagementOptions, app_id: AppId, yes: Yes = False) -> None:
+    """Delete an app and revoke its keys. You cannot undo this."""
+    path = _path(app_id)
+    confirm(
+        options.output,
+        lambda: _consequences(options.client(), path),
+        "Delete the app? This cannot be undone.",
+        yes=yes,
+    )
+    options.client().call("DELETE", path)
     if options.as_json:
         options.output.json({})
     else:
-        options.output.line(f"{app_id} is deleted, and its keys are revoked.")
+        options.output.line(f"App deleted and its keys revoked: {app_id}")
+
+
+def _path(app_id: str) -> str:
+    return f"{APPS}/{checked_id(IdKind.APP, app_id)}"
+
+
+def _consequences(client: ManagementClient, path: str) -> str:
+    one = client.call("GET", path)["app"]
+    keys = counted(len(client.call("GET", f"{path}/keys")["keys"]), "key", "keys")
+    return (
+        f"This deletes the app {one['displayName']!r} ({one['id']}) and revokes its {keys}."
+        " Requests that use them fail within the stack's KeyCacheSeconds."
+    )
 
 
 def _all_apps(
@@ -79,8 +108,4 @@ def _show(options: ManagementOptions, one: Mapping[str, Any]) -> None:
     if options.as_json:
         options.output.json({"app": one})
     else:
-        options.output.table(COLUMNS, [_row(one)])
-
-
-def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
-    return one["id"], one.get("externalId", ""), one["displayName"]
+        options.output.facts(facts_of(one))

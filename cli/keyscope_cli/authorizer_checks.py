@@ -36,7 +36,7 @@ def function_findings(aws: Aws, check: str, arn: str) -> Iterator[Finding]:
         f"{state}, last update {update}, {found['Runtime']}",
         ok=state == "Active" and update == "Successful" and found["Runtime"] == RUNTIME,
         otherwise=CheckVerdict.PROBLEM,
-        advice=f"Deploy again; it is to be Active on {RUNTIME}.",
+        advice=f"Deploy again. The function must be Active and use {RUNTIME}.",
     )
     snap_start = found.get("SnapStart", {})
     status = snap_start.get("OptimizationStatus", "Off")
@@ -45,7 +45,7 @@ def function_findings(aws: Aws, check: str, arn: str) -> Iterator[Finding]:
         status,
         ok=status == "On" or snap_start.get("ApplyOn", "None") == "None",
         otherwise=CheckVerdict.WARNING,
-        advice="Deploy the template again, so that the alias leads to a version with a snapshot.",
+        advice="Deploy the template again, so that the alias points to a version with a snapshot.",
     )
     yield from settings_findings(check, lambda: settings_of(aws, found))
 
@@ -57,14 +57,14 @@ def settings_findings(check: str, read: Callable[[], AuthorizerSettings]) -> Ite
         access_map = read_access_map(settings.access_map, settings.route_sets)
         prepare_policies(access_map, settings.max_stage_length)
     except Misconfigured as error:
-        advice = "Correct the parameter; if the map is your own, run keyscope from its checkout."
+        advice = "Correct the parameter. If the map is yours, run keyscope from your clone."
         yield Finding(f"{check}: settings", CheckVerdict.PROBLEM, str(error), advice)
         return
-    routes = ",".join(settings.route_sets) or f"the map's only one and {MANAGEMENT}"
-    yield Finding(f"{check}: settings", CheckVerdict.OK, f"Route sets: {routes}; the policies fit")
+    routes = ",".join(settings.route_sets) or f"the map's only set and {MANAGEMENT}"
+    yield Finding(f"{check}: settings", CheckVerdict.OK, f"Route sets: {routes}. The policies fit")
     if warning := management_warning(access_map):
         name = f"{check}: management"
-        yield Finding(name, CheckVerdict.WARNING, warning, "Add it to AccessMapRoutes.")
+        yield Finding(name, CheckVerdict.WARNING, warning, f"Add {MANAGEMENT} to AccessMapRoutes.")
 
 
 def map_layer_findings(aws: Aws, functions: Mapping[str, str]) -> Iterator[Finding]:
@@ -83,7 +83,7 @@ def map_layer_findings(aws: Aws, functions: Mapping[str, str]) -> Iterator[Findi
         else str(next(iter(layers.values()))),
         ok=len(set(layers.values())) == 1,
         otherwise=CheckVerdict.PROBLEM,
-        advice="Deploy the template again, so that all functions load one map.",
+        advice="Deploy the template again, so that all functions load the same map.",
     )
 
 
@@ -120,8 +120,10 @@ def attachment_findings(
     function_arn = alias_arn.rpartition(":")[0]
     ours = [one for one in attached if function_arn in one.uri]
     if not ours:
-        advice = "Attach the authorizer to the API again; its routes may be open to anyone."
-        yield Finding(check, CheckVerdict.PROBLEM, "The API has no authorizer of Keyscope", advice)
+        advice = "Attach the authorizer to the API. Its routes may be open to everyone."
+        yield Finding(
+            check, CheckVerdict.PROBLEM, "The API does not use Keyscope's authorizer", advice
+        )
     for one in ours:
         by_alias = f"{alias_arn}/" in one.uri
         yield judged(
@@ -129,8 +131,8 @@ def attachment_findings(
             "Attached through the alias" if by_alias else "Attached to the function, not its alias",
             ok=by_alias,
             otherwise=CheckVerdict.PROBLEM,
-            advice="Make the authorizer URI of the exported alias ARN: $LATEST has no SnapStart"
-            " and not the settings of a deployed version.",
+            advice="Build the authorizer URI from the exported alias ARN. $LATEST has neither"
+            " SnapStart nor the settings of a deployed version.",
         )
         sources = ", ".join(one.identity_sources) or "none"
         yield judged(
@@ -139,7 +141,7 @@ def attachment_findings(
             ok=set(one.identity_sources) <= IDENTITY_SOURCES
             and (bool(one.identity_sources) or not one.ttl_seconds),
             otherwise=CheckVerdict.PROBLEM,
-            advice="Make it the Authorization header: answers are cached by it.",
+            advice="Use only the Authorization header as identity source: it is the cache's key.",
         )
         if settings is not None:
             yield cache_finding(f"{check}: caches", one.ttl_seconds, settings)
@@ -151,13 +153,13 @@ def cache_finding(check: str, ttl_seconds: int, settings: AuthorizerSettings) ->
     found = f"API Gateway {ttl_seconds} s, containers {key_cache} s"
     if ttl_seconds and not settings.policy_conditions:
         advice = (
-            "Set AuthorizerCacheSeconds to 0, or PolicyConditions to true: cached policies outlive"
-            " their tokens and ignore allowed CIDRs."
+            "Set AuthorizerCacheSeconds to 0 or PolicyConditions to true. Otherwise, cached"
+            " policies outlive their tokens and ignore allowed IP ranges."
         )
         return Finding(check, CheckVerdict.PROBLEM, f"{found}, without conditions", advice)
     if 0 < ttl_seconds < key_cache:
         advice = (
-            "Lower KeyCacheSeconds, which now decides how long a revoked key works on, or raise"
+            "Lower KeyCacheSeconds, which determines how long a revoked key still works, or raise"
             " AuthorizerCacheSeconds."
         )
         return Finding(check, CheckVerdict.WARNING, found, advice)

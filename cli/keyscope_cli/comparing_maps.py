@@ -23,15 +23,17 @@ MAX_NAMED_KEYS = 3
 @with_options(TargetOptions)
 def diff(
     options: TargetOptions,
-    old: Annotated[Path, typer.Argument(help="The map as it is.")],
-    new: Annotated[Path, typer.Argument(help="The map as it is to be.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The current map.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The changed map.")],
     routes: Routes = None,
     old_routes: Annotated[
-        str | None, typer.Option(help="The route sets of the old map, if they are others.")
+        str | None,
+        typer.Option(metavar="NAMES", help="The old map's route sets, if they differ."),
     ] = None,
 ) -> None:
-    """Compare two maps: who gains and who loses which routes; with --stack, which keys change.
+    """Compare two maps.
 
+    Shows which callers gain and lose which routes, and with --stack or --local also which keys.
     The exit status is 1 if anything changes.
     """
     difference = Difference(load_map(old, old_routes or routes), load_map(new, routes))
@@ -73,14 +75,14 @@ def _show_difference(
     permissions: Mapping[str, Sequence[Row]],
 ) -> None:
     if not rows and not permissions:
-        output.line("Both maps allow the same.")
+        output.line("Both maps allow the same requests.")
     if rows:
-        columns = ("change", "scope", "methods", "path")
+        columns = ("Change", "Scope", "Methods", "Path")
         output.table(columns, [_row_cells(row) for row in rows])
     if permissions:
         output.line()
         output.table(
-            ("permission", "state", "change", "scope", "methods", "path"),
+            ("Permission", "State", "Change", "Scope", "Methods", "Path"),
             [
                 (name, difference.state_of(name), *_row_cells(row))
                 for name, found in permissions.items()
@@ -91,9 +93,9 @@ def _show_difference(
 
 def _show_keys(output: Output, keys: Sequence[AffectedKeys]) -> None:
     if not keys:
-        output.line("No key of the stack changes.")
+        output.line("No key of the stack is affected.")
         return
-    columns = ("keys of", "limited to", "number", "gains", "loses", "keys")
+    columns = ("Keys of", "Limited to", "Number", "Gains", "Loses", "Keys")
     output.table(columns, [_keys_cells(each) for each in keys])
 
 

@@ -21,6 +21,7 @@ from keyscope_cli.authorizer_checks import (
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.findings import CheckVerdict, Finding, run_check
+from keyscope_cli.help_text import examples
 from keyscope_cli.local_session import LocalSession
 from keyscope_cli.operation_checks import (
     DEAD_LETTERS,
@@ -30,25 +31,29 @@ from keyscope_cli.operation_checks import (
     refusal_findings,
 )
 from keyscope_cli.options import TargetOptions, with_options
-from keyscope_cli.output import Output
+from keyscope_cli.output import Output, counted
 from keyscope_cli.store_checks import permission_finding, sealing_key_findings, table_findings
 from keyscope_cli.target import Target, output_of
 
+EXAMPLES = examples("doctor --stack keyscope", "doctor --local")
 ALARM_TYPE = "AWS::CloudWatch::Alarm"
-TABLES = {"KeysTableName": "table of keys", "DirectoryTableName": "directory table"}
+TABLES = {"KeysTableName": "keys table", "DirectoryTableName": "directory table"}
 """The outputs that name the tables, with a readable name for each."""
 
 
 @with_options(TargetOptions)
 def doctor(options: TargetOptions) -> None:
-    """Check a stack: each check is ok, a warning or a problem, with what to do."""
+    """Check the health of a stack.
+
+    Shows what to do about each problem and warning.
+    """
     target = options.target()
     look = _deployed(target) if target.session is None else _local(target, target.session)
     findings: list[Finding] = []
-    with options.output.progress("Looking at the stack") as tell:
+    with options.output.progress("Checking the stack") as tell:
         for finding in look:
             findings.append(finding)
-            tell(f"Looking at the stack: {finding.check}")
+            tell(f"Checking the stack: {finding.check}")
     if options.as_json:
         options.output.json({"findings": [finding.members() for finding in findings]})
     else:
@@ -96,7 +101,7 @@ def _deployed(target: Target) -> Iterator[Finding]:
     for queue, (check, advice) in DEAD_LETTERS.items():
         look = partial(dead_letter_findings, aws, ids[queue], check, advice)
         yield from run_check(check, look)
-    yield from run_check("clock of this machine", lambda: clock_findings(aws))
+    yield from run_check("this machine's clock", lambda: clock_findings(aws))
 
 
 def _local(target: Target, session: LocalSession) -> Iterator[Finding]:
@@ -134,7 +139,7 @@ def _permissions(
         return
     table, names = output_of(outputs, "KeysTableName"), known.permissions
     yield from run_check(
-        "permissions of keys", lambda: iter([permission_finding(target.aws, table, names)])
+        "key permissions", lambda: iter([permission_finding(target.aws, table, names)])
     )
 
 
@@ -155,15 +160,19 @@ def _settings_of(target: Target) -> AuthorizerSettings | None:
 
 def _show(output: Output, findings: Sequence[Finding]) -> None:
     output.table(
-        ("verdict", "check", "found"),
+        ("Verdict", "Check", "Found"),
         [(finding.verdict.value, finding.check, finding.found) for finding in findings],
     )
     for finding in findings:
         if finding.advice:
             output.line()
-            output.line(f"{finding.verdict.value}, {finding.check}: {finding.advice}")
+            output.prose(f"{finding.verdict.value.capitalize()}, {finding.check}: {finding.advice}")
     counts = dict.fromkeys(CheckVerdict, 0)
     for finding in findings:
         counts[finding.verdict] += 1
     output.line()
-    output.line(", ".join(f"{count} {verdict.value}" for verdict, count in counts.items()))
+    ok, warnings, problems = (counts[each] for each in CheckVerdict)
+    output.line(
+        f"{ok} ok, {counted(warnings, 'warning', 'warnings')},"
+        f" {counted(problems, 'problem', 'problems')}"
+    )

@@ -15,24 +15,34 @@ from keyscope_cli.output import Output
 
 
 def from_openapi(
-    file: Annotated[Path, typer.Argument(help="An OpenAPI or Swagger document, YAML or JSON.")],
-    route_set: Annotated[str, typer.Option("--set", help="The route set's name.")] = "api",
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An OpenAPI or Swagger document.")],
+    route_set: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="A name for the route set.")
+    ] = "api",
     placeholder: Annotated[
         list[str] | None,
         typer.Option(
-            help="A path parameter that is an id of Keyscope's, as in tenantId=accountId"
-            " (repeatable)."
+            metavar="NAME=ID",
+            help="A path parameter and the ID that it stands for, such as tenantId=accountId."
+            " Repeat it for more.",
         ),
     ] = None,
     map_file: Annotated[
-        Path | None, typer.Option("--output", help="Write the draft to this new file.")
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Write the draft to this new file."),
     ] = None,
     expectations: Annotated[
         Path | None,
-        typer.Option(help="Write what the document expects to this new file, for access test."),
+        typer.Option(
+            metavar="FILE",
+            help="Also write expectations for `keyscope access test` to this new file.",
+        ),
     ] = None,
 ) -> None:
-    """Draft a map from an API's document; what it does not decide is marked as undecided."""
+    """Draft a map from an OpenAPI document.
+
+    The draft marks operations as undecided if the document does not say who may call them.
+    """
     placeholders = dict(_placeholder(each) for each in placeholder or [])
     api = read_api_description(file)
     draft = draft_of(api.operations, placeholders)
@@ -47,7 +57,7 @@ def from_openapi(
     output.note(f"{len(api.operations)} operations: {', '.join(_counts(draft, api))}.")
     names = {name for each in api.operations for name in each.names or ()}
     for name in sorted(names - GRANTEES.keys()):
-        output.warn(f"The document names {name}, which is no scope of Keyscope. It is left out.")
+        output.warn(f"Ignored {name}: Keyscope has no such scope.")
 
 
 def _counts(draft: Draft, api: ApiDescription) -> Iterator[str]:
@@ -64,8 +74,9 @@ def _counts(draft: Draft, api: ApiDescription) -> Iterator[str]:
 def _placeholder(text: str) -> tuple[str, str]:
     name, equals, id_name = text.partition("=")
     if not equals or not name or id_name not in {*IdName}:
-        message = f"--placeholder {text} is not NAME=ID."
-        raise Failure(ExitStatus.USAGE, message, f"An id is one of {', '.join(IdName)}.")
+        message = f"--placeholder {text!r} is malformed."
+        advice = f"Use NAME=ID, where ID is one of {', '.join(IdName)}."
+        raise Failure(ExitStatus.USAGE, message, advice)
     return name, id_name
 
 
@@ -74,8 +85,8 @@ def _write_new(file: Path, text: str) -> None:
         with file.open("x", encoding="utf-8") as new:
             new.write(text)
     except FileExistsError:
-        raise Failure(
-            ExitStatus.USAGE, f"{file} is already there.", "Choose another name."
-        ) from None
+        raise Failure(ExitStatus.USAGE, f"{file} already exists.", "Use another file.") from None
     except OSError as error:
-        raise Failure(ExitStatus.USAGE, f"{file} cannot be written: {error.strerror}.") from None
+        raise Failure(
+            ExitStatus.USAGE, f"Keyscope cannot write {file}: {error.strerror}."
+        ) from None

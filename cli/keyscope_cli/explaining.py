@@ -15,48 +15,68 @@ from keyscope.explain.explanation import explain as explain_event
 from keyscope.explain.request import AskedRequest, EventKind, reader_of
 from keyscope_cli.credential_input import authorization
 from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.help_text import examples
 from keyscope_cli.options import ManagementOptions, with_options
 from keyscope_cli.output import Output
 from keyscope_cli.target import Target
 
+EXAMPLES = examples(
+    "explain GET /v2/apps --authorization-file key.json", "explain --event event.json --local"
+)
 _PLACEHOLDER = re.compile(r"\{\{([a-z_ ]+)\}\}")
+_REQUEST = {
+    "apiKind": "API",
+    "stage": "Stage",
+    "method": "Method",
+    "path": "Path",
+    "sourceAddress": "Source address",
+}
+"""The labels of a request's members."""
 _NOT_READ = {Reason.KEY_STORE_UNAVAILABLE.value, Reason.KMS_UNAVAILABLE.value}
 
 
 @with_options(ManagementOptions)
 def explain(
     options: ManagementOptions,
-    method: Annotated[str | None, typer.Argument(help="Such as GET.")] = None,
-    path: Annotated[str | None, typer.Argument(help="What comes after the stage.")] = None,
+    method: Annotated[
+        str | None, typer.Argument(metavar="METHOD", help="The request's method, such as GET.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Argument(metavar="PATH", help="The request's path, without the stage.")
+    ] = None,
     event: Annotated[
         Path | None,
-        typer.Option(help="An authorizer event, instead of method, path, API and credential."),
+        typer.Option(
+            metavar="FILE",
+            help="Explain this authorizer event, which contains the whole request.",
+        ),
     ] = None,
     authorization_file: Annotated[
         Path | None,
         typer.Option(
-            help="The credential to explain: a file with the value of its Authorization header, or"
-            " with a key as --secret-file writes it; - is standard input. Else"
-            " KEYSCOPE_AUTHORIZATION or a prompt."
+            metavar="FILE",
+            help="The credential to explain: a file with the value of the Authorization header, or"
+            " one that --secret-file wrote. - reads standard input. Without it, Keyscope reads"
+            " KEYSCOPE_AUTHORIZATION or asks for it.",
         ),
     ] = None,
     source_address: Annotated[
-        str | None, typer.Option(help="Where the request comes from.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="The IP address that sends the request."),
     ] = None,
-    api: Annotated[
-        EventKind | None, typer.Option(help="The kind of API: rest if you leave it out.")
-    ] = None,
+    api: Annotated[EventKind | None, typer.Option(help="The kind of API.  [default: rest]")] = None,
     via_api: Annotated[
         bool,
         typer.Option(
             "--via-api",
-            help="Ask the management API with your own key, as --url does.",
+            help="Let the management API explain, with your own key. --url implies it.",
         ),
     ] = False,
 ) -> None:
-    """Explain a request: each step, what was found, the reason code, and what to do.
+    """Explain why a request passes or fails.
 
-    As the operator, it reads the key's record and opens its secret with your AWS credentials.
+    Shows each step of the authorizer, the reason code, and what to do. With --stack, Keyscope reads
+    the key's record and decrypts its secret with your AWS credentials.
     """
     if event is not None:
         _check_alone(
@@ -90,7 +110,7 @@ def _check_alone(given: Mapping[str, object]) -> None:
     names = [name for name, value in given.items() if value]
     if names:
         message = f"--event cannot be combined with {', '.join(names)}."
-        advice = "The event contains the request and shows which kind of API sent it."
+        advice = "The event contains the whole request."
         raise Failure(ExitStatus.USAGE, message, advice)
 
 
@@ -104,14 +124,17 @@ def _asked(
     if api is EventKind.WEBSOCKET:
         method, path = method or "GET", path or "/"
     if method is None or path is None:
-        advice = "Give them, as in `keyscope explain GET /v2/apps`, or --event FILE."
-        raise Failure(ExitStatus.USAGE, "Method and path are missing.", advice)
-    if method not in METHODS or not path.startswith("/"):
-        advice = f"A method is one of {', '.join(METHODS)}; a path begins with a slash."
-        raise Failure(ExitStatus.USAGE, f"{method} {path} is no request.", advice)
+        advice = "Add them, as in `keyscope explain GET /v2/apps`, or use --event FILE."
+        raise Failure(ExitStatus.USAGE, "The method or the path is missing.", advice)
+    if method not in METHODS:
+        advice = f"Use one of {', '.join(METHODS)}."
+        raise Failure(ExitStatus.USAGE, f"There is no method {method!r}.", advice)
+    if not path.startswith("/"):
+        advice = "Start the path with a slash, as in /v2/apps."
+        raise Failure(ExitStatus.USAGE, f"The path {path!r} is malformed.", advice)
     credential = authorization(authorization_file)
     if credential is None:
-        advice = "Give --authorization-file FILE or KEYSCOPE_AUTHORIZATION."
+        advice = "Use --authorization-file FILE, or set KEYSCOPE_AUTHORIZATION."
         raise Failure(ExitStatus.USAGE, "The credential to explain is missing.", advice)
     return AskedRequest(credential or None, method, path, source_address, api)
 
@@ -123,9 +146,9 @@ def _as_operator(target: Target, event: object) -> Mapping[str, Any]:
         what = "key record" if decision.reason is Reason.KEY_STORE_UNAVAILABLE else "secret"
         raise Failure(
             ExitStatus.UNAVAILABLE,
-            f"The {what} could not be read: {decision.detail}.",
-            "You need dynamodb:GetItem on the keys' table, kms:Decrypt with the key, and AWS to"
-            " answer; or ask the management API with --via-api.",
+            f"Keyscope cannot read the {what}: {decision.detail}.",
+            "Your AWS credentials need dynamodb:GetItem on the keys table and kms:Decrypt on the"
+            " KMS key. Or let the management API explain: add --via-api.",
         )
     return explanation.members()
 
@@ -147,9 +170,9 @@ def _read_event(file: Path, target: Target) -> object:
     try:
         event: object = json.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {error.strerror}.") from None
+        raise Failure(ExitStatus.USAGE, f"Keyscope cannot read {file}: {error.strerror}.") from None
     except ValueError:
-        raise Failure(ExitStatus.USAGE, f"{file} is not JSON.") from None
+        raise Failure(ExitStatus.USAGE, f"{file} does not contain JSON.") from None
     return _filled(event, target.session.placeholders if target.session else {})
 
 
@@ -167,13 +190,13 @@ def _filled(value: object, placeholders: Mapping[str, str]) -> object:
 
 def _value(name: str, placeholders: Mapping[str, str]) -> str:
     if name not in placeholders:
-        advice = "The sample events' placeholders stand for keys of a local run: give --local."
-        raise Failure(ExitStatus.USAGE, f"Nothing is known for {{{{{name}}}}}.", advice)
+        advice = "The sample events contain placeholders for keys of the local stack. Add --local."
+        raise Failure(ExitStatus.USAGE, f"The placeholder {{{{{name}}}}} has no value.", advice)
     return placeholders[name]
 
 
 def _show(output: Output, found: Mapping[str, Any]) -> None:
-    output.facts(found["request"])
+    output.facts({_REQUEST.get(name, name): value for name, value in found["request"].items()})
     output.line()
     rows = [
         (
@@ -183,16 +206,16 @@ def _show(output: Output, found: Mapping[str, Any]) -> None:
         )
         for step in found["steps"]
     ]
-    output.table(("verdict", "step", "found"), rows)
+    output.table(("Verdict", "Step", "Found"), rows)
     output.line()
-    output.line(_sentence(RequestResult(found["answer"])), "bold")
+    output.prose(_sentence(RequestResult(found["answer"])), "bold")
     for step in found["steps"]:
         if "reason" in step:
             output.line(f"Reason: {step['reason']}")
         if "advice" in step:
-            output.line(f"What to do: {step['advice']}")
+            output.prose(f"What to do: {step['advice']}")
     for operator, limits in found.get("policy", {}).get("conditions", {}).items():
-        output.line(f"While the policy is cached, {operator} {json.dumps(limits)} holds it back.")
+        output.prose(f"The policy has a condition: {operator} {json.dumps(limits)}.")
 
 
 def _sentence(result: RequestResult) -> str:

@@ -50,10 +50,10 @@ def run_check(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Fin
     try:
         yield from look()
     except ClientError as error:
-        advice = "Look whether it was deleted, and whether your AWS credentials may read it."
+        advice = "Check that it exists and that your AWS credentials may read it."
         yield Finding(check, CheckVerdict.PROBLEM, f"Not readable: {error_code(error)}", advice)
     except BotoCoreError as error:
-        advice = "Look at the network and your AWS credentials."
+        advice = "Check the network and your AWS credentials."
         yield Finding(check, CheckVerdict.PROBLEM, f"Not readable: {type(error).__name__}", advice)
     except Failure as failure:
         yield Finding(check, CheckVerdict.PROBLEM, failure.message, failure.advice)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.help_text import examples
 from keyscope_cli.options import TargetOptions, with_options
 from keyscope_cli.output import counted, first_lines
 from keyscope_cli.provisioning import provisioner
@@ -14,30 +15,41 @@ from keyscope_cli.tenants.importer import Import, Result
 from keyscope_cli.tenants.secret_file import SecretFile, secret_file
 from keyscope_cli.tenants.tenant_file import Tenant, read_tenants
 
+EXAMPLE = examples("import tenants.jsonl --secret-file imported.jsonl")
 MAX_WORKERS = 10
 """As many connections as a client keeps (botocore, `max_pool_connections`)."""
-_CONTINUE = "Run the same command again to continue."
+_CONTINUE = "To continue, run the same command again."
 
 
 @with_options(TargetOptions)
 def import_(
     options: TargetOptions,
     tenants: Annotated[
-        Path, typer.Argument(help="A JSON Lines file: an account with its apps on each line.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A JSON Lines file. Each line is an account with its apps."
+        ),
     ],
     file: Annotated[
         Path,
         typer.Option(
             "--secret-file",
-            help="Write the keys' secrets to this file (mode 0600). Use the same file again to"
-            " continue an interrupted import.",
+            metavar="FILE",
+            help="Save the keys' secrets to this file, readable only by you. To continue an"
+            " interrupted import, use the same file again.",
         ),
     ],
     workers: Annotated[
-        int, typer.Option(min=1, max=MAX_WORKERS, help="Requests at the same time.")
+        int,
+        typer.Option(
+            min=1, max=MAX_WORKERS, metavar="NUMBER", help="How many requests to send at once."
+        ),
     ] = 8,
 ) -> None:
-    """Create accounts and apps from a file, each of them once."""
+    """Create accounts and apps from a file.
+
+    Running the command again creates nothing twice.
+    """
     found = read_tenants(tenants, time.time())
     target = options.target()
     function = target.provisioning_function()
@@ -58,8 +70,8 @@ def _run(options: TargetOptions, work: Import, tenants: list[Tenant], workers: i
             message = f"{failure.message} {_so_far(work, total)}"
             raise Failure(failure.status, message, f"{failure.advice} {_CONTINUE}") from None
         except OSError as error:
-            message = f"{work.secret_file.path} cannot be written: {error.strerror}."
-            advice = f"Make room, then run the same command again. {_so_far(work, total)}"
+            message = f"Keyscope cannot write to {work.secret_file.path}: {error.strerror}."
+            advice = f"Free some space. {_CONTINUE} {_so_far(work, total)}"
             raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
         except KeyboardInterrupt:
             message = f"Interrupted. {_so_far(work, total)}"
@@ -67,7 +79,7 @@ def _run(options: TargetOptions, work: Import, tenants: list[Tenant], workers: i
 
 
 def _so_far(work: Import, total: int) -> str:
-    return f"{work.counts.total():,} of {total:,} accounts and apps are done."
+    return f"Finished {work.counts.total():,} of {total:,} accounts and apps."
 
 
 def _report(options: TargetOptions, work: Import, secrets: SecretFile, seconds: float) -> None:
@@ -80,16 +92,16 @@ def _report(options: TargetOptions, work: Import, secrets: SecretFile, seconds: 
         output.json({**shown, "seconds": round(seconds, 1), "rejections": work.rejections})
     else:
         output.facts({each.value: f"{counts[each]:,}" for each in Result if counts[each]})
-        output.note(f"The import took {seconds:,.1f} s. The secrets are in {secrets.path}.")
+        output.note(f"Import finished in {seconds:,.1f} s. The secrets are in {secrets.path}.")
         if counts[Result.REPLACED]:
-            output.note("replaced: an interruption lost the secret, so the key has a new one.")
+            output.note("replaced: an interrupted run lost the secret, so the key has a new one.")
         if counts[Result.EXISTED]:
-            output.note("existed: created elsewhere, so the file has no secret for it.")
+            output.note("existed: this import did not create it, so the file has no secret for it.")
     if work.rejections:
-        number = counted(len(work.rejections), "account or app was", "accounts and apps were")
+        number = counted(len(work.rejections), "account or app was", "accounts or apps were")
         raise Failure(
             ExitStatus.NOT_DONE,
             f"{number} rejected.",
-            f"Correct what is wrong. {_CONTINUE}",
+            f"Correct the file. {_CONTINUE}",
             () if options.as_json else first_lines(work.rejections),
         )

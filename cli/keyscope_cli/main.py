@@ -25,18 +25,26 @@ from keyscope_cli import (
 )
 from keyscope_cli.credential_input import refuse_secrets
 from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.help_text import CommandGroup, examples
 from keyscope_cli.keys import app_keys
 from keyscope_cli.output import Output
 
-STATUSES = (
-    "Exit status: 0 done or sound; 1 the answer is no; 2 wrong usage; 3 your credential was"
-    " refused; 4 not there, not valid or not possible now; 5 AWS, the network or the local stack"
-    " did not answer; 130 interrupted."
-)
+ABOUT = "Manage Keyscope's accounts, apps and keys, and see why a request passes or fails."
+STATUSES = """\b
+Exit status:
+  0    The command succeeded, or the answer is yes.
+  1    The answer is no: a request is denied, a check fails, or you canceled.
+  2    The command line is wrong. Nothing was sent.
+  3    Your credential was rejected, or lacks access.
+  4    The request was rejected: not found, not valid or not possible now.
+  5    AWS, the network or the local stack did not respond.
+  130  The command was interrupted.
+"""
 
 app = typer.Typer(
     name="keyscope",
-    help="Keyscope's accounts, apps and keys, and why a request passes or not.",
+    cls=CommandGroup,
+    help=ABOUT,
     epilog=STATUSES,
     no_args_is_help=True,
     add_completion=False,
@@ -44,16 +52,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(accounts.app, name="account")
-app.command("import")(importing.import_)
+app.command("import", epilog=importing.EXAMPLE)(importing.import_)
 app.add_typer(apps.app, name="app")
 app.add_typer(app_keys, name="key")
 app.add_typer(service_accounts.app, name="service-account")
-app.command("token")(tokens.token)
-app.command("explain")(explaining.explain)
+app.command("token", epilog=tokens.EXAMPLES)(tokens.token)
+app.command("explain", epilog=explaining.EXAMPLES)(explaining.explain)
 app.add_typer(access.app, name="access")
-app.command("doctor")(doctor.doctor)
-app.command("deploy")(deploying.deploy)
-app.command("destroy")(destroying.destroy)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("deploy", epilog=examples("deploy --region eu-west-1"))(deploying.deploy)
+app.command("destroy", epilog=examples("destroy --stack keyscope"))(destroying.destroy)
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - a callback of an option
@@ -70,7 +78,7 @@ def keyscope(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Keyscope's accounts, apps and keys, and why a request passes or not."""
+    """Run before each command; the help is that of the program."""
 
 
 def main() -> None:
@@ -91,7 +99,7 @@ def main() -> None:
         _report_lines(text.getvalue(), output)
         sys.exit(error.exit_code)
     except typer.Abort:
-        output.note("Aborted.")
+        output.note("Canceled.")
         sys.exit(ExitStatus.NO)
     except KeyboardInterrupt:
         sys.exit(ExitStatus.INTERRUPTED)

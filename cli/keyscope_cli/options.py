@@ -22,7 +22,9 @@ URL_VARIABLE = "KEYSCOPE_URL"
 SecretFile = Annotated[
     Path | None,
     typer.Option(
-        help="Write the new key's id and secret to this new file (mode 0600) instead of showing it."
+        metavar="FILE",
+        help="Save the key's ID and secret to this new file, readable only by you, instead of"
+        " showing the secret.",
     ),
 ]
 
@@ -32,19 +34,25 @@ class TargetOptions:
     """Which Keyscope to use, and how to write the result."""
 
     stack: Annotated[
-        str | None, typer.Option(help="The deployed stack's name; else KEYSCOPE_STACK.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Use the deployed stack of this name.  [env var: {STACK_VARIABLE}]",
+        ),
     ] = None
-    local: Annotated[bool, typer.Option("--local", help="The stack that `make run` serves.")] = (
-        False
-    )
+    local: Annotated[
+        bool, typer.Option("--local", help="Use the local stack, which `make run` starts.")
+    ] = False
     session: Annotated[
         Path | None,
         typer.Option(
             envvar="KEYSCOPE_SESSION",
-            help="With --local: the run's session file, if not .local/session.json.",
+            metavar="FILE",
+            help="With --local: the session file of the local stack, instead of"
+            " .local/session.json.",
         ),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False
 
     @property
     def output(self) -> Output:
@@ -56,7 +64,7 @@ class TargetOptions:
         if self.local and self.stack is None:
             return local_target(self.session)
         if self.local:
-            raise Failure(ExitStatus.USAGE, "Both --local and a stack are given; give one.")
+            raise Failure(ExitStatus.USAGE, "Use either --local or --stack, not both.")
         return Target(Aws(), stack_name=self.stack or os.environ.get(STACK_VARIABLE))
 
 
@@ -66,16 +74,22 @@ class ManagementOptions(TargetOptions):
 
     url: Annotated[
         str | None,
-        typer.Option(help="The management API's base URL; else KEYSCOPE_URL, without a stack."),
+        typer.Option(
+            metavar="URL",
+            help="Use the management API at this URL, without AWS credentials."
+            f"  [env var: {URL_VARIABLE}]",
+        ),
     ] = None
     credential_file: Annotated[
-        Path | None, typer.Option(help="A file with your key, as --secret-file writes it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Your key: a file that --secret-file wrote."),
     ] = None
     key_id: Annotated[
         str | None,
         typer.Option(
             envvar="KEYSCOPE_KEY_ID",
-            help="Your key's id; its secret comes from KEYSCOPE_SECRET or a prompt.",
+            metavar="KEY_ID",
+            help="Your key's ID. Keyscope reads its secret from KEYSCOPE_SECRET or asks for it.",
         ),
     ] = None
 
@@ -83,7 +97,8 @@ class ManagementOptions(TargetOptions):
         """Return the selected Keyscope, without contacting it."""
         names_a_stack = self.local or self.stack is not None
         if self.url is not None and names_a_stack:
-            raise Failure(ExitStatus.USAGE, "Both --url and a stack are given; give one.")
+            message = "Use only one of --url, --stack and --local."
+            raise Failure(ExitStatus.USAGE, message)
         url = self.url or (None if names_a_stack else os.environ.get(URL_VARIABLE))
         return super().target() if url is None else Target(Aws(), url=url)
 
@@ -101,10 +116,10 @@ class ManagementOptions(TargetOptions):
             return target.session.key("account_key")
         if key is None:
             advice = (
-                "Give --credential-file FILE, or --key-id with KEYSCOPE_SECRET or a prompt; the"
-                " key is one of account scope (act_ or svc_)."
+                "Use --credential-file FILE, or --key-id KEY_ID with the secret in KEYSCOPE_SECRET."
+                " The key must belong to an account (act_...) or a service account (svc_...)."
             )
-            raise Failure(ExitStatus.USAGE, "Your own key is missing.", advice)
+            raise Failure(ExitStatus.USAGE, "This command needs a key of yours.", advice)
         return key
 
 

@@ -1,13 +1,14 @@
 """Output for people and programs: tables, facts and JSON, without styles outside a terminal.
 
 Results go to standard output, everything else to standard error. Rich omits colors if `NO_COLOR` is
-set or the output is not a terminal; then tables are plain columns, too.
+set or the output is not a terminal.
 
 Other people choose names, metadata and events. Text goes through `shown`, and JSON is printable
 ASCII, so neither can move the cursor, rename the window, or make one name look like another.
 """
 
 import json
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from keyscope_cli.tables import rows_in_lines, widths_of, wrapped
 
 _MARKS = {"passed": "green", "ok": "green", "warning": "yellow"}
 _BAD_MARKS = {"failed", "problem"}
@@ -54,41 +56,58 @@ class Output:
         self._out.print(Text(shown(text), style=style))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Write a table: with rules in a terminal, otherwise as columns two spaces apart.
+        """Write a table, or one fact per line if the terminal is too narrow for the table.
 
-        A column that is empty in each row is left out.
+        Cells continue on the next line only after a space, a comma or a slash, so an id is never
+        broken. A column that is empty in each row is left out.
         """
         rows = [tuple(map(shown, row)) for row in rows]
         used = [at for at in range(len(columns)) if not rows or any(row[at] for row in rows)]
         head, *body = [[row[at] for at in used] for row in (tuple(map(shown, columns)), *rows)]
-        if self._out.is_terminal:
-            table = Table(header_style="bold")
-            for name in head:
-                # A shortened path or id is of no use, so a long one continues in the next line.
-                table.add_column(name, overflow="fold")
-            for row in body:
-                table.add_row(*(Text(cell, style=style_of(cell)) for cell in row))
-            self._out.print(table, soft_wrap=False)
+        widths = widths_of([head, *body], self._out.width if self._out.is_terminal else None)
+        if widths is None:
+            for number, row in enumerate(body):
+                if number:
+                    self.line()
+                self.facts({name: cell for name, cell in zip(head, row, strict=True) if cell})
             return
-        widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-        for row in (head, *body):
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self._out.file.write("  ".join(cells).rstrip() + "\n")
+        for number, row in enumerate((head, *body)):
+            for line in rows_in_lines(row, widths):
+                styles = ["bold"] * len(row) if number == 0 else list(map(style_of, row))
+                text = Text("  ").join(map(Text, line, styles))
+                text.rstrip()
+                self._out.print(text)
 
-    def facts(self, facts: Mapping[str, str]) -> None:
+    def facts(self, facts: Mapping[str, str], indent: int = 0) -> None:
         """Write facts, one per line."""
         lines = {shown(name): value for name, value in facts.items()}
         width = max(map(len, lines), default=0)
         for name, value in lines.items():
-            self.line(f"{name.ljust(width)}  {value}")
+            self.line(f"{' ' * indent}{name.ljust(width)}  {value}")
+
+    def prose(self, text: str, style: str = "") -> None:
+        """Write sentences of the result; a terminal shows only whole words on each line."""
+        self._write_prose(self._out, text, style)
 
     def note(self, text: str) -> None:
         """Write a note to standard error."""
-        self._err.print(Text(shown(text)))
+        self._write_prose(self._err, text)
 
     def warn(self, text: str) -> None:
         """Write a warning to standard error."""
-        self._err.print(Text(shown(text), style="yellow"))
+        self._write_prose(self._err, text, "yellow")
+
+    def asked(self, question: str) -> str:
+        """Return the line that a person types after a question on standard error."""
+        self._err.print(Text(shown(question)), end="")
+        return sys.stdin.readline()
+
+    @staticmethod
+    def _write_prose(console: Console, text: str, style: str = "") -> None:
+        whole = shown(text)
+        lines = wrapped(whole, console.width, at=" ") if console.is_terminal else [whole]
+        for line in lines:
+            console.print(Text(line, style=style))
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Callable[[str], None]]:

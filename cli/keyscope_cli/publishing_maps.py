@@ -19,17 +19,23 @@ MAX_LAYER_NAME = 40
 @with_options(TargetOptions)
 def publish(
     options: TargetOptions,
-    file: Annotated[Path, typer.Argument(help="The map.")],
+    file: Annotated[Path, typer.Argument(metavar="MAP", help="The access map.")],
     routes: Routes = None,
     layer: Annotated[
-        str | None, typer.Option(help="The layer's name; else the stack's with -access-map.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The layer's name.  [default: the stack's name with -access-map]"
+        ),
     ] = None,
 ) -> None:
-    """Publish a map as a version of a layer, and show how to deploy it. Changes no stack."""
+    """Publish a map as a version of a Lambda layer.
+
+    Shows the command that deploys it. Does not change the stack.
+    """
     target = options.target()
     if target.session is not None or target.stack_name is None:
-        advice = "Give --stack NAME. A local run takes a map by `make run ACCESS_MAP=map.toml`."
-        raise Failure(ExitStatus.USAGE, "A map is published for a deployed stack.", advice)
+        advice = "Use --stack NAME. For the local stack, use `make run ACCESS_MAP=map.toml`."
+        raise Failure(ExitStatus.USAGE, "This command needs a deployed stack.", advice)
     longest_stage = int(
         target.authorizer_variables().get("KEYSCOPE_MAX_STAGE_LENGTH") or DEFAULT_MAX_STAGE_LENGTH
     )
@@ -48,7 +54,7 @@ def publish(
         return
     state = "Published" if published.is_new else "Already published"
     options.output.line(f"{state}: {published.arn}")
-    options.output.line(f"Deploy it: {deploy}")
+    options.output.line(f"To deploy it: {deploy}")
     if warning := management_warning(loaded.access_map):
         options.output.warn(warning)
 

@@ -10,10 +10,11 @@ from typing import Final
 
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.output import Output
+from keyscope_cli.presentation import facts_of
 
-SHOWN_ONCE: Final = (
-    "The secret is shown this once and never again. Store it where only its user can read it."
-)
+SHOWN_ONCE: Final = "The secret is shown only once. Store it now, where only its user can read it."
+
+_NO_KEY: Final = "No key was created or rotated."
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +25,24 @@ class SecretPlace:
     file: Path | None = None
     _descriptor: int | None = None
 
-    def show(self, key: Mapping[str, object], others: Mapping[str, object]) -> None:
+    def show(self, key: Mapping[str, object], others: Mapping[str, Mapping[str, object]]) -> None:
         """Show a new key, with the other members of the result."""
         shown = dict(key)
         if self._descriptor is not None:
             with os.fdopen(os.dup(self._descriptor), "w", encoding="utf-8") as file:
                 file.write(json.dumps({"id": key["id"], "secret": shown.pop("secret")}) + "\n")
-            self.output.note(f"The key's id and secret are in {self.file}.")
+            self.output.note(f"Saved the key's ID and secret to {self.file}, readable only by you.")
         else:
             self.output.warn(SHOWN_ONCE)
         if self.output.as_json:
             self.output.json({**others, "key": shown})
             return
-        facts = {name: _text(value) for name, value in {**others, **shown}.items()}
-        self.output.facts(facts)
+        for title, members in others.items():
+            self.output.line(title.capitalize(), "bold")
+            self.output.facts(facts_of(members), indent=2)
+        if others:
+            self.output.line("Key", "bold")
+        self.output.facts(facts_of(shown), indent=2 if others else 0)
 
 
 @contextmanager
@@ -55,11 +60,11 @@ def place_of_secret(output: Output, file: Path | None) -> Iterator[SecretPlace]:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        message = f"{file} is there already and is not overwritten; no key was made."
-        raise Failure(ExitStatus.USAGE, message, "Name another file.") from None
+        message = f"{file} already exists, and Keyscope does not overwrite it."
+        raise Failure(ExitStatus.USAGE, message, f"Use another file. {_NO_KEY}") from None
     except OSError as error:
-        message = f"{file} cannot be made: {error.strerror}; no key was made."
-        raise Failure(ExitStatus.USAGE, message) from None
+        message = f"Keyscope cannot create {file}: {error.strerror}."
+        raise Failure(ExitStatus.USAGE, message, _NO_KEY) from None
     try:
         yield SecretPlace(output, file, descriptor)
     finally:
@@ -67,12 +72,3 @@ def place_of_secret(output: Output, file: Path | None) -> Iterator[SecretPlace]:
         os.close(descriptor)
         if is_empty:
             file.unlink()
-
-
-def _text(value: object) -> str:
-    if value is None:
-        # Only `lastUsedAt` can be null in a result.
-        return "Never"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_text(one)}" for name, one in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -5,28 +5,36 @@ from typing import Annotated, Any
 
 import typer
 
-from keyscope_cli.keys import segment, service_account_keys
+from keyscope_cli.confirmation import Yes, confirm
+from keyscope_cli.help_text import command_group, examples
+from keyscope_cli.id_arguments import IdKind, checked_id
+from keyscope_cli.keys import service_account_keys
 from keyscope_cli.options import ManagementOptions, with_options
+from keyscope_cli.presentation import cells_of, columns_of, facts_of
 
 SERVICE_ACCOUNTS = "/v1.1/serviceaccounts"
 PAGE_SIZE = 100
-COLUMNS = ("id", "name")
+MEMBERS = ("id", "name")
+"""What a table of service accounts shows."""
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Service accounts, with a user account's key. The stack needs the route set v1.1.",
+app = command_group(
+    "Manage service accounts. This takes a user account's key (act_...) and a stack with the route"
+    " set v1.1 or v1.1-short."
 )
 app.add_typer(service_account_keys, name="key")
 ServiceAccountId = Annotated[
-    str, typer.Argument(help="The service account's id, 16 hex characters.")
+    str, typer.Argument(metavar="SERVICE_ACCOUNT_ID", help="The service account's ID.")
 ]
-Name = Annotated[str, typer.Argument(help="Its name, which no other has in the account.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A name that the account's other service accounts lack."),
+]
 
 
-@app.command("list")
+@app.command("list", epilog=examples("service-account list"))
 @with_options(ManagementOptions)
 def list_service_accounts(options: ManagementOptions) -> None:
-    """List the service accounts of the account."""
+    """List service accounts."""
     client, output = options.client(), options.output
     found: list[dict[str, Any]] = []
     with output.progress("Listing service accounts") as tell:
@@ -39,40 +47,63 @@ def list_service_accounts(options: ManagementOptions) -> None:
             tell(f"Listing service accounts: {len(found)}")
     if options.as_json:
         output.json({"serviceAccounts": found})
+    elif found:
+        output.table(columns_of(MEMBERS), [cells_of(MEMBERS, one) for one in found])
     else:
-        output.table(COLUMNS, [(one["id"], one["name"]) for one in found])
+        output.note("No service accounts.")
 
 
-@app.command("create")
+@app.command("create", epilog=examples("service-account create CI"))
 @with_options(ManagementOptions)
 def create(options: ManagementOptions, name: Name) -> None:
     """Create a service account."""
     _show(options, "POST", SERVICE_ACCOUNTS, {"name": name})
 
 
-@app.command("show")
+@app.command("show", epilog=examples("service-account show $SERVICE_ACCOUNT_ID"))
 @with_options(ManagementOptions)
 def show(options: ManagementOptions, service_account_id: ServiceAccountId) -> None:
     """Show a service account."""
-    _show(options, "GET", f"{SERVICE_ACCOUNTS}/{segment(service_account_id)}")
+    _show(options, "GET", _path(service_account_id))
 
 
-@app.command("rename")
+@app.command("rename", epilog=examples("service-account rename $SERVICE_ACCOUNT_ID Robots"))
 @with_options(ManagementOptions)
 def rename(options: ManagementOptions, service_account_id: ServiceAccountId, name: Name) -> None:
     """Rename a service account."""
-    _show(options, "PUT", f"{SERVICE_ACCOUNTS}/{segment(service_account_id)}", {"name": name})
+    _show(options, "PUT", _path(service_account_id), {"name": name})
 
 
-@app.command("delete")
+@app.command("delete", epilog=examples("service-account delete $SERVICE_ACCOUNT_ID"))
 @with_options(ManagementOptions)
-def delete(options: ManagementOptions, service_account_id: ServiceAccountId) -> None:
-    """Delete a service account that has no apps, and revoke its keys."""
-    options.client().call("DELETE", f"{SERVICE_ACCOUNTS}/{segment(service_account_id)}")
+def delete(
+    options: ManagementOptions, service_account_id: ServiceAccountId, yes: Yes = False
+) -> None:
+    """Delete a service account and revoke its keys.
+
+    Delete its apps first. You cannot undo this.
+    """
+    path = _path(service_account_id)
+
+    def warning() -> str:
+        one = options.client().call("GET", path)["serviceAccount"]
+        named = f"{one['name']!r} ({one['_id']})"
+        return (
+            f"This deletes the service account {named} and revokes its keys. Requests that use them"
+            " fail within the stack's KeyCacheSeconds."
+        )
+
+    question = "Delete the service account? This cannot be undone."
+    confirm(options.output, warning, question, yes=yes)
+    options.client().call("DELETE", path)
     if options.as_json:
         options.output.json({})
     else:
-        options.output.line(f"{service_account_id} is deleted, and its keys are revoked.")
+        options.output.line(f"Service account deleted and its keys revoked: {service_account_id}")
+
+
+def _path(service_account_id: str) -> str:
+    return f"{SERVICE_ACCOUNTS}/{checked_id(IdKind.SERVICE_ACCOUNT, service_account_id)}"
 
 
 def _show(
@@ -82,7 +113,7 @@ def _show(
     if options.as_json:
         options.output.json({"serviceAccount": one})
     else:
-        options.output.table(COLUMNS, [(one["id"], one["name"])])
+        options.output.facts(facts_of(one))
 
 
 def _shown(one: Mapping[str, Any]) -> dict[str, Any]:

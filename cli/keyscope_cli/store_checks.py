@@ -6,6 +6,7 @@ from keyscope.aws.dynamodb.keys import OWNER_INDEX
 from keyscope.aws.dynamodb.limited_keys import limited_keys
 from keyscope_cli.aws import Aws
 from keyscope_cli.findings import CheckVerdict, Finding, judged
+from keyscope_cli.output import counted
 
 TTL_ATTRIBUTE = "expires_at"
 MAX_NAMED_KEYS = 10
@@ -23,7 +24,7 @@ def table_findings(
         f"{name} is {status}",
         ok=status == "ACTIVE",
         otherwise=CheckVerdict.PROBLEM,
-        advice="Wait until it is ACTIVE; authorizers answer 500 meanwhile.",
+        advice="Wait until the table is ACTIVE. Until then, the authorizers fail with 500.",
     )
     if has_keys:
         yield _index_finding(table.get("GlobalSecondaryIndexes", []))
@@ -34,7 +35,8 @@ def table_findings(
         ok=ttl["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}
         and ttl.get("AttributeName") == TTL_ATTRIBUTE,
         otherwise=CheckVerdict.WARNING,
-        advice=f"Enable it on {TTL_ATTRIBUTE}; else what has ended is never cleared away.",
+        advice=f"Enable time to live on {TTL_ATTRIBUTE}. Without it, DynamoDB never deletes expired"
+        " records.",
     )
     if not deployed:
         return
@@ -45,7 +47,7 @@ def table_findings(
         recovery,
         ok=recovery == "ENABLED",
         otherwise=CheckVerdict.PROBLEM,
-        advice="Enable it; without it a deleted record is gone.",
+        advice="Enable point-in-time recovery. Without it, you cannot restore a deleted record.",
     )
     is_protected = table.get("DeletionProtectionEnabled", False)
     yield judged(
@@ -53,7 +55,7 @@ def table_findings(
         "on" if is_protected else "off",
         ok=is_protected,
         otherwise=CheckVerdict.WARNING,
-        advice="Deploy with DeletionProtection=true, unless this is a stack to throw away.",
+        advice="Deploy with DeletionProtection=true, unless you plan to delete this stack soon.",
     )
 
 
@@ -63,16 +65,20 @@ def _index_finding(indexes: list[dict[str, object]]) -> Finding:
     projection = index.get("Projection", {})
     attributes = projection.get("NonKeyAttributes", []) if isinstance(projection, dict) else []
     shows_all = isinstance(projection, dict) and projection.get("ProjectionType") == "ALL"
-    status = index.get("IndexStatus", "not there")
+    status = index.get("IndexStatus", "missing")
     if shows_all or any("secret" in name for name in attributes):
-        advice = "Deploy the template's index again: this one shows secret material to who lists."
-        return Finding(f"index {OWNER_INDEX}", CheckVerdict.PROBLEM, "It projects secrets", advice)
+        advice = (
+            "Deploy the template again. This index shows secrets to everyone who may list keys."
+        )
+        return Finding(
+            f"index {OWNER_INDEX}", CheckVerdict.PROBLEM, "The index contains secrets", advice
+        )
     return judged(
         f"index {OWNER_INDEX}",
         str(status),
         ok=status == "ACTIVE",
         otherwise=CheckVerdict.PROBLEM,
-        advice="Deploy the template again; without it no keys are listed.",
+        advice="Deploy the template again. Without the index, Keyscope cannot list keys.",
     )
 
 
@@ -84,16 +90,17 @@ def permission_finding(aws: Aws, keys_table: str, known: Collection[str]) -> Fin
         if names := [name for name in key.permissions if name not in known]:
             unknown.append(f"{key.key_id} ({', '.join(names)})")
     if not unknown:
-        found = f"The access map knows those of all {limited:,} limited keys"
-        return Finding("permissions of keys", CheckVerdict.OK, found)
+        keys = counted(limited, "limited key", "limited keys")
+        found = f"The access map defines every permission of {keys}"
+        return Finding("key permissions", CheckVerdict.OK, found)
     others = len(unknown) - MAX_NAMED_KEYS
     shown = ", ".join(unknown[:MAX_NAMED_KEYS]) + (f" and {others:,} others" if others > 0 else "")
     return Finding(
-        "permissions of keys",
+        "key permissions",
         CheckVerdict.WARNING,
-        f"The access map does not know: {shown}",
-        "Name these permissions in the access map, or give the keys others with `keyscope key"
-        " update`. Until then they give the keys nothing.",
+        f"The access map does not define: {shown}",
+        "Add these permissions to the access map, or change the keys with `keyscope key update`."
+        " Until then, they allow the keys nothing.",
     )
 
 
@@ -106,8 +113,8 @@ def sealing_key_findings(aws: Aws, arn: str, *, deployed: bool) -> Iterator[Find
         state,
         ok=state == "Enabled",
         otherwise=CheckVerdict.PROBLEM,
-        advice="Enable it, or cancel its deletion: without it JWTs are answered with 500, and when"
-        " it is deleted every sealed secret and both tables are lost.",
+        advice="Enable the key, or cancel its deletion. Without it, requests with JWTs fail with"
+        " 500. Deleting it makes every encrypted secret and both tables unreadable.",
     )
     if deployed:
         rotates = client.get_key_rotation_status(KeyId=arn)["KeyRotationEnabled"]
@@ -116,5 +123,5 @@ def sealing_key_findings(aws: Aws, arn: str, *, deployed: bool) -> Iterator[Find
             "on" if rotates else "off",
             ok=rotates,
             otherwise=CheckVerdict.WARNING,
-            advice="Enable yearly rotation, as the template does.",
+            advice="Enable yearly key rotation, as the template does.",
         )

@@ -21,16 +21,25 @@ from keyscope_cli.output import Output
 
 
 def run_expectations(
-    file: Annotated[Path, typer.Argument(help="The map.")],
-    expectations: Annotated[Path, typer.Argument(help="What it must allow, and to whom.")],
+    file: Annotated[Path, typer.Argument(metavar="MAP", help="The access map.")],
+    expectations: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EXPECTATIONS", help="A TOML file with what the map must allow and deny."
+        ),
+    ],
     routes: Routes = None,
     junit: Annotated[
-        Path | None, typer.Option(help="Write a JUnit report to this file, too.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a JUnit report to this file."),
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer with JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Test a map: decide requests as API Gateway would, and compare with what you expect."""
+    """Test that a map decides as you expect.
+
+    Each request is decided by the policies that API Gateway would receive.
+    """
     expected = read_expectations(expectations)
     loaded = load_map(file, routes or ",".join(expected.routes))
     check_permissions(expectations, expected, loaded.access_map.permissions)
@@ -63,12 +72,12 @@ def _show_outcomes(output: Output, outcomes: Sequence[Outcome]) -> None:
                 ", ".join(found[0].expectation.permissions or ()),
                 ", ".join(each.caller.name for each in found if each.decision.allowed),
                 "; ".join(
-                    f"{each.caller.name} is to be {expected_of(each)}, but is {each.found}"
+                    f"{each.caller.name} must be {expected_of(each)}, but is {each.found}"
                     for each in wrong
                 ),
             )
         )
-    output.table(("verdict", "request", "permissions", "allowed for", "unexpected"), rows)
+    output.table(("Verdict", "Request", "Permissions", "Allowed for", "Unexpected"), rows)
 
 
 def _outcome_members(outcome: Outcome) -> dict[str, object]:
@@ -87,4 +96,6 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, "utf-8")
     except OSError as error:
-        raise Failure(ExitStatus.USAGE, f"{file} cannot be written: {error.strerror}.") from None
+        raise Failure(
+            ExitStatus.USAGE, f"Keyscope cannot write {file}: {error.strerror}."
+        ) from None

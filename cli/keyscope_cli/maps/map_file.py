@@ -19,7 +19,10 @@ PACKAGED: Final = Path(keyscope.access.__file__).parent / "scopes.toml"
 
 Routes = Annotated[
     str | None,
-    typer.Option(help="The route sets that apply, as deployed; a map with one set needs none."),
+    typer.Option(
+        metavar="NAMES",
+        help="The route sets to use, separated by commas. Not needed for a map with only one.",
+    ),
 ]
 """The option that selects route sets, separated by commas."""
 
@@ -50,10 +53,9 @@ def load_map(
         access_map = read_access_map(text_of(file), routes.split(",") if routes else [])
         policies = prepare_policies(access_map, max_stage_length, region=region)
     except Misconfigured as error:
-        message = f"{name} is refused: {error}"
-        raise Failure(
-            ExitStatus.NO, message, "docs/reference/access-map.md lists the rules."
-        ) from None
+        message = f"Invalid access map {name}: {error}"
+        advice = "docs/reference/access-map.md lists the rules."
+        raise Failure(ExitStatus.NO, message, advice) from None
     return LoadedMap(access_map, policies)
 
 
@@ -64,7 +66,7 @@ def management_warning(access_map: AccessMap) -> str:
         return ""
     return (
         f"No key reaches {', '.join(missing)}, so neither the console nor `keyscope` can manage"
-        f" apps and keys. Select the route set {MANAGEMENT!r}, too."
+        f" apps and keys. Add the route set {MANAGEMENT!r}."
     )
 
 
@@ -77,4 +79,4 @@ def text_of(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {error}.") from None
+        raise Failure(ExitStatus.USAGE, f"Keyscope cannot read {file}: {error}.") from None

@@ -1,5 +1,6 @@
 """`keyscope` without any stack: usage, access maps, what it refuses to be told."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from keyscope.access.policy import MAX_POLICY_BYTES
 from keyscope.access.rules import OtherGrantee
 from keyscope.model.scopes import Scope
 from keyscope.model.secret import new_secret
+from keyscope_cli.failures import ExitStatus
 from tests.support.cli import keyscope
 
 KEY_ID = "act_" + "0" * 24
@@ -19,7 +21,9 @@ def test_help_lists_the_commands_and_the_exit_statuses() -> None:
     done = keyscope("--help")
     assert done.status == 0
     assert "service-account" in done.out
-    assert "Exit status: 0 done or sound" in done.out
+    assert [int(status) for status in re.findall(r"^ {4}(\d+) ", done.out, re.MULTILINE)] == [
+        *ExitStatus
+    ]
 
 
 @pytest.mark.parametrize(
@@ -39,12 +43,12 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(argument: str)
     [
         (("app", "list"), 2, "--stack NAME"),
         (("app", "list", "--local", "--session", "/nowhere"), 5, "Start `make run`"),
-        (("app", "list", "--local", "--stack", "x"), 2, "give one"),
+        (("app", "list", "--local", "--stack", "x"), 2, "Use either --local or --stack"),
         (("app", "list", "--url", "http://example.com", "--key-id"), 2, "--key-id"),
-        (("app", "list", "--url", "https://x.example", "--stack", "x"), 2, "give one"),
+        (("app", "list", "--url", "https://x.example", "--stack", "x"), 2, "Use only one of"),
         (("explain", "GET", "/", "--event", "events/http_basic_app.json"), 2, "cannot be combined"),
-        (("explain", "--event", "events/http_basic_app.json"), 2, "give --local"),
-        (("token", "app"), 2, "No key to sign with"),
+        (("explain", "--event", "events/http_basic_app.json"), 2, "Add --local"),
+        (("token", "app"), 2, "needs a key to sign with"),
         (("nonsense",), 2, "No such command"),
     ],
 )
@@ -91,12 +95,12 @@ def test_the_packaged_map_is_listed_with_the_size_of_its_policies() -> None:
 
 def test_a_map_is_shown_as_a_table() -> None:
     lines = keyscope("access", "check").out.splitlines()
-    assert lines[0].split() == ["scope", "methods", "path"]
-    assert ["permission", "scope", "methods", "path"] in [line.split() for line in lines]
+    assert lines[0].split() == ["Scope", "Methods", "Path"]
+    assert ["Permission", "Scope", "Methods", "Path"] in [line.split() for line in lines]
     described = [line for line in lines if "Read conversations and their messages" in line]
     assert [line.split()[0] for line in described] == ["conversations:read"]
-    (heading,) = [place for place, line in enumerate(lines) if "longest policy of" in line]
-    assert lines[heading].split() == ["longest", "policy", "of", "bytes", "of", "used"]
+    (heading,) = [place for place, line in enumerate(lines) if "Longest policy" in line]
+    assert lines[heading].split() == ["Longest", "policy", "Bytes", "Limit", "Used"]
     rows = lines[heading + 1 : heading + 1 + len(Scope)]
     assert [row for row in rows if f"{MAX_POLICY_BYTES:,}" not in row] == []
 
@@ -104,7 +108,7 @@ def test_a_map_is_shown_as_a_table() -> None:
 @pytest.mark.parametrize(("region", "longest"), [("us-east-1", 10), ("eusc-de-east-1", 13)])
 def test_the_longest_stage_name_of_a_region_is_shown(region: str, longest: int) -> None:
     lines = keyscope("access", "check", "--region", region).out.splitlines()
-    assert lines[-1] == f"Stage names of up to {longest} characters fit in {region}."
+    assert lines[-1] == f"In {region}, stage names may have up to {longest} characters."
 
 
 def test_a_refused_map_is_told_with_the_line_and_the_reason(tmp_path: Path) -> None:

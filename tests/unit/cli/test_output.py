@@ -33,13 +33,13 @@ HOSTILE: Final = {
 KEPT: Final = ["Café 商店", "שלום", "🙂", "a\\u202eb", "e\u0301", "  two  spaces ", "[red]x[/red]"]
 
 
-def written(write: Callable[[Output], None], *, terminal: bool = False) -> str:
+def written(write: Callable[[Output], None], *, terminal: bool = False, width: int = 400) -> str:
     """Return what a program's output writes, on either stream."""
     out = io.StringIO()
     console = Console(
         file=out,
         force_terminal=terminal,
-        width=200,
+        width=width,
         highlight=False,
         markup=False,
         emoji=False,
@@ -93,11 +93,15 @@ def test_every_way_to_a_person_escapes(way: str, *, terminal: bool) -> None:
 
 def written_in_plain(way: str, text: str, *, terminal: bool) -> str:
     """Return what is written, but for the styles that are the terminal's own."""
-    found = written(lambda output: WAYS[way](output, text), terminal=terminal)
-    return re.sub(r"\x1b\[[0-9;]*m", "", found)
+    return plain(written(lambda output: WAYS[way](output, text), terminal=terminal))
 
 
-@pytest.mark.parametrize("command", [["{}"], ["app", "list", "--{}"], ["explain", "x", "{}"]])
+def plain(text: str) -> str:
+    """Return a text without the terminal's styles."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@pytest.mark.parametrize("command", [["{}"], ["app", "list", "--{}"], ["explain", "GET", "{}"]])
 def test_a_usage_error_escapes_the_argument_that_it_repeats(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,3 +167,56 @@ def test_a_terminal_shows_the_whole_of_a_cell_that_is_too_long_for_it() -> None:
     path = "/tenants/" + "x" * 300
     told = written(lambda output: output.table(("path",), [(path,)]), terminal=True)
     assert "".join(re.findall(r"[/x]|tenants", told)) == path
+
+
+IDS: Final = [f"app_{number:024x}" for number in range(3)]
+TIME: Final = "Nov 28, 2026, 12:00 UTC"
+COLUMNS: Final = ("ID", "Name", "State", "Created", "Last used", "Expires", "Allowed IP ranges")
+ROWS: Final = [(each, "Server", "active", TIME, TIME, TIME, "192.0.2.0/24") for each in IDS]
+
+
+@pytest.mark.parametrize("columns", [48, 60, 80, 100, 120, 200])
+def test_an_id_is_whole_on_one_line_however_wide_the_terminal_is(columns: int) -> None:
+    told = plain(written(lambda output: output.table(COLUMNS, ROWS), terminal=True, width=columns))
+    assert [each for each in IDS if each not in told] == []
+    assert max(map(len, told.splitlines())) <= columns
+
+
+def test_a_table_that_does_not_fit_becomes_a_list_of_facts() -> None:
+    told = written(lambda output: output.table(COLUMNS, ROWS), terminal=True, width=60)
+    first, *_ = told.split("\n\n")
+    assert [re.split("  +", line) for line in first.splitlines()] == [
+        list(pair) for pair in zip(COLUMNS, ROWS[0], strict=True)
+    ]
+
+
+def test_a_long_cell_continues_after_a_space_a_comma_or_a_slash() -> None:
+    row = ("GET,POST,DELETE", "/v2/apps/{appId}/users", "A name of four words")
+    told = written(
+        lambda output: output.table(("Methods", "Path", "Name"), [row]), terminal=True, width=51
+    )
+    assert [line.split() for line in plain(told).splitlines()[1:]] == [
+        ["GET,POST,DELETE", "/v2/apps/", "A", "name", "of", "four"],
+        ["{appId}/users", "words"],
+    ]
+
+
+def test_a_pipe_has_each_row_on_one_line() -> None:
+    told = written(lambda output: output.table(COLUMNS, ROWS), width=40)
+    assert len(told.splitlines()) == 1 + len(ROWS)
+
+
+def test_wide_characters_keep_columns_aligned() -> None:
+    told = written(lambda output: output.table(("Name", "ID"), [("商店", "1"), ("Shop", "2")]))
+    assert told == "Name  ID\n商店  1\nShop  2\n"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_sentences_break_between_words_in_a_terminal_only(*, terminal: bool) -> None:
+    text = "Use https://example.com/a/long/address instead of this one."
+    told = written(lambda output: output.note(text), terminal=terminal, width=34)
+    assert told.splitlines() == (
+        ["Use", "https://example.com/a/long/address", "instead of this one."]
+        if terminal
+        else [text]
+    )

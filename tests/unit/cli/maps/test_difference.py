@@ -203,7 +203,7 @@ def changed_files(folder: Path) -> tuple[str, str]:
 def test_the_command_ends_with_status_1_if_something_changes(tmp_path: Path) -> None:
     old, new = changed_files(tmp_path)
     same = keyscope("access", "diff", old, old)
-    assert (same.status, same.out) == (0, "Both maps allow the same.\n")
+    assert (same.status, same.out) == (0, "Both maps allow the same requests.\n")
     done = keyscope("access", "diff", old, new)
     assert done.status == 1
     assert done.out.splitlines()[1].split() == ["loses", "app", "POST", "/p/{appId}/m"]

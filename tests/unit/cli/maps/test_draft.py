@@ -103,7 +103,7 @@ def test_the_summary_counts_what_is_decided_and_what_is_not(tmp_path: Path) -> N
         "9 operations: 3 decided, 1 undecided for app, 3 undecided for account,"
         " 2 assigned to no scope."
     )
-    assert warning == "The document names partner, which is no scope of Keyscope. It is left out."
+    assert warning == "Ignored partner: Keyscope has no such scope."
 
 
 def test_no_authorizer_loads_a_map_with_undecided_operations(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
     for option in ("--output", "--expectations"):
         done = keyscope("access", "from-openapi", str(file), option, str(file))
         assert done.status == 2
-        assert "is already there" in done.err
+        assert "already exists" in done.err
     assert file.read_text("utf-8") == YAML
 
 

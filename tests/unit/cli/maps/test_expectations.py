@@ -64,7 +64,7 @@ def test_callers_that_are_listed_must_be_allowed(tmp_path: Path) -> None:
 def test_a_failure_ends_with_status_1_and_is_told(tmp_path: Path) -> None:
     done = outcome_of(tmp_path, expecting("GET /t/{accountId}/p", "account", "app"))
     assert done.status == 1
-    assert "app is to be allowed, but is implicitly denied" in done.out
+    assert "app must be allowed, but is implicitly denied" in done.out
     assert done.out.splitlines()[-1] == "4 of 5 decisions are as expected."
 
 
@@ -180,7 +180,7 @@ def test_a_map_that_an_authorizer_refuses_is_not_tested(tmp_path: Path) -> None:
 def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     done = outcome_of(tmp_path, expecting("GET /x"), "--junit", str(tmp_path / "no" / "report.xml"))
     assert done.status == 2
-    assert "cannot be written" in done.err
+    assert "cannot write" in done.err
 
 
 def test_every_caller_has_examples_of_every_id_and_others_are_not_its_own() -> None:

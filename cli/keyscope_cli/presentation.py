@@ -1,0 +1,59 @@
+"""How the members of accounts, apps and keys read in a table or a list."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+LABELS: Final[Mapping[str, str]] = {
+    "id": "ID",
+    "keyId": "Key ID",
+    "externalId": "External ID",
+    "displayName": "Name",
+    "name": "Name",
+    "state": "State",
+    "createdAt": "Created",
+    "suspendedAt": "Suspended",
+    "lastUsedAt": "Last used",
+    "expiresAt": "Expires",
+    "previousSecretEndsAt": "Old secret expires",
+    "allowedCidrs": "Allowed IP ranges",
+    "permissions": "Permissions",
+    "integrationId": "Integration",
+    "secret": "Secret",
+    "apps": "Apps",
+    "maxApps": "App limit",
+    "serviceAccounts": "Service accounts",
+}
+"""The label of each member that JSON names differently."""
+_IS_TIME: Final = "At"
+"""How the names of members end whose values are times (RFC 3339)."""
+
+
+def columns_of(members: Sequence[str]) -> tuple[str, ...]:
+    """Return the heads of a table of these members."""
+    return tuple(LABELS[member] for member in members)
+
+
+def cells_of(members: Sequence[str], shown: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a row of a table of these members; a cell is empty if its member is missing."""
+    return tuple(_text(member, shown[member]) if member in shown else "" for member in members)
+
+
+def facts_of(shown: Mapping[str, Any]) -> dict[str, str]:
+    """Return the label and the text of each member."""
+    return {LABELS.get(member, member): _text(member, value) for member, value in shown.items()}
+
+
+def readable_time(text: str) -> str:
+    """Return a time of RFC 3339 in UTC, such as `Nov 24, 2026, 14:03 UTC`."""
+    time = datetime.fromisoformat(text)
+    return f"{time:%b} {time.day}, {time:%Y, %H:%M} UTC"
+
+
+def _text(member: str, value: object) -> str:
+    if value is None:
+        # Only `lastUsedAt` can be null.
+        return "Never"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return readable_time(str(value)) if member.endswith(_IS_TIME) else str(value)
