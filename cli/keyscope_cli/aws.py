@@ -1,13 +1,25 @@
 """AWS with the credentials of the person who runs a command, or the emulated AWS of a local run."""
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
 from botocore.session import Session
 
 from keyscope.aws.calls import error_code
@@ -20,7 +32,21 @@ _CONFIG = Config(
 _ONCE = Config(
     connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}
 )
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
+_DENIED: Final = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "AuthorizationError",
+}
+_EXPIRED: Final = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_UNKNOWN: Final = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+}
+_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +90,70 @@ def told_failures(unanswered: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except NoCredentialsError:
-        advice = "Log in (`aws sso login`, `aws configure`), or set AWS_PROFILE."
-        raise Failure(ExitStatus.UNAVAILABLE, "There are no AWS credentials.", advice) from None
-    except NoRegionError:
-        advice = "Set AWS_REGION, or a region in the profile."
-        raise Failure(ExitStatus.UNAVAILABLE, "No AWS region is set.", advice) from None
     except ClientError as error:
-        code = error_code(error)
-        message = f"AWS refused {error.operation_name}: {code}."
-        advice = (
-            "Your AWS credentials lack the permission;"
-            " docs/reference/command-line.md lists those needed."
-            if code in _DENIED
-            else "Look at AWS_PROFILE, AWS_REGION and the stack's name."
-        )
-        raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
+        raise _rejected(error) from None
     except BotoCoreError as error:
-        message = f"AWS could not be asked: {type(error).__name__}."
-        advice = "Look at the network, AWS_PROFILE and AWS_REGION; with --local, at `make run`."
+        message, advice = _not_sent(error)
         advice = f"{unanswered} {advice}".lstrip()
         raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
+
+
+def _rejected(error: ClientError) -> Failure:
+    """Return what an error response of AWS means, and what to do."""
+    code, operation = error_code(error), error.operation_name
+    why = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
+    told = f"{code}: {why}" if why else code
+    if code in _EXPIRED:
+        message, advice = f"Your AWS credentials have expired ({code}).", _log_in()
+    elif code in _UNKNOWN:
+        message = f"AWS does not accept your credentials ({code})."
+        advice = f"Check the access key and AWS_PROFILE. {_log_in()}"
+    elif code in _DENIED:
+        message = f"AWS denied {operation}. {told}."
+        advice = (
+            "Add this permission to your AWS identity, or use another one (AWS_PROFILE)."
+            " docs/reference/command-line.md lists the permissions that each command needs."
+        )
+    else:
+        message = f"AWS rejected {operation}. {told}."
+        advice = "Check AWS_PROFILE, AWS_REGION and the stack's name."
+    return Failure(ExitStatus.UNAVAILABLE, message, advice)
+
+
+def _not_sent(error: BotoCoreError) -> tuple[str, str]:
+    """Return what an error without a response of AWS means, and what to do."""
+    match error:
+        case NoCredentialsError() | PartialCredentialsError():
+            message = "There are no AWS credentials."
+            advice = f"{_log_in()} For the local stack, which needs none, add --local."
+        case SSOError() | TokenRetrievalError():
+            message, advice = "Your AWS sign-in has expired.", _log_in()
+        case NoRegionError():
+            message = "There is no AWS region."
+            advice = "Set AWS_REGION, for example to eu-west-1, or a region in your profile."
+        case ProfileNotFound():
+            message = f"There is no AWS profile {os.environ.get('AWS_PROFILE', '')!r}."
+            advice = "Check AWS_PROFILE. `aws configure list-profiles` shows the profiles."
+        case EndpointConnectionError() if _is_local(error):
+            message = "The local stack is not running."
+            advice = (
+                "Start it with `make run`. If it is running, use --session FILE with the session"
+                " file that it names."
+            )
+        case EndpointConnectionError():
+            message = f"Keyscope cannot connect to AWS. {error}"
+            advice = "Check your network, any proxy, and AWS_REGION."
+        case _:
+            message = f"The call to AWS failed: {error}"
+            advice = "Check your network, AWS_PROFILE and AWS_REGION."
+    return message, advice
+
+
+def _log_in() -> str:
+    profile = os.environ.get("AWS_PROFILE")
+    command = f"aws sso login --profile {shlex.quote(profile)}" if profile else "aws sso login"
+    return f"Sign in with `{command}`, or set up credentials with `aws configure`."
+
+
+def _is_local(error: EndpointConnectionError) -> bool:
+    return urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname in _LOOPBACK

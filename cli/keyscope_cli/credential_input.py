@@ -15,6 +15,8 @@ from keyscope.authorize.credential import KINDS
 from keyscope.model.ids import KEY_KINDS, is_key_id
 from keyscope_cli.failures import ExitStatus, Failure
 
+ACCOUNT_KEY: Final = "account_key"
+"""The account's key in a local stack's session file."""
 KEY_ID_VARIABLE: Final = "KEYSCOPE_KEY_ID"
 SECRET_VARIABLE: Final = "KEYSCOPE_SECRET"  # noqa: S105 - the name of a variable
 AUTHORIZATION_VARIABLE: Final = "KEYSCOPE_AUTHORIZATION"
@@ -26,10 +28,11 @@ _SECRET: Final = re.compile("|".join([*_ALONE, r"\b(basic|bearer)\s+\S{16,}"]), 
 
 @dataclass(frozen=True, slots=True)
 class HeldKey:
-    """A key id with its secret."""
+    """A key id with its secret; `source` says where they come from, for error messages."""
 
     key_id: str
     secret: str = field(repr=False)
+    source: str
 
     def basic(self) -> str:
         """Return the `Authorization` value of the Basic scheme (RFC 7617)."""
@@ -46,35 +49,37 @@ def refuse_secrets(arguments: Sequence[str]) -> None:
         if _SECRET.search(argument):
             raise Failure(
                 ExitStatus.USAGE,
-                f"Argument {position} looks like a secret or a token; nothing was done.",
-                "Others on this machine and your shell's history can see it, so rotate the key if"
-                " it is a real one. Give secrets by a file, an environment variable or the prompt.",
+                f"Argument {position} looks like a secret or a token. Nothing was sent.",
+                "Your shell's history and other users of this machine can see it. If it is real,"
+                " rotate the key. Use a file, an environment variable or the prompt for secrets.",
             )
 
 
-def held_key(file: Path | None, key_id: str | None) -> HeldKey | None:
+def held_key(file: Path | None, key_id: str | None, local_key: str = ACCOUNT_KEY) -> HeldKey | None:
     """Return the key from a file, else from the environment, else from a prompt for its secret.
 
-    There is a prompt only if the key id is known and the terminal is interactive. Returns `None` if
-    nothing names a key.
+    `local_key` is the key to use of a local stack's session file. There is a prompt only if the key
+    id is known and the terminal is interactive. Returns `None` if nothing names a key.
 
     Raises:
         Failure: a source names a key but is incomplete.
     """
     if file is not None:
-        return _key_of_file(file)
+        return _key_of_text(_text_of(file), file, local_key)
     key_id = key_id or os.environ.get(KEY_ID_VARIABLE)
     if key_id is None:
         return None
     if not is_key_id(key_id):
         prefixes = ", ".join(KEY_KINDS)
-        message = f"{key_id!r} is no key id; one is {prefixes} and 24 hex characters."
-        raise Failure(ExitStatus.USAGE, message)
-    secret = os.environ.get(SECRET_VARIABLE) or _prompted(f"Secret of {key_id}: ")
-    if not secret:
-        advice = f"Set {SECRET_VARIABLE}, or give --credential-file, or run it in a terminal."
-        raise Failure(ExitStatus.USAGE, f"The secret of {key_id} is missing.", advice)
-    return HeldKey(key_id, secret)
+        message = f"Malformed key ID: {key_id!r}."
+        advice = f"A key ID is one of {prefixes} and 24 hexadecimal digits."
+        raise Failure(ExitStatus.USAGE, message, advice)
+    if secret := os.environ.get(SECRET_VARIABLE):
+        return HeldKey(key_id, secret, SECRET_VARIABLE)
+    if secret := _prompted(f"Secret of {key_id}: "):
+        return HeldKey(key_id, secret, "the prompt")
+    advice = f"Set {SECRET_VARIABLE}, or use --credential-file FILE."
+    raise Failure(ExitStatus.USAGE, f"The secret of {key_id} is missing.", advice)
 
 
 def authorization(file: Path | None) -> str | None:
@@ -92,7 +97,7 @@ def authorization(file: Path | None) -> str | None:
         return found or _prompted("Authorization header (Basic ... or Bearer ...): ")
     text = sys.stdin.read() if str(file) == "-" else _text_of(file)
     if text.lstrip().startswith("{"):
-        return _key_of_text(text, file).basic()
+        return _key_of_text(text, file, ACCOUNT_KEY).basic()
     value = text.strip("\r\n")
     # For example, the output of `keyscope token`.
     scheme = next((scheme for form, scheme in _ALONE.items() if re.fullmatch(form, value)), None)
@@ -103,20 +108,23 @@ def _prompted(question: str) -> str | None:
     return getpass(question) if sys.stdin.isatty() else None
 
 
-def _key_of_file(file: Path) -> HeldKey:
-    return _key_of_text(_text_of(file), file)
-
-
-def _key_of_text(text: str, file: Path) -> HeldKey:
+def _key_of_text(text: str, file: Path, local_key: str) -> HeldKey:
     try:
         members = json.loads(text)
-        key_id, secret = members["id"], members["secret"]
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         key_id, _, secret = text.strip().partition(":")
-    if not isinstance(key_id, str) or not isinstance(secret, str) or not is_key_id(key_id):
-        advice = 'It holds {"id": ..., "secret": ...}, as --secret-file writes it, or id:secret.'
-        raise Failure(ExitStatus.USAGE, f"{file} holds no key.", advice)
-    return HeldKey(key_id, secret)
+        members = {"id": key_id, "secret": secret}
+    if isinstance(members, dict) and isinstance(own := members.get(local_key), dict):
+        # A session file of the local stack.
+        members = {"id": own.get("key_id"), "secret": own.get("secret")}
+    match members:
+        case {"id": str(key_id), "secret": str(secret)} if is_key_id(key_id):
+            return HeldKey(key_id, secret, str(file))
+    advice = (
+        'Use a file that --secret-file wrote, such as {"id": "act_...", "secret": "ks_..."}, one'
+        " with ID:SECRET, or the local stack's session file."
+    )
+    raise Failure(ExitStatus.USAGE, f"{file} does not contain a key.", advice)
 
 
 def _text_of(file: Path) -> str:
@@ -124,4 +132,4 @@ def _text_of(file: Path) -> str:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {reason}.") from None
+        raise Failure(ExitStatus.USAGE, f"Keyscope cannot read {file}: {reason}.") from None

@@ -27,8 +27,8 @@ def map_layer_of(function: Mapping[str, Any]) -> str | None:
         return None
     layers = function.get("Layers", [])
     if not layers:
-        message = "The function has no layer with an access map."
-        raise Failure(ExitStatus.NOT_DONE, message, "Deploy with AccessMapLayerArn again.")
+        message = "The authorizer has no layer with an access map."
+        raise Failure(ExitStatus.NOT_DONE, message, "Deploy again with AccessMapLayerArn.")
     arn: str = layers[0]["Arn"]
     return arn
 

@@ -20,8 +20,11 @@ from keyscope_cli.failures import ExitStatus, Failure
 
 SESSION_FILE: Final = Path(".local/session.json")
 
-_NOT_A_SESSION: Final = "it is not a session of `make run`"
-_START_ANEW: Final = "Stop `make run` and start it again, or name its file with --session."
+_NOT_A_SESSION: Final = "it is not a session file"
+_START_ANEW: Final = (
+    "Stop the local stack and start it again with `make run`, or use --session FILE with the"
+    " session file that it names."
+)
 _URL: Final = re.compile(
     r"https?://(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<host>[a-z0-9.]+))(?::\d{1,5})?/?"
 )
@@ -37,6 +40,7 @@ _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 class LocalSession:
     """What `make run` wrote about itself, including working credentials of the local store."""
 
+    path: Path
     members: Mapping[str, Any]
 
     @property
@@ -54,7 +58,7 @@ class LocalSession:
     def key(self, name: str) -> HeldKey:
         """Return one of the run's keys, such as `account_key`."""
         key = self.members[name]
-        return HeldKey(key["key_id"], key["secret"])
+        return HeldKey(key["key_id"], key["secret"], str(self.path))
 
 
 def read_session(path: Path) -> LocalSession:
@@ -66,7 +70,7 @@ def read_session(path: Path) -> LocalSession:
     """
     text = _text_of(path)
     try:
-        session = LocalSession(json.loads(text))
+        session = LocalSession(path, json.loads(text))
         endpoints = session.stack["endpoints"]
         whole = all(isinstance(endpoints[name], str) for name in _NEEDED)
         addresses = list(_addresses(session))
@@ -89,10 +93,11 @@ def _text_of(path: Path) -> str:
             return file.read()
     except FileNotFoundError:
         advice = (
-            "Start `make run` in another terminal. If it runs, name the session file that it prints"
-            " with --session, or start it with STATE_FOLDER=.local in this folder."
+            "Start the local stack with `make run` in another terminal. If it is running, use"
+            " --session FILE with the session file that it names."
         )
-        raise Failure(ExitStatus.UNAVAILABLE, f"{path} does not exist.", advice) from None
+        message = f"The session file {path} does not exist, so no local stack is running here."
+        raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise _refused(path, reason or "it cannot be read") from None
@@ -104,7 +109,7 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
     if found.st_uid != os.geteuid():
         raise _refused(path, "it belongs to another user")
     if found.st_mode & _WRITABLE_BY_OTHERS:
-        advice = f"Check what is in it, then run `chmod go-w {path}`."
+        advice = f"Check its content, then run `chmod go-w {path}`."
         raise _refused(path, "it is writable by others", advice)
 
 
@@ -132,4 +137,4 @@ def _is_loopback(url: object) -> bool:
 
 
 def _refused(path: Path, reason: str, advice: str = _START_ANEW) -> Failure:
-    return Failure(ExitStatus.UNAVAILABLE, f"{path} cannot be used: {reason}.", advice)
+    return Failure(ExitStatus.UNAVAILABLE, f"Keyscope cannot use {path}: {reason}.", advice)

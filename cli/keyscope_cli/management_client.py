@@ -1,38 +1,47 @@
 """The management API over HTTP, with errors that people can read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 
+from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
+from keyscope_cli.credential_input import HeldKey
 from keyscope_cli.failures import ExitStatus, Failure
 
 TIMEOUT_SECONDS = 35
 """Slightly more than API Gateway waits for a function (29 s)."""
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_MANAGING: Final = (
+    KEY_ID_PREFIXES[OwnerType.ACCOUNT, None],
+    KEY_ID_PREFIXES[OwnerType.SERVICE_ACCOUNT, None],
+)
+"""What the ids of keys begin with that can manage apps and keys."""
 _ADVICE: Final[Mapping[int, str]] = {
-    HTTPStatus.UNAUTHORIZED: (
-        "Look at the key id, the secret and which stack they are of; `keyscope explain` as the"
-        " operator tells the reason."
-    ),
-    HTTPStatus.FORBIDDEN: (
-        "Use a key of account scope: a user account's (act_), or a service account's (svc_) for its"
-        " own apps. Service accounts need the route set v1.1."
-    ),
-    HTTPStatus.NOT_FOUND: "Look at the id: it is not there, or not yours.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Wait a little and try again.",
+    HTTPStatus.NOT_FOUND: "Check the ID. It does not exist, or it belongs to another account.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Wait a few seconds, then try again.",
 }
+_NO_SUCH_SCOPE: Final = (
+    "Use the key of an account (act_...) or of a service account (svc_...). This one cannot manage"
+    " apps and keys."
+)
+_OUT_OF_REACH: Final = (
+    "The key reaches only its own account's apps, and a service account's key only the apps that it"
+    " created. A key that is limited to permissions reaches less. Check the ID, or use another key."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ManagementClient:
-    """Calls the management API at a URL with a key."""
+    """Calls the management API at a URL with a key; `session` is a local stack's session file."""
 
     url: str
-    authorization: str = field(repr=False)
+    key: HeldKey
+    session: Path | None = None
 
     def call(
         self,
@@ -48,43 +57,96 @@ class ManagementClient:
         """
         parts = urlsplit(self.url)
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-            message = f"{self.url} would send your secret unencrypted; nothing was sent."
-            raise Failure(ExitStatus.USAGE, message, "Use https.")
+            message = (
+                f"{self.url} is not encrypted, so your secret would be readable. Nothing was sent."
+            )
+            raise Failure(ExitStatus.USAGE, message, "Use an https:// URL.")
         try:
             response = httpx.request(
                 method,
                 self.url + path,
                 json=body,
                 params=query,
-                headers={"Authorization": self.authorization},
+                headers={"Authorization": self.key.basic()},
                 timeout=TIMEOUT_SECONDS,
                 trust_env=parts.hostname not in _LOOPBACK,
                 # Loading the trusted certificates takes longer than a call without encryption.
                 verify=parts.scheme == "https",
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            message = f"{self.url} cannot be reached: {type(error).__name__}."
-            advice = "Look at the URL and the network; with --local, at `make run`."
-            raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
+            raise self._unreachable(error) from None
         try:
             members = response.json()
         except ValueError:
-            message = f"{self.url} answered {response.status_code} and no JSON."
-            raise Failure(ExitStatus.UNAVAILABLE, message, "Look at the URL.") from None
+            message = (
+                f"{self.url} is not a Keyscope API: it returned {response.status_code} and no JSON."
+            )
+            raise Failure(ExitStatus.UNAVAILABLE, message, self._if_another_server()) from None
         if response.is_success and isinstance(members, dict):
             return members
-        raise _failure(response.status_code, members)
+        raise self._failure(response.status_code, members)
 
+    def _unreachable(self, error: httpx.HTTPError | httpx.InvalidURL) -> Failure:
+        match error:
+            case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+                message = f"The URL {self.url!r} is malformed."
+                advice = "Use one such as https://abc123.execute-api.us-east-1.amazonaws.com/prod."
+                return Failure(ExitStatus.USAGE, message, advice)
+            case httpx.TimeoutException():
+                message = f"{self.url} did not respond in time."
+            case httpx.ConnectError() if self.session is not None:
+                message = f"The local stack at {self.url} is not running."
+            case httpx.ConnectError():
+                message = f"Keyscope cannot connect to {self.url}: {error}."
+            case _:
+                message = f"The connection to {self.url} failed: {error}."
+        if self.session is None:
+            return Failure(ExitStatus.UNAVAILABLE, message, "Check the URL and your network.")
+        advice = (
+            f"{self.session} is left from an earlier run. Start the local stack with `make run`, or"
+            " use --session FILE with the session file of the one that is running."
+        )
+        return Failure(ExitStatus.UNAVAILABLE, message, advice)
 
-def _failure(status: int, members: object) -> Failure:
-    title = "; ".join(_titles(members)) or f"status {status}"
-    advice = _ADVICE.get(status, "")
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return Failure(ExitStatus.REFUSED, f"Refused ({status}): {title}", advice)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        advice = "Nothing or all of it was done: look before you try again."
-        return Failure(ExitStatus.UNAVAILABLE, f"Failed ({status}): {title}", advice)
-    return Failure(ExitStatus.NOT_DONE, f"Not done ({status}): {title}", advice)
+    def _if_another_server(self) -> str:
+        if self.session is None:
+            return (
+                "Check the URL. It must include the stage, unless the API has its own domain name."
+            )
+        return (
+            f"{self.session} may be left from an earlier run. Start the local stack again with"
+            " `make run`."
+        )
+
+    def _failure(self, status: int, members: object) -> Failure:
+        title = "; ".join(_titles(members)) or f"status {status}"
+        named = f"key {self.key.key_id} from {self.key.source}"
+        if status == HTTPStatus.UNAUTHORIZED:
+            message = f"Your credential was rejected (401): {named}."
+            return Failure(ExitStatus.REFUSED, message, self._if_rejected())
+        if status == HTTPStatus.FORBIDDEN:
+            can_manage = self.key.key_id.startswith(_MANAGING)
+            advice = _OUT_OF_REACH if can_manage else _NO_SUCH_SCOPE
+            return Failure(ExitStatus.REFUSED, f"Access denied (403) for the {named}.", advice)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            advice = "The change was made completely or not at all. Check before you try again."
+            return Failure(ExitStatus.UNAVAILABLE, f"The API failed ({status}): {title}", advice)
+        if status == HTTPStatus.NOT_FOUND:
+            return Failure(ExitStatus.NOT_DONE, f"Not found (404): {title}", _ADVICE[status])
+        message = f"Request rejected ({status}): {title}"
+        return Failure(ExitStatus.NOT_DONE, message, _ADVICE.get(status, ""))
+
+    def _if_rejected(self) -> str:
+        if self.session is not None and self.key.source == str(self.session):
+            return (
+                f"{self.session} may be left from an earlier run. Start the local stack again with"
+                " `make run`, or use --session FILE with the session file of the running one."
+            )
+        return (
+            "Check that the secret is right and that the key belongs to this stack. The key may"
+            " also be expired, disabled or revoked, or its account suspended. To see the reason,"
+            " ask an operator to run `keyscope explain`."
+        )
 
 
 def _titles(members: object) -> list[str]:

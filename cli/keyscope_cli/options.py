@@ -107,7 +107,8 @@ class ManagementOptions(TargetOptions):
         target = self.target()
         target.check_named()
         key = self.own_key(target)
-        return ManagementClient(target.management_url(), key.basic())
+        session = None if target.session is None else target.session.path
+        return ManagementClient(target.management_url(), key, session)
 
     def own_key(self, target: Target) -> HeldKey:
         """Return the caller's key, or a local run's own account key if none is named."""

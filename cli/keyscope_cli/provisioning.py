@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from keyscope.model.external_ids import is_external_id
-from keyscope.model.ids import IdName
+from keyscope.model.ids import IdName, is_account_id
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.id_arguments import checked_account
 from keyscope_cli.target import Target
 
 
@@ -22,19 +22,22 @@ def provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any
         titles = "; ".join(
             f"{one['field']} {one['title']} [{one['code']}]" for one in answer["errors"]
         )
-        raise Failure(ExitStatus.NOT_DONE, f"Request rejected: {titles}")
+        raise Failure(ExitStatus.NOT_DONE, f"Request rejected: {titles}.", _advice(answer))
     return answer
+
+
+def _advice(answer: Mapping[str, Any]) -> str:
+    not_found = any(one["code"] == "not_found" for one in answer["errors"])
+    return "To see all accounts, run `keyscope account list`." if not_found else ""
 
 
 def account_id_of(target: Target, named: str) -> str:
     """Return the id of an account that is named by its id or its external id.
 
-    The function itself rejects what is neither.
-
     Raises:
-        Failure: no account has the external id.
+        Failure: it is neither, or no account has the external id.
     """
-    if not is_external_id(named):
+    if is_account_id(checked_account(named)):
         return named
     request = {"operation": "getByExternalId", IdName.ACCOUNT_EXTERNAL.value: named}
     return str(provision(target, request)["account"]["id"])
@@ -50,13 +53,18 @@ def provisioner(
     client = target.aws.client("lambda")
 
     def provision(request: Mapping[str, object]) -> Mapping[str, Any]:
-        unanswered = "Look at the account's keys before you try again: it may have been done."
+        unanswered = (
+            "The change may have been made. Check the account and its keys before you try again."
+        )
         with told_failures(unanswered):
             response = client.invoke(FunctionName=function, Payload=json.dumps(request).encode())
             payload = response["Payload"].read()
         if "FunctionError" in response:
-            message = "The provisioning function failed; nothing or all of it was done."
-            advice = "Look at its log and at the account's keys before you try again."
+            message = "The provisioning function failed."
+            advice = (
+                "The change was made completely or not at all. Check the function's log, the"
+                " account and its keys before you try again."
+            )
             raise Failure(ExitStatus.UNAVAILABLE, message, advice)
         answer: Mapping[str, Any] = json.loads(payload)
         return answer

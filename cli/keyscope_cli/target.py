@@ -1,5 +1,6 @@
 """Which Keyscope a command uses: a deployed stack, the local one, or a URL."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,11 @@ class Target:
             except ClientError as error:
                 if error_code(error) != "ValidationError":
                     raise
-                message = f"There is no stack {self.stack_name!r} in this account and region."
-                advice = "Look at the name, AWS_PROFILE and AWS_REGION."
+                message = f"There is no stack {self.stack_name!r} in {client.meta.region_name}."
+                advice = (
+                    "Check the name, AWS_PROFILE and AWS_REGION. To create the stack, run"
+                    f" `keyscope deploy --stack {shlex.quote(self.stack_name)}`."
+                )
                 raise Failure(ExitStatus.NOT_DONE, message, advice) from None
         stack: Mapping[str, Any] = stacks[0]
         return stack
@@ -115,7 +119,7 @@ class Target:
                 return read_authorizer_settings(self.authorizer_variables())
             return settings_of(self.aws, self._authorizer_function())
         except Misconfigured as error:
-            advice = "Run the keyscope of the checkout that the stack was deployed from."
+            advice = "Use the version of keyscope that deployed the stack."
             raise Failure(ExitStatus.UNAVAILABLE, str(error), advice) from None
 
     def authorizer(self) -> Authorizer:
@@ -136,7 +140,7 @@ def local_target(file: Path | None) -> Target:
 
 
 def _not_named() -> Failure:
-    advice = "Use --stack NAME (or set KEYSCOPE_STACK), or --local while `make run` runs."
+    advice = "Use --stack NAME, or --local if the local stack is running (`make run`)."
     return Failure(ExitStatus.USAGE, "No stack selected.", advice)
 
 
@@ -147,6 +151,6 @@ def output_of(outputs: Mapping[str, str], name: str) -> str:
         Failure: the stack has no output of that name.
     """
     if name not in outputs:
-        message = f"The stack has no output {name}: it is not Keyscope's."
-        raise Failure(ExitStatus.NOT_DONE, message, "Look at --stack.")
+        message = f"The stack has no output {name}, so it is not a Keyscope stack."
+        raise Failure(ExitStatus.NOT_DONE, message, "Check --stack.")
     return outputs[name]

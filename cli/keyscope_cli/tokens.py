@@ -72,7 +72,7 @@ def token(
 
     Anyone who has the token can use it until it expires, so keep its lifetime short.
     """
-    key = held_key(credential_file, key_id)
+    key = held_key(credential_file, key_id, LOCAL_KEYS[scope])
     if key is None and local:
         found = local_target(session).session
         key = None if found is None else found.key(LOCAL_KEYS[scope])

@@ -190,7 +190,7 @@ def test_a_sound_stack_has_no_problem_and_is_told_of_alarms(aws: Aws) -> None:
     assert (done.status, done.err) == (0, "")
     found = {one["check"]: one for one in done.json["findings"]}
     warned = {check for check, one in found.items() if one["verdict"] == "warning"}
-    assert warned == {"alarms", "API without a credential"}
+    assert warned == {"alarms", "request without credential"}
     assert "FlushDeadLetterQueue" in found["alarms"]["advice"]
     assert found["REST API: caches"]["found"] == "API Gateway 300 s, containers 30 s"
 
@@ -209,11 +209,11 @@ def test_each_fault_is_a_problem_and_the_exit_status_tells(aws: Aws) -> None:
     assert done.status == 1
     found = {one["check"]: one["verdict"] for one in done.json["findings"]}
     assert {
-        "table of keys: point-in-time recovery": "problem",
-        "table of keys: deletion protection": "warning",
+        "keys table: point-in-time recovery": "problem",
+        "keys table: deletion protection": "warning",
         "KMS key": "problem",
-        "flushes given up": "problem",
-        "last uses not recorded": "problem",
+        "failed cache flushes": "problem",
+        "unrecorded last uses": "problem",
         "failed expiry sweeps": "problem",
         "REST API": "problem",
         "REST API: identity source": "problem",
@@ -223,9 +223,9 @@ def test_each_fault_is_a_problem_and_the_exit_status_tells(aws: Aws) -> None:
 def test_a_limited_key_is_named_when_the_access_map_no_longer_knows_its_permission(
     aws: Aws,
 ) -> None:
-    check = "permissions of keys"
+    check = "key permissions"
     sound = {one["check"]: one["found"] for one in aws.doctor().json["findings"]}
-    assert sound[check] == "The access map knows those of all 0 limited keys"
+    assert sound[check] == "The access map defines every permission of 0 limited keys"
     for key_id, names, ended in (
         ("app_known", ["read"], {}),
         ("app_unknown", ["read", "tickets:read"], {}),
@@ -236,7 +236,7 @@ def test_a_limited_key_is_named_when_the_access_map_no_longer_knows_its_permissi
         aws.client("dynamodb").put_item(TableName=aws.ids["KeysTable"], Item=item)
     found = {one["check"]: one for one in aws.doctor().json["findings"]}[check]
     assert found["verdict"] == "warning"
-    assert found["found"] == "The access map does not know: app_unknown (tickets:read)"
+    assert found["found"] == "The access map does not define: app_unknown (tickets:read)"
 
 
 def test_a_table_that_is_gone_and_an_api_without_authorizer_are_problems(aws: Aws) -> None:
@@ -251,8 +251,8 @@ def test_a_table_that_is_gone_and_an_api_without_authorizer_are_problems(aws: Aw
 def test_a_table_that_the_stack_uses_and_did_not_make_is_looked_at(aws: Aws) -> None:
     aws.use_table("restored")
     found = {one["check"]: one["verdict"] for one in aws.doctor().json["findings"]}
-    assert found["table of keys"] == "ok"
-    assert found["table of keys: point-in-time recovery"] == "problem"
+    assert found["keys table"] == "ok"
+    assert found["keys table: point-in-time recovery"] == "problem"
 
 
 def test_settings_with_which_an_authorizer_does_not_start_are_a_problem(aws: Aws) -> None:
@@ -276,7 +276,7 @@ def test_a_map_is_published_once_and_the_deployment_shown(aws: Aws, tmp_path: Pa
     assert (done.status, done.err) == (0, "")
     arn = f"arn:aws:lambda:{REGION}:123456789012:layer:keyscope-access-map:1"
     deploy = f"sam deploy --stack-name {STACK} --parameter-overrides AccessMapLayerArn={arn}"
-    assert done.out == f"Published: {arn}\nDeploy it: {deploy}\n"
+    assert done.out == f"Published: {arn}\nTo deploy it: {deploy}\n"
     assert published(aws, file).out.startswith(f"Already published: {arn}\n")
     file.write_text('["orders"]\napp = ["GET /orders", "POST /orders"]\n', "utf-8")
     assert published(aws, file, "--json").json["layerVersionArn"].endswith(":2")

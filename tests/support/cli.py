@@ -30,7 +30,8 @@ END_SECONDS: Final = 300
 """How long a program may take to end. Only a hang takes this long, even on a busy machine."""
 CTRL_C: Final = "\x03"
 _PRESS_AGAIN_SECONDS: Final = 3
-# Typer builds the commands again at each start, which takes longer than most of them.
+_PROMPTS: Final = (b": ", b"[y/N] ")
+# Typer makes the commands anew at each start, which takes longer than most of them.
 _MADE_ONCE: Final = cache(get_command)
 # Ctrl-C and the prompt for a secret both need a controlling terminal, which a new session lacks.
 # When a script starts the tests in its background, they and their programs ignore Ctrl-C.
@@ -106,7 +107,7 @@ def into_a_broken_pipe(*arguments: str) -> Ended:
 def in_a_terminal(
     *arguments: str, keys: str = "", columns: int = COLUMNS, **variables: str
 ) -> Ended:
-    """Start the installed program in its own terminal; press the keys when it asks with a colon.
+    """Start the installed program in its own terminal; press the keys when it asks.
 
     Ctrl-C is pressed again, as a person would, until the program ends: Python does not notice a
     signal that arrives right before it starts to wait for input.
@@ -131,7 +132,7 @@ def in_a_terminal(
         deadline = time.monotonic() + END_SECONDS
         while (piece := _read(ours)) != b"" and time.monotonic() < deadline:
             shown += piece or b""
-            if keys and shown.endswith(b": "):
+            if keys and shown.endswith(_PROMPTS):
                 keys, pressed = "", keys
                 os.write(ours, pressed.encode())
             elif piece is None and pressed == CTRL_C:

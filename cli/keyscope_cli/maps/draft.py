@@ -188,14 +188,16 @@ class _Drafting:
 def _why_unassigned(operation: Operation) -> str:
     """Return why a document assigns an operation to no caller, or nothing if it assigns it."""
     if operation.is_public:
-        return "The document requires no credential. Delete a line if its route has no authorizer."
+        return (
+            "The document requires no credential. Delete the line if the route has no authorizer."
+        )
     if operation.names is None:
         return "The document does not say who may call it."
     if not known_names(operation):
         if not operation.names:
             return "The document names no scope."
         named = " and ".join(sorted(operation.names))
-        return f"The document names {named}, which is no scope of Keyscope."
+        return f"The document names {named}, which is not a Keyscope scope."
     return ""
 
 

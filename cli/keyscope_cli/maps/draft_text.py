@@ -24,7 +24,9 @@ _WIDTH: Final = 96
 def map_text(draft: Draft, api: ApiDescription, route_set: str) -> str:
     """Return a draft as an access map; a comment names the operations of each rule."""
     lines = [
-        *_comment(f"A draft of the access map of {api.title}. Above each rule: the operations."),
+        *_comment(
+            f"A draft of the access map of {api.title}. A comment names each rule's operations."
+        ),
         "",
         f"[{toml_text(route_set)}]",
     ]
@@ -35,8 +37,8 @@ def map_text(draft: Draft, api: ApiDescription, route_set: str) -> str:
     if draft.refused or draft.unassigned:
         lines += [
             *_comment(
-                "Decide these: move a rule to the list that its comment names, narrow it, or"
-                " delete it. Authorizers refuse the map until the list is empty."
+                "Decide these: move each rule to the list that its comment names, narrow it, or"
+                " delete it. Authorizers reject the map until this list is empty."
             ),
             f"{UNDECIDED} = [",
             *_undecided(draft),
@@ -54,7 +56,10 @@ def expectations_text(api: ApiDescription, placeholders: Mapping[str, str]) -> s
         for name in names
         if name not in EXAMPLES
     }
-    lines = [*_comment(f"Who may call the operations of {api.title}, as its document says."), ""]
+    lines = [
+        *_comment(f"Who may call each operation of {api.title}, according to its document."),
+        "",
+    ]
     if ids:
         lines += ["[ids]", *(f"{toml_text(n)} = {toml_text(text)}" for n, text in ids.items()), ""]
     for each in assigned:

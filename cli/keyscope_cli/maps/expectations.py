@@ -83,7 +83,7 @@ def read_expectations(file: Path) -> Expectations:
     try:
         document = tomllib.loads(text_of(file))
     except tomllib.TOMLDecodeError as error:
-        raise Failure(ExitStatus.USAGE, f"{file} is not TOML: {error}.") from None
+        raise Failure(ExitStatus.USAGE, f"{file} does not contain TOML: {error}.") from None
     return _Reader(file).expectations(document)
 
 
@@ -137,11 +137,13 @@ class _Reader:
 
     def expectations(self, document: Mapping[str, object]) -> Expectations:
         if unknown := document.keys() - _WHOLE_FILE:
-            self._refuse(min(unknown), "is unknown; use routes, ids and [[expect]]")
+            self._refuse(
+                min(unknown), "is not a member of this file; use routes, ids and [[expect]]"
+            )
         ids = self._ids(document.get("ids", {}))
         listed = document.get("expect", [])
         if not isinstance(listed, list) or not listed:
-            self._refuse("[[expect]]", "is missing; each one holds a request")
+            self._refuse("[[expect]]", "is missing; add one for each request")
         found = (
             one
             for number, each in enumerate(listed, 1)
@@ -153,12 +155,12 @@ class _Reader:
 
     def _ids(self, value: object) -> Mapping[str, str]:
         if not isinstance(value, dict):
-            self._refuse("[ids]", "must be a table of texts")
+            self._refuse("[ids]", "must be a table of strings")
         for name, text in value.items():
             if name in EXAMPLES:
-                self._refuse(f"[ids] {name}", "is Keyscope's own; choose another name")
+                self._refuse(f"[ids] {name}", "is the name of a Keyscope ID; use another name")
             if not isinstance(text, str) or not text:
-                self._refuse(f"[ids] {name}", "must be a text")
+                self._refuse(f"[ids] {name}", "must be a string")
             self._check_placeholders(f"[ids] {name}", text)
         return value
 
@@ -166,7 +168,9 @@ class _Reader:
         self, where: str, value: object, ids: Mapping[str, str]
     ) -> Iterator[Expectation]:
         if not isinstance(value, dict) or not {"request", "allow"} <= value.keys() <= _MEMBERS:
-            self._refuse(where, "needs request and allow, and may have permissions, nothing else")
+            self._refuse(
+                where, "must have request and allow, may have permissions, and nothing else"
+            )
         methods, written = self._request(where, value["request"])
         where = f"{where}, {value['request']!r}"
         path = PLACEHOLDER.sub(lambda found: ids.get(found[1], found[0]), written)
@@ -180,7 +184,7 @@ class _Reader:
         if "permissions" in value:
             permissions = self._texts(f"{where}: permissions", value["permissions"])
             if not permissions or not all(map(is_permission, permissions)):
-                self._refuse(where, "needs one or more names of permissions, or none of the list")
+                self._refuse(where, "has no valid permissions; name one or more, or leave them out")
         allowed = frozenset(caller for name in names for caller in CALLERS_BY_NAME[name])
         for method in methods:
             request = WEBSOCKET if method == WEBSOCKET else f"{method} {written}"
@@ -192,9 +196,9 @@ class _Reader:
         methods, space, path = text.partition(" ") if isinstance(text, str) else ("", "", "")
         listed = methods.split(",")
         if not space or not path.startswith("/") or not {*listed} <= {*METHODS}:
-            self._refuse(where, f"{text!r} is no request; write METHODS PATH, or {WEBSOCKET}")
+            self._refuse(where, f"{text!r} is not a request; use METHODS PATH, or {WEBSOCKET}")
         if "*" in path or "?" in path:
-            self._refuse(where, f"{text!r} is a pattern or has a query; write one path")
+            self._refuse(where, f"{text!r} is a pattern or has a query; use a path")
         return listed, path
 
     def _check_placeholders(self, where: str, text: str) -> None:
@@ -205,7 +209,7 @@ class _Reader:
 
     def _texts(self, where: str, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            self._refuse(where, "must be a list of texts")
+            self._refuse(where, "must be a list of strings")
         return tuple(value)
 
     def _refuse(self, where: str, reason: str) -> NoReturn:
@@ -226,5 +230,7 @@ def check_permissions(file: Path, expectations: Expectations, known: Mapping[str
         for name in each.permissions or ():
             if name not in known:
                 names = ", ".join(known) or "none"
-                message = f"{file}: {each.request}: the map has no permission {name!r}."
-                raise Failure(ExitStatus.USAGE, message, f"It has {names}.")
+                message = (
+                    f"{file}: {each.request}: the map does not define the permission {name!r}."
+                )
+                raise Failure(ExitStatus.USAGE, message, f"It defines {names}.")

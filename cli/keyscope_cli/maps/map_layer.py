@@ -86,10 +86,10 @@ def read_layer(client: Any, arn: str) -> str:  # noqa: ANN401 - botocore ships n
         except ClientError as error:
             if error_code(error) != "ResourceNotFoundException":
                 raise
-            raise Failure(ExitStatus.NOT_DONE, f"There is no layer {arn}.") from None
+            raise Failure(ExitStatus.NOT_DONE, f"The layer {arn} does not exist.") from None
     archive = _downloaded(arn, content["Location"])
     if _digest(archive) != content["CodeSha256"]:
-        raise Failure(ExitStatus.UNAVAILABLE, f"{arn}: the download is not the layer's content.")
+        raise Failure(ExitStatus.UNAVAILABLE, f"The download of {arn} does not match its checksum.")
     return text_in(archive, arn)
 
 
@@ -116,17 +116,17 @@ def text_in(content: bytes, arn: str) -> str:
                 raise _not_only_the_map(arn, ", ".join(others[:5]))
             mode = entries[0].external_attr >> 16
             if stat.S_IFMT(mode) not in {0, stat.S_IFREG} or entries[0].file_size > _MAX_BYTES:
-                raise _not_only_the_map(arn, "a map that is no plain file, or too large")
+                raise _not_only_the_map(arn, "a map that is not a regular file or is too large")
             return archive.read(entries[0]).decode()
     except (BadZipFile, UnicodeDecodeError) as error:
         raise _not_only_the_map(arn, f"something unreadable ({error})") from None
 
 
 def _not_only_the_map(arn: str, held: str) -> Failure:
-    message = f"The layer {arn} holds more than an access map, or none: {held}."
+    message = f"The layer {arn} must contain only an access map. Found: {held}."
     advice = (
-        "A layer is code beside the right to decrypt secrets. Publish the map with `keyscope access"
-        " publish`, deploy that version, and find out who published this one."
+        "Code in a layer could decrypt secrets. Publish the map with `keyscope access publish`,"
+        " deploy that version, and find out who published this one."
     )
     return Failure(ExitStatus.NO, message, advice)
 
@@ -141,7 +141,7 @@ def _downloaded(arn: str, url: str) -> bytes:
                 if len(content) > _MAX_BYTES:
                     raise _not_only_the_map(arn, "more than 1 MB")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        message = f"{arn} cannot be downloaded: {type(error).__name__}."
+        message = f"Keyscope cannot download the layer {arn}: {type(error).__name__}."
         raise Failure(ExitStatus.UNAVAILABLE, message) from None
     return bytes(content)
 

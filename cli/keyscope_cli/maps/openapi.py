@@ -50,7 +50,7 @@ def read_api_description(file: Path) -> ApiDescription:
         document: object = json.loads(text) if text.lstrip().startswith("{") else _of_yaml(text)
     except (ValueError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
-        raise Failure(ExitStatus.USAGE, f"{file} is neither YAML nor JSON: {why}.") from None
+        raise Failure(ExitStatus.USAGE, f"{file} contains neither YAML nor JSON: {why}.") from None
     return _Reader(file).description(document)
 
 
@@ -65,7 +65,7 @@ class _Reader:
     def description(self, document: object) -> ApiDescription:
         members = self._members(document, "The document")
         if not {"openapi", "swagger"} & members.keys():
-            self._refuse("The document", "has neither the member openapi nor swagger")
+            self._refuse("The document", "has neither `openapi` nor `swagger`")
         info = self._members(members.get("info", {}), "info")
         title = " ".join(str(info[name]) for name in ("title", "version") if name in info)
         return ApiDescription(title, tuple(self._operations(members)))
@@ -74,7 +74,7 @@ class _Reader:
         for path, value in self._members(document.get("paths", {}), "paths").items():
             item = self._members(value, path)
             if "$ref" in item:
-                self._refuse(path, "is a reference; put the operations in its place")
+                self._refuse(path, "is a reference ($ref); replace it with the operations")
             if not path.startswith("/"):
                 self._refuse(path, "does not start with a slash")
             for method in _METHODS:
@@ -108,11 +108,11 @@ class _Reader:
         )
 
     def _not_names(self, where: str) -> NoReturn:
-        self._refuse(where, "names its scopes by something else than texts")
+        self._refuse(where, "lists a scope that is not a string")
 
     def _list(self, where: str, value: object) -> list[object]:
         if not isinstance(value, list):
-            self._refuse(where, f"needs a list as its security or {SCOPES_EXTENSION}")
+            self._refuse(where, f"has a `security` or `{SCOPES_EXTENSION}` that is not a list")
         return value
 
     def _members(self, value: object, where: str) -> Mapping[str, object]:

@@ -124,7 +124,9 @@ class Import:
             answer = self._ask({"operation": "getByExternalId", **name, **token})
         if "errors" in answer:
             what = creation.owner_type.value
-            reason = f"the external id was used by an {what} that was deleted; use another one"
+            reason = (
+                f"a deleted {what} used this external ID, and it stays reserved; use another one"
+            )
             self._reject(tenant, creation, reason)
             return None
         self._count(Result.EXISTED)

@@ -88,7 +88,7 @@ def secret_file(path: Path, stack_id: str) -> Iterator[SecretFile]:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
-        raise _refused(path, f"it cannot be opened: {error.strerror}") from None
+        raise _refused(path, f"{error.strerror}") from None
     try:
         _check_private(path, descriptor)
         yield _opened(path, descriptor, stack_id)
@@ -118,7 +118,7 @@ def _opened(path: Path, descriptor: int, stack_id: str) -> SecretFile:
         }
     except (ValueError, KeyError, TypeError, AttributeError):
         # The cause may quote a secret.
-        raise _refused(path, "it is not a file of an import") from None
+        raise _refused(path, "it is not the secret file of an import") from None
     if not is_known:
         raise _refused(path, "another version of keyscope wrote it")
     if of_stack != stack_id:
@@ -133,7 +133,7 @@ def _check_private(path: Path, descriptor: int) -> None:
     if found.st_uid != os.geteuid():
         raise _refused(path, "it belongs to another user")
     if found.st_mode & _OF_OTHERS:
-        raise _refused(path, "others may read or write it", f"Run `chmod 600 {path}`.")
+        raise _refused(path, "other users may read or write it", f"Run `chmod 600 {path}`.")
 
 
 def _whole_lines(descriptor: int) -> list[str]:
@@ -161,6 +161,6 @@ def _sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _refused(path: Path, reason: str, advice: str = "Name another file.") -> Failure:
-    message = f"{path} cannot be used: {reason}. Nothing was created."
+def _refused(path: Path, reason: str, advice: str = "Use another file.") -> Failure:
+    message = f"Keyscope cannot use {path}: {reason}. Nothing was created."
     return Failure(ExitStatus.USAGE, message, advice)

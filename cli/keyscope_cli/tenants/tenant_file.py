@@ -3,7 +3,8 @@
 The whole file is checked before the first request, by the rules of the provisioning function.
 """
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from keyscope.errors import InvalidInput
 from keyscope.lifecycle.provisioning_request import read_operation
 from keyscope.model.external_ids import folded
-from keyscope.model.ids import OwnerType
+from keyscope.model.ids import OWNERS, OwnerType
 from keyscope.model.strict_json import RepeatedMemberError, read_strict_json
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.output import counted, first_lines
@@ -64,7 +65,7 @@ def read_tenants(file: Path, now: float) -> list[Tenant]:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {reason}.") from None
+        raise Failure(ExitStatus.USAGE, f"Keyscope cannot read {file}: {reason}.") from None
     reader = _Reader(now)
     # Not `splitlines`, which also breaks lines at characters that JSON strings may contain.
     for number, line in enumerate(text.split("\n"), 1):
@@ -72,11 +73,16 @@ def read_tenants(file: Path, now: float) -> list[Tenant]:
             reader.read(number, line)
     if reader.errors:
         message = f"{file} has {counted(len(reader.errors), 'error', 'errors')}."
-        advice = "Nothing was created. Correct the file, then run the same command again."
+        advice = "Nothing was created. Correct the file, then run the command again."
         raise Failure(ExitStatus.USAGE, message, advice, first_lines(reader.errors))
     if not reader.tenants:
-        raise Failure(ExitStatus.USAGE, f"{file} contains no tenants.")
+        raise Failure(ExitStatus.USAGE, f"{file} is empty.", "Add a line for each account.")
     return reader.tenants
+
+
+def _similar(name: str, known: Collection[str]) -> str:
+    similar = difflib.get_close_matches(name, known, 1)
+    return f"Did you mean `{similar[0]}`?" if similar else f"Use {', '.join(sorted(known))}."
 
 
 class _Reader:
@@ -92,7 +98,7 @@ class _Reader:
         try:
             members = read_strict_json(line)
         except RepeatedMemberError:
-            self._report(number, "contains a member twice")
+            self._report(number, "repeats a member")
             return
         except ValueError:
             self._report(number, "is not JSON")
@@ -122,8 +128,9 @@ class _Reader:
         is_app = owner_type is OwnerType.APP
         operation = {"operation": "createApp" if is_app else "createAccount"}
         known = _MEMBERS[owner_type]
+        title = OWNERS[owner_type].title.split()[-1]
         faults = [
-            f"`{name}` is unknown; known: {', '.join(sorted(known))}"
+            f"`{name}` is not a member of an {title}. {_similar(name, known)}"
             for name in sorted(members.keys() - known)
         ]
         members = {name: value for name, value in members.items() if name in known}
@@ -142,7 +149,7 @@ class _Reader:
         creation = Creation(owner_type, external_id, {**members, **operation})
         if creation.place in self._lines:
             first = self._lines[creation.place]
-            self._report(number, f"{place}`externalId` is already on line {first}")
+            self._report(number, f"{place}`externalId` is the same as on line {first}")
             return
         self._lines[creation.place] = number
         yield creation

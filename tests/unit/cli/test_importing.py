@@ -233,7 +233,7 @@ def test_a_tenant_that_is_rejected_does_not_stop_the_others(
     counts, (rejection,) = imported(stack, secrets, tenants_of(tmp_path))
     assert counts == {"created": CREATIONS - 1, "rejected": 1}
     assert rejection == (
-        "line 2: app-1: the external id was used by an app that was deleted; use another one"
+        "line 2: app-1: a deleted app used this external ID, and it stays reserved; use another one"
     )
 
 
@@ -291,7 +291,7 @@ def refusal_of(call: Callable[[], object]) -> Failure:
     [
         (['{"externalId": "a"'], ["line 1: is not JSON"]),
         (["[]"], ["line 1: is not a JSON object"]),
-        (['{"externalId": "a", "externalId": "b"}'], ["line 1: contains a member twice"]),
+        (['{"externalId": "a", "externalId": "b"}'], ["line 1: repeats a member"]),
         (['{"externalId": "a"}'], ["line 1: `displayName` is required"]),
         (['{"displayName": "a"}'], ["line 1: `externalId` is required"]),
         (['{"externalId": ".a", "displayName": "a"}'], ["line 1: `externalId` must be"]),
@@ -309,14 +309,16 @@ def refusal_of(call: Callable[[], object]) -> Failure:
         ),
         (
             ['{"externalId": "a", "displayName": "a", "clientToken": "t"}'],
-            ["line 1: `clientToken` is unknown; known: apps, displayName, externalId, key"],
+            [
+                "line 1: `clientToken` is not a member of an account. Use apps, displayName, externalId, key."
+            ],
         ),
         (
             [
                 '{"externalId": "a", "displayName": "a", "apps": [{"displayName": "b", "x": 1}]}',
             ],
             [
-                "line 1: app 1: `x` is unknown; known: displayName, externalId, key",
+                "line 1: app 1: `x` is not a member of an app. Use displayName, externalId, key.",
                 "line 1: app 1: `externalId` is required",
             ],
         ),
@@ -326,9 +328,9 @@ def refusal_of(call: Callable[[], object]) -> Failure:
                 "",
                 '{"externalId": "A", "displayName": "a"}',
             ],
-            ["line 3: `externalId` is already on line 1"],
+            ["line 3: `externalId` is the same as on line 1"],
         ),
-        ([""], ["contains no tenants"]),
+        ([""], ["is empty"]),
     ],
 )
 def test_a_wrong_file_is_refused_as_a_whole_with_each_line(
@@ -372,7 +374,7 @@ def test_a_file_of_another_stack_is_refused(secrets: Path) -> None:
 def test_a_file_that_no_import_wrote_is_refused_and_stays(content: str, secrets: Path) -> None:
     secrets.write_text(content)
     secrets.chmod(0o600)
-    assert "not a file of an import" in refusal_of(lambda: opened(secrets)).message
+    assert "not the secret file of an import" in refusal_of(lambda: opened(secrets)).message
     assert secrets.read_text() == content
 
 

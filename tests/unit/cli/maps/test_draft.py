@@ -86,7 +86,7 @@ def test_a_rule_that_would_reach_an_operation_of_others_is_undecided(tmp_path: P
     comments = " ".join(done.out.replace("\n    #", "").split())
     assert "app, for ChangeOrder: it also reaches ChangeNotes" in comments
     assert "account, for GetProject, ListOrders, GetOrder: it also reaches ListNotes" in comments
-    assert "The document names partner, which is no scope of Keyscope." in comments
+    assert "The document names partner, which is not a Keyscope scope." in comments
     assert "The document requires no credential." in comments
 
 
@@ -196,18 +196,21 @@ def test_texts_of_the_document_cannot_leave_their_comment(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[", "is neither YAML nor JSON"),
-        ("{", "is neither YAML nor JSON"),
+        ("[", "contains neither YAML nor JSON"),
+        ("{", "contains neither YAML nor JSON"),
         ("1", "The document is not an object"),
-        ("info: {}", "has neither the member openapi nor swagger"),
+        ("info: {}", "has neither `openapi` nor `swagger`"),
         ("openapi: 3.0.0\npaths: []", "paths is not an object"),
         ("openapi: 3.0.0\npaths: {/x: 1}", "/x is not an object"),
         ("openapi: 3.0.0\npaths: {x: {}}", "x does not start with a slash"),
         ("openapi: 3.0.0\npaths: {/x: {$ref: '#/y'}}", "/x is a reference"),
         ("openapi: 3.0.0\npaths: {/x: {get: 1}}", "GET /x is not an object"),
-        ("openapi: 3.0.0\npaths: {/x: {get: {security: 1}}}", "GET /x needs a list"),
+        ("openapi: 3.0.0\npaths: {/x: {get: {security: 1}}}", "GET /x has a `security`"),
         ("openapi: 3.0.0\npaths: {/x: {get: {security: [1]}}}", "security is not an object"),
-        ("openapi: 3.0.0\npaths: {/x: {get: {security: [{a: [1]}]}}}", "by something else"),
+        (
+            "openapi: 3.0.0\npaths: {/x: {get: {security: [{a: [1]}]}}}",
+            "lists a scope that is not a string",
+        ),
     ],
 )
 def test_another_document_is_refused(tmp_path: Path, text: str, told: str) -> None:

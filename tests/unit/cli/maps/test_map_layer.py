@@ -68,14 +68,14 @@ def test_lambda_can_read_the_map() -> None:
     ],
 )
 def test_a_layer_without_a_map_is_refused(name: str) -> None:
-    assert "holds more than an access map, or none" in refusal_of(archive_of((name, MAP)))
+    assert "must contain only an access map" in refusal_of(archive_of((name, MAP)))
 
 
 @pytest.mark.parametrize("name", ["python/sitecustomize.py", "extensions/spy", PATH, "python/"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_layer_with_anything_beside_the_map_is_refused(name: str) -> None:
-    assert "holds more" in refusal_of(archive_of((PATH, MAP), (name, "")))
-    assert "holds more" in refusal_of(archive_of((name, ""), (PATH, MAP)))
+    assert "must contain only an access map" in refusal_of(archive_of((PATH, MAP), (name, "")))
+    assert "must contain only an access map" in refusal_of(archive_of((name, ""), (PATH, MAP)))
 
 
 def test_the_folder_of_the_map_may_have_an_entry_of_its_own() -> None:
@@ -84,7 +84,7 @@ def test_the_folder_of_the_map_may_have_an_entry_of_its_own() -> None:
 
 def test_a_link_in_place_of_the_map_is_refused() -> None:
     linked = archive_of((PATH, "/proc/self/environ"), mode=stat.S_IFLNK | 0o777)
-    assert "no plain file" in refusal_of(linked)
+    assert "not a regular file" in refusal_of(linked)
 
 
 def test_what_is_no_archive_or_no_text_is_refused() -> None:
@@ -138,7 +138,7 @@ def test_a_published_layer_is_read_back() -> None:
 
 
 def test_content_that_is_not_the_layers_is_refused() -> None:
-    with served(layer_of("")) as url, pytest.raises(Failure, match="not the layer's content"):
+    with served(layer_of("")) as url, pytest.raises(Failure, match="does not match its checksum"):
         read_layer(FakeLambda(url, digest_of(layer_of(MAP))), ARN)
 
 
@@ -148,7 +148,10 @@ def test_a_large_layer_is_not_downloaded_to_its_end() -> None:
 
 
 def test_a_layer_that_cannot_be_downloaded_is_told() -> None:
-    with served(b"", 403) as url, pytest.raises(Failure, match="cannot be downloaded: HTTPStatus"):
+    with (
+        served(b"", 403) as url,
+        pytest.raises(Failure, match=r"cannot download the layer .*: HTTPStatus"),
+    ):
         read_layer(FakeLambda(url, ""), ARN)
-    with pytest.raises(Failure, match="cannot be downloaded: Unsupported"):
+    with pytest.raises(Failure, match=r"cannot download the layer .*: Unsupported"):
         read_layer(FakeLambda("s3://", ""), ARN)
