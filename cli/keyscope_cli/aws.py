@@ -141,7 +141,7 @@ def _not_sent(error: BotoCoreError) -> tuple[str, str]:
                 " file that it names."
             )
         case EndpointConnectionError():
-            message = f"Keyscope cannot connect to AWS. {error}"
+            message = f"Cannot connect to AWS. {error}"
             advice = "Check your network, any proxy, and AWS_REGION."
         case _:
             message = f"The call to AWS failed: {error}"

@@ -132,4 +132,4 @@ def _text_of(file: Path) -> str:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Failure(ExitStatus.USAGE, f"Keyscope cannot read {file}: {reason}.") from None
+        raise Failure(ExitStatus.USAGE, f"Cannot read {file}: {reason}.") from None

@@ -87,6 +87,4 @@ def _write_new(file: Path, text: str) -> None:
     except FileExistsError:
         raise Failure(ExitStatus.USAGE, f"{file} already exists.", "Use another file.") from None
     except OSError as error:
-        raise Failure(
-            ExitStatus.USAGE, f"Keyscope cannot write {file}: {error.strerror}."
-        ) from None
+        raise Failure(ExitStatus.USAGE, f"Cannot write {file}: {error.strerror}.") from None

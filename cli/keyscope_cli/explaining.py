@@ -146,7 +146,7 @@ def _as_operator(target: Target, event: object) -> Mapping[str, Any]:
         what = "key record" if decision.reason is Reason.KEY_STORE_UNAVAILABLE else "secret"
         raise Failure(
             ExitStatus.UNAVAILABLE,
-            f"Keyscope cannot read the {what}: {decision.detail}.",
+            f"Cannot read the {what}: {decision.detail}.",
             "Your AWS credentials need dynamodb:GetItem on the keys table and kms:Decrypt on the"
             " KMS key. Or let the management API explain: add --via-api.",
         )
@@ -170,7 +170,7 @@ def _read_event(file: Path, target: Target) -> object:
     try:
         event: object = json.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise Failure(ExitStatus.USAGE, f"Keyscope cannot read {file}: {error.strerror}.") from None
+        raise Failure(ExitStatus.USAGE, f"Cannot read {file}: {error.strerror}.") from None
     except ValueError:
         raise Failure(ExitStatus.USAGE, f"{file} does not contain JSON.") from None
     return _filled(event, target.session.placeholders if target.session else {})

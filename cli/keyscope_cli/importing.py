@@ -70,7 +70,7 @@ def _run(options: TargetOptions, work: Import, tenants: list[Tenant], workers: i
             message = f"{failure.message} {_so_far(work, total)}"
             raise Failure(failure.status, message, f"{failure.advice} {_CONTINUE}") from None
         except OSError as error:
-            message = f"Keyscope cannot write to {work.secret_file.path}: {error.strerror}."
+            message = f"Cannot write to {work.secret_file.path}: {error.strerror}."
             advice = f"Free some space. {_CONTINUE} {_so_far(work, total)}"
             raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
         except KeyboardInterrupt:

@@ -96,7 +96,7 @@ def _text_of(path: Path) -> str:
             "Start the local stack with `make run` in another terminal. If it is running, use"
             " --session FILE with the session file that it names."
         )
-        message = f"The session file {path} does not exist, so no local stack is running here."
+        message = f"The session file {path} does not exist."
         raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
@@ -137,4 +137,4 @@ def _is_loopback(url: object) -> bool:
 
 
 def _refused(path: Path, reason: str, advice: str = _START_ANEW) -> Failure:
-    return Failure(ExitStatus.UNAVAILABLE, f"Keyscope cannot use {path}: {reason}.", advice)
+    return Failure(ExitStatus.UNAVAILABLE, f"Cannot use {path}: {reason}.", advice)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
@@ -55,7 +55,7 @@ class ManagementClient:
         Raises:
             Failure: the API cannot be reached, or rejects the request.
         """
-        parts = urlsplit(self.url)
+        parts = self._parts()
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             message = (
                 f"{self.url} is not encrypted, so your secret would be readable. Nothing was sent."
@@ -86,18 +86,30 @@ class ManagementClient:
             return members
         raise self._failure(response.status_code, members)
 
+    def _parts(self) -> SplitResult:
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:
+            raise self._malformed() from None
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise self._malformed()
+        return parts
+
+    def _malformed(self) -> Failure:
+        message = f"Malformed URL: {self.url!r}."
+        advice = "Use one such as https://abc123.execute-api.us-east-1.amazonaws.com/prod."
+        return Failure(ExitStatus.USAGE, message, advice)
+
     def _unreachable(self, error: httpx.HTTPError | httpx.InvalidURL) -> Failure:
         match error:
-            case httpx.InvalidURL() | httpx.UnsupportedProtocol():
-                message = f"The URL {self.url!r} is malformed."
-                advice = "Use one such as https://abc123.execute-api.us-east-1.amazonaws.com/prod."
-                return Failure(ExitStatus.USAGE, message, advice)
+            case httpx.InvalidURL():
+                return self._malformed()
             case httpx.TimeoutException():
                 message = f"{self.url} did not respond in time."
             case httpx.ConnectError() if self.session is not None:
                 message = f"The local stack at {self.url} is not running."
             case httpx.ConnectError():
-                message = f"Keyscope cannot connect to {self.url}: {error}."
+                message = f"Cannot connect to {self.url}: {error}."
             case _:
                 message = f"The connection to {self.url} failed: {error}."
         if self.session is None:

@@ -63,7 +63,7 @@ def place_of_secret(output: Output, file: Path | None) -> Iterator[SecretPlace]:
         message = f"{file} already exists, and Keyscope does not overwrite it."
         raise Failure(ExitStatus.USAGE, message, f"Use another file. {_NO_KEY}") from None
     except OSError as error:
-        message = f"Keyscope cannot create {file}: {error.strerror}."
+        message = f"Cannot create {file}: {error.strerror}."
         raise Failure(ExitStatus.USAGE, message, _NO_KEY) from None
     try:
         yield SecretPlace(output, file, descriptor)

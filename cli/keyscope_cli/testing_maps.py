@@ -96,6 +96,4 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, "utf-8")
     except OSError as error:
-        raise Failure(
-            ExitStatus.USAGE, f"Keyscope cannot write {file}: {error.strerror}."
-        ) from None
+        raise Failure(ExitStatus.USAGE, f"Cannot write {file}: {error.strerror}.") from None

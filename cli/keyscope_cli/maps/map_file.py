@@ -79,4 +79,4 @@ def text_of(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(ExitStatus.USAGE, f"Keyscope cannot read {file}: {error}.") from None
+        raise Failure(ExitStatus.USAGE, f"Cannot read {file}: {error}.") from None

@@ -141,7 +141,7 @@ def _downloaded(arn: str, url: str) -> bytes:
                 if len(content) > _MAX_BYTES:
                     raise _not_only_the_map(arn, "more than 1 MB")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        message = f"Keyscope cannot download the layer {arn}: {type(error).__name__}."
+        message = f"Cannot download the layer {arn}: {type(error).__name__}."
         raise Failure(ExitStatus.UNAVAILABLE, message) from None
     return bytes(content)
 

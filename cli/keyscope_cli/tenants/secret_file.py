@@ -162,5 +162,5 @@ def _sync_folder(path: Path) -> None:
 
 
 def _refused(path: Path, reason: str, advice: str = "Use another file.") -> Failure:
-    message = f"Keyscope cannot use {path}: {reason}. Nothing was created."
+    message = f"Cannot use {path}: {reason}. Nothing was created."
     return Failure(ExitStatus.USAGE, message, advice)

@@ -65,7 +65,7 @@ def read_tenants(file: Path, now: float) -> list[Tenant]:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Failure(ExitStatus.USAGE, f"Keyscope cannot read {file}: {reason}.") from None
+        raise Failure(ExitStatus.USAGE, f"Cannot read {file}: {reason}.") from None
     reader = _Reader(now)
     # Not `splitlines`, which also breaks lines at characters that JSON strings may contain.
     for number, line in enumerate(text.split("\n"), 1):

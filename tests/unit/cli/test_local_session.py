@@ -115,7 +115,7 @@ def test_an_endpoint_among_the_authorizers_variables_is_checked_as_well(tmp_path
 def test_a_session_never_falls_back_to_the_persons_own_aws(tmp_path: Path, missing: str) -> None:
     session = deepcopy(SESSION)
     del session["stack"]["endpoints"][missing]
-    assert "cannot be used" in failure_of(file_of(tmp_path, session)).message
+    assert "Cannot use" in failure_of(file_of(tmp_path, session)).message
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
@@ -139,7 +139,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("session", [[], 7, None, {}, {"stack": 7}, {"stack": {"endpoints": 7}}])
 def test_another_files_json_is_refused(tmp_path: Path, session: object) -> None:
-    assert "cannot be used" in failure_of(file_of(tmp_path, session)).message
+    assert "Cannot use" in failure_of(file_of(tmp_path, session)).message
 
 
 def test_a_command_sends_nothing_to_where_such_a_file_leads(tmp_path: Path) -> None:

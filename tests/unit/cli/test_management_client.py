@@ -118,7 +118,7 @@ def test_other_errors_have_their_title_and_code(
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (httpx.ConnectError("Connection refused"), f"cannot connect to {URL}: Connection refused"),
+        (httpx.ConnectError("Connection refused"), f"Cannot connect to {URL}: Connection refused"),
         (httpx.ConnectTimeout("x"), "did not respond in time"),
         (httpx.ReadTimeout("x"), "did not respond in time"),
         (httpx.RemoteProtocolError("closed"), f"The connection to {URL} failed: closed."),
@@ -151,7 +151,7 @@ def test_a_server_that_is_not_keyscopes_is_recognized(
     assert ("make run" in failure.advice) is (session is not None)
 
 
-@pytest.mark.parametrize("url", ["https://[x", "https:// x"])
+@pytest.mark.parametrize("url", ["https://[x", "x", "https://", "ftp://api.example"])
 def test_a_malformed_url_is_wrong_usage_with_an_example(url: str) -> None:
     with pytest.raises(Failure) as failed:
         ManagementClient(url, ACCOUNT_KEY).call("GET", "/v2/apps")

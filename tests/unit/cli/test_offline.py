@@ -42,7 +42,7 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(argument: str)
     ("arguments", "status", "told"),
     [
         (("app", "list"), 2, "--stack NAME"),
-        (("app", "list", "--local", "--session", "/nowhere"), 5, "Start `make run`"),
+        (("app", "list", "--local", "--session", "/nowhere"), 5, "with `make run`"),
         (("app", "list", "--local", "--stack", "x"), 2, "Use either --local or --stack"),
         (("app", "list", "--url", "http://example.com", "--key-id"), 2, "--key-id"),
         (("app", "list", "--url", "https://x.example", "--stack", "x"), 2, "Use only one of"),
@@ -66,7 +66,7 @@ def test_a_secret_is_never_sent_unencrypted(tmp_path: Path) -> None:
     arguments = ("--url", "http://example.com", "--credential-file", str(file))
     done = keyscope("app", "list", *arguments)
     assert done.status == 2
-    assert "unencrypted; nothing was sent" in done.err
+    assert "not encrypted, so your secret would be readable. Nothing was sent." in done.err
 
 
 def test_a_url_that_nobody_answers_at_is_told(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_map_that_an_authorizer_refuses_is_not_tested(tmp_path: Path) -> None:
 def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     done = outcome_of(tmp_path, expecting("GET /x"), "--junit", str(tmp_path / "no" / "report.xml"))
     assert done.status == 2
-    assert "cannot write" in done.err
+    assert "Cannot write" in done.err
 
 
 def test_every_caller_has_examples_of_every_id_and_others_are_not_its_own() -> None:

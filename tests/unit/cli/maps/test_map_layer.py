@@ -150,8 +150,8 @@ def test_a_large_layer_is_not_downloaded_to_its_end() -> None:
 def test_a_layer_that_cannot_be_downloaded_is_told() -> None:
     with (
         served(b"", 403) as url,
-        pytest.raises(Failure, match=r"cannot download the layer .*: HTTPStatus"),
+        pytest.raises(Failure, match=r"Cannot download the layer .*: HTTPStatus"),
     ):
         read_layer(FakeLambda(url, ""), ARN)
-    with pytest.raises(Failure, match=r"cannot download the layer .*: Unsupported"):
+    with pytest.raises(Failure, match=r"Cannot download the layer .*: Unsupported"):
         read_layer(FakeLambda("s3://", ""), ARN)
