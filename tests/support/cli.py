@@ -31,7 +31,7 @@ END_SECONDS: Final = 300
 CTRL_C: Final = "\x03"
 _PRESS_AGAIN_SECONDS: Final = 3
 _PROMPTS: Final = (b": ", b"[y/N] ")
-# Typer makes the commands anew at each start, which takes longer than most of them.
+# Typer builds the commands again at each start, which takes longer than most of them.
 _MADE_ONCE: Final = cache(get_command)
 # Ctrl-C and the prompt for a secret both need a controlling terminal, which a new session lacks.
 # When a script starts the tests in its background, they and their programs ignore Ctrl-C.
