@@ -11,20 +11,19 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 import httpx
 from moto.core.common_models import BaseModel
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
-    MotoRequestHandler,
     create_backend_app,
 )
-from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
 from keyscope_local.emulators.listening_program import LOOPBACK
+from keyscope_local.emulators.moto_server import moto_server
 from keyscope_local.emulators.moto_speed import make_moto_fast
 from keyscope_local.emulators.queues import create_queues
 from keyscope_local.emulators.tables import DUMMY_CREDENTIALS, REGION, create_tables, local_client
@@ -41,7 +40,7 @@ _T = TypeVar("_T")
 RESET_SECONDS: Final = 60
 """In seconds. A full store takes a while to empty on a busy machine."""
 
-_running: list[BaseWSGIServer] = []
+_running: list[str] = []
 _turn = Lock()
 
 
@@ -121,20 +120,14 @@ def _moto_server() -> Iterator[str]:
     # Otherwise, the server would print every request among the run's own lines.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     app = _without_browsers(DomainDispatcherApplication(create_backend_app))
-    server = make_server(LOOPBACK, 0, app, threaded=True, request_handler=MotoRequestHandler)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    endpoint_url = f"http://{LOOPBACK}:{server.server_port}"
-    with _turn:
-        _running.append(server)
-    try:
-        yield endpoint_url
-    finally:
+    with moto_server(LOOPBACK, app) as endpoint_url:
         with _turn:
-            _running.remove(server)
-            if not _running:
-                reset = f"{endpoint_url}/moto-api/reset"
-                httpx.post(reset, trust_env=False, timeout=RESET_SECONDS).raise_for_status()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+            _running.append(endpoint_url)
+        try:
+            yield endpoint_url
+        finally:
+            with _turn:
+                _running.remove(endpoint_url)
+                if not _running:
+                    reset = f"{endpoint_url}/moto-api/reset"
+                    httpx.post(reset, trust_env=False, timeout=RESET_SECONDS).raise_for_status()
