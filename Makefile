@@ -89,8 +89,11 @@ format: .venv/installed ## Format the code and apply safe fixes
 validate: .venv/installed ## Validate the SAM template
 	sam validate --lint
 
-audit: .venv/installed ## Look up what uv.lock pins among the known vulnerabilities (OSV=URL of another database)
-	uv audit --locked --preview-features audit-command $(if $(OSV),--service-url $(OSV))
+AUDIT := uv audit --locked --preview-features audit-command
+
+audit: .venv/installed ## Look up what both lock files pin among the known vulnerabilities (OSV=URL of another database)
+	$(AUDIT) $(if $(OSV),--service-url $(OSV))
+	$(AUDIT) --project layers $(if $(OSV),--service-url $(OSV))
 
 build: .venv/installed ## Build what `sam deploy` uploads into .aws-sam (no Docker, no Python 3.13 needed)
 	sam build

@@ -8,6 +8,7 @@ from tests.support.advisories import ADVISORY, Advisories, serving
 from tests.support.commands import run
 
 ROOT: Final = Path(__file__).parents[2]
+LOCKS: Final = ("uv.lock", "layers/uv.lock")
 
 
 def audit(url: str) -> tuple[int, str]:
@@ -27,9 +28,9 @@ def test_the_audit_asks_for_every_locked_package() -> None:
     with serving(advisories):
         status, _ = audit(advisories.url)
     assert status == 0
-    lock = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
-    others = {each["name"] for each in lock["package"] if "registry" in each["source"]}
-    assert advisories.asked == others
+    locks = [tomllib.loads((ROOT / path).read_text("utf-8")) for path in LOCKS]
+    pinned = [each for lock in locks for each in lock["package"] if "registry" in each["source"]]
+    assert advisories.asked == {(each["name"], each["version"]) for each in pinned}
 
 
 def test_the_audit_fails_where_the_database_does_not_answer() -> None:

@@ -19,9 +19,21 @@ from tests.support.report import Report
 from tests.support.stacks import stack_of
 
 ROOT: Final = Path(__file__).parents[2]
-LOCK: Final[dict[str, Any]] = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
-LOCKED: Final = [each for each in LOCK["package"] if "editable" not in each["source"]]
-PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECTS: Final = (".", "layers")
+"""The folders of what is locked on its own."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+LOCKS: Final = [read(ROOT / folder / "uv.lock") for folder in PROJECTS]
+LOCKED: Final = [
+    each
+    for lock in LOCKS
+    for each in lock["package"]
+    if not each["source"].keys() & {"editable", "virtual"}
+]
 
 LAYERS: Final = {
     "PowertoolsLayer": "layers/powertools",
@@ -107,7 +119,7 @@ def test_a_locked_package_with_another_hash_is_not_installed(tmp_path: Path) -> 
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     lock = (ROOT / "uv.lock").read_text("utf-8")
     (tmp_path / "uv.lock").write_text(tampered(lock), "utf-8")
-    command = ["uv", "sync", "--locked", "--only-group", "management"]
+    command = ["uv", "sync", "--locked", "--only-group", "docs"]
     status, output = run(command, tmp_path, VIRTUAL_ENV="")
     assert status != 0
     assert "Hash mismatch" in output
@@ -131,18 +143,18 @@ def test_every_locked_package_comes_from_pypi() -> None:
 
 
 def test_every_locked_package_has_wheels_each_with_a_hash() -> None:
-    wheels = {each["name"]: each.get("wheels", []) for each in LOCKED}
-    assert [name for name, files in wheels.items() if not files] == []
-    hashes = [wheel["hash"] for files in wheels.values() for wheel in files]
+    assert [each["name"] for each in LOCKED if not each.get("wheels")] == []
+    hashes = [wheel["hash"] for each in LOCKED for wheel in each["wheels"]]
     assert [each for each in hashes if not re.fullmatch("sha256:[0-9a-f]{64}", each)] == []
 
 
 def test_no_source_distribution_is_built() -> None:
-    assert PROJECT["tool"]["uv"]["no-build"] is True
+    projects = [read(ROOT / folder / "pyproject.toml") for folder in PROJECTS]
+    assert [each["tool"]["uv"]["no-build"] for each in projects] == [True, True]
 
 
 def test_a_release_is_a_week_old_before_it_is_locked() -> None:
-    assert LOCK["options"]["exclude-newer-span"] == "P1W"
+    assert [each["options"]["exclude-newer-span"] for each in LOCKS] == ["P1W", "P1W"]
 
 
 def test_building_the_project_itself_downloads_nothing(tmp_path: Path) -> None:
@@ -202,7 +214,7 @@ def test_no_suppression_covers_more_than_it_names() -> None:
 
 
 def test_ruffs_security_rules_are_on() -> None:
-    lint = PROJECT["tool"]["ruff"]["lint"]
+    lint = read(ROOT / "pyproject.toml")["tool"]["ruff"]["lint"]
     assert lint["select"] == ["ALL"]
     assert [rule for rule in lint["ignore"] if rule.startswith("S")] == []
     ignored = {

@@ -20,7 +20,8 @@ class Advisories:
 
     vulnerable: str
     url: str = ""
-    asked: set[str] = field(default_factory=set)
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    """The packages asked for, each with its version."""
 
 
 @contextmanager
@@ -29,10 +30,10 @@ def serving(advisories: Advisories) -> Iterator[None]:
         def do_POST(self) -> None:
             vulnerable = advisories.vulnerable
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            names = [query["package"]["name"] for query in body["queries"]]
-            advisories.asked.update(names)
+            asked = [(each["package"]["name"], each["version"]) for each in body["queries"]]
+            advisories.asked.update(asked)
             known: dict[str, object] = {"vulns": [_ABOUT]}
-            self.answer({"results": [known if name == vulnerable else {} for name in names]})
+            self.answer({"results": [known if name == vulnerable else {} for name, _ in asked]})
 
         def do_GET(self) -> None:
             self.answer({**_ABOUT, "summary": "Made up"})

@@ -6,6 +6,7 @@ import re
 import ssl
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,10 @@ import botocore
 import pytest
 from OpenSSL import crypto
 
+from keyscope.lifecycle.operations import KeyRequest
+from keyscope.model.ids import OwnerType
+from keyscope.model.principal import Principal
+from keyscope.model.scopes import Scope
 from keyscope_local.emulators.embedded_aws import EmbeddedAws, embedded_aws
 from keyscope_local.invoke import provisioning_environment
 from keyscope_local.template.stack import environment_of
@@ -21,6 +26,8 @@ from keyscope_local.template.yaml_reader import parse_yaml
 from keyscope_local.tour.event_values import bearer
 from keyscope_local.tour.seed import local_provisioning, seed
 from tests.support.builders import rest_request_event
+from tests.support.commands import run
+from tests.support.management import V2, proxy_event
 from tests.support.stacks import stack_of
 
 pytestmark = pytest.mark.build
@@ -28,7 +35,8 @@ pytestmark = pytest.mark.build
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "layers" / "keyscope" / "python" / "keyscope"
 
-MANAGEMENT_PACKAGES: Final = ("annotated_types", "pydantic", "pydantic_core", "typing_inspection")
+RUNTIMES_PACKAGES: Final = ("botocore", "urllib3", "dateutil", "six.py")
+"""What the Lambda runtime brings."""
 LAYERS_OF_AUTHORIZERS: Final = ("KeyscopeLayer",)
 REGION: Final = {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
 ANSWER_ONE_EVENT: Final = """
@@ -37,6 +45,14 @@ answer = app.handler(json.load(sys.stdin), types.SimpleNamespace(aws_request_id=
 unwanted = {"boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk", "cryptography"}
 loaded = sorted(unwanted & {*sys.modules})
 print(json.dumps({"scope": answer["context"]["scope"], "loaded": loaded}))
+"""
+
+
+ANSWER_EVENTS: Final = """
+import json, sys, types, app, pydantic
+context = types.SimpleNamespace(aws_request_id="invocation-1")
+answers = [app.handler(event, context)["statusCode"] for event in json.load(sys.stdin)]
+print(json.dumps({"answers": answers, "pydantic": pydantic.VERSION}))
 """
 
 
@@ -61,9 +77,23 @@ def test_the_keyscope_layer_holds_the_package_its_checked_map_certificates_and_n
     assert {Path(path).suffix for path in sources} == {".py", ".toml", ".typed"}
 
 
-def test_openssl_finds_each_of_botocores_certificates_in_the_keyscope_layer(built: Path) -> None:
+def installed(layer: str, folder: Path) -> Path:
+    """Install what a layer's requirements pin into a folder, for the Python that runs here.
+
+    The layer itself is compiled for Lambda's, and the tools installed here may need other versions.
+    """
+    requirements = ROOT / "layers" / layer / "requirements.txt"
+    command = ("uv", "pip", "install", "--quiet", "--no-deps", "--python", sys.executable)
+    options = ("--requirements", str(requirements), "--target", str(folder))
+    assert run([*command, *options], ROOT) == (0, "")
+    return folder
+
+
+def test_openssl_finds_each_of_botocores_certificates_in_the_keyscope_layer(
+    built: Path, tmp_path: Path
+) -> None:
     found = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    found.load_verify_locations(Path(botocore.__file__).parent / "cacert.pem")
+    found.load_verify_locations(installed("keyscope", tmp_path) / "botocore" / "cacert.pem")
     roots = sorted((built / "KeyscopeLayer" / ROOTS).iterdir())
     held = {ssl.PEM_cert_to_DER_cert(path.read_text("ascii")) for path in roots}
     assert held == set(found.get_ca_certs(binary_form=True))
@@ -155,6 +185,16 @@ def path_of(*folders: Path) -> str:
     return os.pathsep.join(map(str, folders))
 
 
+@pytest.fixture(scope="module")
+def python_path(built: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The layers, and what the Lambda runtime brings, for the Python that runs here."""
+    folder = installed("pydantic", tmp_path_factory.mktemp("packages"))
+    for name in RUNTIMES_PACKAGES:
+        (folder / name).symlink_to(Path(botocore.__file__).parent.parent / name)
+    layers = [built / layer / "python" for layer in ("KeyscopeLayer", "PowertoolsLayer")]
+    return path_of(*layers, folder)
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -167,14 +207,9 @@ def path_of(*folders: Path) -> str:
     ],
 )
 def test_a_handler_starts_on_the_built_layers_and_the_runtimes_botocore(
-    function: str, built: Path, tmp_path: Path
+    function: str, built: Path, python_path: str
 ) -> None:
-    # What the Lambda runtime brings. The management layer's are compiled for Lambda's processor.
-    site_packages = Path(botocore.__file__).parent.parent
-    for name in ("botocore", "urllib3", "dateutil", "six.py", *MANAGEMENT_PACKAGES):
-        (tmp_path / name).symlink_to(site_packages / name)
-    layers = [built / layer / "python" for layer in ("KeyscopeLayer", "PowertoolsLayer")]
-    environment = {**REGION, "PYTHONPATH": path_of(*layers, tmp_path)}
+    environment = {**REGION, "PYTHONPATH": python_path}
     assert run_on_layers(built, function, "import app", environment) == ("", "")
 
 
@@ -200,3 +235,30 @@ def test_an_authorizer_answers_with_nothing_but_its_layers(
     )
     answered = json.loads(output.splitlines()[-1])
     assert (answered["scope"], answered["loaded"], errors) == (claims["scope"], [], "")
+
+
+def test_the_management_function_answers_with_the_pydantic_of_its_layer(
+    built: Path, aws: EmbeddedAws, python_path: str
+) -> None:
+    stack = stack_of()
+    provisioning = local_provisioning(provisioning_environment(stack, aws))
+    account, created = provisioning.create_account("Acme", KeyRequest())
+    caller = Principal(
+        Scope.ACCOUNT, created.key.key_id, OwnerType.ACCOUNT, account.owner_id
+    ).context()
+    events = [
+        proxy_event("POST", V2, caller, json.dumps(body))
+        for body in ({"displayName": "Shop"}, {"displayName": ["no text"]})
+    ]
+    output, errors = run_on_layers(
+        built,
+        "ManagementFunction",
+        ANSWER_EVENTS,
+        {**aws.environment, "PYTHONPATH": python_path},
+        json.dumps(events),
+    )
+    assert errors == ""
+    locked = tomllib.loads((ROOT / "layers/uv.lock").read_text("utf-8"))["package"]
+    (version,) = [each["version"] for each in locked if each["name"] == "pydantic"]
+    answered = json.loads(output.splitlines()[-1])
+    assert answered == {"answers": [201, 400], "pydantic": version}

@@ -1,4 +1,4 @@
-"""The requirements of the layers, and of uv itself, held against the lock file."""
+"""The requirements of the layers, and of uv itself, held against the lock files."""
 
 import subprocess
 from pathlib import Path
@@ -8,28 +8,26 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 OPTIONS: Final = ("--locked", "--no-emit-project", "--no-header", "--no-annotate")
+LAYERS: Final = ("--project", "layers", "--only-group")
 EXPORTS: Final = {
     "uv-requirements.txt": ("--only-group", "bootstrap"),
-    "layers/powertools/requirements.txt": ("--only-group", "powertools"),
+    "layers/powertools/requirements.txt": (*LAYERS, "powertools"),
     # Only botocore's certificates are shipped.
     "layers/keyscope/requirements.txt": (
-        *("--only-group", "authorizers"),
+        *(*LAYERS, "keyscope"),
         *("--prune", "jmespath"),
         *("--prune", "python-dateutil"),
         *("--prune", "urllib3"),
     ),
-    "layers/pydantic/requirements.txt": (
-        "--only-group",
-        "management",
-        "--prune",
-        "typing-extensions",
-    ),
+    "layers/pydantic/requirements.txt": (*LAYERS, "pydantic", "--prune", "typing-extensions"),
 }
-"""The files, and what of the lock file each holds."""
+"""The files, and what of which lock file each holds."""
 
 
 @pytest.mark.parametrize(("requirements", "scope"), EXPORTS.items())
-def test_requirements_are_those_of_the_lock_file(requirements: str, scope: tuple[str, ...]) -> None:
+def test_requirements_are_those_of_their_lock_file(
+    requirements: str, scope: tuple[str, ...]
+) -> None:
     uv = str(ROOT / ".venv" / "bin" / "uv")
     export = ("export", *OPTIONS, *scope)
     done = subprocess.run(  # noqa: S603 - our own command
