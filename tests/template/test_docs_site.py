@@ -15,6 +15,7 @@ def built(docs: Path, site: Path) -> subprocess.CompletedProcess[str]:
     configuration = site.parent / "mkdocs.yml"
     text = (ROOT / "mkdocs.yml").read_text("utf-8")
     text = text.replace("docs_dir: docs", f"docs_dir: {docs}")
+    text = text.replace("custom_dir: tools/site", f"custom_dir: {ROOT / 'tools' / 'site'}")
     text = text.replace("[tools/docs_site.py]", f"[{ROOT / 'tools' / 'docs_site.py'}]")
     configuration.write_text(text.replace("site_dir: .local/site", f"site_dir: {site}"))
     return subprocess.run(  # noqa: S603 - our own build
@@ -46,6 +47,14 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
         r'<(?:script|img|iframe)[^>]* src="(https?:)?//|<link[^>]* href="(https?:)?//'
     )
     assert [page.name for page in site.rglob("*.html") if loaded.search(page.read_text())] == []
+
+
+def test_each_page_has_search_a_theme_switch_and_the_script_that_copies_code(site: Path) -> None:
+    parts = ('id="mkdocs-search-query"', 'id="theme"', "assets/site.js", "search/main.js")
+    pages = {page.name: page.read_text() for page in site.rglob("*.html")}
+    assert "404.html" in pages
+    assert [name for name, text in pages.items() if not all(part in text for part in parts)] == []
+    assert (site / "search" / "search_index.json").exists()
 
 
 def test_no_fence_is_left_as_text(site: Path) -> None:
