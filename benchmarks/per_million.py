@@ -1,4 +1,4 @@
-"""The table of docs/explanation/cost.md: a million requests by the hits of API Gateway's cache.
+"""What a million requests cost by what API Gateway's cache answers (docs/explanation/performance.md).
 
 `python -m benchmarks.per_million` prints it. Prices are those of `prices.py`, times those assumed
 for the measured months (`monthly.py`). Each invocation reads the table, which is the worst case.
@@ -19,9 +19,9 @@ from benchmarks.prices import KMS_KEY, MILLION, Cost, Usage, monthly_cost
 
 HIT_RATIOS: Final = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)
 LOG_BYTES: Final = 740
-"""Of an invocation, as docs/explanation/performance.md has it."""
+"""Of an invocation, as docs/reference/measurements.md has it."""
 OPENED_SHARE: Final = 0.05
-"""Of invocations for which KMS opens a secret; 3 to 5 % in docs/explanation/performance.md."""
+"""Of invocations for which KMS opens a secret; 3 to 5 % in docs/reference/measurements.md."""
 
 
 def cost_per_million(hit_ratio: float) -> Cost:

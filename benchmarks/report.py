@@ -1,9 +1,10 @@
-"""Results as text for a terminal, or as the Markdown of docs/explanation/performance.md.
+"""Results as text for a terminal, or as the Markdown of two pages of docs/.
 
-    python -m benchmarks.report                            prints Markdown of results.json
-    python -m benchmarks.report --into docs/explanation/performance.md
+    python -m benchmarks.report                prints Markdown of results.json
+    python -m benchmarks.report --into docs
 
-The second puts the targets and the rest between the page's marks, and the picture beside the page.
+The second replaces the parts between marks of explanation/performance.md (a month's bill, and the
+picture beside it) and of reference/measurements.md (the targets and the other tables).
 """
 
 import argparse
@@ -18,8 +19,18 @@ from benchmarks.results import FOLDER, Cell, Section, Table, Target, read_result
 
 RESULTS: Final = FOLDER / "results.json"
 TARGETS: Final = "targets"
+BILL: Final = "bill"
 MEASURED: Final = "measured"
-"""The names of the page's marks."""
+"""The names of the pages' marks."""
+PERFORMANCE: Final = Path("explanation/performance.md")
+MEASUREMENTS: Final = Path("reference/measurements.md")
+"""The pages, relative to docs/."""
+BILL_TABLE: Final = "options"
+"""The table of a month's bill, which is on the page about performance."""
+OWN_TABLES: Final = frozenset(
+    {"steps", "keys", "since", "miss_canned_answers", "use", "use of months", BILL_TABLE}
+)
+"""Tables that the measurements page leaves out: developers find them in the terminal."""
 _TARGET_COLUMNS: Final = ("what", "measured", "at most", "aim", "")
 
 
@@ -49,7 +60,7 @@ def markdown_targets(sections: Mapping[str, Section]) -> str:
 
 
 def markdown_details(sections: Mapping[str, Section]) -> str:
-    """Return everything but the targets as Markdown."""
+    """Return the tables for readers as Markdown."""
     blocks = [
         _markdown_rows(("measured with", ""), tuple(_environment(sections).items())),
         *(block for section in sections.values() for block in _markdown_tables(section)),
@@ -58,8 +69,17 @@ def markdown_details(sections: Mapping[str, Section]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def markdown_bill(sections: Mapping[str, Section]) -> str:
+    """Return a month's bill as a Markdown table, empty if it was not measured."""
+    tables = (table for section in sections.values() for table in section.tables)
+    bills = (table for table in tables if table.name == BILL_TABLE)
+    return "".join(f"{_markdown_rows(bill.columns, bill.rows)}\n" for bill in bills)
+
+
 def _markdown_tables(section: Section) -> Iterator[str]:
     for table in section.tables:
+        if table.name in OWN_TABLES:
+            continue
         yield f"### {table.title}"
         yield _markdown_rows(table.columns, table.rows)
         if table.note:
@@ -134,17 +154,21 @@ def _is_numeric(rows: Sequence[Sequence[Cell]], position: int) -> bool:
     return any(isinstance(row[position], int | float) for row in rows)
 
 
-def put_into(page: Path, sections: Mapping[str, Section]) -> None:
-    """Replace the text between a page's marks, and draw the picture next to it.
+def put_into(docs: Path, sections: Mapping[str, Section]) -> None:
+    """Replace what is between the pages' marks, and draw the picture.
 
     Raises:
-        ValueError: the page has no such marks.
+        ValueError: a page lacks its marks.
     """
-    text = page.read_text("utf-8")
+    performance, measurements = docs / PERFORMANCE, docs / MEASUREMENTS
+    if bill := markdown_bill(sections):
+        text = performance.read_text("utf-8")
+        performance.write_text(between_marks(text, BILL, bill), "utf-8")
+    performance.with_suffix(".svg").write_text(plot(sections), "utf-8")
+    text = measurements.read_text("utf-8")
     text = between_marks(text, TARGETS, markdown_targets(sections))
     text = between_marks(text, MEASURED, markdown_details(sections))
-    page.write_text(text, "utf-8")
-    page.with_suffix(".svg").write_text(plot(sections), "utf-8")
+    measurements.write_text(text, "utf-8")
 
 
 def between_marks(page: str, name: str, content: str) -> str:
@@ -163,15 +187,15 @@ def between_marks(page: str, name: str, content: str) -> str:
 
 
 def main() -> None:
-    """Print the Markdown, or put it into a page."""
+    """Print the Markdown, or put it into the pages."""
     parser = argparse.ArgumentParser(description="Show the last full measurement as Markdown.")
-    parser.add_argument("--into", type=Path, metavar="PAGE")
-    page: Path | None = parser.parse_args().into
+    parser.add_argument("--into", type=Path, metavar="DOCS")
+    docs: Path | None = parser.parse_args().into
     sections = read_results(RESULTS)
-    if page is None:
+    if docs is None:
         sys.stdout.write(markdown(sections))
     else:
-        put_into(page, sections)
+        put_into(docs, sections)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What recording the use of keys costs, and the table of docs/explanation/cost.md about it."""
+"""What recording the use of keys costs."""
 
 import random
 
