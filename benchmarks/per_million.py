@@ -1,7 +1,8 @@
-"""What a million requests cost by what API Gateway's cache answers (docs/explanation/performance.md).
+"""What a million requests cost, by the share that API Gateway's cache answers.
 
-`python -m benchmarks.per_million` prints it. Prices are those of `prices.py`, times those assumed
-for the measured months (`monthly.py`). Each invocation reads the table, which is the worst case.
+`python -m benchmarks.per_million` prints the table of docs/explanation/performance.md. Prices are
+those of `prices.py`, times those assumed for the measured months (`monthly.py`). Each invocation
+reads the table, which is the worst case.
 """
 
 import math

@@ -52,7 +52,7 @@ _FACTS: Final = (
     Fact(
         both(Mark.OBSERVED, _YES),
         "allow-cached",
-        "an allowing answer is cached and serves other paths too",
+        "an allow is cached and also used for other paths",
         cache_checks.allow_cached,
         local="caches_allows=false",
         remedy="size the authorizers for every request",
@@ -60,7 +60,7 @@ _FACTS: Final = (
     Fact(
         both(Mark.OBSERVED, _YES),
         "denial-cached",
-        "a denying answer is cached",
+        "a denial is cached",
         cache_checks.denial_cached,
         local="caches_denials=false",
     ),
@@ -91,7 +91,7 @@ _FACTS: Final = (
     Fact(
         both(Mark.DOCUMENTED, _YES),
         "missing-identity",
-        "a missing identity source is a 401, and the authorizer is not asked",
+        "a missing identity source causes a 401 without invoking the authorizer",
         cache_checks.missing_identity,
         local="asks_without_identity=true",
         remedy="nothing to change; the authorizers refuse it as well",
@@ -99,7 +99,7 @@ _FACTS: Final = (
     Fact(
         {ApiKind.REST: (Mark.DOCUMENTED, _YES), ApiKind.HTTP: (Mark.UNPROVEN, _YES)},
         "unauthorized-error",
-        "an error `Unauthorized` is a 401",
+        "an error `Unauthorized` causes a 401",
         answer_checks.unauthorized_error,
         local="answers_unauthorized=false",
         remedy="tell callers that a wrong key is answered 500",
@@ -123,7 +123,7 @@ _FACTS: Final = (
     Fact(
         both(Mark.UNPROVEN, _YES),
         "policy-size",
-        "a policy of 8,192 bytes, the budget, is taken",
+        "a policy of 8,192 bytes, the budget, is accepted",
         answer_checks.policy_size,
         local="max_policy_bytes=8000",
         remedy="fewer AccessMapRoutes or a lower MaxStageLength, and MAX_POLICY_BYTES as found",
@@ -131,7 +131,7 @@ _FACTS: Final = (
     Fact(
         both(Mark.OBSERVED, _YES),
         "many-statements",
-        f"a policy of {answer_checks.MANY_STATEMENTS} statements is taken",
+        f"a policy of {answer_checks.MANY_STATEMENTS} statements is accepted",
         answer_checks.many_statements,
         local="max_policy_statements=30",
         remedy="nothing to change; our policies have two",
@@ -139,7 +139,7 @@ _FACTS: Final = (
     Fact(
         both(Mark.UNPROVEN, _YES),
         "climbing-deny",
-        "a Deny on any path of the API, with a backslash, is taken and applied",
+        "a Deny on any path of the API, with a backslash, is accepted and applied",
         answer_checks.climbing_deny,
         local="takes_any_resource=false",
         remedy="do not go live; rewrite the Denies in path_variants.py",
@@ -195,7 +195,7 @@ _FACTS: Final = (
     Fact(
         both(Mark.OBSERVED, _YES),
         "arn-is-path",
-        "the method ARN carries the path that was asked for, not the route's template",
+        "the method ARN contains the requested path, not the route's template",
         path_checks.arn_is_path,
         local="arn_is_route_template=true",
         remedy="no access map can work; do not go live",
@@ -203,7 +203,7 @@ _FACTS: Final = (
     Fact(
         only(ApiKind.REST, Mark.OBSERVED),
         "arn-without-base-path",
-        "the method ARN holds no base path of a custom domain",
+        "the method ARN contains no base path of a custom domain",
         aws_only_checks.base_path,
         remedy="write the base path before the paths of the access map",
     ),
@@ -233,7 +233,7 @@ _FACTS: Final = (
     Fact(
         only(ApiKind.REST, Mark.UNPROVEN),
         "repeated-header",
-        "under a repeated header's name stands its last value",
+        "a repeated header has its last value",
         path_checks.repeated_header_is("two"),
         local="repeated_header=first",
         remedy="nothing to change; two Authorization headers are refused",

@@ -2,7 +2,7 @@
 
 Each fault meets the real handler, with the real botocore, over real TCP: a mix of credentials is
 sent before, during and after it. An answer is right, or it is 500; it is never wrong. `make
-test-hostile` prints the table of docs/explanation/security.md.
+test-hostile` prints the table of docs/reference/security-measurements.md.
 """
 
 import base64

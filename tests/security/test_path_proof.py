@@ -136,7 +136,7 @@ def test_more_readers_find_no_more() -> None:
 
 REFUSED_NAMES: Final = {"...And Justice for All.mp3", "https://example.com/search?q=100%25"}
 """A segment that begins with two dots may be a climb whose rest is dropped, and `%25` decoded once
-more is a percent sign that may begin an escape; docs/explanation/security.md lists both."""
+more is a percent sign that may begin an escape; docs/explanation/isolation.md lists both."""
 
 
 def spellings_in_a_request(name: str) -> set[str]:
