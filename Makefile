@@ -13,10 +13,10 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rest test-all test-hostile bench bench-hostile lint format validate audit build dist invoke events example-tools openapi screenshots canary docs docs-serve clean
+.PHONY: help run test test-rest test-all test-hostile bench bench-hostile lint format validate audit build dist invoke events example-tools reference screenshots canary docs docs-serve clean
 
 # What stays on this machine wants some region; `make canary` takes yours.
-run test test-rest test-all test-hostile bench bench-hostile validate build invoke events openapi screenshots: export AWS_DEFAULT_REGION ?= us-east-1
+run test test-rest test-all test-hostile bench bench-hostile validate build invoke events reference screenshots: export AWS_DEFAULT_REGION ?= us-east-1
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -113,8 +113,8 @@ example-tools: .venv/installed ## Install what the CDK and Serverless examples a
 	  npm ci --prefix tests/examples --ignore-scripts --no-audit --no-fund --silent; \
 	else echo "npm is not here, so the CDK and Serverless examples are not tested"; fi
 
-openapi: .venv/installed ## Write docs/reference/openapi.json and endpoints.md, the management API's documents
-	@python -m tools.openapi
+reference: .venv/installed ## Write the generated pages of docs/reference: endpoints, OpenAPI, security evidence
+	@python -m tools.reference
 
 canary: .venv/installed ## Ask API Gateway what AWS does not document: STACK=name of a deployed stack, or LOCAL=1
 	@STACK="$(STACK)" LOCAL="$(LOCAL)" CLEAN="$(CLEAN)" PLATFORM="$(PLATFORM)" python -m platform_checks

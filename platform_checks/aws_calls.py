@@ -56,7 +56,8 @@ def _reason(error: ClientError) -> str:
     code = str(error.response["Error"]["Code"])
     if code in _DENIED:
         return (
-            f"{error.operation_name} is not allowed; docs/reference/canary.md lists the permissions"
+            f"{error.operation_name} is not allowed;"
+            " docs/reference/platform-facts.md lists the permissions"
         )
     if code in _EXPIRED:
         return "the AWS credentials have expired or are no longer valid; sign in again"

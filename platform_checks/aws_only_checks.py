@@ -116,14 +116,14 @@ def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Observation
 def base_path(_subject: Subject, _kind: ApiKind) -> Observation:
     """Say what the check would need: the probe stack has no domain."""
     return beyond_reach(
-        "needs a custom domain with a base path; docs/reference/canary.md says how to look"
+        "needs a custom domain with a base path; docs/reference/platform-facts.md says how to look"
     )
 
 
 def vpc_source_ip(_subject: Subject, _kind: ApiKind) -> Observation:
     """Say what the check would need: the probe API is not private."""
     return beyond_reach(
-        "needs a private API and a VPC endpoint; docs/reference/canary.md says how to look"
+        "needs a private API and a VPC endpoint; docs/reference/platform-facts.md says how to look"
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference that are generated from the project's own files."""
+"""Writes the documents of docs/reference that are generated, for `make reference`."""
 
 import tomllib
 from collections.abc import Iterator
@@ -59,9 +59,9 @@ def mutant_tests() -> tuple[tuple[str, ...], ...]:
     )
 
 
-def documents() -> dict[Path, str]:
-    """Return the text of each generated page."""
-    return {**api_documents(), REFERENCE / "security-evidence.md": _evidence()}
+def pages() -> dict[Path, str]:
+    """Return the text of each page that is not about the management API."""
+    return {REFERENCE / "security-evidence.md": _evidence()}
 
 
 def _evidence() -> str:
@@ -94,5 +94,5 @@ def _covers(claim: Claim, test: str) -> bool:
 
 
 if __name__ == "__main__":
-    for page, text in documents().items():
+    for page, text in {**api_documents(), **pages()}.items():
         page.write_text(text, "utf-8")

@@ -15,7 +15,7 @@ from tests.support.local_run import local_run
 pytestmark = pytest.mark.processes
 
 RUN_BY: Final = {
-    "docs/reference/canary.md": "tests/e2e/test_platform_checks_facts.py",
+    "docs/reference/platform-facts.md": "tests/e2e/test_platform_checks_facts.py",
     "docs/reference/command-line.md": "tests/e2e/test_cli_guide.py",
     "docs/how-to/migrate-from-api-gateway-keys.md": "tests/e2e/test_walks.py",
     "docs/how-to/migrate-from-your-own-authorizer.md": "tests/e2e/test_walks.py",

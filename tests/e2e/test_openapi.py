@@ -117,7 +117,7 @@ def account(served: tuple[str, Provisioning]) -> Iterator[Account]:
 def test_the_committed_documents_are_those_that_the_code_makes() -> None:
     made = documents()
     committed = {path: path.read_text("utf-8") for path in made}
-    assert committed == made, "run: make openapi"
+    assert committed == made, "run: make reference"
 
 
 @schema.parametrize()

@@ -142,7 +142,7 @@ def test_a_missing_permission_is_told_in_a_sentence(aws: Account) -> None:
             find_deployed_stack(aws.clients, STACK, float)
     assert str(refused.value) == (
         "Cannot look at the stack keyscope: DescribeStacks is not allowed;"
-        " docs/reference/canary.md lists the permissions"
+        " docs/reference/platform-facts.md lists the permissions"
     )
 
 

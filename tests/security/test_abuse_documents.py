@@ -14,9 +14,9 @@ HEADER: Final = "AWSTemplateFormatVersion: '2010-09-09'\n"
 
 
 def template_of(page: str) -> str:
-    """Return the last template of a page, or of its section on abuse."""
-    text = (DOCS / page).read_text("utf-8").partition("## Load\n")[0]
-    *_, block = re.findall(r"^ *```yaml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    """Return the only template of a page."""
+    text = (DOCS / page).read_text("utf-8")
+    (block,) = re.findall(r"^ *```yaml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
     return HEADER + dedent(block)
 
 
@@ -25,7 +25,7 @@ def template_of(page: str) -> str:
     ("page", "resources"),
     [
         ("how-to/usage-plans.md", ["ApiGateway::ApiKey", "ApiGateway::UsagePlan", "UsagePlanKey"]),
-        ("explanation/security.md", ["WAFv2::WebACL", "WAFv2::WebACLAssociation"]),
+        ("how-to/block-floods.md", ["WAFv2::WebACL", "WAFv2::WebACLAssociation"]),
     ],
 )
 def test_a_template_passes_cfn_lint(page: str, resources: list[str]) -> None:
@@ -35,6 +35,6 @@ def test_a_template_passes_cfn_lint(page: str, resources: list[str]) -> None:
 
 
 def test_each_credential_has_a_limit_of_its_own_and_none_is_sampled() -> None:
-    template = template_of("explanation/security.md")
+    template = template_of("how-to/block-floods.md")
     assert "Header: {Name: authorization" in template
     assert set(re.findall(r"SampledRequestsEnabled: (\w+)", template)) == {"false"}

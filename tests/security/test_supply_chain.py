@@ -192,7 +192,7 @@ def test_the_table_of_shipped_packages_is_right(built: Path) -> None:
         f"| {each['Name']} | {each['Version']} | {each['License-Expression'] or each['License']} |"
         for each in shipped
     }
-    table = (ROOT / "docs/explanation/security.md").read_text("utf-8").splitlines()
+    table = (ROOT / "docs/explanation/supply-chain.md").read_text("utf-8").splitlines()
     told = {line for line in table if re.match(r"\| [\w-]+ \| \d+\.", line)}
     assert told == rows
 
