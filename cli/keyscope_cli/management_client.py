@@ -1,5 +1,6 @@
 """The management API over HTTP, with errors that people can read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from keyscope_cli.failures import ExitStatus, Failure
 
 TIMEOUT_SECONDS = 35
 """Slightly more than API Gateway waits for a function (29 s)."""
+_ERROR_NUMBER: Final = re.compile(r"^\[Errno -?\d+\] ")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _MANAGING: Final = (
     KEY_ID_PREFIXES[OwnerType.ACCOUNT, None],
@@ -109,7 +111,7 @@ class ManagementClient:
             case httpx.ConnectError() if self.session is not None:
                 message = f"The local stack at {self.url} is not running."
             case httpx.ConnectError():
-                message = f"Cannot connect to {self.url}: {error}."
+                message = f"Cannot connect to {self.url}: {_ERROR_NUMBER.sub('', str(error))}."
             case _:
                 message = f"The connection to {self.url} failed: {error}."
         if self.session is None:

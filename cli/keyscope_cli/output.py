@@ -59,7 +59,7 @@ class Output:
         """Write a table, or one fact per line if the terminal is too narrow for the table.
 
         Cells continue on the next line only after a space, a comma or a slash, so an id is never
-        broken. A column that is empty in each row is left out.
+        broken, and neither is a time. A column that is empty in each row is left out.
         """
         rows = [tuple(map(shown, row)) for row in rows]
         used = [at for at in range(len(columns)) if not rows or any(row[at] for row in rows)]

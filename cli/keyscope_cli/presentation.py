@@ -19,12 +19,12 @@ LABELS: Final[Mapping[str, str]] = {
     "allowedCidrs": "Allowed IP ranges",
     "permissions": "Permissions",
     "integrationId": "Integration",
-    "secret": "Secret",
     "apps": "Apps",
     "maxApps": "App limit",
     "serviceAccounts": "Service accounts",
+    "secret": "Secret",
 }
-"""The label of each member that JSON names differently."""
+"""The label of each member, in the order in which they are shown."""
 _IS_TIME: Final = "At"
 """How the names of members end whose values are times (RFC 3339)."""
 
@@ -40,8 +40,10 @@ def cells_of(members: Sequence[str], shown: Mapping[str, Any]) -> tuple[str, ...
 
 
 def facts_of(shown: Mapping[str, Any]) -> dict[str, str]:
-    """Return the label and the text of each member."""
-    return {LABELS.get(member, member): _text(member, value) for member, value in shown.items()}
+    """Return the label and the text of each member, in the order of the labels."""
+    places = {member: place for place, member in enumerate(LABELS)}
+    members = sorted(shown, key=lambda member: places.get(member, len(places)))
+    return {LABELS.get(member, member): _text(member, shown[member]) for member in members}
 
 
 def readable_time(text: str) -> str:

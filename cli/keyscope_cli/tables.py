@@ -10,9 +10,11 @@ from rich.cells import cell_len
 GAP: Final = 2
 """The spaces between two columns."""
 READABLE: Final = 16
-"""The least width of a column with longer cells. A time then takes two lines."""
+"""The least width of a column with longer cells."""
 _BREAKS: Final = " ,/"
 """The characters after which a cell may continue on the next line. No id contains one."""
+_TIME: Final = r"[A-Z][a-z]{2} \d{1,2}, \d{4}, \d\d:\d\d UTC"
+"""A time as `presentation.readable_time` writes it, which is never broken."""
 
 
 def widths_of(rows: Sequence[Sequence[str]], available: int | None) -> list[int] | None:
@@ -65,4 +67,4 @@ def wrapped(text: str, width: int, at: str = _BREAKS) -> list[str]:
 
 def _pieces(text: str, at: str = _BREAKS) -> list[str]:
     """Split a text after the characters at which it may break."""
-    return re.findall(rf"[^{at}]*[{at}]+|[^{at}]+", text) or [""]
+    return re.findall(rf"{_TIME}|[^{at}]*[{at}]+|[^{at}]+", text) or [""]

@@ -118,7 +118,10 @@ def test_other_errors_have_their_title_and_code(
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (httpx.ConnectError("Connection refused"), f"Cannot connect to {URL}: Connection refused"),
+        (
+            httpx.ConnectError("[Errno 111] Connection refused"),
+            f"connect to {URL}: Connection refused.",
+        ),
         (httpx.ConnectTimeout("x"), "did not respond in time"),
         (httpx.ReadTimeout("x"), "did not respond in time"),
         (httpx.RemoteProtocolError("closed"), f"The connection to {URL} failed: closed."),
