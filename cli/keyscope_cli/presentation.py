@@ -40,9 +40,10 @@ def cells_of(members: Sequence[str], shown: Mapping[str, Any]) -> tuple[str, ...
 
 
 def facts_of(shown: Mapping[str, Any]) -> dict[str, str]:
-    """Return the label and the text of each member, in the order of the labels."""
+    """Return the label and the text of each member that is not empty, in the labels' order."""
     places = {member: place for place, member in enumerate(LABELS)}
-    members = sorted(shown, key=lambda member: places.get(member, len(places)))
+    present = [member for member, value in shown.items() if value not in ({}, [])]
+    members = sorted(present, key=lambda member: places.get(member, len(places)))
     return {LABELS.get(member, member): _text(member, shown[member]) for member in members}
 
 

@@ -1,14 +1,21 @@
 """The provisioning function, invoked with the AWS credentials of the person who runs a command."""
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from keyscope.model.ids import IdName, is_account_id
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.id_arguments import checked_account
 from keyscope_cli.target import Target
+
+_NOT_FOUND: Final = "not_found"
+_WHERE_TO_FIND: Final[Mapping[str, str]] = {
+    "accountId": "`keyscope account list` shows all accounts.",
+    "keyId": "`keyscope account keys list ACCOUNT_ID` shows the account's keys.",
+}
+"""What to do if no account or key has an id, by the field that contains it."""
 
 
 def provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any]:
@@ -19,16 +26,15 @@ def provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any
     """
     answer = provisioner(target, target.provisioning_function())(request)
     if "errors" in answer:
-        titles = "; ".join(
-            f"{one['field']} {one['title']} [{one['code']}]" for one in answer["errors"]
-        )
-        raise Failure(ExitStatus.NOT_DONE, f"Request rejected: {titles}.", _advice(answer))
+        raise _rejection(answer["errors"])
     return answer
 
 
-def _advice(answer: Mapping[str, Any]) -> str:
-    not_found = any(one["code"] == "not_found" for one in answer["errors"])
-    return "To see all accounts, run `keyscope account list`." if not_found else ""
+def _rejection(errors: Sequence[Mapping[str, str]]) -> Failure:
+    titles = "; ".join(f"{one['field']} {one['title']} [{one['code']}]" for one in errors)
+    not_found = {one["field"] for one in errors if one["code"] == _NOT_FOUND}
+    advice = " ".join(text for field, text in _WHERE_TO_FIND.items() if field in not_found)
+    return Failure(ExitStatus.NOT_DONE, f"Request rejected: {titles}.", advice)
 
 
 def account_id_of(target: Target, named: str) -> str:
@@ -40,7 +46,13 @@ def account_id_of(target: Target, named: str) -> str:
     if is_account_id(checked_account(named)):
         return named
     request = {"operation": "getByExternalId", IdName.ACCOUNT_EXTERNAL.value: named}
-    return str(provision(target, request)["account"]["id"])
+    answer = provisioner(target, target.provisioning_function())(request)
+    if "errors" in answer:
+        if answer["errors"][0]["code"] != _NOT_FOUND:
+            raise _rejection(answer["errors"])
+        message = f"There is no account with the external ID {named!r}."
+        raise Failure(ExitStatus.NOT_DONE, message, _WHERE_TO_FIND[IdName.ACCOUNT.value])
+    return str(answer["account"]["id"])
 
 
 def provisioner(

@@ -182,7 +182,7 @@ def test_the_life_of_an_account(run: LocalRun) -> None:
     assert account("delete", "--yes").json == {}
     gone = account("show")
     assert gone.status == 4
-    assert "accountExternalId is not the id of an account [not_found]" in gone.err
+    assert "There is no account with the external ID 'whole-1'." in gone.err
 
 
 def managed(run: LocalRun, account: Path, *arguments: str) -> Ended:
@@ -258,7 +258,7 @@ def test_a_long_list_is_read_to_its_end(run: LocalRun, account: Path) -> None:
         (("app", "list", "--key-id", "x"), 2, "Malformed key ID"),
         (("app", "list", "--key-id", "act_" + "0" * 24), 2, "KEYSCOPE_SECRET"),
         (("account", "keys", "list", "0" * 12), 4, "not_found"),
-        (("account", "keys", "list", "x"), 4, "accountExternalId is not the id of an account"),
+        (("account", "keys", "list", "x"), 4, "There is no account with the external ID 'x'"),
         (("account", "keys", "list", "0" * 24), 2, "Malformed account ID"),
         (("explain", "get", "/v2/apps"), 2, "There is no method 'get'"),
         (("explain", "GET", "/v2/apps", "--event", "x"), 2, "combined with METHOD, PATH"),

@@ -15,6 +15,8 @@ from keyscope.entry.settings import DEFAULT_MAX_STAGE_LENGTH
 from keyscope.errors import Misconfigured
 from keyscope_cli.failures import ExitStatus, Failure
 
+_PREFIX: Final = "access map: "
+"""How errors of maps begin at an authorizer's start, where nothing else says what is wrong."""
 PACKAGED: Final = Path(keyscope.access.__file__).parent / "scopes.toml"
 
 Routes = Annotated[
@@ -53,7 +55,7 @@ def load_map(
         access_map = read_access_map(text_of(file), routes.split(",") if routes else [])
         policies = prepare_policies(access_map, max_stage_length, region=region)
     except Misconfigured as error:
-        message = f"Invalid access map {name}: {error}"
+        message = f"Invalid access map {name}: {str(error).removeprefix(_PREFIX)}"
         advice = "docs/reference/access-map.md lists the rules."
         raise Failure(ExitStatus.NO, message, advice) from None
     return LoadedMap(access_map, policies)
