@@ -44,7 +44,7 @@ def test_facts_have_labels_and_a_member_without_one_keeps_its_name() -> None:
 
 
 def test_facts_are_in_the_order_of_the_table_with_the_secret_last() -> None:
-    members = {"secret": "s", "lastUsedAt": None, "settings": {}, **KEY}
+    members: dict[str, Any] = {"secret": "s", "lastUsedAt": None, "settings": {}, **KEY}
     assert [*facts_of(members)] == ["ID", "State", "Created", "Last used", "Secret"]
 
 
