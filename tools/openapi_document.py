@@ -19,9 +19,10 @@ from keyscope.model.ids import APP_ID_PATTERN, SERVICE_ACCOUNT_ID_PATTERN
 TITLE: Final = "Keyscope management API"
 VERSION: Final = "1"
 DESCRIPTION: Final = (
-    "Apps, their keys and service accounts. v1.1 needs the route set v1.1-short or v1.1. A"
-    " credential that is missing or refused is answered with 401, one whose scope does not reach"
-    " the path with 403."
+    "Manages apps, their keys, and service accounts. The v1.1 paths require the route set"
+    " v1.1-short or v1.1. A"
+    " missing or invalid credential gets 401; a credential that is not allowed to use the path"
+    " gets 403."
 )
 
 Json = dict[str, Any]
@@ -29,8 +30,8 @@ Json = dict[str, Any]
 _CURSOR: Final = {
     "type": "string",
     "pattern": f"^{APP_ID_PATTERN}$",
-    "description": "A cursor from a page of the same list. It begins with the id of the account or"
-    " service account whose apps are listed.",
+    "description": "A cursor from a page of the same list. It begins with the id of the account"
+    " or service account whose apps the list contains.",
 }
 _SERVICE_ACCOUNT_ID: Final = {"type": "string", "pattern": f"^{SERVICE_ACCOUNT_ID_PATTERN}$"}
 _PAGE: Final = {
@@ -38,8 +39,8 @@ _PAGE: Final = {
     "in": "query",
     "style": "deepObject",
     "explode": True,
-    "description": "Which page: `page[size]`, and `page[after]` or `page[before]`, a cursor of an"
-    ' earlier page. JSON is taken as well: `page={"size":10}`.',
+    "description": "The page to return: `page[size]`, and `page[after]` or `page[before]` with a"
+    ' cursor from an earlier page. JSON works as well: `page={"size":10}`.',
     "schema": {
         "type": "object",
         "additionalProperties": False,
@@ -80,10 +81,10 @@ def _whole_number(name: str, description: str, least: int, most: int, default: i
 
 
 _OFFSET_QUERY: Final = [
-    _whole_number("limit", "How many to list.", 1, MAX_SIZE, DEFAULT_SIZE),
+    _whole_number("limit", "Number of items to list.", 1, MAX_SIZE, DEFAULT_SIZE),
     _whole_number(
         "offset",
-        "How many to skip. Skipping over 4 MB of apps or more can be refused.",
+        "Number of items to skip. Skipping more than 4 MB of apps can be rejected.",
         0,
         MAX_OFFSET,
         0,
@@ -161,7 +162,7 @@ _SERVER: Final = {
     },
 }
 _OF_APPS_TOO: Final = {"GetApp", "UpdateApp"}
-_FORBIDDEN: Final = "`forbidden`: the credential does not reach the path"
+_FORBIDDEN: Final = "`forbidden`: the credential is not allowed to use the path"
 _FORBIDDEN_BY_OPERATION: Final = {
     "EndOwnKey": "`forbidden`: the key's limits do not allow its use; `key_required`: a token"
     " cannot revoke its key",
@@ -240,8 +241,8 @@ def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
     has_body = "requestBody" in operation
     places = {parameter["in"] for parameter in operation["parameters"]}
     if has_body or "query" in places:
-        yield "400", "`bad_request`: what is wrong with the request, 20 faults at most"
-    yield "401", "`unauthorized`: the credential is missing or refused"
+        yield "400", "`bad_request`: lists what is wrong with the request, at most 20 errors"
+    yield "401", "`unauthorized`: the credential is missing or invalid"
     yield "403", _FORBIDDEN_BY_OPERATION.get(operation["operationId"], _FORBIDDEN)
     if "path" in places:
         yield "404", f"{_not_found_of(path)}: it does not exist, or is not the caller's"
@@ -249,11 +250,12 @@ def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
         yield "409", codes
     if has_body:
         yield "413", "`body_too_large`: more than 100 KB"
-        yield "415", "`unsupported_media_type`: the body is not JSON by its type"
-    yield "429", "`too_many_requests`: API Gateway's throttle"
-    yield "500", "`internal_error`: nothing or all of it was done"
+        yield "415", "`unsupported_media_type`: the content type is not JSON"
+    yield "429", "`too_many_requests`: API Gateway throttled the request"
+    yield "500", "`internal_error`: the request had its whole effect or none"
     if operation["operationId"].startswith(_WRITING):
-        yield "503", "`too_many_changes`: nothing was done; try again after `Retry-After` seconds"
+        yield "503", "`too_many_changes`: nothing was changed. Try again after `Retry-After`"
+        " seconds"
 
 
 def _without_titles(value: object) -> object:

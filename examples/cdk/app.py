@@ -17,7 +17,7 @@ REALM = 'realm="projects"'
 CHALLENGE = f"'Basic {REALM}, charset=\"UTF-8\", Bearer {REALM}'"
 CORS = {"Access-Control-Allow-Origin": "'*'"}
 """So that a page of any origin can read a refusal: name yours instead."""
-INTERNAL_ERROR = ("500", "internal_error", "The request could not be authorized now")
+INTERNAL_ERROR = ("500", "internal_error", "The request could not be authorized. Try again later")
 ANSWERS = {
     rest.ResponseType.UNAUTHORIZED: ("401", "unauthorized", "Authorization is required"),
     rest.ResponseType.ACCESS_DENIED: ("403", "forbidden", "The credential does not reach this"),

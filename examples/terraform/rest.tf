@@ -63,11 +63,11 @@ resource "aws_lambda_permission" "rest_projects" {
 }
 
 locals {
-  internal_error = { status = "500", code = "internal_error", title = "The request could not be authorized now" }
+  internal_error = { status = "500", code = "internal_error", title = "The request could not be authorized. Try again later" }
 
   answers = {
     UNAUTHORIZED                   = { status = "401", code = "unauthorized", title = "Authorization is required" }
-    ACCESS_DENIED                  = { status = "403", code = "forbidden", title = "The credential does not reach this resource" }
+    ACCESS_DENIED                  = { status = "403", code = "forbidden", title = "The credential is not allowed to access this resource" }
     AUTHORIZER_FAILURE             = local.internal_error
     AUTHORIZER_CONFIGURATION_ERROR = local.internal_error
   }

@@ -18,8 +18,10 @@ class Refusal:
 
 
 UNAUTHORIZED: Final = Refusal(401, "unauthorized", "Authorization is required")
-FORBIDDEN: Final = Refusal(403, "forbidden", "The credential does not reach this resource")
-APP_NOT_FOUND: Final = Refusal(404, "app_not_found", "There is no such app")
+FORBIDDEN: Final = Refusal(
+    403, "forbidden", "The credential is not allowed to access this resource"
+)
+APP_NOT_FOUND: Final = Refusal(404, "app_not_found", "App not found")
 
 CIRCUMSTANCES: Final[Mapping[str, Refusal | None]] = {
     "": None,
@@ -32,7 +34,7 @@ CIRCUMSTANCES: Final[Mapping[str, Refusal | None]] = {
     "that does not exist": APP_NOT_FOUND,
     "after it is deleted": APP_NOT_FOUND,
     "an eleventh time": Refusal(
-        409, "too_many_keys", "There are 10 keys already; delete one first"
+        409, "too_many_keys", "The limit of 10 keys is reached. Delete one first"
     ),
     "with nested metadata": Refusal(
         400,

@@ -36,7 +36,7 @@ APP: Final = "/v1.1/apps/{appId}"
 USER: Final = f"{APP}/appusers/{{userId}}"
 SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
 SERVICE_ACCOUNT: Final = f"{SERVICE_ACCOUNTS}/{{serviceAccountId}}"
-NOT_OFFERED: Final = Refusal(404, "not_found", "There is no such resource")
+NOT_OFFERED: Final = Refusal(404, "not_found", "Resource not found")
 """The answer to `GET .../keys/{keyId}/jwt`, which would hand out what the secret is kept for."""
 UNPUBLISHED: Final = {
     f"GET {USER}/conversation": {"app", "account", "service account"},

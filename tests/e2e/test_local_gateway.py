@@ -124,10 +124,12 @@ def error_body(code: str, title: str) -> Mapping[str, object]:
 
 UNAUTHORIZED: Final = error_body("unauthorized", "Authorization is required")
 FORBIDDEN: Final = {
-    **error_body("forbidden", "The credential does not reach this resource"),
+    **error_body("forbidden", "The credential is not allowed to access this resource"),
     "permissions": "",
 }
-INTERNAL_ERROR: Final = error_body("internal_error", "The request could not be authorized now")
+INTERNAL_ERROR: Final = error_body(
+    "internal_error", "The request could not be authorized. Try again later"
+)
 
 
 @dataclass(frozen=True)
@@ -457,7 +459,7 @@ def test_what_a_rest_api_does_not_have_is_404(shared: Running) -> None:
     answer = shared.get("/")
     assert (answer.status_code, answer.json()) == (
         404,
-        error_body("not_found", "There is no such resource"),
+        error_body("not_found", "Resource not found"),
     )
 
 

@@ -20,7 +20,7 @@ V2: Final = "/v2/apps"
 V1_1: Final = "/v1.1/apps"
 SERVICE_ACCOUNTS: Final = "/v1.1/serviceaccounts"
 INTERNAL_ERROR: Final = {
-    "errors": [{"code": "internal_error", "title": "The request could not be answered now"}]
+    "errors": [{"code": "internal_error", "title": "An internal error occurred. Try again later"}]
 }
 HOST = "api.example"
 STAGE = "prod"

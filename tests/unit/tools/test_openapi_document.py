@@ -54,10 +54,11 @@ BODIES: Final[list[type[Body]]] = [
     ExplainBody,
 ]
 IN_WORDS: Final = {
-    "must be a network such as 192.0.2.0/24 or 2001:db8::/32, no host bits set": "no host bits set",
-    "must be the IPv4 network itself, such as 192.0.2.0/24: an IPv4-mapped IPv6 network needs a"
-    " prefix of /96 or longer": "needs a prefix of /96 or longer",
-    "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z": "RFC 3339",
+    "must be a network such as 192.0.2.0/24 or 2001:db8::/32, without host bits": "no host bits"
+    " set",
+    "must be an IPv4 network such as 192.0.2.0/24. An IPv4-mapped IPv6 network requires a prefix"
+    " of /96 or longer": "needs a prefix of /96 or longer",
+    "must be an RFC 3339 time with a time zone, such as 2030-01-31T12:00:00Z": "RFC 3339",
     "must be in the future": "in the future",
     "must take no more than 4096 bytes as JSON": "up to 4096 bytes",
     "must be an IPv4 or IPv6 address": "An IPv4 or IPv6 address",

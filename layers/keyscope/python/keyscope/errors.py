@@ -129,7 +129,7 @@ MAX_FAULTS = 20
 MAX_FAULT_FIELD_LENGTH = 100
 """The longest field name that a response repeats, in characters, because callers choose the
 names."""
-_MORE_FAULTS = Fault("bad_request", "", "There are more faults. Fix these first")
+_MORE_FAULTS = Fault("bad_request", "", "There are more errors. Fix these first")
 
 
 def bounded_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:

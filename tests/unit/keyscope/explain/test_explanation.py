@@ -311,13 +311,13 @@ def detail_of(step: Step, explanation: Explanation) -> str:
         (KEY, Step.UNEXPIRED, "The key does not expire"),
         (make_key(expires_at=NOW + 1), Step.UNEXPIRED, "Expires at 2027-01-15T08:00:01Z"),
         (make_key(expires_at=NOW - 1), Step.UNEXPIRED, "Expired at 2027-01-15T07:59:59Z"),
-        (KEY, Step.SOURCE_ADDRESS, "The key works from anywhere"),
+        (KEY, Step.SOURCE_ADDRESS, "The key is not limited to source addresses"),
         (
             make_key(allowed_cidrs=("198.51.100.0/24",)),
             Step.SOURCE_ADDRESS,
             f"{ADDRESS}; allowed are 198.51.100.0/24",
         ),
-        (KEY, Step.TOKEN_TIMES, "No token, so no times"),
+        (KEY, Step.TOKEN_TIMES, "No token"),
         (KEY, Step.SCOPE, "Basic gives app"),
         (KEY, Step.POLICY, f"For app/{APP}, scope app"),
         (
@@ -361,7 +361,7 @@ def test_a_previous_secret_is_told_with_when_it_ends() -> None:
     key = rotated(KEY, ends_at=NOW + 60)
     explanation = get(USERS, KEY.basic(), key)
     assert detail_of(Step.SECRET, explanation) == (
-        "The previous secret, which is accepted until 2027-01-15T08:01:00Z"
+        "The previous secret, accepted until 2027-01-15T08:01:00Z"
     )
 
 
@@ -403,7 +403,7 @@ def test_a_request_within_the_permissions_passes_and_names_them() -> None:
     details = {one.step: one.detail for one in explanation.steps}
     assert details[Step.REACH] == "The key is limited to users:read"
     unlimited = {one.step: one.detail for one in get(USERS, KEY.basic()).steps}
-    assert unlimited[Step.REACH] == "No permissions limit the key, so it reaches all of its scope"
+    assert unlimited[Step.REACH] == "The key is not limited to permissions"
 
 
 @pytest.mark.parametrize("names", [("conversations:read", "users:write"), ("gone",)])

@@ -34,7 +34,7 @@ from tests.support.management import (
 
 NAME_TITLE: Final = (
     "must be a string of 1 to 100 characters, at least one of them visible, without control"
-    " characters, line separators and text-direction marks; remove those, or use another name"
+    " characters, line separators and text-direction marks"
 )
 SELF: Final = "/v2/keys/self"
 
@@ -101,7 +101,7 @@ def test_what_is_not_yours_is_answered_as_what_is_not_there(
         for app_id in (theirs, gone, OTHER_APP, "x", caller.principal.account_id)
     ]
     assert {answer.text for answer in answers} == {
-        '{"errors": [{"code": "app_not_found", "title": "There is no such app"}]}'
+        '{"errors": [{"code": "app_not_found", "title": "App not found"}]}'
     }
     assert {answer.status for answer in answers} == {404}
     assert len({str(answer.headers) for answer in answers}) == 1
@@ -118,7 +118,7 @@ def test_a_service_account_of_others_is_answered_as_none(
         for owner_id in (theirs, caller.principal.account_id + "ffff", "x")
     ]
     assert {(answer.status, answer.text) for answer in answers} == {
-        (404, '{"error": {"code": "not_found", "description": "There is no such service account"}}')
+        (404, '{"error": {"code": "not_found", "description": "Service account not found"}}')
     }
 
 
@@ -143,7 +143,7 @@ def test_a_key_of_another_owner_is_answered_as_none(
         for key_id in (siblings_key, own_account_key, "app_" + "0" * 24, "x", "x" * 3_000)
     ]
     assert {(answer.status, answer.text) for answer in answers} == {
-        (404, '{"errors": [{"code": "not_found", "title": "There is no such key"}]}')
+        (404, '{"errors": [{"code": "not_found", "title": "Key not found"}]}')
     }
     assert caller.call("GET", f"{V2}/{sibling}/keys/{siblings_key}").status == 200
 
@@ -370,7 +370,7 @@ def test_another_path_is_404(path: str, caller: Caller) -> None:
         refused = caller.call(method, path)
         assert (refused.status, refused.json) == (
             404,
-            {"errors": [{"code": "not_found", "title": "There is no such resource"}]},
+            {"errors": [{"code": "not_found", "title": "Resource not found"}]},
         )
 
 
@@ -477,7 +477,7 @@ def test_a_body_that_is_too_large_is_413(caller: Caller) -> None:
         ("[" * 100_000, "The body must be valid JSON"),
         ('{"a":' * 15_000 + "1" + "}" * 15_000, "The body must be valid JSON"),
         ('{"displayName": "x", "a": ' + "9" * 5_000 + "}", "The body must be valid JSON"),
-        ('{"displayName": "x", "displayName": "y"}', "The body must not have a member twice"),
+        ('{"displayName": "x", "displayName": "y"}', "The body must not contain duplicate members"),
         ("[]", "The body must be an object"),
         ('[{"displayName": "x"}]', "The body must be an object"),
         ('"x"', "The body must be an object"),
@@ -493,7 +493,7 @@ def test_a_body_that_is_too_large_is_413(caller: Caller) -> None:
         ),
         (
             '{"displayName": "x", "metadata": {"\\ud800": 1}}',
-            "metadata must be text that UTF-8 can hold: no half of a surrogate pair",
+            "metadata must be valid Unicode text, without unpaired surrogates",
         ),
         (
             '{"displayName": "\\ud800"}',
@@ -576,7 +576,7 @@ def test_at_most_twenty_faults_are_told_and_that_there_are_more(caller: Caller) 
         return caller.call("POST", V2, faulty).titles
 
     assert titles(20) == [f"{number} is unknown" for number in range(20)]
-    assert titles(21) == [*titles(20), "There are more faults. Fix these first"]
+    assert titles(21) == [*titles(20), "There are more errors. Fix these first"]
 
 
 def test_metadata_with_too_many_members_is_refused_whole(caller: Caller) -> None:

@@ -102,7 +102,11 @@ def test_an_invalid_request_is_answered_with_all_its_faults() -> None:
 def test_what_is_the_operators_is_not_told() -> None:
     error = Unavailable(Reason.KMS_UNAVAILABLE, "AccessDeniedException")
     assert body_of(error_response_of(error, V2), V2) == json.dumps(
-        {"errors": [{"code": "internal_error", "title": "The request could not be answered now"}]}
+        {
+            "errors": [
+                {"code": "internal_error", "title": "An internal error occurred. Try again later"}
+            ]
+        }
     )
 
 
@@ -153,9 +157,9 @@ def test_the_path_tells_the_version(path: str, member: str) -> None:
 @pytest.mark.parametrize(
     ("response", "status", "title"),
     [
-        (NO_ROUTE, 404, "There is no such resource"),
-        (METHOD_NOT_ALLOWED, 405, "The resource does not have this method"),
-        (INTERNAL, 500, "The request could not be answered now"),
+        (NO_ROUTE, 404, "Resource not found"),
+        (METHOD_NOT_ALLOWED, 405, "The resource does not support this method"),
+        (INTERNAL, 500, "An internal error occurred. Try again later"),
     ],
 )
 def test_a_refusal_without_a_field_is_a_sentence_of_its_own(

@@ -34,7 +34,7 @@ CIDRS: Final = ["192.0.2.0/24", "2001:DB8::/32"]
 CANONICAL_CIDRS: Final = ("192.0.2.0/24", "2001:db8::/32")
 NAME_TITLE: Final = (
     "must be a string of 1 to 100 characters, at least one of them visible, without control"
-    " characters, line separators and text-direction marks; remove those, or use another name"
+    " characters, line separators and text-direction marks"
 )
 SCALAR_TITLE: Final = "must be a string, a finite number, a boolean or null"
 BODIES: Final = [
@@ -221,8 +221,8 @@ def test_other_members_are_unknown(body: type[Body], name: str) -> None:
 STRING_TITLE: Final = "must be a valid string"
 BOOLEAN_TITLE: Final = "must be a valid boolean"
 INTEGER_TITLE: Final = "must be a valid integer"
-TIME_TITLE: Final = "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z"
-CIDR_TITLE: Final = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, no host bits set"
+TIME_TITLE: Final = "must be an RFC 3339 time with a time zone, such as 2030-01-31T12:00:00Z"
+CIDR_TITLE: Final = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, without host bits"
 CIDRS_TITLE: Final = "must be a list of 1 to 8 CIDRs"
 
 
@@ -316,7 +316,7 @@ def test_metadata_take_4096_bytes_of_utf_8(character: str) -> None:
     "metadata", [{"\ud800": "x"}, {"x": "\udfff"}, {"x": "a\ud83db"}], ids=ascii
 )
 def test_metadata_are_text_that_utf_8_can_hold(metadata: object) -> None:
-    title = "must be text that UTF-8 can hold: no half of a surrogate pair"
+    title = "must be valid Unicode text, without unpaired surrogates"
     assert faults_of(AppUpdateBody, {"metadata": metadata}) == {"metadata": title}
 
 

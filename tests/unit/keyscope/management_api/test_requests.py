@@ -188,7 +188,7 @@ def test_an_object_is_read(text: str, value: object) -> None:
 
 INVALID: Final = "must be valid JSON"
 NO_OBJECT: Final = "must be an object"
-REPEATED: Final = "must not have a member twice"
+REPEATED: Final = "must not contain duplicate members"
 
 
 @pytest.mark.parametrize(

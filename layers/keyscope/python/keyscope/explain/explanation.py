@@ -249,7 +249,7 @@ def _access_step(evaluation: Evaluation, known: Known) -> ExplainedStep:
         case Verdict.IMPLICITLY_DENIED:
             detail = f"No statement allows {known.asked.method} {known.asked.path}"
             if evaluation.other_methods:
-                detail += f"; on this path are allowed: {', '.join(evaluation.other_methods)}"
+                detail += f". Allowed on this path: {', '.join(evaluation.other_methods)}"
         case _:
             assert_never(evaluation.verdict)
     advice = advice_among(NOT_ALLOWED, known)

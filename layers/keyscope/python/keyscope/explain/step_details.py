@@ -13,7 +13,7 @@ from keyscope.model.scopes import scope_of_secret, scopes_of_key
 from keyscope.model.secret import key_id_of_secret
 from keyscope.model.times import rfc3339
 
-_UNLIMITED: Final = "No permissions limit the key, so it reaches all of its scope"
+_UNLIMITED: Final = "The key is not limited to permissions"
 
 
 def detail_of(step: Step, known: Known) -> str:
@@ -47,7 +47,7 @@ def _two_keys(known: Known) -> str:
 
 def _key(known: Known) -> str:
     if known.record is None:
-        return "No such key" if known.decision.record_source is not None else ""
+        return "Key not found" if known.decision.record_source is not None else ""
     owner = f"Key of the {_owner_type(known.record)} {known.record.owner_id}"
     external_ids = known.record.external_ids.by_name()
     if external_ids:
@@ -66,7 +66,7 @@ def _secret(known: Known) -> str:
     proven = None if principal is None else principal.secret
     match proven:
         case ProvenSecret.PREVIOUS:
-            return f"The previous secret, which is accepted until {shown_time(previous.ends_at)}"
+            return f"The previous secret, accepted until {shown_time(previous.ends_at)}"
         case ProvenSecret.CURRENT | None if known.now >= previous.ends_at:
             return f"The overlap of the last rotation ended at {shown_time(previous.ends_at)}"
         case ProvenSecret.CURRENT | None:
@@ -94,21 +94,21 @@ def _unexpired(known: Known) -> str:
 def _source_address(known: Known) -> str:
     cidrs = known.record.limits.allowed_cidrs if known.record else ()
     if not cidrs:
-        return "The key works from anywhere"
+        return "The key is not limited to source addresses"
     address = known.request.source_address if known.request else None
-    return f"{address or 'No address'}; allowed are {', '.join(cidrs)}"
+    return f"{address or 'No address'}. Allowed: {', '.join(cidrs)}"
 
 
 def _token_times(known: Known) -> str:
     claims = None if known.credential is None else known.credential.claims
     if claims is None:
-        return "No token, so no times"
+        return "No token"
     times = {"Valid from": claims.not_before, "until": claims.expires_at}
     told = ", ".join(f"{name} {shown_time(at)}" for name, at in times.items() if at is not None)
     if not told:
-        return "The token has no times"
-    leeway = f", {known.leeway_seconds} s of leeway" if known.leeway_seconds else ""
-    return f"{told[0].upper()}{told[1:]}{leeway}; it is {shown_time(known.now)}"
+        return "The token has neither exp nor nbf"
+    leeway = f", {known.leeway_seconds} s leeway" if known.leeway_seconds else ""
+    return f"{told[0].upper()}{told[1:]}{leeway}; now {shown_time(known.now)}"
 
 
 def _scope(known: Known) -> str:
@@ -116,10 +116,10 @@ def _scope(known: Known) -> str:
         return ""
     claims = known.credential.claims
     if claims is None:
-        return f"{known.credential.title} gives {scope_of_secret(known.record.key_id)}"
+        return f"{known.credential.title}: scope {scope_of_secret(known.record.key_id)}"
     given = ", ".join(sorted(scopes_of_key(known.record.key_id)))
     holder = title_of_holder(kind_of_key(known.record.key_id))
-    return f"Claims {claims.scope}; a key of this {holder} gives {given}"
+    return f"Claims {claims.scope}; a key of this {holder} can claim {given}"
 
 
 def _permissions(known: Known) -> str:
@@ -141,7 +141,7 @@ def _policy(known: Known) -> str:
         return ""
     ends, permissions = principal.limits.expires_at, principal.limits.permissions
     limited = "" if permissions is None else f", limited to {', '.join(permissions)}"
-    until = "" if ends is None else f"; it ends at {shown_time(ends)}"
+    until = "" if ends is None else f"; valid until {shown_time(ends)}"
     return f"For {principal.name}, scope {principal.scope}{limited}{until}"
 
 

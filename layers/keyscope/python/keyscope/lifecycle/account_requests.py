@@ -139,7 +139,7 @@ def read_page(members: Mapping[object, object], report: Report) -> ListAccounts:
     """Read which accounts to list."""
     after, limit = members.get("after"), members.get("limit", MAX_LISTED)
     if after is not None and not (isinstance(after, str) and is_account_id(after)):
-        report("after", "must be the `next` of the answer before")
+        report("after", "must be the `next` of the previous response")
     if not _is_whole(limit, range(1, MAX_LISTED + 1)):
         report("limit", f"must be a whole number from 1 to {MAX_LISTED}")
     return ListAccounts(
@@ -174,7 +174,7 @@ def read_key_change(members: Mapping[object, object], now: float, report: Report
     """Read a change to a key; a null removes a limit. `now` is in seconds since the epoch."""
     sent = members.keys() & KEY_CHANGE_MEMBERS
     if not sent:
-        report("", f"must change something; known: {', '.join(sorted(KEY_CHANGE_MEMBERS))}")
+        report("", f"must contain at least one change: {', '.join(sorted(KEY_CHANGE_MEMBERS))}")
     disabled, display_name = members.get("disabled", False), None
     if not isinstance(disabled, bool):
         report("disabled", "must be true or false")

@@ -59,8 +59,7 @@ def read_display_name(value: object) -> str:
         return value
     message = (
         f"must be a string of 1 to {MAX_DISPLAY_NAME_LENGTH} characters, at least one of them"
-        " visible, without control characters, line separators and text-direction marks; remove"
-        " those, or use another name"
+        f" visible, without control characters, line separators and text-direction marks"
     )
     raise ValueError(message)
 

@@ -34,7 +34,7 @@ MAX_OVERLAP_SECONDS = 30 * 24 * 3_600
 """The longest that a rotated key's previous secret is accepted."""
 DEFAULT_OVERLAP_SECONDS = 24 * 3_600
 
-METADATA_TOO_LARGE = f"must take no more than {MAX_METADATA_BYTES} bytes as JSON"
+METADATA_TOO_LARGE = f"must be at most {MAX_METADATA_BYTES} bytes as JSON"
 
 _T = TypeVar("_T")
 
@@ -285,7 +285,7 @@ class Management:
         )
 
     def delete_key(self, owner_type: OwnerType, owner_id: str, key_id: str) -> None:
-        """Revoke a key at once."""
+        """Revoke a key."""
         self._require_keys_of(owner_type, owner_id)
         operations, own = self._judged()
         key = self._found(operations.get_key(owner_id, key_id))

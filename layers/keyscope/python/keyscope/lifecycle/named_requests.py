@@ -41,21 +41,23 @@ GET_MEMBERS: Final = {*(name.value for name in _OWNERS), "clientToken"}
 EXTERNAL_ID_TAKEN: Final = Fault(
     "external_id_taken",
     "externalId",
-    "is in use, or was used by a deleted account or app; case does not matter",
+    "is already used, or was used by a deleted account or app, in any case. Choose another",
 )
 
 _FAULTS: Final[Mapping[type[KeyscopeError], Fault]] = {
     ExternalIdTaken: EXTERNAL_ID_TAKEN,
     KeyNotFound: Fault(
-        "not_found", "clientToken", "does not match a key that was created and never used"
+        "not_found",
+        "clientToken",
+        "does not belong to a key that was created with it and never used",
     ),
     KeyExpired: Fault(
-        "key_expired", "clientToken", "is that of an expired key; nothing can be replaced"
+        "key_expired", "clientToken", "belongs to an expired key, which cannot be replaced"
     ),
     ChangedMeanwhile: Fault(
         "changed_meanwhile",
         "secretGeneration",
-        "is out of date; call getByExternalId again",
+        "is out of date. Call getByExternalId again",
     ),
 }
 
@@ -131,7 +133,7 @@ def read_name(members: Mapping[object, object], report: Report) -> ExternalName 
     external_id = members.get("externalId")
     if external_id is None:
         if members.get("clientToken") is not None:
-            report("clientToken", "needs an externalId, by which the key is found later")
+            report("clientToken", "requires an externalId")
         return None
     return ExternalName(
         _external_id("externalId", external_id, report), _client_token(members, report)
@@ -184,15 +186,19 @@ def _fault_of(error: NotFound | Conflict, operation: NamedOperation) -> Fault | 
     member, what = _owner_of(operation)
     match error:
         case OwnerNotFound():
-            return Fault("not_found", member, f"is not the id of an {what}")
+            return Fault("not_found", member, f"does not identify an {what}")
         case TooManyApps(limit=limit):
-            title = f"is the id of an account with {limit} apps, its maximum; delete one first"
+            title = f"identifies an account at its limit of {limit} apps. Delete one first"
             return Fault("too_many_apps", member, title)
         case TooManyKeys():
-            keys = f"{MAX_KEYS_PER_OWNER} keys, its maximum"
-            return Fault("too_many_keys", member, f"is the id of an {what} with {keys}; revoke one")
+            keys = f"{MAX_KEYS_PER_OWNER} keys"
+            return Fault(
+                "too_many_keys",
+                member,
+                f"identifies an {what} at its limit of {keys}. Revoke one first",
+            )
         case AccountSuspended() if isinstance(operation, CreateAppKey):
-            title = "is the id of an app of a suspended account; resume the account first"
+            title = "identifies an app of a suspended account. Resume the account first"
             return Fault("account_suspended", member, title)
         case _:
             return _FAULTS.get(type(error))

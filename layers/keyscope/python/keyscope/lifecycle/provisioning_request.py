@@ -126,39 +126,42 @@ Operation = CreateAccount | KeyOperation | AccountOperation | NamedOperation
 
 _KEY_MEMBERS = {"displayName", "usageIdentifierKey", *LIMIT_MEMBERS}
 _FAULTS: Final[Mapping[type[KeyscopeError], Fault]] = {
-    OwnerNotFound: Fault("not_found", "accountId", "is not the id of an account"),
-    KeyNotFound: Fault("not_found", "keyId", "is unknown, revoked, or of another account"),
+    OwnerNotFound: Fault("not_found", "accountId", "does not identify an account"),
+    KeyNotFound: Fault(
+        "not_found", "keyId", "is unknown or revoked, or belongs to another account"
+    ),
     ExternalIdTaken: EXTERNAL_ID_TAKEN,
     TooManyKeys: Fault(
         "too_many_keys",
         "accountId",
-        f"is the id of an account with {MAX_KEYS_PER_OWNER} keys, its maximum; revoke one",
+        f"identifies an account at its limit of {MAX_KEYS_PER_OWNER} keys. Revoke one first",
     ),
     AccountSuspended: Fault(
-        "account_suspended", "accountId", "is the id of a suspended account; resume it first"
+        "account_suspended", "accountId", "identifies a suspended account. Resume it first"
     ),
     OwnsApps: Fault(
-        "owns_apps", "accountId", "is the id of an account with apps; delete them first"
+        "owns_apps", "accountId", "identifies an account that still has apps. Delete them first"
     ),
     OwnsServiceAccounts: Fault(
         "owns_service_accounts",
         "accountId",
-        "is the id of an account with service accounts; delete them first",
+        "identifies an account that still has service accounts. Delete them first",
     ),
     KeyExpired: Fault(
         "key_expired",
         "keyId",
-        "is the id of an expired key, whose new secret would not work; set a later expiresAt first",
+        "identifies an expired key, so a new secret would not work. Set a later expiresAt first",
     ),
     OverlapRunning: Fault(
         "overlap_running",
         "keyId",
-        "is the id of a key whose previous secret still works; end the overlap first",
+        "identifies a key whose previous secret is still accepted. End the overlap first",
     ),
     ChangedMeanwhile: Fault(
         "changed_meanwhile",
         "keyId",
-        "is the id of a key that changed at the same time; look at the key and try again",
+        "identifies a key that another request changed at the same time. Read the key and try"
+        " again",
     ),
 }
 """What is answered when the state of an account or a key rules out an operation."""

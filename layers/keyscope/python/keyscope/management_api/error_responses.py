@@ -54,17 +54,19 @@ def error_response(status: HTTPStatus, code: str, title: str) -> ErrorResponse:
     return ErrorResponse(status, (Fault(code, "", title),))
 
 
-NO_ROUTE = error_response(HTTPStatus.NOT_FOUND, "not_found", "There is no such resource")
+NO_ROUTE = error_response(HTTPStatus.NOT_FOUND, "not_found", "Resource not found")
 METHOD_NOT_ALLOWED = error_response(
-    HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "The resource does not have this method"
+    HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "The resource does not support this method"
 )
 INTERNAL = error_response(
-    HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The request could not be answered now"
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "internal_error",
+    "An internal error occurred. Try again later",
 )
 CONTENDED = error_response(
     HTTPStatus.SERVICE_UNAVAILABLE,
     Reason.TOO_MANY_CHANGES,
-    "Too many changes at once with this key or to this resource. Nothing was changed; try again",
+    "Too many concurrent changes with this key or to this resource. Nothing was changed. Try again",
 )
 RETRY_AFTER_SECONDS = 5
 """When to retry a change that other changes blocked."""
@@ -76,12 +78,13 @@ def _conflict(code: str, title: str) -> ErrorResponse:
 
 _ERROR_RESPONSES: Mapping[type[KeyscopeError], ErrorResponse] = {
     Forbidden: error_response(
-        HTTPStatus.FORBIDDEN, "forbidden", "The credential does not reach this resource"
+        HTTPStatus.FORBIDDEN, "forbidden", "The credential is not allowed to access this resource"
     ),
     KeysAreOfTheApp: error_response(
         HTTPStatus.FORBIDDEN,
         "forbidden",
-        "With a key of account scope that is limited to permissions, use /v2/apps/{appId}/keys",
+        "An account key that is limited to permissions cannot use this path. Use"
+        " /v2/apps/{appId}/keys",
     ),
     KeyRequired: error_response(
         HTTPStatus.FORBIDDEN,
@@ -90,20 +93,22 @@ _ERROR_RESPONSES: Mapping[type[KeyscopeError], ErrorResponse] = {
     ),
     AccountSuspended: _conflict(
         "account_suspended",
-        "The account is suspended, so nothing can be created, rotated or enabled in it. Ask the"
+        "The account is suspended, so nothing can be created, rotated or enabled. Ask the"
         " operator to resume it",
     ),
     TooManyKeys: _conflict(
-        "too_many_keys", f"There are {MAX_KEYS_PER_OWNER} keys already; delete one first"
+        "too_many_keys", f"The limit of {MAX_KEYS_PER_OWNER} keys is reached. Delete one first"
     ),
-    NameTaken: _conflict("name_taken", "Another service account has this name; choose another"),
+    NameTaken: _conflict(
+        "name_taken", "Another service account has this name. Choose another name"
+    ),
     # Only the provisioning function creates what has an external id.
-    ExternalIdTaken: _conflict("external_id_taken", "The external id is taken; choose another"),
-    OwnsApps: _conflict(
-        "owns_apps", "The service account has apps that it created; delete them first"
+    ExternalIdTaken: _conflict(
+        "external_id_taken", "The external id is already used. Choose another"
     ),
+    OwnsApps: _conflict("owns_apps", "The service account still has apps. Delete them first"),
     OwnsServiceAccounts: _conflict(
-        "owns_service_accounts", "The account has service accounts; delete them first"
+        "owns_service_accounts", "The account still has service accounts. Delete them first"
     ),
     KeyExpired: _conflict(
         "key_expired",
@@ -112,10 +117,11 @@ _ERROR_RESPONSES: Mapping[type[KeyscopeError], ErrorResponse] = {
     ),
     OverlapRunning: _conflict(
         "overlap_running",
-        "The previous secret is still accepted; end the overlap first, or rotate without one",
+        "The previous secret is still accepted. End the overlap first, or rotate without one",
     ),
     ChangedMeanwhile: _conflict(
-        "changed_meanwhile", "The key was changed at the same time; look at it and try again"
+        "changed_meanwhile",
+        "Another request changed the key at the same time. Read the key and try again",
     ),
     SkipTooCostly: ErrorResponse(
         HTTPStatus.BAD_REQUEST,
@@ -123,8 +129,8 @@ _ERROR_RESPONSES: Mapping[type[KeyscopeError], ErrorResponse] = {
             Fault(
                 "bad_request",
                 "offset",
-                "skips more data than one request can read. Use a smaller offset, or list v2 apps"
-                " by cursor",
+                "is too large to read in one request. Use a smaller offset, or list apps by"
+                " cursor with v2",
             ),
         ),
     ),
@@ -141,7 +147,7 @@ def error_response_of(error: KeyscopeError, path: str) -> ErrorResponse:
             fault = Fault(
                 "exceeds_own_limits",
                 error.member,
-                "must be within the limits of the key that you use. Narrow it, or use another key",
+                "exceeds the limits of the key that you use. Narrow it, or use another key",
             )
             return ErrorResponse(HTTPStatus.FORBIDDEN, (fault,))
         case NotFound():
@@ -149,8 +155,8 @@ def error_response_of(error: KeyscopeError, path: str) -> ErrorResponse:
         case TooManyApps():
             return _conflict(
                 "too_many_apps",
-                f"You already have {error.limit} apps, the most that one account or service account"
-                " can create. Delete an app first, or ask the operator to raise the limit",
+                f"The limit of {error.limit} apps is reached. Delete an app first, or ask the"
+                f" operator to raise the limit",
             )
         case _:
             return _ERROR_RESPONSES.get(type(error), INTERNAL)
@@ -158,12 +164,12 @@ def error_response_of(error: KeyscopeError, path: str) -> ErrorResponse:
 
 def _code_and_title(error: NotFound, path: str) -> tuple[str, str]:
     if isinstance(error, IntegrationNotFound):
-        return "not_found", "There is no such integration: its id is 24 hex characters"
+        return "not_found", "Integration not found: an integration id has 24 hex characters"
     if not isinstance(error, OwnerNotFound):
-        return "not_found", "There is no such key"
+        return "not_found", "Key not found"
     if path.startswith(f"{V11_PREFIX}serviceaccounts"):
-        return "not_found", "There is no such service account"
-    return "app_not_found", "There is no such app"
+        return "not_found", "Service account not found"
+    return "app_not_found", "App not found"
 
 
 def body_of(response: ErrorResponse, path: str) -> str:

@@ -37,7 +37,7 @@ SourceAddress = Annotated[
             "pattern": f"^({SOURCE_ADDRESS_PATTERN})$",
             "description": "An IPv4 or IPv6 address, which may have a port up to 65535:"
             " 192.0.2.7, 192.0.2.7:39870, 2001:db8::1, [2001:db8::1]:443. IPv4-mapped addresses"
-            " are read as IPv4; zones such as fe80::1%eth0 are refused.",
+            " are treated as IPv4; zone ids such as fe80::1%eth0 are rejected.",
         }
     ),
 ]
@@ -111,7 +111,8 @@ def add_explanations(api: APIGatewayRestResolver, authorizer: Callable[[], Autho
         "/v2/explain",
         operation_id="Explain",
         tags=["Explanations"],
-        summary="Explain what comes of a request with a credential of the account; changes nothing",
+        summary="Explain why a request with a credential of the account is allowed or denied."
+        " Changes nothing",
     )
     def explain(body: ExplainBody) -> ExplanationAnswer:
         explanation = explain_own(

@@ -23,8 +23,9 @@ from keyscope.model.times import DATE_TIME_PATTERN
 _CIDR_SCHEMA = {
     "type": "string",
     "pattern": f"^{CIDR_PATTERN}$",
-    "description": "An IPv4 or IPv6 network, no host bits set, such as 192.0.2.0/24 or"
-    " 2001:db8::/32. An IPv4-mapped one needs a prefix of /96 or longer; it is stored as IPv4.",
+    "description": "An IPv4 or IPv6 network without host bits, such as 192.0.2.0/24 or"
+    " 2001:db8::/32. An IPv4-mapped network requires a prefix of at least /96 and is stored as"
+    " IPv4.",
 }
 
 
@@ -51,8 +52,8 @@ ExpiresAt = Annotated[
             "type": "string",
             "format": "date-time",
             "pattern": f"^{DATE_TIME_PATTERN}$",
-            "description": "When the key expires: RFC 3339 with a time zone, in the future, and"
-            " no later than 9999-12-31T23:59:59Z.",
+            "description": "When the key expires: a future RFC 3339 time with a time zone, up to"
+            " 9999-12-31T23:59:59Z.",
         }
     ),
 ]
@@ -67,7 +68,7 @@ AllowedCidrs = Annotated[
             "items": _CIDR_SCHEMA,
             "minItems": 1,
             "maxItems": MAX_ALLOWED_CIDRS,
-            "description": "The networks that the key works from; without it, from anywhere.",
+            "description": "The networks that the key can be used from. Omit it to allow any.",
         }
     ),
 ]
@@ -80,8 +81,8 @@ Permissions = Annotated[
             "items": {"type": "string", "pattern": f"^{PERMISSION_PATTERN}$"},
             "minItems": 1,
             "maxItems": MAX_PERMISSIONS,
-            "description": "The permissions that the key is limited to; without it, the key reaches"
-            " all of its scope.",
+            "description": "The permissions that the key is limited to. Omit it for everything"
+            " in the key's scope.",
         }
     ),
 ]

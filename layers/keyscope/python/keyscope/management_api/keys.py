@@ -66,7 +66,7 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         operation_id=f"Create{name}Key{suffix}",
         tags=tags,
         status_code=201,
-        summary="Create a key. Its secret is in this answer, and never again",
+        summary="Create a key. Only this response contains its secret",
     )
     @_annotated({**one, "body": format_.create_body})
     def create_key(
@@ -80,7 +80,7 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         path,
         operation_id=f"List{name}Keys{suffix}",
         tags=tags,
-        summary=f"List {routes.listed}, the oldest first",
+        summary=f"List {routes.listed}, oldest first",
     )
     @_annotated({**held, "return": format_.list_answer})
     def list_keys(owner_id: str, integration_id: str | None = None) -> _Answer:
@@ -97,7 +97,7 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         key_path,
         operation_id=f"Update{name}Key{suffix}",
         tags=tags,
-        summary="Rename, limit, disable or enable a key. A null takes a limit away",
+        summary="Rename, limit, disable or enable a key. null removes a limit",
     )
     @_annotated({**one, "body": format_.update_body})
     def update_key(
@@ -110,7 +110,8 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         f"{key_path}/rotate",
         operation_id=f"Rotate{name}Key{suffix}",
         tags=tags,
-        summary="Give a key a new secret, shown here only; the old one is accepted for the overlap",
+        summary="Rotate a key's secret. Only this response contains the new one; the old one"
+        " works during the overlap",
     )
     @_annotated(one)
     def rotate_key(
@@ -124,7 +125,7 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         f"{key_path}/overlap",
         operation_id=f"End{name}KeyOverlap{suffix}",
         tags=tags,
-        summary="Stop accepting the secret that the key had before its last rotation",
+        summary="End the overlap: stop accepting the key's previous secret",
     )
     @_annotated(one)
     def end_overlap(owner_id: str, key_id: KeyId, integration_id: str | None = None) -> _Answer:
@@ -134,7 +135,7 @@ def add_keys(api: APIGatewayRestResolver, context: RequestContext, routes: KeyRo
         key_path,
         operation_id=f"Delete{name}Key{suffix}",
         tags=tags,
-        summary="Revoke a key at once",
+        summary="Revoke a key",
     )
     @_annotated(held)
     def delete_key(owner_id: str, key_id: KeyId, integration_id: str | None = None) -> Nothing:

@@ -18,8 +18,7 @@ def add_own_key(api: APIGatewayRestResolver, context: RequestContext) -> None:
         OWN_KEY_PATH,
         operation_id="GetOwnKey",
         tags=tags,
-        summary="Get the key that the credential belongs to. A token gets its id, scope, state and"
-        " permissions",
+        summary="Get the caller's own key. A token gets only its id, scope, state and permissions",
     )
     def get_own_key() -> OwnKeyAnswer:
         management, now = context.management(), context.now()
@@ -36,8 +35,8 @@ def add_own_key(api: APIGatewayRestResolver, context: RequestContext) -> None:
         OWN_KEY_PATH,
         operation_id="EndOwnKey",
         tags=tags,
-        summary="Revoke the key whose secret is sent, at once. A previous secret ends only its"
-        " overlap; a token is refused",
+        summary="Revoke the caller's own key. A previous secret only ends its overlap; a token"
+        " is rejected",
     )
     def end_own_key() -> Nothing:
         context.management().end_own_key()

@@ -189,7 +189,7 @@ class _Reader:
             value = None
         if isinstance(value, dict):
             return value
-        self._fault(name, "must be a JSON object, or be given member by member")
+        self._fault(name, "must be a JSON object, or separate parameters")
         return {}
 
     def _fault(self, field: str, title: str) -> None:

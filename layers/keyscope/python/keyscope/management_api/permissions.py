@@ -41,7 +41,7 @@ def add_permissions(api: APIGatewayRestResolver, access_map: Callable[[], Access
         "/v2/permissions",
         operation_id="ListPermissions",
         tags=["Permissions"],
-        summary="List the permissions that keys can be limited to, and what each one reaches",
+        summary="List the permissions that keys can be limited to, with what each one reaches",
     )
     def list_permissions() -> PermissionsAnswer:
         if caller_of(api).scope is not Scope.ACCOUNT:

@@ -36,8 +36,8 @@ from keyscope.model.ids import INTEGRATION_ID_PATTERN, is_integration_id
 _MAX_WHOLE_NUMBER = 2**53 - 1
 """The largest whole number that every JSON parser preserves exactly (RFC 8259, section 6)."""
 _SCALARS = ("string", "boolean", "number", "null")
-_NOT_TEXT = "must be text that UTF-8 can hold: no half of a surrogate pair"
-_NO_INTEGRATION_ID = "must be the id of an integration: 24 hex characters, in lower case"
+_NOT_TEXT = "must be valid Unicode text, without unpaired surrogates"
+_NO_INTEGRATION_ID = "must be an integration id: 24 lowercase hex characters"
 _NOT_SCALAR = "must be a string, a finite number, a boolean or null"
 
 
@@ -106,7 +106,7 @@ Metadata = Annotated[
         {
             "type": "object",
             "additionalProperties": {"anyOf": [{"type": name} for name in _SCALARS]},
-            "description": f"Flat members of your own, up to {MAX_METADATA_BYTES} bytes as compact"
+            "description": f"Your own flat members, up to {MAX_METADATA_BYTES} bytes as compact"
             " JSON in UTF-8; nulls do not count.",
         }
     ),

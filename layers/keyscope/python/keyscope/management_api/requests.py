@@ -32,17 +32,17 @@ class NotTaken(KeyscopeError):  # noqa: N818 - a state
 _TOO_LARGE = error_response(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "body_too_large",
-    f"The body must take no more than {MAX_BODY_BYTES} bytes",
+    f"The body must be at most {MAX_BODY_BYTES} bytes",
 )
 _NOT_JSON = error_response(
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "unsupported_media_type",
-    "The body must be JSON, with the content type application/json",
+    "The body must be JSON with the content type application/json",
 )
 _INVALID = "must be valid JSON"
 _NO_OBJECT = "must be an object"
-_TOO_MANY_VALUES = f"must not have more than {MAX_VALUES} members and list items"
-_REPEATED = "must not have a member twice"
+_TOO_MANY_VALUES = f"must not have more than {MAX_VALUES} members and list items in total"
+_REPEATED = "must not contain duplicate members"
 _NOT_TEXT = ErrorResponse(
     HTTPStatus.BAD_REQUEST, (Fault("bad_request", "", "must be valid UTF-8"),)
 )

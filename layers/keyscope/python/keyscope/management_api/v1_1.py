@@ -64,7 +64,7 @@ def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
         "/v1.1/apps",
         operation_id="ListAppsV11",
         tags=["Apps, v1.1"],
-        summary="List the apps of the account, or those that the calling service account created",
+        summary="List the account's apps. A service account lists those that it created",
     )
     def list_apps() -> AppsAnswerV11:
         position, limit, creator_id = read_apps_offset_query(context.query())
@@ -85,7 +85,7 @@ def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
         "/v1.1/apps/<appId>",
         operation_id="UpdateAppV11",
         tags=["Apps, v1.1"],
-        summary="Change an app. Settings and metadata are merged; a null removes a member",
+        summary="Update an app. Settings and metadata are merged; null removes a member",
     )
     def update_app(app_id: AppId, body: AppUpdateBodyV11) -> AppAnswerV11:
         return {"app": app_v11(context.management().update_app(app_id, body.change()))}
@@ -94,7 +94,7 @@ def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
         "/v1.1/apps/<appId>",
         operation_id="DeleteAppV11",
         tags=["Apps, v1.1"],
-        summary="Delete an app and revoke its keys, all at once",
+        summary="Delete an app and revoke all of its keys",
     )
     def delete_app(app_id: AppId) -> Nothing:
         context.management().delete_app(app_id)
@@ -111,7 +111,7 @@ def add_service_accounts(api: APIGatewayRestResolver, context: RequestContext) -
         operation_id="CreateServiceAccount",
         tags=tags,
         status_code=201,
-        summary="Create a service account, with a name of its own within the account",
+        summary="Create a service account. Its name must be unique within the account",
     )
     def create_service_account(body: ServiceAccountBody) -> ServiceAccountAnswer:
         created = context.management().create_service_account(body.display_name)
@@ -150,7 +150,7 @@ def add_service_accounts(api: APIGatewayRestResolver, context: RequestContext) -
         path,
         operation_id="DeleteServiceAccount",
         tags=tags,
-        summary="Delete a service account that has no apps, and revoke its keys, all at once",
+        summary="Delete a service account without apps, and revoke all of its keys",
     )
     def delete_service_account(service_account_id: ServiceAccountId) -> Nothing:
         context.management().delete_service_account(service_account_id)

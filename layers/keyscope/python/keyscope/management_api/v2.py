@@ -30,7 +30,7 @@ APP_KEYS = KeyRoutes(
     "/v2/apps/<appId>/keys",
     {"owner_id": "appId"},
     "App",
-    "the keys of an app, those of its integrations among them",
+    "an app's keys, including those of its integrations",
 )
 INTEGRATION_KEYS = KeyRoutes(
     _KEYS,
@@ -38,7 +38,7 @@ INTEGRATION_KEYS = KeyRoutes(
     "/v2/apps/<appId>/integrations/<integrationId>/keys",
     {"owner_id": "appId", "integration_id": "integrationId"},
     "Integration",
-    "the keys of an integration",
+    "an integration's keys",
 )
 
 
@@ -59,7 +59,7 @@ def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
         "/v2/apps",
         operation_id="ListApps",
         tags=["Apps"],
-        summary="List the apps of the account, or those that the calling service account created",
+        summary="List the account's apps. A service account lists those that it created",
     )
     def list_apps() -> AppsAnswer:
         management = context.management()
@@ -80,7 +80,7 @@ def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
         "/v2/apps/<appId>",
         operation_id="UpdateApp",
         tags=["Apps"],
-        summary="Change an app. Settings and metadata are merged; a null removes a member",
+        summary="Update an app. Settings and metadata are merged; null removes a member",
     )
     def update_app(app_id: AppId, body: AppUpdateBody) -> AppAnswer:
         return {"app": app_v2(context.management().update_app(app_id, body.change()))}
@@ -89,7 +89,7 @@ def add_apps(api: APIGatewayRestResolver, context: RequestContext) -> None:
         "/v2/apps/<appId>",
         operation_id="DeleteApp",
         tags=["Apps"],
-        summary="Delete an app and revoke its keys, all at once",
+        summary="Delete an app and revoke all of its keys",
     )
     def delete_app(app_id: AppId) -> Nothing:
         context.management().delete_app(app_id)

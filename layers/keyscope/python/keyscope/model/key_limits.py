@@ -153,7 +153,7 @@ def read_expires_at(value: object, now: float) -> int:
     """
     seconds = read_rfc3339(value) if isinstance(value, str) else None
     if seconds is None:
-        message = "must be a time with its zone (RFC 3339), such as 2030-01-31T12:00:00Z"
+        message = "must be an RFC 3339 time with a time zone, such as 2030-01-31T12:00:00Z"
         raise ValueError(message)
     if seconds <= now:
         message = "must be in the future"
@@ -190,8 +190,8 @@ def read_permissions(value: object) -> tuple[str, ...]:
     names = value if isinstance(value, list) else []
     if not 1 <= len(names) <= MAX_PERMISSIONS or not all(map(is_permission, names)):
         message = (
-            f"must be a list of 1 to {MAX_PERMISSIONS} names of permissions; leave it out for a key"
-            " that reaches all of its scope"
+            f"must be a list of 1 to {MAX_PERMISSIONS} permission names. Omit it for everything"
+            f" in the key's scope"
         )
         raise ValueError(message)
     return tuple(dict.fromkeys(names))

@@ -19,10 +19,10 @@ _SOURCE_ADDRESS = re.compile(SOURCE_ADDRESS_PATTERN)
 _MAX_PORT = 65_535
 _MAPPED_BITS = 96
 """IPv4-mapped IPv6 addresses are `::ffff:0:0/96` (RFC 4291, section 2.5.5.2)."""
-_NO_NETWORK = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, no host bits set"
+_NO_NETWORK = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, without host bits"
 _WIDER_THAN_IPV4 = (
-    "must be the IPv4 network itself, such as 192.0.2.0/24: an IPv4-mapped IPv6 network needs a"
-    f" prefix of /{_MAPPED_BITS} or longer"
+    "must be an IPv4 network such as 192.0.2.0/24. An IPv4-mapped IPv6 network requires a prefix"
+    " of /{_MAPPED_BITS} or longer"
 )
 
 

@@ -171,7 +171,7 @@ NOT_ALLOWED: Final[Remedies] = (
                 " another path. Encode it once.",
             ),
             otherwise(
-                "The path contains dot segments or escapes by which some backends would read it as"
+                "The path contains dot segments or escapes, so some backends would read it as"
                 " another path. Send the path without them."
             ),
         ),
@@ -195,8 +195,8 @@ NOT_ALLOWED: Final[Remedies] = (
     ),
     Remedy(
         _would_pass(_with_external_ids_as_created),
-        "The path has an external id in another case than it was created with, and paths are"
-        " case-sensitive. Send the id as it was created.",
+        "The external id in the path has a different case from the one it was created with, and"
+        " paths are case-sensitive. Send the id as it was created.",
     ),
     Remedy(
         _names_other_external_ids,
@@ -205,7 +205,8 @@ NOT_ALLOWED: Final[Remedies] = (
     ),
     Remedy(
         _would_pass_with_external_ids,
-        "A rule has an external id here, and the key's account or app has none. External ids are"
+        "The rule expects an external id here, and the key's account or app has none. External"
+        " ids are"
         " set only at creation: create the account or the app again with one"
         " (`keyscope account create --external-id`), or use another path.",
     ),
@@ -214,7 +215,7 @@ NOT_ALLOWED: Final[Remedies] = (
         (
             Remedy(
                 _is_of_one_app,
-                "The path names another app. A key of an app reaches that app alone: use a key of"
+                "The path names another app. An app's key reaches only that app. Use a key of"
                 " the app in the path.",
             ),
             otherwise(
@@ -225,12 +226,12 @@ NOT_ALLOWED: Final[Remedies] = (
     ),
     Remedy(
         _has_other_methods,
-        "The scope does not reach this path with this method, but with others. Use one of those, or"
-        " a credential whose scope has this method.",
+        "The scope reaches this path with other methods only. Use one of those, or a credential"
+        " whose scope has this method.",
     ),
     Remedy(
         _begins_like_no_route,
-        "Nothing that the scope reaches begins like this path. Check the path's version and the"
+        "The scope reaches nothing that begins like this path. Check the path's version and the"
         " route sets that the parameter `AccessMapRoutes` selects.",
     ),
     otherwise(
@@ -245,7 +246,8 @@ NOT_PERMITTED: Final[Remedies] = (
         lambda known: (
             known.decision.principal is not None and not known.decision.principal.limits.permissions
         ),
-        "The deployed access map has none of the key's `permissions`. Give the key others, or"
+        "The deployed access map has none of the key's `permissions`. Change the key's"
+        " permissions, or"
         " deploy a map that has them (parameters `AccessMapLayerArn` or `AccessMap`, and"
         " `AccessMapRoutes`).",
     ),
@@ -261,16 +263,16 @@ NOT_PERMITTED: Final[Remedies] = (
 )
 
 STILL_REFUSED: Final = (
-    "If the API still refuses it, an earlier answer is cached: wait as long as"
-    " `AuthorizerCacheSeconds` and `KeyCacheSeconds` say. With `PolicyConditions`, a cached policy"
-    " also keeps the old expiry and addresses."
+    "If the API still denies it, an earlier policy is cached: wait for `AuthorizerCacheSeconds`"
+    " plus `KeyCacheSeconds`. With `PolicyConditions`, a cached policy also keeps the old expiry"
+    " and addresses."
 )
 """What to do if a request that passes was refused."""
 
 WEBSOCKETS: Final[RemediesByReason] = {
     Reason.WEBSOCKET_NOT_OF_SCOPE: (
         otherwise(
-            "The access map's list `websocket` does not have this scope. Connect with another"
+            "The access map's list `websocket` does not include this scope. Connect with another"
             " scope, or add this one to the list (parameter `AccessMapLayerArn` or `AccessMap`)."
         ),
     ),

@@ -159,8 +159,8 @@ UNSUPPORTED_SCHEME: Final[Remedies] = (
         " `Basic` or `Bearer` instead.",
     ),
     otherwise(
-        "Use `Basic` with a key id and a secret, or `Bearer` with a secret or a JWT. Keyscope reads"
-        " no other scheme, such as `Digest`, `Token` or `ApiKey`."
+        "Use `Basic` with a key id and a secret, or `Bearer` with a secret or a JWT. Keyscope"
+        " supports no other scheme, such as `Digest`, `Token` or `ApiKey`."
     ),
 )
 

@@ -24,17 +24,19 @@ _THROTTLED: Final = _detail_has("Throttl", "ProvisionedThroughput", "LimitExceed
 KEY_STORE_UNAVAILABLE: Final[Remedies] = (
     Remedy(
         lambda known: known.decision.record_source is RecordSource.STALE,
-        "DynamoDB does not answer, and the cached record, which `StaleSeconds` allows to serve,"
-        " would refuse. Nothing is refused by an old record: try again once DynamoDB answers.",
+        "DynamoDB is unavailable, and the cached record would refuse the request. Keyscope never"
+        " refuses because of an old record, so it returns 500. Try again when DynamoDB is"
+        " available.",
     ),
     Remedy(
         _DENIED,
-        "The function may not read the keys' table. Check its role's `dynamodb:GetItem` and the"
-        " policy that the parameter `PermissionsBoundary` names.",
+        "The function is not allowed to read the keys table. Check its role's `dynamodb:GetItem`"
+        " and the"
+        " policy in the parameter `PermissionsBoundary`.",
     ),
     Remedy(
         _NOT_FOUND,
-        "The keys' table does not exist in this region. Check the parameter `ExistingKeysTable`,"
+        "The keys table does not exist in this region. Check the parameter `ExistingKeysTable`,"
         " and restore the table if it was deleted.",
     ),
     Remedy(
@@ -51,8 +53,9 @@ KEY_STORE_UNAVAILABLE: Final[Remedies] = (
 KMS_UNAVAILABLE: Final[Remedies] = (
     Remedy(
         _DENIED,
-        "The function may not decrypt with the KMS key. Check the key's policy, the role's"
-        " `kms:Decrypt` and the policy that the parameter `PermissionsBoundary` names.",
+        "The function is not allowed to decrypt with the KMS key. Check the key's policy, the"
+        " role's"
+        " `kms:Decrypt` and the policy in the parameter `PermissionsBoundary`.",
     ),
     Remedy(
         _NOT_FOUND,
@@ -66,7 +69,7 @@ KMS_UNAVAILABLE: Final[Remedies] = (
     Remedy(
         _THROTTLED,
         "KMS throttles the decryptions. Check your account's KMS quota, and raise"
-        " `KeyCacheEntries` so that containers keep more secrets.",
+        " `KeyCacheEntries` so that containers cache more secrets.",
     ),
     otherwise(
         "KMS did not answer in time. Check its status in this region and the function's network."

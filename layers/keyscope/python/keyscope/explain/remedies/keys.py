@@ -178,8 +178,8 @@ KEYS: Final[RemediesByReason] = {
     Reason.WRONG_SIGNATURE: WRONG_SIGNATURE,
     Reason.ROTATED_SECRET: (
         otherwise(
-            "It is the secret that the last rotation replaced, and the overlap has ended. Give the"
-            " caller the key's new secret, or rotate the key again."
+            "The last rotation replaced this secret, and its overlap has ended. Give the caller"
+            " the key's new secret, or rotate the key again."
         ),
     ),
     Reason.SUSPENDED_KEY: (

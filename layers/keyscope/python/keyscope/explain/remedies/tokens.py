@@ -171,16 +171,16 @@ UNSUPPORTED_TOKEN_TYPE: Final[Remedies] = (
 )
 
 _WHY_REFUSED: Final[Mapping[str, str]] = {
-    "crit": "Keyscope knows no extensions.",
-    "b64": "Keyscope knows no extensions.",
-    "zip": "Keyscope reads no compressed tokens.",
-    "enc": "Keyscope reads no encrypted tokens.",
+    "crit": "Keyscope supports no extensions.",
+    "b64": "Keyscope supports no extensions.",
+    "zip": "Keyscope does not support compressed tokens.",
+    "enc": "Keyscope does not support encrypted tokens.",
     "jwk": "A token cannot bring its own key; `kid` names the key.",
     "jku": "A token cannot bring its own key; `kid` names the key.",
-    "x5u": "Keyscope reads no certificates; `kid` names the key.",
-    "x5c": "Keyscope reads no certificates; `kid` names the key.",
-    "x5t": "Keyscope reads no certificates; `kid` names the key.",
-    "x5t#S256": "Keyscope reads no certificates; `kid` names the key.",
+    "x5u": "Keyscope does not support certificates; `kid` names the key.",
+    "x5c": "Keyscope does not support certificates; `kid` names the key.",
+    "x5t": "Keyscope does not support certificates; `kid` names the key.",
+    "x5t#S256": "Keyscope does not support certificates; `kid` names the key.",
 }
 
 
@@ -378,7 +378,7 @@ UNSAFE_USER_ID: Final[Remedies] = (
     ),
     Remedy(
         lambda known: not set(_user_id(known)) <= _SAFE_CHARACTERS,
-        "The user's id contains a character that a path or a policy gives a meaning to. Use"
+        "The user's id contains a character with a meaning in paths or policies. Use"
         " letters, digits and `- . _ ~ @ + :`.",
     ),
     Remedy(
@@ -387,8 +387,8 @@ UNSAFE_USER_ID: Final[Remedies] = (
         " counts as three. Use a shorter id.",
     ),
     otherwise(
-        "The user's id looks like the dots of a path that climbs. Do not let it be `.`, begin with"
-        " `..`, or contain an encoded slash before `..`."
+        "The user's id looks like a path traversal. It must not be `.`, begin with `..`, or"
+        " contain an encoded slash before `..`."
     ),
 )
 
