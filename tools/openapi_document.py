@@ -254,8 +254,7 @@ def _errors_of(path: str, operation: Json) -> Iterator[tuple[str, str]]:
     yield "429", "`too_many_requests`: API Gateway throttled the request"
     yield "500", "`internal_error`: the request had its whole effect or none"
     if operation["operationId"].startswith(_WRITING):
-        yield "503", "`too_many_changes`: nothing was changed. Try again after `Retry-After`"
-        " seconds"
+        yield "503", "`too_many_changes`: nothing was changed. Retry after `Retry-After` seconds"
 
 
 def _without_titles(value: object) -> object:

@@ -82,7 +82,7 @@ def main(environment: Mapping[str, str]) -> int:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped before it served.\n")
+        sys.stderr.write("Stopped before the server was ready.\n")
         return INTERRUPTED
 
 
@@ -113,9 +113,9 @@ def _run(run: RunSettings, console: Console) -> int:
                 with noted_signals() as wait_for_signal:
                     _say_what_next(console, stack, session, urls[0], folder)
                     _say_how_to_call_the_attached(console, loaded, session, served)
-                    console.print("Serving until Ctrl-C.")
+                    console.print("Running. Press Ctrl-C to stop.")
                     wait_for_signal()
-            console.print("\nStopped. The store was in memory and is gone.")
+            console.print("\nStopped. The data was in memory only.")
     return 0
 
 
@@ -134,14 +134,14 @@ def _described(stack: Stack, loaded: LoadedStack) -> dict[str, object]:
 
 def _tour(console: Console, stack: Stack, session: Session, urls: Sequence[str], log: Path) -> bool:
     if not _has_packaged_routes(stack) or len(urls) == 1:
-        console.print("No tour: the tour needs the packaged access map and both APIs.")
+        console.print("Tour skipped: it requires the packaged access map and both APIs.")
         return True
     caching = stack.parameters["AuthorizerCacheSeconds"] != "0"
     visits = visit(plan(_route_sets(stack), caching=caching), session, urls, log)
     console.print(table_of(visits))
     console.print("\n".join(surprises(visits)), style="red", end="")
     expected = sum(one.as_expected for one in visits)
-    console.print(f"\n{expected} of {len(visits)} requests were answered as expected.")
+    console.print(f"\n{expected} of {len(visits)} responses were as expected.")
     return expected == len(visits)
 
 
@@ -152,15 +152,15 @@ def _own_urls(served: ServedStack) -> list[str]:
 
 
 def _say_where(console: Console, loaded: LoadedStack, served: ServedStack) -> None:
-    routes = ",".join(_settings_of(loaded).route_sets) or f"{MANAGEMENT} and the map's only one"
-    console.print(f"Keyscope runs from template.yaml, with the route sets {routes}:")
+    routes = ",".join(_settings_of(loaded).route_sets) or f"{MANAGEMENT} and the map's only set"
+    console.print(f"Keyscope runs from template.yaml with the route sets {routes}:")
     for gateway, url in zip(served.gateways, served.urls, strict=True):
         console.print(f"  {_name_of(gateway)}  {url}")
     for line in _not_invocable(served.gateways):
         console.print(line, style="red", markup=False)
     if missing := unreached_management(_access_map_of(loaded)):
         console.print(
-            f"No key reaches {', '.join(missing)}, so neither the console nor `keyscope` can manage"
+            f"No key reaches {', '.join(missing)}, so the console and `keyscope` cannot manage"
             f" apps and keys. Add {MANAGEMENT} to AccessMapRoutes.",
             style="yellow",
             markup=False,
@@ -178,7 +178,7 @@ def _not_invocable(gateways: Sequence[Gateway]) -> Iterator[str]:
             if authorizer.not_invocable is None:
                 continue
             yield (
-                f"{_name_of(gateway)} returns {NOT_INVOCABLE_STATUS} for each request to the"
+                f"{_name_of(gateway)} returns {NOT_INVOCABLE_STATUS} for every request with the"
                 f" authorizer {authorizer.name}: {authorizer.not_invocable}"
             )
             if gateway.api.kind is ApiKind.HTTP:
@@ -193,12 +193,12 @@ def _say_what_next(
         f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions, requests)"
     )
     if _has_packaged_routes(stack):
-        console.print("Paste one of these; the -i shows the status and the use of the cache:\n")
+        console.print("Try these requests (-i shows the status and whether the cache was used):\n")
         lines = _curl_lines(session, url, _route_sets(stack))
         console.print("\n".join(lines), markup=False)
     if _has_console(stack):
         key = session.store.account_key
-        console.print("\nOpen the key console in a browser, and sign in with this key:\n")
+        console.print("\nOpen the key console in a browser and sign in with this key:\n")
         console.print(f"  {url}/console\n  {key.key_id}\n  {key.secret}", markup=False)
     console.print(f"\nWritten: {files}.", markup=False)
 
@@ -223,9 +223,9 @@ def _lines_of_attached(
 ) -> Sequence[str]:
     lines = attached_calls.curl_lines(api, url, access_map, session)
     if not lines:
-        advice = "Set ACCESS_MAP to your map, and AccessMapRoutes in PARAMETERS to its route sets."
+        advice = "Set ACCESS_MAP to your map and AccessMapRoutes in PARAMETERS to its route sets."
         return [f"\nNo rule of the access map reaches a route of {api.logical_id}. {advice}"]
-    return [f"\nPaste one of these for {api.logical_id}:\n", *lines]
+    return [f"\nTry these requests to {api.logical_id}:\n", *lines]
 
 
 def _access_map_of(loaded: LoadedStack) -> AccessMap:

@@ -141,7 +141,7 @@ def _check_function(stack: Stack, logical_id: str) -> None:
         name for name, resource in stack.resources.items() if resource["Type"] == FUNCTION_TYPE
     )
     if logical_id not in functions:
-        message = f"The template has no function {logical_id!r}; it has {', '.join(functions)}."
+        message = f"The template has no function {logical_id!r}. It has {', '.join(functions)}."
         raise UsageError(message)
 
 

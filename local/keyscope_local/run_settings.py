@@ -74,7 +74,7 @@ def read_run_settings(environment: Mapping[str, str]) -> RunSettings:
 
 def _file(setting: str, path: Path, kind: str) -> Path:
     if not path.is_file():
-        message = f"{setting} is {str(path)!r}, which is no file. Use the path of {kind}"
+        message = f"{setting} is {str(path)!r}, which is not a file. Use the path of {kind}"
         raise WrongSetting(message)
     return path.resolve()
 
@@ -82,7 +82,7 @@ def _file(setting: str, path: Path, kind: str) -> Path:
 def _port(environment: Mapping[str, str]) -> int:
     text = environment.get("PORT") or "3000"
     if not text.isascii() or not text.isdigit() or int(text) >= 2**16 - 1:
-        message = f"PORT is {text!r}; it takes a number from 0 to 65534, for the first of two ports"
+        message = f"PORT is {text!r}. Use a number from 0 to 65534, the first of two ports"
         raise WrongSetting(message)
     return int(text)
 
@@ -90,6 +90,8 @@ def _port(environment: Mapping[str, str]) -> int:
 def _parameters(environment: Mapping[str, str], setting: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in environment.get(setting, "").split()]
     if wrong := [name for name, equals, _ in pairs if not equals]:
-        message = f"{setting} holds {', '.join(wrong)}; it takes Name=Value, separated by spaces"
+        message = (
+            f"{setting} contains {', '.join(wrong)}. Use Name=Value pairs, separated by spaces"
+        )
         raise WrongSetting(message)
     return {name: value for name, _, value in pairs}

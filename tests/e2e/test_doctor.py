@@ -289,7 +289,7 @@ def test_a_map_that_lacks_keyscopes_own_routes_is_published_with_a_warning(
     file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
     done = published(aws, file, "--routes", "orders")
     assert done.out.endswith(" AccessMapRoutes=orders\n")
-    assert "neither the console nor `keyscope` can manage apps" in done.err
+    assert "the console and `keyscope` cannot manage apps" in done.err
 
 
 def test_a_map_that_an_authorizer_refuses_is_not_published(aws: Aws, tmp_path: Path) -> None:

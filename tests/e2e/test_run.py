@@ -107,7 +107,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     ) as process:
         try:
             assert process.stdout is not None
-            lines = list(takewhile("Serving until Ctrl-C.\n".__ne__, process.stdout))
+            lines = list(takewhile("Running. Press Ctrl-C to stop.\n".__ne__, process.stdout))
             assert process.poll() is None
             session = json.loads((folder / "session.json").read_text())
             mode = (folder / "session.json").stat().st_mode & 0o777
@@ -196,7 +196,7 @@ def test_it_ends_with_a_shells_status_when_stopped_before_it_serves(tmp_path: Pa
                 _, errors = process.communicate(timeout=END_SECONDS)
         finally:
             process.kill()
-    assert (process.returncode, errors) == (130, "Stopped before it served.\n")
+    assert (process.returncode, errors) == (130, "Stopped before the server was ready.\n")
 
 
 def test_every_request_of_the_tour_is_answered_as_expected(
@@ -204,7 +204,7 @@ def test_every_request_of_the_tour_is_answered_as_expected(
 ) -> None:
     assert (toured.ended.status, toured.ended.err) == (0, "")
     rows = [line for line in toured.ended.out.splitlines() if line.startswith("ok ")]
-    assert f"{len(rows)} of {len(rows)} requests were answered as expected." in toured.ended.out
+    assert f"{len(rows)} of {len(rows)} responses were as expected." in toured.ended.out
     assert len(rows) >= 12
 
 
@@ -327,7 +327,7 @@ def test_a_fault_of_an_attached_template_is_told_in_one_line(
         ({"ATTACH": "none.yaml"}, "ATTACH is 'none.yaml'"),
         (
             {"ATTACH": "examples/sam-http/template.yaml", "ATTACH_PARAMETERS": "Stage=x"},
-            "The template has no parameter 'Stage'; it has none",
+            "The template has no parameter 'Stage'. It has none",
         ),
         ({"ACCESS_MAP": "none.toml"}, "ACCESS_MAP is 'none.toml'"),
         ({"CALLED_FROM": "/else", "ATTACH": "template.yaml"}, "ATTACH is '/else/template.yaml'"),

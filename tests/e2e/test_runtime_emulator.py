@@ -179,7 +179,7 @@ def test_nothing_is_left_running_when_the_emulator_crashed(function: EmulatedFun
         process_id = running.invoke({"child": True}).payload
         assert isinstance(process_id, int)
         os.kill(os.getsid(process_id), 9)
-        with pytest.raises(EmulatorError, match="gave no answer"):
+        with pytest.raises(EmulatorError, match="did not respond"):
             running.invoke({})
     assert _ends(process_id)
 

@@ -14,7 +14,7 @@ from typing import IO, Any, Final
 from keyscope_local.tour.seed import IssuedKey, SeededStore
 
 ROOT: Final = Path(__file__).parents[2]
-SERVING: Final = "Serving until Ctrl-C.\n"
+SERVING: Final = "Running. Press Ctrl-C to stop.\n"
 STOP_SECONDS: Final = 300
 """Only a hang takes this long, even on a busy machine."""
 

@@ -67,8 +67,8 @@ def management_warning(access_map: AccessMap) -> str:
     if not missing:
         return ""
     return (
-        f"No key reaches {', '.join(missing)}, so neither the console nor `keyscope` can manage"
-        f" apps and keys. Add the route set {MANAGEMENT!r}."
+        f"No key reaches {', '.join(missing)}, so the console and `keyscope` cannot manage apps"
+        f" and keys. Add the route set {MANAGEMENT!r}."
     )
 
 

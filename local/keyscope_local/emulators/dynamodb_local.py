@@ -85,7 +85,7 @@ def check_machine() -> str:
         raise DynamoDbLocalMissing(message)
     java = shutil.which("java")
     if java is None:
-        message = "Java, which runs DynamoDB Local, is not installed"
+        message = "DynamoDB Local requires Java, which is not installed"
         raise DynamoDbLocalMissing(message)
     return java
 

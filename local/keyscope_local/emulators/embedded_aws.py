@@ -106,7 +106,7 @@ def _without_browsers(app: "WSGIApplication") -> "WSGIApplication":
         is_local = headers.get("Host", "").partition(":")[0] == LOOPBACK
         if is_local and "Origin" not in headers and "Sec-Fetch-Site" not in headers:
             return app(environ, start)
-        return Response("Only AWS clients of this machine are served.\n", 403)(environ, start)
+        return Response("Only AWS clients on this machine are allowed.\n", 403)(environ, start)
 
     return answer
 

@@ -149,7 +149,7 @@ def _read_subscription(
     by_arn = {function.arn: function for function in functions.values()}
     destination = str(properties["DestinationArn"])
     if destination not in by_arn:
-        message = f"{name}: {destination} is no function of the stack"
+        message = f"{name}: {destination} is not a function of the stack"
         raise TemplateError(message)
     group = str(properties["LogGroupName"])
     sources = [functions[each] for each in functions if _log_group_of(stack, each) == group]

@@ -122,7 +122,7 @@ def _read_event_source(
     by_name = {function.name: function for function in functions.values()}
     function_name, arn = str(properties["FunctionName"]), str(properties["EventSourceArn"])
     if function_name not in by_name:
-        message = f"{name}: {function_name} is no function of the stack"
+        message = f"{name}: {function_name} is not a function of the stack"
         raise TemplateError(message)
     return EventSource(
         function=by_name[function_name],

@@ -57,7 +57,7 @@ def queue_url_of(stack: Stack, arn: str) -> str:
     for url, _ in _queues(stack):
         if arn.startswith("arn:aws:sqs:") and _last_part(arn, ":") == _last_part(url, "/"):
             return url
-    message = f"{arn} is no queue of the stack"
+    message = f"{arn} is not a queue of the stack"
     raise TemplateError(message)
 
 

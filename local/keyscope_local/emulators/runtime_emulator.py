@@ -107,7 +107,7 @@ class RuntimeEmulator:
             try:
                 response = self.client.post(INVOCATION_PATH, content=json.dumps(event).encode())
             except httpx.HTTPError as error:
-                message = f"The emulator gave no answer: {error!r}. Its log:\n{self.log.since()}"
+                message = f"The emulator did not respond: {error!r}. Its log:\n{self.log.since()}"
                 raise EmulatorError(message) from error
             payload, failed = _read_answer(response)
             return Invocation(payload, failed, self.log.since(start))
@@ -174,11 +174,11 @@ def find_emulator() -> Path:
         raise EmulatorError(message)
     package = find_spec("samcli")
     if package is None or package.origin is None:
-        message = "aws-sam-cli, which brings the emulator, is not installed: run `uv sync`."
+        message = "aws-sam-cli, which contains the emulator, is not installed. Run `uv sync`."
         raise EmulatorError(message)
     program = Path(package.origin).parent / "local" / "rapid" / f"aws-lambda-rie-{architecture}"
     if not program.is_file():
-        message = f"aws-sam-cli holds no emulator at {program}: run `uv sync --reinstall`."
+        message = f"aws-sam-cli has no emulator at {program}. Run `uv sync --reinstall`."
         raise EmulatorError(message)
     return program if os.access(program, os.X_OK) else executable_copy(program)
 

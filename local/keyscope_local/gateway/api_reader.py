@@ -123,8 +123,8 @@ def _body_of(stack: Stack, api: str) -> Json:
     endpoints = cast("Json", properties.get("EndpointConfiguration") or {})
     if "PRIVATE" in cast("list[str]", endpoints.get("Types") or []):
         message = (
-            f"{api}: a PRIVATE API is not supported here: its requests come through a VPC endpoint."
-            " Use REGIONAL for the local run"
+            f"{api}: a PRIVATE API is not supported here, because its requests arrive through a"
+            f" VPC endpoint. Use REGIONAL for the local run"
         )
         raise TemplateError(message)
     for name in _UNSUPPORTED_PROPERTIES & properties.keys():
@@ -223,7 +223,7 @@ def _authorizer_of(
     if not names:
         return None
     if len(names) > 1 or names[0] not in authorizers:
-        message = f"{where}: is guarded by {names}; the API's authorizers are {[*authorizers]}"
+        message = f"{where}: requires {names}, and the API's authorizers are {[*authorizers]}"
         raise TemplateError(message)
     return names[0]
 

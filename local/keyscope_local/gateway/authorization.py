@@ -142,7 +142,7 @@ class Authorization:
         except FunctionFailed as failed:
             is_refusal = failed.error_message == UNAUTHORIZED_MESSAGE
             if is_refusal and self.api.platform.answers_unauthorized:
-                reason = "the authorizer refused"
+                reason = "the authorizer returned Unauthorized"
                 raise NotAnswered(ResponseType.UNAUTHORIZED, reason, cache) from None
             reason = f"the authorizer raised {failed.error_type}"
             raise NotAnswered(ResponseType.AUTHORIZER_FAILURE, reason, cache) from failed
@@ -158,7 +158,7 @@ class Authorization:
         if 0 < platform.max_policy_statements < len(statements):
             _misconfigured("the policy has too many statements", cache)
         if not platform.takes_any_resource and re.search(r"\\", json.dumps(statements)):
-            _misconfigured("a resource names no API or holds a backslash", cache)
+            _misconfigured("a resource names no API or contains a backslash", cache)
 
     def _verdict(
         self,
@@ -190,11 +190,13 @@ def read_result(answer: object, cache: CacheUse = CacheUse.NONE) -> AuthorizerRe
     principal_id = members.get("principalId")
     context = members.get("context", {})
     if not isinstance(principal_id, str) or "policyDocument" not in members:
-        _misconfigured("the answer lacks principalId or policyDocument", cache)
+        _misconfigured("the response lacks principalId or policyDocument", cache)
     if not isinstance(context, dict) or not all(
         isinstance(value, str | int | float | bool) for value in context.values()
     ):
-        _misconfigured("the context holds more than strings, numbers and booleans", cache)
+        _misconfigured(
+            "the context contains values other than strings, numbers and booleans", cache
+        )
     texts = {name: _context_text(value) for name, value in context.items()}
     usage_identifier_key = members.get("usageIdentifierKey")
     if not isinstance(usage_identifier_key, str | None):

@@ -106,5 +106,5 @@ def _function_and_arn(stack: Stack, uri: object) -> tuple[str, str]:
     for logical_id, physical_id in stack.physical_ids.items():
         if found and physical_id == found[2]:
             return logical_id, found[1]
-    message = f"{uri!r} calls no function of this template"
+    message = f"{uri!r} does not name a function of this template"
     raise TemplateError(message)

@@ -80,7 +80,7 @@ class Gateway:
     def _pass_through(self, request: GatewayRequest, passage: Passage) -> GatewayAnswer:
         found = find_route(self.api.routes, self.api.kind, request.method, request.path)
         if found is None:
-            raise NotAnswered(ResponseType.NO_ROUTE, "no route fits")
+            raise NotAnswered(ResponseType.NO_ROUTE, "no route matches")
         route, matched = found
         passage.route = matched
         platform = self.api.platform

@@ -24,7 +24,7 @@ def read_behaviours(text: str) -> Mapping[ApiKind, PlatformBehaviour]:
         place, _, value = part.partition("=")
         kind, _, name = place.partition(".")
         if kind not in kinds or name not in {member.name for member in fields(PlatformBehaviour)}:
-            message = f"PLATFORM holds {part!r}; it takes rest.NAME=VALUE and http.NAME=VALUE"
+            message = f"PLATFORM contains {part!r}. Use rest.NAME=VALUE or http.NAME=VALUE"
             raise WrongBehaviour(message)
         behaviours[kinds[kind]] = _with(behaviours[kinds[kind]], name, value)
     return behaviours

@@ -38,7 +38,7 @@ def read_proxy_answer(kind: ApiKind, answer: object, cache: CacheUse) -> Gateway
         headers = _headers(members, kind)
         return GatewayAnswer(_status(members), headers, _body(members, kind), cache)
     except ValueError as error:
-        reason = f"the function's answer is not one of a proxy integration: {error}"
+        reason = f"the function's response does not fit a proxy integration: {error}"
         raise NotAnswered(ResponseType.INTEGRATION_FAILURE, reason, cache) from None
 
 

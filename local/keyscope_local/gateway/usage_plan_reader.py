@@ -38,7 +38,7 @@ def read_usage_plans(stack: Stack, api: str, stage: str) -> dict[str, UsagePlan]
             continue
         value = _value_of(stack, key)
         if value in plans:
-            message = f"{key} is in two usage plans of {api}; API Gateway takes one"
+            message = f"{key} is in two usage plans of {api}. API Gateway allows one"
             raise TemplateError(message)
         plans[value] = _read_plan(stack, plan)
     return plans
@@ -52,7 +52,7 @@ def _named(stack: Stack, kind: str, physical_id: object, where: str) -> str:
     for logical_id in _of_type(stack, kind):
         if physical_id_of(stack, logical_id) == physical_id:
             return logical_id
-    message = f"{where}: {physical_id!r} is no {kind} of this template"
+    message = f"{where}: {physical_id!r} is not a {kind} of this template"
     raise TemplateError(message)
 
 
@@ -81,7 +81,7 @@ def _is_enabled(stack: Stack, key: str) -> bool:
 def _value_of(stack: Stack, key: str) -> str:
     value = properties_of(stack, key).get("Value")
     if value is None:
-        message = f"{key}: needs a Value here; at AWS it would be generated"
+        message = f"{key}: requires a Value here; AWS would generate one"
         raise TemplateError(message)
     return text_of(value, f"{key}: Value")
 
@@ -90,7 +90,7 @@ def _read_plan(stack: Stack, plan: str) -> UsagePlan:
     members = properties_of(stack, plan)
     throttle, quota = cast("Json", members.get("Throttle", {})), members.get("Quota")
     if throttle and throttle.keys() != {"RateLimit", "BurstLimit"}:
-        message = f"{plan}: Throttle needs RateLimit and BurstLimit"
+        message = f"{plan}: Throttle requires RateLimit and BurstLimit"
         raise TemplateError(message)
     return UsagePlan(
         name=plan,
@@ -108,6 +108,6 @@ def _read_plan(stack: Stack, plan: str) -> UsagePlan:
 
 def _read_quota(quota: Json, plan: str) -> Quota:
     if quota.keys() != {"Limit", "Period"}:
-        message = f"{plan}: Quota needs Limit and Period; no other member is supported here"
+        message = f"{plan}: Quota requires Limit and Period; other members are not supported here"
         raise TemplateError(message)
     return Quota(whole_number(quota["Limit"], f"{plan}: Limit"), QuotaPeriod(str(quota["Period"])))

@@ -42,12 +42,13 @@ class UsageMeter:
         """
         plan = self.plans.get(usage_identifier_key or "")
         if usage_identifier_key is None or plan is None:
-            raise NotAnswered(ResponseType.INVALID_API_KEY, "no key of a usage plan", cache)
+            raise NotAnswered(ResponseType.INVALID_API_KEY, "no usage plan key", cache)
         with self._turn:
             if plan.throttle is not None and not self._take(usage_identifier_key, plan.throttle):
-                raise NotAnswered(ResponseType.THROTTLED, f"beyond the rate of {plan.name}", cache)
+                reason = f"rate limit of {plan.name} exceeded"
+                raise NotAnswered(ResponseType.THROTTLED, reason, cache)
             if plan.quota is not None and not self._use(usage_identifier_key, plan.quota):
-                reason = f"beyond the quota of {plan.name}"
+                reason = f"quota of {plan.name} exceeded"
                 raise NotAnswered(ResponseType.QUOTA_EXCEEDED, reason, cache)
 
     def _take(self, key: str, throttle: Throttle) -> bool:

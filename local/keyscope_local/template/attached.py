@@ -21,7 +21,7 @@ def attach(stack: Stack, template: Path, parameters: Mapping[str, str] | None = 
     """
     other = load_stack(template, parameters, imports=stack.exports)
     if common := sorted(stack.resources.keys() & other.resources.keys()):
-        message = f"Both templates have {', '.join(common)}; here their names must differ"
+        message = f"Both templates have {', '.join(common)}. Here their names must differ"
         raise TemplateError(message)
     added = {
         name: _with_absolute_code(other, name, resource)

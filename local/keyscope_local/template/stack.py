@@ -198,7 +198,7 @@ def translate(source: Mapping[str, object], parameters: Mapping[str, str]) -> Js
             translated = translator.translate(template, dict(parameters))
     except InvalidDocumentException as error:
         reasons = "; ".join(cause.message for cause in error.causes)
-        message = f"SAM refuses the template: {reasons}"
+        message = f"SAM rejects the template: {reasons}"
         raise TemplateError(message) from error
     except MISSHAPEN as error:
         # SAM checks most of a template's shape, but not all of it.
@@ -275,7 +275,7 @@ def _parameter_values(declared: Json, given: Mapping[str, str]) -> dict[str, str
     for name in given:
         if name not in declared:
             message = (
-                f"The template has no parameter {name!r}; it has {', '.join(declared) or 'none'}"
+                f"The template has no parameter {name!r}. It has {', '.join(declared) or 'none'}"
             )
             raise TemplateError(message)
     return {
@@ -286,7 +286,7 @@ def _parameter_values(declared: Json, given: Mapping[str, str]) -> dict[str, str
 
 def _parameter_value(name: str, declaration: Json, given: Mapping[str, str]) -> str:
     if name not in given and "Default" not in declaration:
-        message = f"The parameter {name} has no default, so it must be given"
+        message = f"The parameter {name} has no default, so it requires a value"
         raise TemplateError(message)
     value = given[name] if name in given else text_of(declaration["Default"], f"Parameters.{name}")
     for rule, is_kept in _PARAMETER_RULES.items():

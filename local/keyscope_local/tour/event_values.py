@@ -50,7 +50,7 @@ def fill(event: object, store: SeededStore) -> object:
 
 def _value(name: str, store: SeededStore) -> str:
     if name not in VALUES:
-        message = f"{{{{{name}}}}} is not a placeholder; known are {', '.join(sorted(VALUES))}"
+        message = f"{{{{{name}}}}} is not a placeholder. Known: {', '.join(sorted(VALUES))}"
         raise UnknownPlaceholder(message)
     return VALUES[name](store)
 

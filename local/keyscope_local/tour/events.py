@@ -247,14 +247,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the filled-in events; return 2 if no run exists to fill them in for."""
     parser = argparse.ArgumentParser(
         prog="python -m keyscope_local.tour.events",
-        description="Write the sample events, filled for the store of a running `make run`.",
+        description="Write the sample events with the credentials of a running `make run`.",
     )
-    parser.add_argument("--output", type=Path, required=True, help="the folder to write them to")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
     parser.add_argument(
         "--session",
         type=Path,
         default=STATE_FOLDER / SESSION_FILE_NAME,
-        help="written by the run (%(default)s)",
+        help="the session file of the run (%(default)s)",
     )
     options = parser.parse_args(arguments)
     try:

@@ -49,7 +49,7 @@ def provision(function: LocalFunction, environment: Mapping[str, str]) -> Sessio
     account_id, account_key = _create_account(
         function, {"displayName": "Example Bakery", "externalId": ACCOUNT_EXTERNAL_ID}
     )
-    stranger_id, _ = _create_account(function, {"displayName": "A stranger"})
+    stranger_id, _ = _create_account(function, {"displayName": "Another account"})
     store = fill_account(operations, account_id, account_key, ExternalName(APP_EXTERNAL_ID))
     ends_at = int(time.time()) + TOKEN_LIFETIME_SECONDS
     claims = {"scope": "appUser", "userId": USER_ID, "exp": ends_at}

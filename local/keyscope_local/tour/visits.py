@@ -28,11 +28,11 @@ from keyscope_local.tour.stops import OUTSIDE_SCOPE, Stop
 _PAUSE_SECONDS: Final = 0.1
 _EITHER: Final = "*"
 _ABOUT_EITHER: Final = (
-    f"{_EITHER} Hit or miss: what changes a key flushes the cache a second later."
+    f"{_EITHER} Hit or miss: Keyscope flushes the cache one second after a key changes."
 )
 _ABOUT_PATIENCE: Final = (
     "The tour repeats the first request with a new secret, and the list with a last use, until\n"
-    "the answer is as expected: both may take a second."
+    "the response is as expected. Both can take a second."
 )
 
 

@@ -54,13 +54,13 @@ BODIES: Final[list[type[Body]]] = [
     ExplainBody,
 ]
 IN_WORDS: Final = {
-    "must be a network such as 192.0.2.0/24 or 2001:db8::/32, without host bits": "no host bits"
-    " set",
+    "must be a network such as 192.0.2.0/24 or 2001:db8::/32, without host bits": "without"
+    " host bits",
     "must be an IPv4 network such as 192.0.2.0/24. An IPv4-mapped IPv6 network requires a prefix"
-    " of /96 or longer": "needs a prefix of /96 or longer",
+    " of /96 or longer": "requires a prefix of at least /96",
     "must be an RFC 3339 time with a time zone, such as 2030-01-31T12:00:00Z": "RFC 3339",
-    "must be in the future": "in the future",
-    "must take no more than 4096 bytes as JSON": "up to 4096 bytes",
+    "must be in the future": "a future",
+    "must be at most 4096 bytes as JSON": "up to 4096 bytes",
     "must be an IPv4 or IPv6 address": "An IPv4 or IPv6 address",
     "must be a cursor from a page of the same list": "from a page of the same list",
 }

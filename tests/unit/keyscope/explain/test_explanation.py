@@ -249,7 +249,7 @@ def test_the_statement_and_resource_that_allow_are_named() -> None:
 def test_a_forbidden_path_tells_which_methods_it_has() -> None:
     explanation = explained(AskedRequest(KEY.basic(), "DELETE", USERS, ADDRESS))
     step = explanation.steps[-1]
-    assert step.detail == f"No statement allows DELETE {USERS}; on this path are allowed: GET, POST"
+    assert step.detail == f"No statement allows DELETE {USERS}. Allowed on this path: GET, POST"
 
 
 @pytest.mark.parametrize(
@@ -315,17 +315,17 @@ def detail_of(step: Step, explanation: Explanation) -> str:
         (
             make_key(allowed_cidrs=("198.51.100.0/24",)),
             Step.SOURCE_ADDRESS,
-            f"{ADDRESS}; allowed are 198.51.100.0/24",
+            f"{ADDRESS}. Allowed: 198.51.100.0/24",
         ),
         (KEY, Step.TOKEN_TIMES, "No token"),
-        (KEY, Step.SCOPE, "Basic gives app"),
+        (KEY, Step.SCOPE, "Basic: scope app"),
         (KEY, Step.POLICY, f"For app/{APP}, scope app"),
         (
             make_integration_key(),
             Step.KEY,
             f"Key of the app {APP}, bound to the integration {INTEGRATION}",
         ),
-        (make_integration_key(), Step.SCOPE, "Basic gives integration"),
+        (make_integration_key(), Step.SCOPE, "Basic: scope integration"),
         (make_key(revoked_at=NOW - 1), Step.KEY, f"Key of the app {APP}, revoked at 2027-01-15T07"),
     ],
 )
@@ -337,17 +337,19 @@ def test_a_tokens_claims_and_times_are_told() -> None:
     explanation = get(USERS, KEY.bearer(scope="appUser", userId="u", nbf=NOW, exp=NOW + 9))
     assert detail_of(Step.CREDENTIAL, explanation).endswith("claims scope appUser, userId u")
     assert detail_of(Step.TOKEN_TIMES, explanation) == (
-        "Valid from 2027-01-15T08:00:00Z, until 2027-01-15T08:00:09Z; it is 2027-01-15T08:00:00Z"
+        "Valid from 2027-01-15T08:00:00Z, until 2027-01-15T08:00:09Z; now 2027-01-15T08:00:00Z"
     )
     given = ", ".join(sorted(scopes_of_key(KEY.key_id)))
-    assert detail_of(Step.SCOPE, explanation) == f"Claims appUser; a key of this app gives {given}"
+    assert detail_of(Step.SCOPE, explanation) == (
+        f"Claims appUser; a key of this app can claim {given}"
+    )
 
 
 def test_an_integrations_key_is_told_from_its_apps() -> None:
     bound = make_integration_key()
     explanation = get(USERS, bound.bearer(scope="app"), bound)
     assert detail_of(Step.SCOPE, explanation) == (
-        "Claims app; a key of this integration gives integration"
+        "Claims app; a key of this integration can claim integration"
     )
 
 

@@ -327,9 +327,9 @@ def claims() -> Iterator[Case]:
     unsafe = Reason.UNSAFE_USER_ID
     yield with_claims(unsafe, "outside ASCII", scope="appUser", userId="Zoë")
     yield with_claims(unsafe, "contains a slash", scope="appUser", userId="a/b")
-    yield with_claims(unsafe, "gives a meaning to", scope="user", external_id="a*")
+    yield with_claims(unsafe, "meaning in paths", scope="user", external_id="a*")
     yield with_claims(unsafe, "longer than 64", scope="appUser", userId="u" * 65)
-    yield with_claims(unsafe, "path that climbs", scope="appUser", userId="..")
+    yield with_claims(unsafe, "path traversal", scope="appUser", userId="..")
     both = Reason.CONFLICTING_CLAIMS
     yield with_claims(
         both, "both `userId` and `external_id`", scope="appUser", userId="u", external_id="u"
@@ -350,7 +350,7 @@ def keys() -> Iterator[Case]:
     wrong = Reason.WRONG_SECRET
     yield sent(wrong, "may come from another stack", basic(KEY.key_id, forged))
     yield sent(wrong, "rotated more than once", basic(KEY.key_id, forged), after)
-    yield sent(Reason.ROTATED_SECRET, "the overlap has ended", KEY.basic(), after)
+    yield sent(Reason.ROTATED_SECRET, "its overlap has ended", KEY.basic(), after)
     unproven = Reason.WRONG_SIGNATURE
 
     yield sent(unproven, "`echo`", signed_with(KEY.secret + "\n"))
@@ -468,10 +468,10 @@ def denials() -> Iterator[Case]:
         ("as it was created", "/tenants/acme/projects/SHOP"),
         ("external id of another", "/tenants/Other/projects/Shop"),
         ("external id of another", "/tenants/Other/projects/other"),
-        ("with others", "/tenants/Acme/projects/Shop"),
+        ("with other methods", "/tenants/Acme/projects/Shop"),
         ("`AccessMapLayerArn` or `AccessMap`", "/tenants/Other/projects"),
     ):
-        method = "GET" if words != "with others" else "POST"
+        method = "GET" if words != "with other methods" else "POST"
         yield Case(None, words, AskedRequest(own, method, path, ADDRESS).event(), by_name)
     event = AskedRequest(own, "GET", "/tenants/acme/projects/SHOP", ADDRESS).event()
     for some in (ExternalIds(), ExternalIds(account="acme"), ExternalIds(app="SHOP")):
@@ -481,7 +481,7 @@ def denials() -> Iterator[Case]:
     yield asked("another app", own, f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", ACCOUNT_KEY.basic(), f"/v2/apps/{OTHER_APP}/users")
     yield asked("service account created", SERVICE_KEY.basic(), f"/v2/apps/{APP}/users")
-    yield asked("but with others", own, USERS, method="DELETE")
+    yield asked("with other methods", own, USERS, method="DELETE")
     yield asked("`AccessMapRoutes`", own, f"/v1.1/apps/{APP}/appusers")
     yield asked("`AccessMapLayerArn` or `AccessMap`", own, "/v2/apps")
     limited_key = replace(KEY, record=limited(KEY.record, permissions=("conversations:read",)))

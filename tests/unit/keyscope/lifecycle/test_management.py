@@ -759,7 +759,7 @@ def test_metadata_that_grow_too_large_by_a_patch_are_refused(operations: Operati
     own = management(operations)
     half = metadata_of(MAX_METADATA_BYTES // 2)["m"]
     own.update_app(APP, AppChange(metadata={"a": half}))
-    with pytest.raises(InvalidInput, match="metadata: must take no more than 4096 bytes as JSON"):
+    with pytest.raises(InvalidInput, match="metadata: must be at most 4096 bytes as JSON"):
         own.update_app(APP, AppChange(metadata={"b": half + half}))
     assert own.get_app(APP).metadata == {"a": half}
 

@@ -582,7 +582,9 @@ def test_at_most_twenty_faults_are_told_and_that_there_are_more(caller: Caller) 
 def test_metadata_with_too_many_members_is_refused_whole(caller: Caller) -> None:
     body = {"displayName": "x", "metadata": {str(number): [] for number in range(3_000)}}
     refused = caller.call("POST", V2, body)
-    assert refused.titles == ["The body must not have more than 2000 members and list items"]
+    assert refused.titles == [
+        "The body must not have more than 2000 members and list items in total"
+    ]
 
 
 @pytest.mark.parametrize(

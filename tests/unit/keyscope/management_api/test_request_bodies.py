@@ -306,7 +306,7 @@ def test_numbers_are_whole_and_in_bounds(name: str, least: int, most: int, body:
 @pytest.mark.parametrize("character", ["x", "é", "🙂"])
 def test_metadata_take_4096_bytes_of_utf_8(character: str) -> None:
     size = (MAX_METADATA_BYTES - len('{"m":""}')) // len(character.encode())
-    too_large = {"metadata": "must take no more than 4096 bytes as JSON"}
+    too_large = {"metadata": "must be at most 4096 bytes as JSON"}
     for body, more in ((AppCreateBody, {"displayName": "Shop"}), (AppUpdateBody, {})):
         assert faults_of(body, {**more, "metadata": {"m": character * size}}) == {}
         assert faults_of(body, {**more, "metadata": {"m": character * (size + 1)}}) == too_large

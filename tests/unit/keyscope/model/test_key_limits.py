@@ -246,7 +246,7 @@ def test_an_expiry_is_read_with_its_zone(text: str, shown: str) -> None:
     ],
 )
 def test_what_is_no_rfc_3339_time_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match=r"^must be a time with its zone"):
+    with pytest.raises(ValueError, match=r"^must be an RFC 3339 time with a time zone"):
         read_expires_at(value, NOW)
 
 

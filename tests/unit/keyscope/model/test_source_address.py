@@ -97,7 +97,7 @@ def test_a_mapped_network_is_the_ipv4_network_that_it_means(
 
 @pytest.mark.parametrize("text", ["::ffff:0:0/95", "::ffff:192.0.2.0/24", "::ffff:0.0.0.0/0"])
 def test_a_mapped_network_wider_than_all_of_ipv4_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"needs a prefix of /96 or longer$"):
+    with pytest.raises(ValueError, match=r"requires a prefix of /96 or longer$"):
         read_network(text)
 
 

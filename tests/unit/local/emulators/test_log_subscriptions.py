@@ -139,5 +139,5 @@ def test_a_pattern_that_is_not_supported_here_is_refused(pattern: str, tmp_path:
 
 
 def test_a_function_of_another_stack_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TemplateError, match="is no function of the stack"):
+    with pytest.raises(TemplateError, match="is not a function of the stack"):
         read_subscriptions(stack_in(tmp_path), {})

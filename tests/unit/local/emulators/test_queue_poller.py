@@ -297,12 +297,12 @@ def test_a_source_that_is_no_queue_of_the_stack_is_refused(polled: Polled, tmp_p
     template = write_template(tmp_path)
     stream = "arn:aws:kinesis:us-east-1:123456789012:stream/keyscope-local-Polled"
     template.write_text(template.read_text().replace("!GetAtt Polled.Arn", stream), "utf-8")
-    with pytest.raises(TemplateError, match="is no queue of the stack"):
+    with pytest.raises(TemplateError, match="is not a queue of the stack"):
         read_event_sources(load_stack(template), polled.functions)
 
 
 def test_a_function_that_is_not_of_the_stack_is_refused(polled: Polled) -> None:
-    with pytest.raises(TemplateError, match="keyscope-local-Worker is no function of the stack"):
+    with pytest.raises(TemplateError, match="keyscope-local-Worker is not a function of the stack"):
         read_event_sources(polled.stack, {})
 
 

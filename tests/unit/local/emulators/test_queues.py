@@ -96,5 +96,5 @@ def test_a_queue_is_found_by_its_arn(name: str, queue: str, stack: Stack) -> Non
 
 
 def test_an_arn_of_no_queue_of_the_stack_is_refused(stack: Stack) -> None:
-    with pytest.raises(TemplateError, match="is no queue of the stack"):
+    with pytest.raises(TemplateError, match="is not a queue of the stack"):
         queue_url_of(stack, "arn:aws:sqs:us-east-1:123456789012:other")

@@ -246,7 +246,7 @@ def test_gateway_responses_are_read() -> None:
         ),
         pytest.param(
             {"rest_authorizer": REQUEST_AUTHORIZER.replace("!GetAtt Guard.Arn", FOREIGN_ARN)},
-            "calls no function of this template",
+            "does not name a function of this template",
             id="an authorizer of another stack",
         ),
         pytest.param(
@@ -371,7 +371,7 @@ def test_gateway_responses_are_read() -> None:
         ),
         pytest.param(
             {"template": f"{TEMPLATE}  Bare: {with_operation(UNDECLARED)}\n"},
-            "get /a: is guarded by ['Other']; the API's authorizers are []",
+            "get /a: requires ['Other'], and the API's authorizers are []",
             id="an authorizer that is not declared",
         ),
     ],

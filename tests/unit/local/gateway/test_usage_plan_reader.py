@@ -53,7 +53,7 @@ def test_a_plan_of_another_api_does_not_count() -> None:
     [
         pytest.param(
             replaced("Value: goldgoldgoldgoldgold", "Name: gold"),
-            "Gold: needs a Value",
+            "Gold: requires a Value",
             id="a generated value",
         ),
         pytest.param(
@@ -68,12 +68,12 @@ def test_a_plan_of_another_api_does_not_count() -> None:
         ),
         pytest.param(
             replaced("BurstLimit: 4", "Other: 4"),
-            "GoldPlan: Throttle needs RateLimit and BurstLimit",
+            "GoldPlan: Throttle requires RateLimit and BurstLimit",
             id="half a throttle",
         ),
         pytest.param(
             replaced("Period: DAY", "Period: DAY, Offset: 1"),
-            "TinPlan: Quota needs Limit and Period",
+            "TinPlan: Quota requires Limit and Period",
             id="an offset",
         ),
         pytest.param(

@@ -135,7 +135,7 @@ def function(properties: str) -> str:
         ("CodeUri: s3://bucket/key", "Backend: CodeUri must name a folder"),
         ("CodeUri: {Bucket: a, Key: b}", "Backend: CodeUri must name a folder"),
         ("PackageType: Image\n      ImageUri: a/b:c", "Backend"),
-        ("MemorySize: 128", "SAM refuses the template: Resource with id [Backend] is invalid"),
+        ("MemorySize: 128", "SAM rejects the template: Resource with id [Backend] is invalid"),
     ],
 )
 def test_code_that_is_not_in_a_folder_is_refused_by_name(

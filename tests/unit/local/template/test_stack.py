@@ -89,12 +89,12 @@ def test_a_parameter_that_breaks_its_rule_is_refused(
 
 def test_an_unknown_parameter_is_refused_with_those_that_there_are(template: Path) -> None:
     told = refusal_of(template, Nothing="x")
-    assert told == "The template has no parameter 'Nothing'; it has Stage, Seconds, Extra"
+    assert told == "The template has no parameter 'Nothing'. It has Stage, Seconds, Extra"
 
 
 def test_a_parameter_without_a_default_must_be_given(template: Path) -> None:
     template.write_text(TEMPLATE.replace(", Default: 30", ""), "utf-8")
-    assert refusal_of(template) == "The parameter Seconds has no default, so it must be given"
+    assert refusal_of(template) == "The parameter Seconds has no default, so it requires a value"
 
 
 def test_a_broken_rule_of_the_template_is_told_in_its_own_words(template: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_rule_whose_condition_does_not_hold_asserts_nothing(template: Path) ->
 
 def test_what_sam_refuses_is_told_with_its_reason(template: Path) -> None:
     template.write_text(TEMPLATE.replace("Handler: app.handler", "Handle: app.handler"), "utf-8")
-    assert "SAM refuses the template" in refusal_of(template)
+    assert "SAM rejects the template" in refusal_of(template)
 
 
 def test_a_functions_environment_is_resolved_text(stack: Stack) -> None:

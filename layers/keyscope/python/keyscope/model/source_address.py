@@ -22,7 +22,7 @@ _MAPPED_BITS = 96
 _NO_NETWORK = "must be a network such as 192.0.2.0/24 or 2001:db8::/32, without host bits"
 _WIDER_THAN_IPV4 = (
     "must be an IPv4 network such as 192.0.2.0/24. An IPv4-mapped IPv6 network requires a prefix"
-    " of /{_MAPPED_BITS} or longer"
+    f" of /{_MAPPED_BITS} or longer"
 )
 
 

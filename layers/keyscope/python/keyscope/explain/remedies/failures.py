@@ -24,8 +24,8 @@ _THROTTLED: Final = _detail_has("Throttl", "ProvisionedThroughput", "LimitExceed
 KEY_STORE_UNAVAILABLE: Final[Remedies] = (
     Remedy(
         lambda known: known.decision.record_source is RecordSource.STALE,
-        "DynamoDB is unavailable, and the cached record would refuse the request. Keyscope never"
-        " refuses because of an old record, so it returns 500. Try again when DynamoDB is"
+        "DynamoDB is unavailable, and the cached record that `StaleSeconds` allows would refuse the"
+        " request. An old record never refuses, so the answer is 500. Try again when DynamoDB is"
         " available.",
     ),
     Remedy(
