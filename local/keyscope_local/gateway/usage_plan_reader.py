@@ -52,7 +52,7 @@ def _named(stack: Stack, kind: str, physical_id: object, where: str) -> str:
     for logical_id in _of_type(stack, kind):
         if physical_id_of(stack, logical_id) == physical_id:
             return logical_id
-    message = f"{where}: {physical_id!r} is not a {kind} of this template"
+    message = f"{where}: {physical_id!r} is not an {kind} of this template"
     raise TemplateError(message)
 
 

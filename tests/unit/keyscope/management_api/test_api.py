@@ -34,7 +34,7 @@ from tests.support.management import (
 
 NAME_TITLE: Final = (
     "must be a string of 1 to 100 characters, at least one of them visible, without control"
-    " characters, line separators and text-direction marks"
+    " characters, line separators and text-direction marks. Remove those, or use another name"
 )
 SELF: Final = "/v2/keys/self"
 

@@ -34,7 +34,7 @@ CIDRS: Final = ["192.0.2.0/24", "2001:DB8::/32"]
 CANONICAL_CIDRS: Final = ("192.0.2.0/24", "2001:db8::/32")
 NAME_TITLE: Final = (
     "must be a string of 1 to 100 characters, at least one of them visible, without control"
-    " characters, line separators and text-direction marks"
+    " characters, line separators and text-direction marks. Remove those, or use another name"
 )
 SCALAR_TITLE: Final = "must be a string, a finite number, a boolean or null"
 BODIES: Final = [

@@ -86,7 +86,7 @@ def test_a_plan_of_another_api_does_not_count() -> None:
         ),
         pytest.param(
             replaced("UsagePlanId: !Ref GoldPlan", "UsagePlanId: elsewhere"),
-            "GoldInPlan: 'elsewhere' is no AWS::ApiGateway::UsagePlan",
+            "GoldInPlan: 'elsewhere' is not an AWS::ApiGateway::UsagePlan",
             id="a plan of another stack",
         ),
         pytest.param(

@@ -59,7 +59,8 @@ def read_display_name(value: object) -> str:
         return value
     message = (
         f"must be a string of 1 to {MAX_DISPLAY_NAME_LENGTH} characters, at least one of them"
-        f" visible, without control characters, line separators and text-direction marks"
+        " visible, without control characters, line separators and text-direction marks. Remove"
+        " those, or use another name"
     )
     raise ValueError(message)
 
