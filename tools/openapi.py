@@ -25,7 +25,7 @@ A creation returns 201, any other success 200. These errors are possible whereve
 |---|---|---|
 | 400 | `bad_request` | the body or a parameter is not valid; the title says why |
 | 401 | `unauthorized` | the credential is missing or not valid |
-| 403 | `forbidden` | the credential does not reach the path |
+| 403 | `forbidden` | the credential is not allowed to use the path |
 | 405 | `method_not_allowed` | the path has no such method |
 | 413 | `body_too_large` | the body is larger than 100 KB |
 | 415 | `unsupported_media_type` | the body is not JSON |
