@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from keyscope_cli.account_keys import AccountId, key_fields, keys, make
-from keyscope_cli.confirmation import Yes, confirm
+from keyscope_cli.confirmation import WHEN_KEYS_FAIL, Yes, confirm
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.keys import AllowedCidrs, ExpiresAt, PermissionNames
@@ -18,7 +18,7 @@ PAGE_SIZE = 100
 MEMBERS = ("id", "externalId", "displayName", "state", "createdAt", "suspendedAt")
 """What a table of accounts shows."""
 _IN_EFFECT = (
-    "Its keys stop working within the stack's KeyCacheSeconds. If another stack's API uses the"
+    f"Its keys stop working {WHEN_KEYS_FAIL}. If another stack's API uses the"
     " authorizer, flush that API's cache as well: it may keep earlier responses for longer."
 )
 

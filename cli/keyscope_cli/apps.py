@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keyscope_cli.confirmation import Yes, confirm
+from keyscope_cli.confirmation import WHEN_KEYS_FAIL, Yes, confirm
 from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.id_arguments import IdKind, checked_id
 from keyscope_cli.management_client import ManagementClient
@@ -86,7 +86,7 @@ def _consequences(client: ManagementClient, path: str) -> str:
     keys = counted(len(client.call("GET", f"{path}/keys")["keys"]), "key", "keys")
     return (
         f"This deletes the app {one['displayName']!r} ({one['id']}) and revokes its {keys}."
-        " Requests that use them fail within the stack's KeyCacheSeconds."
+        f" Requests that use them fail {WHEN_KEYS_FAIL}."
     )
 
 

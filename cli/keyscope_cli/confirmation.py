@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.output import Output
 
+WHEN_KEYS_FAIL: Final = "within the stack's KeyCacheSeconds, 30 seconds by default"
+"""How long a key may still work after it was revoked."""
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keyscope_cli.confirmation import Yes, confirm
+from keyscope_cli.confirmation import WHEN_KEYS_FAIL, Yes, confirm
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.id_arguments import IdKind, checked_id
@@ -23,7 +23,7 @@ KEY_MEMBERS = (
 )
 """What a table of keys shows."""
 STILL_DISABLED = "The key is disabled. Enable it before you use its new secret."
-_IN_EFFECT = "Requests that use it fail within the stack's KeyCacheSeconds."
+_IN_EFFECT = f"Requests that use it fail {WHEN_KEYS_FAIL}."
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The key's ID.")]
 KeyName = Annotated[str, typer.Argument(metavar="NAME", help="A name for the key.")]
 ExpiresAt = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keyscope_cli.confirmation import Yes, confirm
+from keyscope_cli.confirmation import WHEN_KEYS_FAIL, Yes, confirm
 from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.id_arguments import IdKind, checked_id
 from keyscope_cli.keys import service_account_keys
@@ -90,7 +90,7 @@ def delete(
         named = f"{one['name']!r} ({one['_id']})"
         return (
             f"This deletes the service account {named} and revokes its keys. Requests that use them"
-            " fail within the stack's KeyCacheSeconds."
+            f" fail {WHEN_KEYS_FAIL}."
         )
 
     question = "Delete the service account? This cannot be undone."

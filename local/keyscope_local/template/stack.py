@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Final, cast
@@ -274,9 +275,10 @@ def physical_id_of(stack: Stack, logical_id: str) -> str:
 def _parameter_values(declared: Json, given: Mapping[str, str]) -> dict[str, str]:
     for name in given:
         if name not in declared:
-            message = (
-                f"The template has no parameter {name!r}. It has {', '.join(declared) or 'none'}"
-            )
+            similar = get_close_matches(name, declared, 1)
+            known = f"It has {', '.join(declared) or 'none'}"
+            advice = f"Did you mean {similar[0]!r}?" if similar else known
+            message = f"The template has no parameter {name!r}. {advice}"
             raise TemplateError(message)
     return {
         name: _parameter_value(name, cast("Json", declaration), given)

@@ -72,6 +72,16 @@ def test_every_option_and_argument_is_named_whole_and_explained() -> None:
     assert unexplained == []
 
 
+def test_every_command_that_lists_shows_or_checks_can_write_json() -> None:
+    reading = {"list", "show", "check", "test", "diff", "explain", "doctor", "token"}
+    without = [
+        path
+        for path in LEAVES
+        if path.split()[-1] in reading and "--json" not in help_of(ALL[path]).split()
+    ]
+    assert without == []
+
+
 def test_every_command_shows_an_example_of_itself() -> None:
     without = [
         path

@@ -92,6 +92,11 @@ def test_an_unknown_parameter_is_refused_with_those_that_there_are(template: Pat
     assert told == "The template has no parameter 'Nothing'. It has Stage, Seconds, Extra"
 
 
+def test_an_unknown_parameter_like_a_known_one_is_refused_with_that_one(template: Path) -> None:
+    told = refusal_of(template, Second="30")
+    assert told == "The template has no parameter 'Second'. Did you mean 'Seconds'?"
+
+
 def test_a_parameter_without_a_default_must_be_given(template: Path) -> None:
     template.write_text(TEMPLATE.replace(", Default: 30", ""), "utf-8")
     assert refusal_of(template) == "The parameter Seconds has no default, so it requires a value"
