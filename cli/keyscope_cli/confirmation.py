@@ -23,11 +23,30 @@ def confirm(output: Output, warning: Callable[[], str], question: str, *, yes: b
     Raises:
         Failure: the answer is no, or there is no terminal to ask in.
     """
+    check_can_ask(yes=yes)
     if yes:
         return
-    if not sys.stdin.isatty():
+    output.warn(warning())
+    if not confirmed(output, question):
+        raise Failure(ExitStatus.NO, "Canceled. Nothing was changed.")
+
+
+def check_can_ask(*, yes: bool) -> None:
+    """Check that there is a terminal to ask in, unless the answer is given.
+
+    Raises:
+        Failure: there is none.
+    """
+    if not yes and not has_terminal():
         message = "This command asks for confirmation, and there is no terminal to ask in."
         raise Failure(ExitStatus.USAGE, message, "Nothing was changed. To confirm, add --yes.")
-    output.warn(warning())
-    if output.asked(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise Failure(ExitStatus.NO, "Canceled. Nothing was changed.")
+
+
+def confirmed(output: Output, question: str) -> bool:
+    """Return whether the answer to a question is yes; the end of the input is a no."""
+    return output.asked(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def has_terminal() -> bool:
+    """Return whether a person can answer."""
+    return sys.stdin.isatty()

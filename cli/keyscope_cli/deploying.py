@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from keyscope_cli.aws import Aws, told_failures
+from keyscope_cli.confirmation import Yes, check_can_ask, confirmed
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.options import STACK_VARIABLE
 from keyscope_cli.output import Output
@@ -28,12 +29,14 @@ from keyscope_cli.stacks.stack import (
 DEFAULT_STACK: Final = "keyscope"
 _AGAIN: Final = "Correct the cause, then deploy again."
 
-StackName = Annotated[str, typer.Option("--stack", envvar=STACK_VARIABLE, help="The stack's name.")]
-Region = Annotated[
-    str | None, typer.Option(help="The AWS region; else AWS_REGION or that of the profile.")
+StackName = Annotated[
+    str, typer.Option("--stack", envvar=STACK_VARIABLE, metavar="NAME", help="The stack's name.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
+Region = Annotated[
+    str | None,
+    typer.Option(metavar="REGION", help="The AWS region, instead of AWS_REGION or your profile's."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
 
 def deploy(
@@ -41,15 +44,18 @@ def deploy(
     region: Region = None,
     parameter: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A parameter of the template; repeat it for more."),
+        typer.Option(metavar="NAME=VALUE", help="Set a parameter. Repeat it for more."),
     ] = None,
     parameters_file: Annotated[
         Path | None,
-        typer.Option(help="A TOML file with a line NAME = VALUE for each parameter."),
+        typer.Option(metavar="FILE", help="Set parameters from a TOML file of NAME = VALUE lines."),
     ] = None,
     bucket: Annotated[
         str | None,
-        typer.Option(help="The bucket for Keyscope's code; else Keyscope creates one."),
+        typer.Option(
+            metavar="NAME",
+            help="A bucket for the code, instead of one that Keyscope creates.",
+        ),
     ] = None,
     artifacts: Annotated[
         Path | None,
@@ -57,15 +63,17 @@ def deploy(
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Upload and show the change set, but change no stack."),
+        typer.Option("--dry-run", help="Upload the code and show what would change."),
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create or update a stack: shows what changes, asks, and follows CloudFormation.
+    """Create or update a stack.
 
-    Parameters that you do not give keep the stack's values. In a new stack they have defaults.
+    Shows what changes, asks, and follows CloudFormation. Parameters that you do not set keep the
+    stack's values, or have their defaults in a new stack.
     """
+    check_can_ask(yes=yes or dry_run)
     output, aws = Output(as_json=as_json), Aws(region=region)
     release = read_release(artifacts)
     given = _given(release, parameters_file, parameter or [])
@@ -95,9 +103,9 @@ def deploy(
         _report(output, existing, change_set.changes, "Dry run: no stack was changed.")
         return
     question = f"{'Create' if is_new else 'Update'} the stack {stack!r} in {place.region}?"
-    if not (yes or confirmed(question)):
+    if not (yes or confirmed(output, question)):
         discard(client, change_set, is_new=is_new)
-        raise Failure(ExitStatus.NO, "Aborted. No stack was changed.")
+        raise Failure(ExitStatus.NO, "Canceled. No stack was changed.")
     if not is_new:
         _protect(client, change_set.stack_id, release)
     done = _execute(client, output, change_set)
@@ -105,14 +113,6 @@ def deploy(
     _report(output, done, change_set.changes, f"The stack {stack!r} is {done.status}.")
     if not as_json:
         _show_next(output, done, region)
-
-
-def confirmed(question: str) -> bool:
-    """Ask; an interrupted answer and the end of the input are a no."""
-    try:
-        return typer.confirm(question, err=True)
-    except typer.Abort:
-        return False
 
 
 def _given(release: Release, file: Path | None, pairs: Iterable[str]) -> Mapping[str, str]:
@@ -125,7 +125,8 @@ def _given(release: Release, file: Path | None, pairs: Iterable[str]) -> Mapping
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator:
-            raise Failure(ExitStatus.USAGE, f"--parameter {pair!r} is not NAME=VALUE.")
+            message = f"--parameter {pair!r} is malformed."
+            raise Failure(ExitStatus.USAGE, message, "Use --parameter NAME=VALUE.")
         given[name] = value
     for name in given:
         if name not in release.parameters:
@@ -141,9 +142,9 @@ def _read(file: Path) -> dict[str, str]:
     try:
         found = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise Failure(ExitStatus.USAGE, f"{file} cannot be read: {error.strerror}.") from None
+        raise Failure(ExitStatus.USAGE, f"Cannot read {file}: {error.strerror}.") from None
     except ValueError as error:
-        raise Failure(ExitStatus.USAGE, f"{file} is not TOML: {error}.") from None
+        raise Failure(ExitStatus.USAGE, f"{file} does not contain TOML: {error}.") from None
     return {name: _text(file, name, value) for name, value in found.items()}
 
 
@@ -154,7 +155,7 @@ def _text(file: Path, name: str, value: object) -> str:
         case str() | int():
             return str(value)
         case _:
-            message = f"{file}: {name} is not a string, an integer or a Boolean."
+            message = f"{file}: {name} must be a string, an integer or a Boolean."
             raise Failure(ExitStatus.USAGE, message)
 
 
@@ -173,7 +174,7 @@ def _parameters(
 
 
 def _show(output: Output, changes: Sequence[Change]) -> None:
-    columns = ("action", "replacement", "resource", "type", "changed")
+    columns = ("Action", "Replacement", "Resource", "Type", "Changed")
     rows = [
         (one.action, one.replacement, one.logical_id, one.kind, ", ".join(one.properties))
         for one in changes
@@ -190,11 +191,11 @@ def _refuse_loss(client: Any, change_set: ChangeSet, template_url: str) -> None:
     lost = [change.logical_id for change in change_set.changes if change.loses_data]
     if lost:
         discard(client, change_set, is_new=False)
-        message = f"This change may replace or remove {', '.join(lost)}, so it was not made."
+        message = f"This change may replace or remove {', '.join(lost)}. Nothing was changed."
         advice = (
-            "Look at the parameters that you changed. To do it on purpose, such as for a restore"
-            " (docs/how-to/upgrade.md), create the change set yourself with `aws cloudformation"
-            f" create-change-set --template-url {template_url}`."
+            "Check the parameters that you changed. To make the change on purpose, such as for a"
+            " restore (docs/how-to/upgrade.md), create the change set yourself with `aws"
+            f" cloudformation create-change-set --template-url {template_url}`."
         )
         raise Failure(ExitStatus.NOT_DONE, message, advice)
 

@@ -1,13 +1,14 @@
-"""`keyscope destroy`: deletes a stack, and says what stays."""
+"""`keyscope destroy`: deletes a stack, and shows what it keeps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from keyscope_cli.aws import Aws, told_failures
-from keyscope_cli.deploying import DEFAULT_STACK, AsJson, Region, StackName, Yes, confirmed
+from keyscope_cli.confirmation import Yes, check_can_ask, confirmed
+from keyscope_cli.deploying import DEFAULT_STACK, AsJson, Region, StackName
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.output import Output
+from keyscope_cli.output import Output, counted
 from keyscope_cli.stacks.artifacts import BUCKET_PARAMETER
 from keyscope_cli.stacks.stack import (
     Event,
@@ -42,11 +43,12 @@ def destroy(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a stack. Tables of keys and accounts and the KMS key stay."""
+    """Delete a stack, but keep its tables and its KMS key."""
+    check_can_ask(yes=yes)
     output, client = Output(as_json=as_json), Aws(region=region).client("cloudformation")
     found = find_stack(client, stack)
     if found is None:
-        message = f"There is no stack {stack!r} in this account and region."
+        message = f"There is no stack {stack!r} in {client.meta.region_name}."
         raise Failure(ExitStatus.NOT_DONE, message, "Check --stack, --region and AWS_PROFILE.")
     check_is_ours(found)
     check_is_idle(found)
@@ -62,14 +64,15 @@ def destroy(
     if not as_json:
         _show(output, found, resources)
     deleted = len(resources) - len(kept)
-    question = f"Delete the stack {stack!r} and {deleted} resources?"
-    if not (yes or confirmed(question)):
-        raise Failure(ExitStatus.NO, "Aborted. The stack was not changed.")
+    resources_of = counted(deleted, "resource", "resources")
+    question = f"Delete the stack {stack!r} with {resources_of}? This cannot be undone."
+    if not (yes or confirmed(output, question)):
+        raise Failure(ExitStatus.NO, "Canceled. The stack was not changed.")
     _delete(client, output, found)
     if as_json:
         output.json({"kept": {one.logical_id: one.physical_id for one in kept}})
     else:
-        output.line(f"The stack {stack!r} is deleted.")
+        output.line(f"Stack deleted: {stack}")
 
 
 def _resources(client: Any, stack: Stack) -> Sequence[Resource]:  # noqa: ANN401 - botocore ships no types
@@ -96,12 +99,12 @@ def _resources(client: Any, stack: Stack) -> Sequence[Resource]:  # noqa: ANN401
 
 def _show(output: Output, stack: Stack, resources: Sequence[Resource]) -> None:
     kept = [one for one in resources if one.stays]
-    output.line("These resources stay, with all keys and accounts:")
+    output.line("These resources are kept, with all accounts, apps and keys:")
     output.table(
-        ("resource", "type", "name"), [(one.logical_id, one.kind, one.physical_id) for one in kept]
+        ("Resource", "Type", "Name"), [(one.logical_id, one.kind, one.physical_id) for one in kept]
     )
     if bucket := stack.parameters.get(BUCKET_PARAMETER):
-        output.line(f"The bucket {bucket} with Keyscope's code stays, too.")
+        output.line(f"The bucket {bucket} with Keyscope's code is also kept.")
     output.line(
         "A new stack can use them: docs/how-to/upgrade.md. The KMS key costs a dollar a month."
     )

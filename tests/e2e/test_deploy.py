@@ -15,6 +15,7 @@ from botocore.session import get_session
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
+from keyscope_cli import confirmation
 from keyscope_local.emulators.tables import DUMMY_CREDENTIALS
 from tests.support.cli import keyscope
 from tests.support.in_process import Ended
@@ -197,7 +198,10 @@ def test_an_update_keeps_the_parameters_that_are_not_given(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""], ids=["no", "nothing"])
-def test_a_deployment_that_is_not_confirmed_leaves_no_stack(answer: str, aws: Aws) -> None:
+def test_a_deployment_that_is_not_confirmed_leaves_no_stack(
+    answer: str, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmation, "has_terminal", lambda: True)
     done = aws.deploy(text=answer)
     assert (done.status, "Create the stack 'keyscope' in eu-west-1?" in done.err) == (1, True)
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
@@ -244,7 +248,7 @@ def test_another_stack_is_neither_updated_nor_deleted(aws: Aws) -> None:
     formation.create_stack(StackName="shop", TemplateBody=template)
     for command in (("deploy", "--artifacts", str(aws.folder)), ("destroy",)):
         done = aws.keyscope(*command, "--stack", "shop", "--yes")
-        assert (done.status, "'shop' is not Keyscope's" in done.err) == (4, True)
+        assert (done.status, "'shop' is not a Keyscope stack" in done.err) == (4, True)
     assert aws.stack()["StackStatus"] == "CREATE_COMPLETE"
 
 
@@ -255,20 +259,21 @@ def test_json_is_one_document(aws: Aws) -> None:
     assert [each["resource"] for each in done.json["changes"]] == ["KeysTable", "Queue"]
 
 
-def test_destroy_says_what_stays_and_asks(aws: Aws) -> None:
+def test_destroy_says_what_stays_and_asks(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirmation, "has_terminal", lambda: True)
     aws.deploy("--yes")
     done = aws.keyscope("destroy", text="n\n")
     assert (done.status, aws.stack()["StackStatus"]) == (1, "CREATE_COMPLETE")
-    assert "Delete the stack 'keyscope' and 1 resources?" in done.err
+    assert "Delete the stack 'keyscope' with 1 resource? This cannot be undone. [y/N]" in done.err
     rows = [line.split()[:2] for line in done.out.splitlines() if "::" in line]
     assert rows == [["KeysTable", "AWS::DynamoDB::Table"]]
-    assert f"The bucket {BUCKET} with Keyscope's code stays, too." in done.out
+    assert f"The bucket {BUCKET} with Keyscope's code is also kept." in done.out
 
 
 def test_destroy_deletes_the_stack(aws: Aws) -> None:
     aws.deploy("--yes")
     done = aws.keyscope("destroy", "--yes")
-    assert (done.status, done.out.splitlines()[-1]) == (0, "The stack 'keyscope' is deleted.")
+    assert (done.status, done.out.splitlines()[-1]) == (0, "Stack deleted: keyscope")
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
 
 

@@ -90,13 +90,13 @@ def prepared_bucket(aws: Aws, name: str | None) -> Bucket:
     place = _region_of(bucket)
     if place is None and name is not None:
         message = f"There is no bucket {name!r}."
-        advice = "Create it, or leave out --bucket: Keyscope then creates one."
+        advice = "Create it, or leave out --bucket to let Keyscope create one."
         raise Failure(ExitStatus.NOT_DONE, message, advice)
     if place is None:
         _create(bucket)
     elif place != region:
         message = f"The bucket {bucket.name!r} is in {place}, not in {region}."
-        advice = "Lambda reads code only from its own region. Use a bucket of that region."
+        advice = f"Lambda reads code only from its own region. Use a bucket in {region}."
         raise Failure(ExitStatus.NOT_DONE, message, advice)
     if name is None:
         _protect(bucket)

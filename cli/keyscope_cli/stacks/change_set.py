@@ -85,7 +85,7 @@ def create_change_set(
         arn, stack_id = made["Id"], made["StackId"]
         described = _settled(client, arn, pause)
         if described["Status"] != "CREATE_COMPLETE":
-            reason = described.get("StatusReason", "CloudFormation gives no reason")
+            reason = described.get("StatusReason", "CloudFormation reports no reason")
             discard(client, ChangeSet(arn, stack_id, ()), is_new=is_new)
             if any(text in reason for text in _NO_CHANGES):
                 return None
@@ -94,7 +94,7 @@ def create_change_set(
 
 
 def _rejected(reason: str) -> Failure:
-    message = f"CloudFormation rejects the change set: {reason}"
+    message = f"CloudFormation rejected the change set: {reason}"
     return Failure(ExitStatus.NOT_DONE, message, "Nothing was changed.")
 
 

@@ -102,12 +102,12 @@ def stack_to_update(client: Client, name: str) -> Stack | None:
         return stack
     check_is_idle(stack)
     if stack.status in _NEVER_CREATED:
-        message = f"The stack {name!r} is {stack.status}: it was not created or not deleted whole."
+        message = f"The stack {name!r} is incomplete ({stack.status})."
         advice = f"Run `keyscope destroy --stack {name}`, then deploy again."
         cause = first_failure(events_of(client, stack.id))
         advice = f"{_told(cause)} {advice}" if cause else advice
         raise Failure(ExitStatus.NOT_DONE, message, advice)
-    message = f"The stack {name!r} is {stack.status}, so it cannot be updated."
+    message = f"The stack {name!r} cannot be updated while it is {stack.status}."
     advice = (
         f"Run `aws cloudformation continue-update-rollback --stack-name {name}`"
         if stack.status == "UPDATE_ROLLBACK_FAILED"
@@ -123,7 +123,7 @@ def check_is_ours(stack: Stack) -> None:
         Failure: it was not; a deployment would delete its resources.
     """
     if not stack.description.startswith(_DESCRIPTION):
-        message = f"The stack {stack.name!r} is not Keyscope's."
+        message = f"The stack {stack.name!r} is not a Keyscope stack."
         raise Failure(ExitStatus.NOT_DONE, message, "Use --stack with another name.")
 
 
@@ -134,8 +134,8 @@ def check_is_idle(stack: Stack) -> None:
         Failure: one is.
     """
     if stack.is_busy:
-        message = f"The stack {stack.name!r} is {stack.status}: another operation is running."
-        raise Failure(ExitStatus.NOT_DONE, message, "Wait until it ends, then try again.")
+        message = f"Another operation on the stack {stack.name!r} is running ({stack.status})."
+        raise Failure(ExitStatus.NOT_DONE, message, "Wait until it finishes, then try again.")
 
 
 def follow(
@@ -213,5 +213,5 @@ def failure_of(stack: Stack, events: Sequence[Event], advice: str) -> Failure:
 
 
 def _told(event: Event) -> str:
-    reason = event.reason or "CloudFormation gives no reason"
+    reason = event.reason or "CloudFormation reports no reason"
     return f"{event.logical_id} ({event.kind}) failed first: {reason.rstrip('.')}."

@@ -24,6 +24,8 @@ ENDING: Final = [
     ("app", "delete", APP),
     ("key", "delete", APP, KEY),
     ("key", "end-overlap", APP, KEY),
+    ("deploy",),
+    ("destroy",),
     ("service-account", "delete", SERVICE_ACCOUNT),
     ("service-account", "key", "delete", SERVICE_ACCOUNT, KEY),
     ("service-account", "key", "end-overlap", SERVICE_ACCOUNT, KEY),

@@ -52,7 +52,7 @@ def test_the_sums_name_files_of_the_folder_alone(release: Path) -> None:
 
 
 def test_a_command_without_a_release_says_how_to_build_one() -> None:
-    done = keyscope("deploy", AWS_REGION="us-east-1")
+    done = keyscope("deploy", "--yes", AWS_REGION="us-east-1")
     assert (done.status, "make dist" in done.err) == (4, True)
 
 
@@ -61,9 +61,9 @@ def test_a_command_without_a_release_says_how_to_build_one() -> None:
     [
         ("StageNam = 'x'", "Did you mean StageName?"),
         ("ArtifactsBucket = 'x'", "no parameter 'ArtifactsBucket'"),
-        ("StageName = []", "StageName is not a string"),
-        ("StageName", "is not TOML"),
-        (None, "cannot be read"),
+        ("StageName = []", "StageName must be a string"),
+        ("StageName", "does not contain TOML"),
+        (None, "Cannot read"),
     ],
     ids=["misspelled", "the bucket", "a list", "no TOML", "no file"],
 )
@@ -73,10 +73,10 @@ def test_a_faulty_parameters_file_is_refused(
     file = tmp_path / "parameters.toml"
     if parameters is not None:
         file.write_text(parameters)
-    done = keyscope("deploy", "--artifacts", str(release), "--parameters-file", str(file))
+    done = keyscope("deploy", "--yes", "--artifacts", str(release), "--parameters-file", str(file))
     assert (done.status, told in done.err) == (2, True)
 
 
 def test_a_parameter_without_a_value_is_refused(release: Path) -> None:
-    done = keyscope("deploy", "--artifacts", str(release), "--parameter", "StageName")
-    assert (done.status, "is not NAME=VALUE" in done.err) == (2, True)
+    done = keyscope("deploy", "--yes", "--artifacts", str(release), "--parameter", "StageName")
+    assert (done.status, "Use --parameter NAME=VALUE" in done.err) == (2, True)

@@ -239,8 +239,8 @@ def test_a_stack_that_was_not_created_is_explained(status: str, aws: CloudFormat
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        ("UPDATE_IN_PROGRESS", "Wait until it ends"),
-        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "Wait until it ends"),
+        ("UPDATE_IN_PROGRESS", "Wait until it finishes"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "Wait until it finishes"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name keyscope"),
         ("UPDATE_FAILED", "rollback-stack --stack-name keyscope"),
     ],
