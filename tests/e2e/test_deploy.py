@@ -19,7 +19,6 @@ from keyscope_cli import confirmation
 from keyscope_local.emulators.tables import DUMMY_CREDENTIALS
 from tests.support.cli import keyscope
 from tests.support.in_process import Ended
-from tests.support.moto_stacks import whole_change_sets
 from tests.support.small_release import POLICY, QUEUE, write_release
 
 REGION: Final = "eu-west-1"
@@ -61,6 +60,9 @@ class Aws:
 
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[Aws]:
+    # With CloudFormation, all of moto takes a second to load; not in every process of the tests.
+    from tests.support.moto_stacks import whole_change_sets  # noqa: PLC0415
+
     with mock_aws(), whole_change_sets():
         yield Aws(tmp_path)
 

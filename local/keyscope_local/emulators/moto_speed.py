@@ -2,22 +2,28 @@
 
 Before a transaction, moto copies the whole table for each of the transaction's parts, to restore it
 if a part fails. With thousands of accounts, that takes longer than all that the functions do. Here,
-a transaction copies only its own items. And for each request, moto lists its folder of services,
-which never changes.
+a transaction copies only its own items. For each request, moto lists its folder of services and
+the methods of a class, and for each member of an answer the names under which it may find it. None
+of these ever changes.
 """
 
+from collections.abc import Iterable
 from copy import deepcopy
 from functools import cache
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from moto import backends
+from moto.core import responses, utils
+from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
 _transact: Final = DynamoDBBackend.transact_write_items
 _list_services: Final = backends.list_of_moto_modules
+_list_methods: Final = cache(utils.method_names_from_class)
+_list_keys: Final = XFormedAttributePicker.get_possible_keys
 _turn: Final = Lock()
 
 
@@ -26,11 +32,25 @@ def make_moto_fast() -> None:
     Table.__deepcopy__ = _the_table_itself  # type: ignore[attr-defined]
     DynamoDBBackend.transact_write_items = _transact_or_restore  # type: ignore[method-assign,assignment]
     backends.list_of_moto_modules = _services
+    responses.method_names_from_class = _list_methods  # type: ignore[attr-defined]
+    XFormedAttributePicker.get_possible_keys = _possible_keys  # type: ignore[method-assign,assignment]
 
 
 @cache
 def _services() -> tuple[str, ...]:
     return tuple(_list_services())
+
+
+def _possible_keys(
+    picker: XFormedAttributePicker, context: AttributePickerContext
+) -> Iterable[str]:
+    # The names for a dictionary depend on nothing but the shape of the member.
+    if type(context.obj) is not dict:
+        return _list_keys(picker, context)
+    known: dict[str, tuple[str, ...]] = context.shape.__dict__.setdefault("keys_of_members", {})
+    if context.key not in known:
+        known[context.key] = tuple(_list_keys(picker, context))
+    return known[context.key]
 
 
 class _Kept(NamedTuple):

@@ -4,11 +4,14 @@ from copy import deepcopy
 from typing import Any, Final
 
 import pytest
+from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
+from moto.core.utils import get_service_model
 from moto.dynamodb.exceptions import TransactionCanceledException
 from moto.dynamodb.models import DynamoDBBackend
 
 from keyscope_local.emulators.moto_speed import make_moto_fast
 
+SLOW_NAMES: Final = XFormedAttributePicker.get_possible_keys
 PLAIN: Final = "plain"
 RANGED: Final = "ranged"
 
@@ -119,3 +122,22 @@ def test_a_failed_transaction_leaves_other_items_alone(backend: DynamoDBBackend)
         backend.transact_write_items([update(PLAIN, "one"), impossible(PLAIN)])
     table.put_item(other)
     assert set(items_of(backend, PLAIN)) == {"one", "other"}
+
+
+class Answer(dict[str, object]):
+    """A dictionary with a name of its own, by which moto looks for `name` where `AnswerName` is."""
+
+
+@pytest.mark.parametrize("answer", [{}, Answer()])
+def test_members_of_an_answer_are_found_under_the_names_of_before(
+    answer: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = get_service_model("dynamodb").operation_model("GetItem").output_shape
+    keys = ("Item", "GetItemOutputItem", "AnswerName")
+    contexts = [AttributePickerContext(answer, key, shape) for key in keys]
+    with monkeypatch.context() as slow:
+        slow.setattr(XFormedAttributePicker, "get_possible_keys", SLOW_NAMES)
+        before = [list(XFormedAttributePicker().get_possible_keys(each)) for each in contexts]
+    for _ in range(2):
+        found = [list(XFormedAttributePicker().get_possible_keys(each)) for each in contexts]
+        assert found == before
