@@ -117,7 +117,7 @@ def test_a_refused_map_is_told_with_the_line_and_the_reason(tmp_path: Path) -> N
     done = keyscope("access", "check", str(file), "--routes", "a")
     assert (done.status, done.out) == (1, "")
     assert "line 2" in done.err
-    assert "a star stands only at the very end" in done.err
+    assert "a star is allowed only at the end" in done.err
 
 
 def test_a_map_that_is_not_there_is_wrong_usage() -> None:

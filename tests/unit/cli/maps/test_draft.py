@@ -164,7 +164,11 @@ def test_an_operation_without_a_scope_is_undecided(
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/", "is no path segment"), ("/a%20b", "is no path segment"), ("/x/", "is no path segment")],
+    [
+        ("/", "is not a path segment"),
+        ("/a%20b", "is not a path segment"),
+        ("/x/", "is not a path segment"),
+    ],
 )
 def test_a_path_that_no_rule_can_hold_is_undecided_with_the_loaders_reason(
     tmp_path: Path, path: str, reason: str

@@ -72,44 +72,48 @@ def test_a_set_that_is_not_selected_grants_nothing() -> None:
     [
         ("app", "GET", "a rule is METHODS PATH"),
         ("app", "GET apps", "a rule is METHODS PATH"),
-        ("app", " /apps/{appId}", "'' is no method"),
-        ("app", "* /apps/{appId}", "'*' is no method"),
-        ("app", "ANY /apps/{appId}", "'ANY' is no method"),
-        ("app", "get /apps/{appId}", "'get' is no method"),
+        ("app", " /apps/{appId}", "'' is not a method"),
+        ("app", "* /apps/{appId}", "'*' is not a method"),
+        ("app", "ANY /apps/{appId}", "'ANY' is not a method"),
+        ("app", "get /apps/{appId}", "'get' is not a method"),
         ("app", "GET, POST /apps/{appId}", "a rule is METHODS PATH"),
-        ("app", "GET,GET /apps/{appId}", "a method stands twice"),
-        ("app", "GET /apps/{appId}/*/keys", "a star stands only at the very end"),
-        ("app", "GET /apps/{appId}/things*", "a star stands only at the very end"),
-        ("app", "GET /apps/{appId}/thing?", "a star stands only at the very end"),
-        ("app", "GET /apps/{appId}/{thingId}", "{thingId} is no placeholder of app"),
-        ("app", "GET /apps/{appId}/users/{userId}", "{userId} is no placeholder of app"),
-        ("app", "GET /apps/app-{appId}", "is no path segment"),
-        ("app", "GET /apps//{appId}", "is no path segment"),
-        ("app", "GET /apps/{appId}/", "is no path segment"),
-        ("app", "GET /apps/{appId}/../x", "is no path segment"),
-        ("app", "GET /apps/{appId}/%2e", "is no path segment"),
-        ("app", "GET /apps/{appId}/${x}", "is no path segment"),
+        ("app", "GET,GET /apps/{appId}", "a method is repeated"),
+        ("app", "GET /apps/{appId}/*/keys", "a star is allowed only at the end"),
+        ("app", "GET /apps/{appId}/things*", "a star is allowed only at the end"),
+        ("app", "GET /apps/{appId}/thing?", "a star is allowed only at the end"),
+        ("app", "GET /apps/{appId}/{thingId}", "{thingId} is not a placeholder of app"),
+        ("app", "GET /apps/{appId}/users/{userId}", "{userId} is not a placeholder of app"),
+        ("app", "GET /apps/app-{appId}", "is not a path segment"),
+        ("app", "GET /apps//{appId}", "is not a path segment"),
+        ("app", "GET /apps/{appId}/", "is not a path segment"),
+        ("app", "GET /apps/{appId}/../x", "is not a path segment"),
+        ("app", "GET /apps/{appId}/%2e", "is not a path segment"),
+        ("app", "GET /apps/{appId}/${x}", "is not a path segment"),
         ("app", "GET /apps/*", "it reaches /apps/{appId}"),
-        ("app", "GET /*", "a subtree needs a segment before /*"),
+        ("app", "GET /*", "a subtree requires a segment before /*"),
         ("account", "GET /apps/*", "it reaches /apps/{appId}"),
         ("appUser", "GET /apps/{appId}/*", "it reaches /apps/{appId}/users/{userId}"),
         ("appUser", "GET /apps/{appId}/users/*", "it reaches /apps/{appId}/users/{userId}"),
         ("account", "GET /apps/{appId}", "{appId} stands for many ids"),
         ("account", "GET /apps/{appId}/things/*", "{appId} stands for many ids"),
-        ("account", "GET /accounts/{serviceAccountId}/*", "is no placeholder of account"),
+        ("account", "GET /accounts/{serviceAccountId}/*", "is not a placeholder of account"),
         ("userAccount", "GET /accounts/{serviceAccountId}", "stands for many ids"),
         ("userAccount", "GET /a/{serviceAccountId}/{appId}/*", "stands for many ids"),
-        ("never", "GET /apps/{userId}", "{userId} is no placeholder of never"),
-        ("app", "GET /apps/{appId}/..things", "is no path segment"),
-        ("account", "GET /apps/{appId}/{appId}/*", "a placeholder stands twice"),
+        ("never", "GET /apps/{userId}", "{userId} is not a placeholder of never"),
+        ("app", "GET /apps/{appId}/..things", "is not a path segment"),
+        ("account", "GET /apps/{appId}/{appId}/*", "a placeholder is repeated"),
         ("app", "GET /apps/0a1b2c3d4e5f-report", "begins like an id"),
         ("account", "GET /0a1b2c3d4e5f000012345678/*", "begins like an id"),
-        ("appUser", "GET /users/{userId}", "the path needs {appId}"),
+        ("appUser", "GET /users/{userId}", "the path requires {appId}"),
         ("appUser", "GET /{userId}/{appId}", "a {userId} could be the apps of /apps"),
         ("appUser", "GET /{userId}/{appId}/*", "it reaches /apps/{appId}/users/{userId} of others"),
         ("appUser", "GET /apps/{appId}/{userId}", "a {userId} could be the things of /apps/"),
-        ("app", "GET /apps/{appId}/i/{integrationId}", "{integrationId} is no placeholder of app"),
-        ("integration", "GET /i/{integrationId}", "the path needs {appId}"),
+        (
+            "app",
+            "GET /apps/{appId}/i/{integrationId}",
+            "{integrationId} is not a placeholder of app",
+        ),
+        ("integration", "GET /i/{integrationId}", "the path requires {appId}"),
     ],
 )
 def test_a_rule_that_could_grant_more_than_it_says_is_refused(
@@ -133,11 +137,11 @@ def test_an_integrations_id_that_could_be_another_apps_is_refused() -> None:
 @pytest.mark.parametrize(
     ("grantee", "rule", "never", "reason"),
     [
-        ("account", "GET /x/{appId}/*", "GET /x/{accountId}/secret", "under other placeholders"),
+        ("account", "GET /x/{appId}/*", "GET /x/{accountId}/secret", "with other placeholders"),
         ("app", "GET /x/{accountId}/*", "GET /x/{appId}/secret", ""),
-        ("userAccount", "GET /x/{serviceAccountId}/*", "GET /x/{appId}/secret", "under other"),
+        ("userAccount", "GET /x/{serviceAccountId}/*", "GET /x/{appId}/secret", "with other"),
         ("app", "GET /x/{appId}/*", "GET /x/{appId}/{accountId}", "does not bind"),
-        ("account", "GET /x/{appId}/*", "GET,PUT /x/{accountId}/*", "under other placeholders"),
+        ("account", "GET /x/{appId}/*", "GET,PUT /x/{accountId}/*", "with other placeholders"),
         ("account", "GET /x/{appId}/*", "PUT /x/{accountId}/secret", ""),
         ("account", "GET /x/{appId}/*", "GET /x/{appId}/secret", ""),
     ],
@@ -157,7 +161,7 @@ def test_a_rule_that_reaches_what_never_takes_away_is_refused_unless_a_policy_de
     [
         ("[", "not TOML"),
         ('main = "x"', "'main' is not a table"),
-        (GOOD.replace("app =", "apps ="), "holds 'apps', which is none of app_from_key, web"),
+        (GOOD.replace("app =", "apps ="), "contains 'apps', which is not one of app_from_key, web"),
         (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', "[1]"), "must be a list of strings"),
         (GOOD.replace('["GET /apps", "GET /apps/{appId}/*"]', '"x"'), "must be a list of strings"),
         (GOOD.replace('["appUser"]', '["everyone"]'), "websocket must be a list of appUser"),
@@ -248,13 +252,13 @@ def test_without_that_declaration_a_user_without_an_app_is_refused(declared: str
     text = refusal_of(source)
     assert text.startswith("access map, line 3, 'GET /users/{userId}': ")
     assert text.endswith(
-        "so the path needs {appId} or {appExternalId}, or the set app_from_key = true"
+        "so the path requires {appId} or {appExternalId}, or the set app_from_key = true"
     )
 
 
 def test_the_declaration_of_one_set_counts_for_no_other() -> None:
     other = FROM_KEY.replace("main", "other").replace("app_from_key = true\n", "")
-    assert "the path needs {appId}" in refusal_of(FROM_KEY + other)
+    assert "the path requires {appId}" in refusal_of(FROM_KEY + other)
 
 
 @pytest.mark.parametrize("value", ['"true"', "1", "[true]", "{ value = true }"])
@@ -272,18 +276,19 @@ def test_an_account_reaches_no_user_whose_app_comes_from_the_key(grantee: str, r
         if grantee == "account"
         else FROM_KEY + own
     )
-    assert "it reaches /users/{userId}, whose app is the key's; an account has" in refusal_of(
-        source.replace('app = ["GET /users/*"]', 'app = ["GET /users"]')
+    assert (
+        "it reaches /users/{userId}, whose app comes from the key, and an account has"
+        in refusal_of(source.replace('app = ["GET /users/*"]', 'app = ["GET /users"]'))
     )
 
 
 def test_an_account_of_another_set_reaches_no_user_whose_app_comes_from_the_key() -> None:
     other = '["other"]\napp = ["GET /z"]\naccount = ["GET /users/*"]\n'
-    assert "whose app is the key's" in refusal_of(FROM_KEY + other)
+    assert "whose app comes from the key" in refusal_of(FROM_KEY + other)
 
 
 def test_a_route_set_that_is_not_there_is_named_with_those_that_are() -> None:
-    assert "there is no route set 'v3'; it holds main" in refusal_of(GOOD, "v3")
+    assert "there is no route set 'v3'. It has main" in refusal_of(GOOD, "v3")
 
 
 @pytest.mark.parametrize("grantee", ["appUser", "app", "never"])

@@ -165,7 +165,7 @@ def test_routes_that_no_key_reaches_have_no_external_ids(name: str) -> None:
 
 def test_an_account_reaches_the_apps_of_its_own_account_alone() -> None:
     refusal = refusal_of(userAccount="GET /projects/{appExternalId}/*")
-    assert "needs {accountId} or {accountExternalId}" in refusal
+    assert "requires {accountId} or {accountExternalId}" in refusal
 
 
 def test_an_accounts_external_ids_of_apps_are_open_ended() -> None:
@@ -207,7 +207,7 @@ def test_a_subtree_that_reaches_external_ids_of_others_is_refused(grantee: str) 
 
 
 def test_a_path_does_not_begin_with_an_external_id_which_could_be_v2() -> None:
-    assert "must be a literal" in refusal_of(app="GET /{accountExternalId}/keys/self")
+    assert "must be literal" in refusal_of(app="GET /{accountExternalId}/keys/self")
 
 
 @pytest.mark.parametrize("path", ["/x/{appExternalId}/users/{userId}", PROJECT + "/u/{userId}"])

@@ -316,24 +316,24 @@ def test_a_limited_key_opens_a_websocket_only_by_a_permission_that_lists_it() ->
         ("GET", "a rule is METHODS PATH"),
         ("GET apps", "a rule is METHODS PATH"),
         ("GET **", "a rule is METHODS PATH"),
-        ("* *", "'*' is no method"),
-        ("GET,GET *", "a method stands twice"),
-        ("GET /apps/{appId}/*/keys", "a star stands only at the very end"),
-        ("GET /apps/{appId}/parts/x?", "a star stands only at the very end"),
-        ("GET /apps/{appId}/{partId}", "{partId} is no placeholder of a permission"),
-        ("GET /apps/{appId}/{appId}", "a placeholder stands twice"),
-        ("GET /apps//{appId}", "is no path segment"),
+        ("* *", "'*' is not a method"),
+        ("GET,GET *", "a method is repeated"),
+        ("GET /apps/{appId}/*/keys", "a star is allowed only at the end"),
+        ("GET /apps/{appId}/parts/x?", "a star is allowed only at the end"),
+        ("GET /apps/{appId}/{partId}", "{partId} is not a placeholder of a permission"),
+        ("GET /apps/{appId}/{appId}", "a placeholder is repeated"),
+        ("GET /apps//{appId}", "is not a path segment"),
         ("GET /apps/0a1b2c3d4e5f000012345678", "begins like an id"),
         ("GET /other/*", "no scope of this set reaches it"),
         ("PATCH /apps/{appId}/parts/*", "no scope of this set reaches it"),
         ("OPTIONS *", "no scope of this set reaches it"),
-        ("GET /apps/{appId}/users/*/", "a star stands only at the very end"),
+        ("GET /apps/{appId}/users/*/", "a star is allowed only at the end"),
         ("app: GET", "a rule is METHODS PATH"),
         ("app: GET /other/*", "no scope of this set reaches it"),
         ("appUser: DELETE /apps/{appId}/users/*", "no scope of this set reaches it"),
-        ("robot: GET /apps", "'robot' is no scope; the scopes are appUser, app, "),
-        ("userAccount: GET /apps", "'userAccount' is no scope"),
-        ("app:GET /apps", "is no method"),
+        ("robot: GET /apps", "'robot' is not a scope. The scopes are appUser, app, "),
+        ("userAccount: GET /apps", "'userAccount' is not a scope"),
+        ("app:GET /apps", "is not a method"),
     ],
 )
 def test_a_rule_of_a_permission_that_is_wrong_is_refused_with_its_line(
@@ -359,8 +359,8 @@ def test_the_line_is_that_of_the_permission_even_where_a_rule_has_the_same_text(
 @pytest.mark.parametrize(
     ("permissions", "reason"),
     [
-        ('"re ad" = ["GET *"]', "holds 're ad', which is no name of a permission"),
-        (f'"{"a" * 41}" = ["GET *"]', "which is no name of a permission"),
+        ('"re ad" = ["GET *"]', "contains 're ad', which is not a permission name"),
+        (f'"{"a" * 41}" = ["GET *"]', "which is not a permission name"),
         ('"read" = []', "[main.permissions] read has no rules"),
         ('"read" = "GET *"', "[main.permissions] read must be a list of strings"),
         ('"read" = [1]', "[main.permissions] read must be a list of strings"),
@@ -383,8 +383,8 @@ def test_permissions_of_another_shape_are_refused(permissions: str, reason: str)
 def test_a_description_that_is_no_line_of_text_is_refused(description: str) -> None:
     source = with_permissions(f'"read" = {{ description = {description}, rules = ["GET *"] }}')
     assert refusal_of(source) == (
-        "access map: the description of [main.permissions] read must be one line of text, 1 to 100"
-        " characters long"
+        "access map: the description of [main.permissions] read must be one line of 1 to 100"
+        " characters"
     )
 
 
@@ -481,7 +481,7 @@ def test_a_map_with_too_many_permissions_that_contain_others_is_refused() -> Non
         return "\n".join([*containing, *others])
 
     assert policies_with(permissions(MAX_CONTAINING_PERMISSIONS)).permissions
-    with pytest.raises(Misconfigured, match="at most 6 permissions of a scope may"):
+    with pytest.raises(Misconfigured, match="At most 6 permissions of a scope may"):
         policies_with(permissions(MAX_CONTAINING_PERMISSIONS + 1))
 
 

@@ -72,7 +72,7 @@ def test_another_access_map_is_read_from_its_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_value_is_named_with_what_it_takes(name: str, value: str, takes: str) -> None:
-    assert refusal_of(**{name: value}) == f"{name} is {value!r}; it takes {takes}"
+    assert refusal_of(**{name: value}) == f"{name} is {value!r}; it must be {takes}"
 
 
 def test_a_file_that_cannot_be_read_is_named() -> None:
@@ -117,7 +117,7 @@ def test_the_cache_flush_function_needs_the_rest_api_and_its_stage() -> None:
         read_cache_flush_settings({"KEYSCOPE_LOG_LEVEL": "x"})
     assert str(misconfigured.value) == (
         "KEYSCOPE_REST_API_ID is not set; KEYSCOPE_STAGE_NAME is not set;"
-        " KEYSCOPE_LOG_LEVEL is 'x'; it takes one of DEBUG, INFO, WARNING, ERROR"
+        " KEYSCOPE_LOG_LEVEL is 'x'; it must be one of DEBUG, INFO, WARNING, ERROR"
     )
 
 

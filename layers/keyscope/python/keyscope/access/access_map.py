@@ -168,7 +168,7 @@ def read_route_sets(source: str, *, with_management: bool) -> dict[str, RouteSet
         message = f"access map: not TOML: {error}"
         raise Misconfigured(message) from error
     if MANAGEMENT in document:
-        message = f"access map: [{MANAGEMENT}] is Keyscope's own set; choose another name"
+        message = f"access map: [{MANAGEMENT}] is Keyscope's own set. Choose another name"
         raise Misconfigured(message)
     sources = dict.fromkeys(document, source)
     if with_management:
@@ -238,13 +238,13 @@ def _lines(sources: Mapping[str, str], document: Mapping[str, object]) -> Iterat
 
 def _rule_lists(route_set: str, table: object) -> Iterator[tuple[Grantee, list[str]]]:
     if not isinstance(table, dict):
-        message = f'access map: {route_set!r} is not a table; a route set looks like ["v2"]'
+        message = f'access map: {route_set!r} is not a table. A route set looks like ["v2"]'
         raise Misconfigured(message)
     for name, value in table.items():
         if name in (APP_FROM_KEY, WEBSOCKET, PERMISSIONS, UNDECIDED):
             continue
         if name not in _GRANTEES:
-            message = f"access map: [{route_set}] holds {name!r}, which is none of {_names()}"
+            message = f"access map: [{route_set}] contains {name!r}, which is not one of {_names()}"
             raise Misconfigured(message)
         yield _GRANTEES[name], _texts(f"[{route_set}] {name}", value)
 
@@ -271,8 +271,8 @@ def _takes_app_from_key(route_set: str, table: object) -> bool:
 def _refuse_undecided(source: str, route_set: str, value: object) -> None:
     for text in _texts(f"[{route_set}] {UNDECIDED}", value):
         _Line(source, (route_set,), UNDECIDED, text).refuse(
-            "it is undecided; add it to the list of each scope that may reach it, or delete it if"
-            " no key may"
+            "it is undecided. Add it to the list of each scope that may reach it, or delete it"
+            " if no key may"
         )
 
 
@@ -292,8 +292,9 @@ def _permissions(
     for name, value in named.items():
         if not is_permission(name):
             message = (
-                f"access map: {where} holds {name!r}, which is no name of a permission; use a"
-                f" letter and then letters, digits and : . _ -, {MAX_PERMISSION_LENGTH} in all"
+                f"access map: {where} contains {name!r}, which is not a permission name. Use a"
+                f" letter, then letters, digits and : . _ -, at most {MAX_PERMISSION_LENGTH}"
+                f" characters"
             )
             raise Misconfigured(message)
         description, rules = _description_and_rules(f"{where} {name}", value)
@@ -327,8 +328,8 @@ def _description_and_rules(where: str, value: object) -> tuple[str, object]:
     is_text = isinstance(text, str) and text.isprintable() and text.strip() != ""
     if not is_text or len(text) > MAX_DESCRIPTION_LENGTH:
         message = (
-            f"access map: the description of {where} must be one line of text, 1 to"
-            f" {MAX_DESCRIPTION_LENGTH} characters long"
+            f"access map: the description of {where} must be one line of 1 to"
+            f" {MAX_DESCRIPTION_LENGTH} characters"
         )
         raise Misconfigured(message)
     return text, value.get("rules")
@@ -378,7 +379,7 @@ def _read_rule(line: _Line) -> Rule:
     segments, subtree = _segments(path)
     if not segments:
         line.refuse(
-            "a subtree needs a segment before /*, or it would reach the management API, too"
+            "a subtree requires a segment before /*, because it would also reach the management API"
         )
     for segment in segments:
         if segment not in PLACEHOLDERS[line.grantee]:
@@ -399,7 +400,7 @@ def _read_permitted(line: _Line) -> tuple[Scope | None, Rule]:
     """
     name, colon, text = line.text.partition(": ")
     if colon and name not in {*Scope}:
-        line.refuse(f"{name!r} is no scope; the scopes are {', '.join(Scope)}")
+        line.refuse(f"{name!r} is not a scope. The scopes are {', '.join(Scope)}")
     scope = Scope(name) if colon else None
     methods, path = _methods_and_path(line, text if colon else line.text, anything="*")
     if path == "*":
@@ -419,9 +420,10 @@ def _methods_and_path(line: _Line, text: str, anything: str = "") -> tuple[tuple
         line.refuse("a rule is METHODS PATH, such as 'GET,POST /v2/apps'")
     for method in methods:
         if method not in METHODS:
-            line.refuse(f"{method!r} is no method; name one by one: {', '.join(METHODS)}")
+            allowed = ", ".join(METHODS)
+            line.refuse(f"{method!r} is not a method. List methods one by one: {allowed}")
     if len(set(methods)) != len(methods):
-        line.refuse("a method stands twice")
+        line.refuse("a method is repeated")
     return methods, path
 
 
@@ -435,7 +437,7 @@ def _segments(path: str) -> tuple[list[str], bool]:
 def _refuse_repeated_placeholders(line: _Line, segments: Sequence[str]) -> None:
     placeholders = [segment for segment in segments if segment.startswith("{")]
     if len(set(placeholders)) != len(placeholders):
-        line.refuse("a placeholder stands twice")
+        line.refuse("a placeholder is repeated")
 
 
 def _refuse_misplaced_external_id(line: _Line, segment: str) -> None:
@@ -443,26 +445,26 @@ def _refuse_misplaced_external_id(line: _Line, segment: str) -> None:
         return
     if line.grantee is Scope.ACCOUNT:
         line.refuse(
-            f"{segment} does not say which service account created an app, and service accounts"
-            " share the rules of account; move the rule to userAccount"
+            f"{segment} does not identify the service account that created an app, and service"
+            f" accounts share the rules of account. Move the rule to userAccount"
         )
     if line.grantee is OtherGrantee.NEVER:
         line.refuse(
-            f"never cannot hold {segment}, because not every policy knows that id; close the route"
-            " by leaving it out of the rules"
+            f"never cannot contain {segment}, because not every policy has that id. Leave the"
+            f" route out of the rules to close it"
         )
 
 
 def _check_literal(line: _Line, segment: str, whose: str, placeholders: Iterable[str]) -> None:
     if segment.startswith("{"):
         known = ", ".join(sorted(placeholders))
-        line.refuse(f"{segment} is no placeholder of {whose}; it has {known}")
+        line.refuse(f"{segment} is not a placeholder of {whose}. It has {known}")
     if "*" in segment or "?" in segment:
-        line.refuse("a star stands only at the very end, as /*, and a question mark nowhere")
+        line.refuse("a star is allowed only at the end, as /*, and a question mark nowhere")
     if segment in {"", "."} or segment.startswith("..") or _LITERAL.fullmatch(segment) is None:
-        line.refuse(f"{segment!r} is no path segment; letters, digits and . _ ~ - make one")
+        line.refuse(f"{segment!r} is not a path segment. Use letters, digits and . _ ~ -")
     if _LIKE_AN_ID.match(segment):
-        line.refuse(f"{segment!r} begins like an id; an account with it would reach the path")
+        line.refuse(f"{segment!r} begins like an id. An account with that id would reach the path")
 
 
 def _ends_open(line: _Line, segments: Sequence[str], *, subtree: bool) -> bool:
@@ -471,13 +473,13 @@ def _ends_open(line: _Line, segments: Sequence[str], *, subtree: bool) -> bool:
         return False
     if len(open_ended) > 1 or segments[-1] not in open_ended or not subtree:
         line.refuse(
-            f"in the account scope {min(open_ended)} stands for many ids, so it is the last"
-            " segment and followed by /*"
+            f"in the account scope {min(open_ended)} stands for many ids, so it must be the last"
+            f" segment, followed by /*"
         )
     if _APP_EXTERNAL in open_ended and not _NAMING_AN_ACCOUNT.intersection(segments):
         line.refuse(
-            f"in the account scope {_APP_EXTERNAL} stands for any app's, so the path needs"
-            " {accountId} or {accountExternalId} before it"
+            f"in the account scope {_APP_EXTERNAL} stands for the id of any app, so the path"
+            " requires {accountId} or {accountExternalId} before it"
         )
     return True
 
@@ -494,7 +496,7 @@ def _refuse_reaching_others(line: _Line, rule: Rule, others: Collection[Rule]) -
         if not _may_begin_alike(rule, other, depth):
             continue
         if below := not_spanned.intersection(other.segments[depth:]):
-            line.refuse(f"it reaches {other.path} of others: it does not bind {min(below)}")
+            line.refuse(f"it reaches {other.path} of others, because it does not bind {min(below)}")
 
 
 def _refuse_users_without_an_app(
@@ -507,7 +509,7 @@ def _refuse_users_without_an_app(
     """
     if _names_no_app(rule) and line.route_set not in from_key:
         line.refuse(
-            f"{{userId}} names a user within an app, so the path needs {{appId}} or"
+            f"{{userId}} identifies a user within an app, so the path requires {{appId}} or"
             f" {_APP_EXTERNAL}, or the set {APP_FROM_KEY} = true"
         )
     if _APP not in _OPEN_ENDED[line.grantee]:
@@ -515,7 +517,10 @@ def _refuse_users_without_an_app(
     for other in without_app:
         depth = min(len(rule.segments), len(other.segments))
         if rule.can_be_as_long_as(other) and _may_begin_alike(rule, other, depth):
-            line.refuse(f"it reaches {other.path}, whose app is the key's; an account has many")
+            line.refuse(
+                f"it reaches {other.path}, whose app comes from the key, and an account"
+                f" has many apps"
+            )
 
 
 def _names_no_app(rule: Rule) -> bool:
@@ -546,7 +551,8 @@ def _refuse_integrations_of_others(line: _Line, rule: Rule, others: Collection[R
         return
     if _NAMING_AN_APP.isdisjoint(rule.segments):
         line.refuse(
-            "{integrationId} names an integration within an app, so the path needs {appId} or"
+            "{integrationId} identifies an integration within an app, so the path requires"
+            " {appId} or"
             f" {_APP_EXTERNAL}"
         )
     depth = rule.segments.index(_INTEGRATION)
@@ -568,13 +574,13 @@ def _refuse_external_ids_of_others(line: _Line, rule: Rule, others: Collection[R
         if segment not in _EXTERNAL:
             continue
         if depth == 0:
-            line.refuse(f"the first segment of a path with {segment} must be a literal one")
+            line.refuse(f"the first segment of a path with {segment} must be literal")
         for other in others:
             is_beside = len(other.segments) > depth and _may_begin_alike(rule, other, depth)
             if is_beside and other.segments[depth] != segment:
                 line.refuse(
                     f"{segment} is where {other.path} has {other.segments[depth]}, and one"
-                    " could be the other; put a literal segment before one of them"
+                    " could be the other. Put a literal segment before one of them"
                 )
 
 
@@ -596,8 +602,8 @@ def _refuse_closed_routes_that_stay_open(
             continue
         if rule.segments[:depth] != never.segments[:depth]:
             line.refuse(
-                f"it reaches {never.path} of never, line {never_line.number}, under other"
-                " placeholders; use the same ones in both"
+                f"it reaches {never.path} of never, line {never_line.number}, with other"
+                f" placeholders. Use the same ones in both"
             )
 
 

@@ -80,7 +80,7 @@ def longest_sets(permitted: Permitted) -> Iterator[tuple[str, ...]]:
     containing = [name for name in permitted.patterns if _contains_another(permitted, name)]
     if len(containing) > MAX_CONTAINING_PERMISSIONS:
         message = (
-            f"access map: {', '.join(containing)} contain parts of other permissions; at most"
+            f"access map: {', '.join(containing)} contain parts of other permissions. At most"
             f" {MAX_CONTAINING_PERMISSIONS} permissions of a scope may"
         )
         raise Misconfigured(message)

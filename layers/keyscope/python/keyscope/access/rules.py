@@ -145,7 +145,7 @@ def selected(sets: Mapping[str, RouteSet], route_sets: Sequence[str]) -> AccessM
     for name in chosen:
         if name not in sets:
             known = ", ".join(dict.fromkeys([*sets, MANAGEMENT]))
-            message = f"access map: there is no route set {name!r}; it holds {known}"
+            message = f"access map: there is no route set {name!r}. It has {known}"
             raise Misconfigured(message)
     found = [sets[name] for name in chosen]
     rules = [each.rules for name, each in sets.items() if name in chosen]

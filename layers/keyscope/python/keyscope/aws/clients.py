@@ -142,7 +142,7 @@ def _session() -> Session:
 class UnreadableAnswer(BotoCoreError):  # noqa: N818 - botocore has no types
     """AWS's response reports success, but is not a response that AWS sends."""
 
-    fmt = "The answer is not what AWS answers"
+    fmt = "The response is not one that AWS sends"
 
 
 def _client(service: str, config: Config) -> Any:  # noqa: ANN401 - botocore ships no types

@@ -234,7 +234,7 @@ class _Reader:
         value = self.text(name, str(default))
         if not (value.isascii() and value.isdigit()) or int(value) not in allowed:
             self._faults.append(
-                f"{name} is {value!r}; it takes a whole number from {allowed[0]} to {allowed[-1]}"
+                f"{name} is {value!r}; it must be a whole number from {allowed[0]} to {allowed[-1]}"
             )
             return default
         return int(value)
@@ -242,7 +242,7 @@ class _Reader:
     def choice(self, name: str, default: str, choices: Mapping[str, _T]) -> _T:
         value = self.text(name, default)
         if value not in choices:
-            self._faults.append(f"{name} is {value!r}; it takes one of {', '.join(choices)}")
+            self._faults.append(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
         return choices.get(value, choices[default])
 
     def log_level(self) -> str:
@@ -267,9 +267,9 @@ class _Reader:
         needed_mb = CONTAINER_MB + ceil(entries * CACHE_ENTRY_BYTES / _MB)
         if needed_mb > memory_mb:
             self._faults.append(
-                f"KEYSCOPE_KEY_CACHE_ENTRIES is {entries}, which may take {needed_mb} MB, and"
-                f" AWS_LAMBDA_FUNCTION_MEMORY_SIZE is {memory_mb}: lower KeyCacheEntries or raise"
-                " AuthorizerMemorySize"
+                f"KEYSCOPE_KEY_CACHE_ENTRIES is {entries}, which can take {needed_mb} MB, and"
+                f" AWS_LAMBDA_FUNCTION_MEMORY_SIZE is {memory_mb}. Lower KeyCacheEntries or"
+                f" raise AuthorizerMemorySize"
             )
         return entries
 
