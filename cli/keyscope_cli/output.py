@@ -100,7 +100,14 @@ class Output:
     def asked(self, question: str) -> str:
         """Return the line that a person types after a question on standard error."""
         self._err.print(Text(shown(question)), end="")
-        return sys.stdin.readline()
+        answer = ""
+        try:
+            answer = sys.stdin.readline()
+        finally:
+            # After Ctrl-C and at the end of the input, what follows needs a line of its own.
+            if not answer.endswith("\n"):
+                self._err.print()
+        return answer
 
     @staticmethod
     def _write_prose(console: Console, text: str, style: str = "") -> None:

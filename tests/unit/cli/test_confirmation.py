@@ -56,11 +56,14 @@ def test_a_yes_in_a_terminal_continues_after_the_warning(
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
-def test_anything_but_a_yes_changes_nothing(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anything_but_a_yes_changes_nothing(
+    answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(Failure) as failed:
         asked(answer, monkeypatch)
     assert failed.value.status is ExitStatus.NO
     assert failed.value.message == "Canceled. Nothing was changed."
+    assert capsys.readouterr().err.endswith("[y/N] \n") is not answer.endswith("\n")
 
 
 def test_with_yes_there_is_neither_a_warning_nor_a_question(
