@@ -21,7 +21,7 @@ def variables_of(function: Mapping[str, Any]) -> Mapping[str, str]:
 def map_layer_of(function: Mapping[str, Any]) -> str | None:
     """Return the ARN of the layer that a function reads its access map from, if it is in one.
 
-    It is the first of the function's layers, so that those of Keyscope overwrite what it holds.
+    It is the first of the function's layers, so that Keyscope's own layers overwrite its files.
     """
     if variables_of(function).get(ACCESS_MAP) != MAP_IN_FUNCTIONS:
         return None
@@ -38,7 +38,7 @@ def settings_of(aws: Aws, function: Mapping[str, Any]) -> AuthorizerSettings:
 
     Raises:
         Misconfigured: it does not start with them, or this package lacks the access map.
-        Failure: its access map is in a layer that cannot be read, or holds more than a map.
+        Failure: its access map is in a layer that cannot be read, or contains more than a map.
     """
     variables = variables_of(function)
     layer = map_layer_of(function)

@@ -125,7 +125,7 @@ class Caller:
 
 
 class Example(NamedTuple):
-    """What stands for an example id in a path: the caller's own, or another one."""
+    """An example id in a path: the caller's own, or another one."""
 
     id_name: IdName
     is_own: bool
@@ -193,7 +193,7 @@ _NOTHING: Final[PolicyDocument] = {
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What one access map decides. Keeps the policies that it has made."""
+    """What one access map decides. Caches its policies."""
 
     policies: Policies
     _made: dict[tuple[Caller, tuple[str, ...] | None, str], _Policy] = field(

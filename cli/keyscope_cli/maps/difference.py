@@ -148,7 +148,7 @@ def rows_of(changes: Iterable[Change]) -> list[Row]:
 
 
 def _names(callers: Sequence[Caller]) -> list[str]:
-    """Return the names of callers; a scope stands for all of its callers."""
+    """Return the names of callers; a scope means all of its callers."""
     whole = {each.scope for each in callers if {*CALLERS_BY_NAME[each.scope]} <= {*callers}}
     names = (each.scope.value if each.scope in whole else each.name for each in callers)
     return list(dict.fromkeys(names))
@@ -162,7 +162,7 @@ def _rules(access_map: AccessMap) -> Iterator[Rule]:
 
 def _paths(rule: Rule) -> Iterator[tuple[str, str]]:
     """Yield a path for each way in which a rule can matter, and how to show it."""
-    # An id of others is as long as the question marks that stand for it.
+    # An id that Keyscope does not know is as long as the question marks in its place.
     filled = ["x" * len(each) if {*each} == {"?"} else each for each in rule.segments]
     path, shown = ("/" + "/".join(segments) for segments in (filled, rule.segments))
     if rule.tail != "/*":

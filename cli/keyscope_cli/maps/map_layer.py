@@ -1,4 +1,4 @@
-"""The Lambda layer that holds an access map: made, published, and read back.
+"""The Lambda layer that contains an access map: built, published, and read back.
 
 A layer is code: Lambda starts programs and Python modules that it finds in one, beside the right to
 decrypt secrets. So a layer with anything but the map is refused.
@@ -32,14 +32,14 @@ _SECONDS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class PublishedLayer:
-    """A version of a layer; `is_new` unless the newest version already held the same map."""
+    """A version of a layer; `is_new` unless the newest version already had the same map."""
 
     arn: str
     is_new: bool
 
 
 def layer_of(text: str) -> bytes:
-    """Return the layer that holds a map. The same map makes the same bytes."""
+    """Return a layer with a map. Equal maps give equal bytes."""
     # Stored, because compressed bytes depend on the version of zlib. ZIP dates begin in 1980.
     entry = ZipInfo(_MAP, date_time=(1980, 1, 1, 0, 0, 0))
     entry.create_system = 3
@@ -78,7 +78,7 @@ def read_layer(client: Any, arn: str) -> str:  # noqa: ANN401 - botocore ships n
     """Return the map in a version of a layer.
 
     Raises:
-        Failure: the layer holds anything else, or cannot be read.
+        Failure: the layer contains anything else, or cannot be read.
     """
     with told_failures():
         try:
@@ -106,7 +106,7 @@ def text_in(content: bytes, arn: str) -> str:
     """Return the map in a layer's ZIP file.
 
     Raises:
-        Failure: it holds anything else.
+        Failure: it contains anything else.
     """
     try:
         with ZipFile(BytesIO(content)) as archive:

@@ -58,7 +58,7 @@ def read_release(folder: Path | None) -> Release:
     """Read a release from a folder, by default the one that came with the command.
 
     Raises:
-        Failure: it is not there or not whole, or a file is not what the release built.
+        Failure: it is missing or incomplete, or a file does not match its checksum.
     """
     place = folder or PACKAGED
     sums = _sums(place)
