@@ -13,6 +13,7 @@ import httpx
 from keyscope.model.ids import KEY_ID_PREFIXES, OwnerType
 from keyscope_cli.credential_input import HeldKey
 from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.output import sentences
 
 TIMEOUT_SECONDS = 35
 """Slightly more than API Gateway waits for a function (29 s)."""
@@ -133,7 +134,9 @@ class ManagementClient:
         )
 
     def _failure(self, status: int, members: object) -> Failure:
-        title = "; ".join(_titles(members)) or f"status {status}"
+        errors = _errors(members)
+        place = ", ".join([str(status), *dict.fromkeys(code for code, _ in errors)])
+        title = sentences(title for _, title in errors) or "The response has no error message."
         named = f"key {self.key.key_id} from {self.key.source}"
         if status == HTTPStatus.UNAUTHORIZED:
             message = f"Your credential was rejected (401): {named}."
@@ -144,10 +147,10 @@ class ManagementClient:
             return Failure(ExitStatus.REFUSED, f"Access denied (403) for the {named}.", advice)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             advice = "The change was made completely or not at all. Check before you try again."
-            return Failure(ExitStatus.UNAVAILABLE, f"The API failed ({status}): {title}", advice)
+            return Failure(ExitStatus.UNAVAILABLE, f"The API failed ({place}): {title}", advice)
         if status == HTTPStatus.NOT_FOUND:
-            return Failure(ExitStatus.NOT_DONE, f"Not found (404): {title}", _ADVICE[status])
-        message = f"Request rejected ({status}): {title}"
+            return Failure(ExitStatus.NOT_DONE, f"Not found ({place}): {title}", _ADVICE[status])
+        message = f"Request rejected ({place}): {title}"
         return Failure(ExitStatus.NOT_DONE, message, _ADVICE.get(status, ""))
 
     def _if_rejected(self) -> str:
@@ -163,12 +166,12 @@ class ManagementClient:
         )
 
 
-def _titles(members: object) -> list[str]:
-    """Return the error titles from a v2 or v1.1 response."""
+def _errors(members: object) -> list[tuple[str, str]]:
+    """Return the codes and titles of the errors of a v2 or v1.1 response."""
     match members:
         case {"errors": [*errors]}:
-            return [f"{one.get('title')} [{one.get('code')}]" for one in errors]
+            return [(str(one.get("code")), str(one.get("title"))) for one in errors]
         case {"error": {"code": code, "description": description}}:
-            return [f"{description} [{code}]"]
+            return [(str(code), str(description))]
         case _:
             return []

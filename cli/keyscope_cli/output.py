@@ -149,6 +149,11 @@ def counted(number: int, one: str, several: str) -> str:
     return f"{number:,} {one if number == 1 else several}"
 
 
+def sentences(texts: Iterable[str]) -> str:
+    """Return texts as sentences."""
+    return " ".join(text if text.endswith((".", "?", "!")) else f"{text}." for text in texts)
+
+
 def first_lines(lines: Sequence[str]) -> Sequence[str]:
     """Return the first lines, and how many more there are."""
     more = len(lines) - MAX_LINES

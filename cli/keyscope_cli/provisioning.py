@@ -8,6 +8,7 @@ from keyscope.model.ids import IdName, is_account_id
 from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.id_arguments import checked_account
+from keyscope_cli.output import sentences
 from keyscope_cli.target import Target
 
 _NOT_FOUND: Final = "not_found"
@@ -31,10 +32,11 @@ def provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any
 
 
 def _rejection(errors: Sequence[Mapping[str, str]]) -> Failure:
-    titles = "; ".join(f"{one['field']} {one['title']} [{one['code']}]" for one in errors)
+    codes = ", ".join(dict.fromkeys(one["code"] for one in errors))
+    titles = sentences(f"{one['field']} {one['title']}" for one in errors)
     not_found = {one["field"] for one in errors if one["code"] == _NOT_FOUND}
     advice = " ".join(text for field, text in _WHERE_TO_FIND.items() if field in not_found)
-    return Failure(ExitStatus.NOT_DONE, f"Request rejected: {titles}.", advice)
+    return Failure(ExitStatus.NOT_DONE, f"Request rejected ({codes}): {titles}", advice)
 
 
 def account_id_of(target: Target, named: str) -> str:

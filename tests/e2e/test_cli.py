@@ -110,7 +110,7 @@ def test_an_account_is_created_with_an_external_id_once(run: LocalRun) -> None:
     assert run.keyscope(*given).json["account"]["externalId"] == "Named-1"
     again = run.keyscope(*given)
     assert again.status == 4
-    assert "[external_id_taken]" in again.err
+    assert "(external_id_taken)" in again.err
 
 
 def test_an_import_of_what_exists_leaves_it_alone_and_rejects_nothing(
@@ -175,8 +175,7 @@ def test_the_life_of_an_account(run: LocalRun) -> None:
     assert account("suspend", "--yes").json["account"]["state"] == "suspended"
     refused = run.keyscope("account", "keys", "create", "whole-1")
     assert refused.status == 4
-    assert "accountId is the id of a suspended account" in refused.err
-    assert "[account_suspended]" in refused.err
+    assert "Request rejected (account_suspended): accountId identifies a suspended" in refused.err
     assert account("resume").json["account"]["state"] == "active"
     assert "(the stack's limit)" in run.keyscope("account", "show", account_id).out
     assert account("delete", "--yes").json == {}

@@ -101,10 +101,14 @@ def test_denied_access_depends_on_what_the_key_can_manage(
 @pytest.mark.parametrize(
     ("status", "exit_status", "message"),
     [
-        (HTTPStatus.NOT_FOUND, ExitStatus.NOT_DONE, "Not found (404): A title [a_code]"),
-        (HTTPStatus.BAD_REQUEST, ExitStatus.NOT_DONE, "Request rejected (400): A title [a_code]"),
-        (HTTPStatus.TOO_MANY_REQUESTS, ExitStatus.NOT_DONE, "Request rejected (429): A title"),
-        (HTTPStatus.BAD_GATEWAY, ExitStatus.UNAVAILABLE, "The API failed (502): A title [a_code]"),
+        (HTTPStatus.NOT_FOUND, ExitStatus.NOT_DONE, "Not found (404, a_code): A title."),
+        (HTTPStatus.BAD_REQUEST, ExitStatus.NOT_DONE, "Request rejected (400, a_code): A title."),
+        (
+            HTTPStatus.TOO_MANY_REQUESTS,
+            ExitStatus.NOT_DONE,
+            "Request rejected (429, a_code): A title.",
+        ),
+        (HTTPStatus.BAD_GATEWAY, ExitStatus.UNAVAILABLE, "The API failed (502, a_code): A title."),
     ],
 )
 def test_other_errors_have_their_title_and_code(
