@@ -95,6 +95,8 @@ def main() -> None:
         sys.exit(failure.status)
     except ClickException as error:
         text = StringIO()
+        # Typer names the class of the error that its validation raised.
+        error.message = error.message.removeprefix("Value error, ")
         error.show(text)
         _report_lines(text.getvalue(), output)
         sys.exit(error.exit_code)

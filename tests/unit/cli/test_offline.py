@@ -50,6 +50,9 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(argument: str)
         (("explain", "--event", "events/http_basic_app.json"), 2, "Add --local"),
         (("token", "app"), 2, "needs a key to sign with"),
         (("nonsense",), 2, "No such command"),
+        (("accont", "list"), 2, "Did you mean 'account'?"),
+        (("app", "list", "--lokal"), 2, "--local"),
+        (("token", "aplication"), 2, "Invalid value for 'scope': 'aplication' is not one of"),
     ],
 )
 def test_wrong_usage_is_told_with_what_to_do(
