@@ -69,7 +69,7 @@ test-hostile: .venv/installed ## Run security, races and benchmarks in full: 10,
 bench: .venv/installed ## Measure cold start, hot path, growth and last uses (10 min); ONLY=cold,hot,growth,use, QUICK=1, BEFORE=commit
 	@ONLY=$(ONLY) QUICK=$(QUICK) BEFORE=$(BEFORE) python -m benchmarks
 
-bench-hostile: .venv/installed ## Measure what hostile credentials cost, and what answers tell apart
+bench-hostile: .venv/installed ## Measure the cost of hostile credentials, and side channels of the responses
 	@python -m benchmarks.hostile_input
 	@python -m benchmarks.side_channels
 
@@ -91,11 +91,11 @@ validate: .venv/installed ## Validate the SAM template
 
 AUDIT := uv audit --locked --preview-features audit-command
 
-audit: .venv/installed ## Look up what both lock files pin among the known vulnerabilities (OSV=URL of another database)
+audit: .venv/installed ## Check what both lock files pin for known vulnerabilities (OSV=URL of another database)
 	$(AUDIT) $(if $(OSV),--service-url $(OSV))
 	$(AUDIT) --project layers $(if $(OSV),--service-url $(OSV))
 
-build: .venv/installed ## Build what `sam deploy` uploads into .aws-sam (no Docker, no Python 3.13 needed)
+build: .venv/installed ## Build what `sam deploy` uploads into .aws-sam (no Docker or Python 3.13 required)
 	sam build
 
 dist: .venv/installed ## Build what `keyscope deploy` uploads into dist/artifacts (needs Python 3.13, no SAM, no Docker)
@@ -104,10 +104,10 @@ dist: .venv/installed ## Build what `keyscope deploy` uploads into dist/artifact
 invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=events/rest_request_basic_app.json
 	@python -m keyscope_local.invoke $(FUNCTION) $(EVENT)
 
-events: .venv/installed ## Fill the events with the running local stack's credentials, for `sam local invoke`
+events: .venv/installed ## Write the events with the running local stack's credentials, for `sam local invoke`
 	@python -m keyscope_local.tour.events --output .local/events
 
-example-tools: .venv/installed ## Install what the CDK and Serverless examples are tested with (npm, 400 MB)
+example-tools: .venv/installed ## Install the tools that test the CDK and Serverless examples (npm, 400 MB)
 	@UV_PROJECT_ENVIRONMENT=tests/examples/.venv uv sync --locked --quiet --only-group examples
 	@if command -v npm >/dev/null; then \
 	  npm ci --prefix tests/examples --ignore-scripts --no-audit --no-fund --silent; \
@@ -116,19 +116,19 @@ example-tools: .venv/installed ## Install what the CDK and Serverless examples a
 reference: .venv/installed ## Write the generated pages of docs/reference: endpoints, OpenAPI, security evidence
 	@python -m tools.reference
 
-canary: .venv/installed ## Ask API Gateway what AWS does not document: STACK=name of a deployed stack, or LOCAL=1
+canary: .venv/installed ## Check undocumented behavior of API Gateway: STACK=name of a deployed stack, or LOCAL=1
 	@STACK="$(STACK)" LOCAL="$(LOCAL)" CLEAN="$(CLEAN)" PLATFORM="$(PLATFORM)" python -m platform_checks
 
-screenshots: .venv/installed .venv/browser ## Take pictures of each view of the key console into .local/screenshots
+screenshots: .venv/installed .venv/browser ## Save screenshots of each view of the key console in .local/screenshots
 	@python -m tests.browser.screenshots
 
-docs: .venv/installed ## Build the pages of docs/ into .local/site; a link that leads nowhere is an error
+docs: .venv/installed ## Build the site from docs/ into .local/site; a broken link is an error
 	@mkdocs build --strict
 
-docs-serve: .venv/installed ## Serve the pages at 127.0.0.1:8000 while you write them
+docs-serve: .venv/installed ## Serve the site at 127.0.0.1:8000 while you edit it
 	mkdocs serve
 
-clean: ## Remove everything that make has made
+clean: ## Delete everything that make created
 	rm -rf tests/examples/.venv tests/examples/node_modules tests/browser/node_modules tests/clients/node_modules
 	rm -rf .venv .local .aws-sam dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 

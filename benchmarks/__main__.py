@@ -38,7 +38,7 @@ def main() -> None:
     parts = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(PARTS)
     unknown = set(parts) - set(PARTS)
     if unknown:
-        sys.exit(f"ONLY takes {', '.join(PARTS)}, and not {', '.join(sorted(unknown))}")
+        sys.exit(f"ONLY does not support {', '.join(sorted(unknown))}. Use {', '.join(PARTS)}")
     effort = QUICK if quick else FULL
     results = FOLDER / ("quick.json" if quick else "results.json")
     started = time.monotonic()

@@ -70,12 +70,12 @@ def policy_size(subject: Subject, kind: ApiKind) -> Observation:
     if not is_taken(taken):
         return unknown(f"even a policy of {taken} bytes is refused", evidence)
     if is_taken(refused):
-        detail = f"no limit was met up to {refused} bytes"
+        detail = f"no limit was found up to {refused} bytes"
         return yes_or_no(holds=budget_fits, detail=detail, evidence=evidence)
     while refused - taken > PRECISION_BYTES:
         middle = (taken + refused) // 2
         taken, refused = (middle, refused) if is_taken(middle) else (taken, middle)
-    detail = f"{taken} bytes are taken, {refused} are refused"
+    detail = f"{taken} bytes are accepted, {refused} are refused"
     return yes_or_no(holds=budget_fits, detail=detail, evidence=evidence)
 
 
@@ -97,7 +97,7 @@ def climbing_deny(subject: Subject, kind: ApiKind) -> Observation:
     passing, climbing = api.ask(script), api.ask(script, target="/probe/..x")
     evidence = [passing.evidence, climbing.evidence]
     if climbing.status == _OK and not str(climbing.context.get("arn")).endswith("..x"):
-        return unknown("the method ARN does not hold the path", evidence)
+        return unknown("the method ARN does not contain the path", evidence)
     return yes_or_no(
         holds=(passing.status, climbing.status) == (_OK, _FORBIDDEN),
         detail=f"{passing.status} beside it, {climbing.status} under it",

@@ -36,10 +36,10 @@ def told(purpose: str) -> Iterator[None]:
         message = f"Cannot {purpose}: {_reason(error)}"
         raise AwsRefused(message) from error
     except NoCredentialsError as error:
-        message = f"Cannot {purpose}: no AWS credentials were found; set AWS_PROFILE, for one"
+        message = f"Cannot {purpose}: no AWS credentials were found. Set AWS_PROFILE, for example"
         raise AwsRefused(message) from error
     except NoRegionError as error:
-        message = f"Cannot {purpose}: no region was found; set AWS_REGION"
+        message = f"Cannot {purpose}: no region was found. Set AWS_REGION"
         raise AwsRefused(message) from error
     except BotoCoreError as error:
         message = f"Cannot {purpose}: {type(error).__name__}"
@@ -60,5 +60,5 @@ def _reason(error: ClientError) -> str:
             " docs/reference/platform-facts.md lists the permissions"
         )
     if code in _EXPIRED:
-        return "the AWS credentials have expired or are no longer valid; sign in again"
+        return "the AWS credentials have expired or are no longer valid. Sign in again"
     return f"{error.operation_name} answered {code}: {error.response['Error'].get('Message', '')}"

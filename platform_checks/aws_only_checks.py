@@ -20,10 +20,10 @@ POLL_SECONDS: Final = 10
 def cold_start_is_as_set(subject: Subject, kind: ApiKind) -> Observation:
     """Have the deployed authorizer start containers, and read Lambda's report of it."""
     if subject.deployed is None:
-        return beyond_reach("cold starts are Lambda's; functions run in this process here")
+        return beyond_reach("only Lambda has cold starts; here, functions run in this process")
     deployed, clock = subject.deployed, subject.clock
     if not deployed.provoke_cold_starts(kind):
-        return beyond_reach("the stack has no API of this kind, or it does not answer")
+        return beyond_reach("the stack has no API of this kind, or it does not respond")
     until = clock.now() + LOGGED_WITHIN_SECONDS
     try:
         starts = deployed.cold_starts(kind)
@@ -75,9 +75,9 @@ def _after_refusals(
     subject: Subject, kind: ApiKind, count: Callable[[DeployedStack], tuple[int, str]]
 ) -> Observation:
     if subject.deployed is None:
-        return beyond_reach("the log and its metrics are CloudWatch's; nothing reads them here")
+        return beyond_reach("only CloudWatch has the log and its metrics")
     if not subject.deployed.provoke_cold_starts(kind):
-        return beyond_reach("the stack has no API of this kind, or it does not answer")
+        return beyond_reach("the stack has no API of this kind, or it does not respond")
     until = subject.clock.now() + COUNTED_WITHIN_SECONDS
     try:
         found, what = count(subject.deployed)
@@ -101,7 +101,7 @@ def _is_as_written(line: str) -> bool:
 def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Observation:
     """Have the probe authorizer raise `Unauthorized`, and read its metric until it counts it."""
     if subject.metrics is None:
-        return beyond_reach("the metric Errors is Lambda's; nothing counts it here")
+        return beyond_reach("only Lambda has the metric Errors")
     answer = subject.apis[kind].ask({"name": "first", "error": "Unauthorized"})
     until = subject.clock.now() + COUNTED_WITHIN_SECONDS
     try:
@@ -116,14 +116,16 @@ def unauthorized_counts_as_error(subject: Subject, kind: ApiKind) -> Observation
 def base_path(_subject: Subject, _kind: ApiKind) -> Observation:
     """Say what the check would need: the probe stack has no domain."""
     return beyond_reach(
-        "needs a custom domain with a base path; docs/reference/platform-facts.md says how to look"
+        "needs a custom domain with a base path; docs/reference/platform-facts.md explains how"
+        " to check"
     )
 
 
 def vpc_source_ip(_subject: Subject, _kind: ApiKind) -> Observation:
     """Say what the check would need: the probe API is not private."""
     return beyond_reach(
-        "needs a private API and a VPC endpoint; docs/reference/platform-facts.md says how to look"
+        "needs a private API and a VPC endpoint; docs/reference/platform-facts.md explains how"
+        " to check"
     )
 
 

@@ -46,7 +46,7 @@ def denial_cached(subject: Subject, kind: ApiKind) -> Observation:
     if first.status != _FORBIDDEN:
         return unknown(f"the first answer was {first.status}, not 403", evidence)
     denied = sum(each.status == _FORBIDDEN for each in later)
-    detail = f"{denied} of {REPEATS} later requests were denied, though they were to be allowed"
+    detail = f"{denied} of {REPEATS} later requests were denied, though they should be allowed"
     return yes_or_no(holds=denied > 0, detail=detail, evidence=evidence)
 
 
@@ -75,7 +75,7 @@ def flush(subject: Subject, kind: ApiKind) -> Observation:
     first = [api.ask({"name": "first"}, key), api.ask(_SECOND, key)]
     evidence = [each.evidence for each in first]
     if first[-1].name != "first":
-        return unknown("nothing was cached that a flush could end", evidence)
+        return unknown("nothing was cached that a flush could remove", evidence)
     try:
         subject.caches.flush(kind)
     except AwsRefused as refused:

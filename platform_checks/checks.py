@@ -36,7 +36,7 @@ _FACTS: Final = (
     Fact(
         both(Mark.UNPROVEN, _YES),
         "time-condition",
-        "`aws:CurrentTime` in a cached policy ends the access at its time",
+        "`aws:CurrentTime` in a cached policy ends access at the given time",
         condition_checks.time_condition,
         local="evaluates_time=false",
         remedy=_NO_CONDITIONS,
@@ -70,7 +70,7 @@ _FACTS: Final = (
         "a raised error is not cached",
         cache_checks.error_not_cached,
         local="caches_errors=true",
-        remedy="a lower AuthorizerCacheSeconds, because one outage then answers for as long",
+        remedy="lower AuthorizerCacheSeconds, because one outage then answers for that long",
     ),
     Fact(
         both(Mark.UNPROVEN, _YES),
@@ -78,7 +78,7 @@ _FACTS: Final = (
         f"a flush ends cached answers within {cache_checks.FLUSHED_WITHIN_SECONDS} s",
         cache_checks.flush,
         local="flush_delay_seconds=120",
-        remedy="an AuthorizerCacheSeconds that a revoked key may live on for",
+        remedy="lower AuthorizerCacheSeconds to how long a revoked key may keep working",
     ),
     Fact(
         both(Mark.OBSERVED, _YES),
@@ -86,7 +86,7 @@ _FACTS: Final = (
         "a context value with quotes arrives unchanged, fresh and cached",
         cache_checks.quotes_in_context,
         local="keeps_quotes_in_cached_context=false",
-        remedy="nothing to change; no context value of ours holds quotes",
+        remedy="nothing to change; no context value contains quotes",
     ),
     Fact(
         both(Mark.DOCUMENTED, _YES),
@@ -94,7 +94,7 @@ _FACTS: Final = (
         "a missing identity source causes a 401 without invoking the authorizer",
         cache_checks.missing_identity,
         local="asks_without_identity=true",
-        remedy="nothing to change; the authorizers refuse it as well",
+        remedy="nothing to change; the authorizers also refuse it",
     ),
     Fact(
         {ApiKind.REST: (Mark.DOCUMENTED, _YES), ApiKind.HTTP: (Mark.UNPROVEN, _YES)},
@@ -102,7 +102,7 @@ _FACTS: Final = (
         "an error `Unauthorized` causes a 401",
         answer_checks.unauthorized_error,
         local="answers_unauthorized=false",
-        remedy="tell callers that a wrong key is answered 500",
+        remedy="tell callers that a wrong key gets a 500",
     ),
     Fact(
         only(ApiKind.REST, Mark.OBSERVED),
@@ -205,14 +205,14 @@ _FACTS: Final = (
         "arn-without-base-path",
         "the method ARN contains no base path of a custom domain",
         aws_only_checks.base_path,
-        remedy="write the base path before the paths of the access map",
+        remedy="add the base path to the paths of the access map",
     ),
     Fact(
         only(ApiKind.REST, Mark.UNPROVEN),
         "vpc-source-ip",
         "`aws:VpcSourceIp` in a private API's policy is compared with the caller's address",
         aws_only_checks.vpc_source_ip,
-        remedy="no CIDRs on keys that call a private API",
+        remedy="do not limit keys that call a private API to CIDRs",
     ),
     Fact(
         both(Mark.UNPROVEN, _NO),
@@ -220,7 +220,7 @@ _FACTS: Final = (
         "`X-HTTP-Method-Override` changes the method that a policy sees",
         path_checks.method_override,
         local="honours_method_override=true",
-        remedy="look which method the backend sees",
+        remedy="check which method the backend sees",
     ),
     Fact(
         both(Mark.OBSERVED, _YES),

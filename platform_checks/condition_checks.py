@@ -29,7 +29,7 @@ def time_condition(subject: Subject, kind: ApiKind) -> Observation:
     if first.status != _OK or warm.name != "first":
         return unknown("the policy with the condition was not cached", evidence)
     if after.name == "third":
-        return unknown("the policy was cached no longer when its time was over", evidence)
+        return unknown("the policy was no longer cached when its time ended", evidence)
     detail = f"cached, within its time: {warm.status}; after it: {after.status}"
     return yes_or_no(holds=after.status == _FORBIDDEN, detail=detail, evidence=evidence)
 

@@ -145,7 +145,7 @@ def find_deployed_stack(
     outputs = outputs_of(found)
     missing = [name for name in _AUTHORIZERS.values() if name not in outputs]
     if missing:
-        message = f"The stack {stack_name} is not Keyscope's: it lacks {', '.join(missing)}"
+        message = f"The stack {stack_name} is not a Keyscope stack: it lacks {', '.join(missing)}"
         raise AwsRefused(message)
     return DeployedStack(clients, outputs, now)
 

@@ -79,9 +79,9 @@ def trailing_slash(subject: Subject, kind: ApiKind) -> Observation:
     evidence = [each.evidence for each in answers]
     reached = [each for each in answers if each.status == _OK]
     if not reached:
-        return unknown("no path with a trailing slash came through", evidence)
+        return unknown("no path with a trailing slash reached the backend", evidence)
     unguarded = sum(each.name != "first" for each in reached)
-    detail = f"{unguarded} of {len(reached)} requests that came through were not authorized"
+    detail = f"{unguarded} of {len(reached)} requests that reached the backend were not authorized"
     return yes_or_no(holds=unguarded == 0, detail=detail, evidence=evidence)
 
 

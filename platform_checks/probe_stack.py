@@ -108,7 +108,7 @@ def remove_probe_stack(cloudformation: CloudFormationClient, stack_name: str) ->
             cloudformation.delete_stack(StackName=name)
             cloudformation.get_waiter("stack_delete_complete").wait(StackName=found["StackId"])
     except WaiterError as error:
-        message = f"The stack {name} is still there: {_why(cloudformation, name)}"
+        message = f"The stack {name} still exists: {_why(cloudformation, name)}"
         raise CleanUpFailed(message) from error
     except AwsRefused as refused:
         raise CleanUpFailed(str(refused)) from refused
@@ -135,7 +135,7 @@ def wait_until_ready(apis: Mapping[ApiKind, ProbeApi], clock: Clock) -> None:
 
 def _check_tag(found: Reply, name: str, stack_name: str) -> None:
     if {"Key": TAG, "Value": stack_name} not in found.get("Tags", []):
-        message = f"The stack {name} was not made by the canary; rename or delete it"
+        message = f"The canary did not create the stack {name}. Rename or delete it"
         raise AwsRefused(message)
 
 
@@ -177,4 +177,4 @@ def _why(cloudformation: CloudFormationClient, name: str) -> str:
         for event in events
         if event["ResourceStatus"] in _FAILED
     ]
-    return reasons[-1] if reasons else "CloudFormation gives no reason; see its console"
+    return reasons[-1] if reasons else "CloudFormation gives no reason. See its console"

@@ -166,7 +166,7 @@ def test_the_deployed_stack_is_found_with_its_outputs(aws: Account) -> None:
     [
         (
             NoCredentialsError(),
-            "Cannot look: no AWS credentials were found; set AWS_PROFILE, for one",
+            "Cannot look: no AWS credentials were found. Set AWS_PROFILE, for example",
         ),
         (EndpointConnectionError(endpoint_url="x"), "Cannot look: EndpointConnectionError"),
     ],
