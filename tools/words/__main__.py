@@ -12,14 +12,7 @@ from tools.words.passages import passages
 from tools.words.rules import findings
 
 UNREAD: Final = (
-    "docs/",
-    "README.md",
-    "cli/",
-    "functions/console/",
-    "local/",
-    "tests/browser/",
-    "tests/unit/cli/",
-    "tests/unit/local/",
+    "docs/decisions/",
     "tests/vectors/",
     "tools/words/rules.py",
     "tests/unit/tools/test_words.py",
