@@ -18,7 +18,7 @@ from typing import Final
 
 from rich.console import Console
 
-from keyscope_local.gateway.platform_settings import WrongBehaviour, read_behaviours
+from keyscope_local.gateway.platform_settings import WrongBehavior, read_behaviors
 from keyscope_local.project import ROOT
 from keyscope_local.stop_signals import interrupt_on_signals
 from keyscope_local.tour.events import STATE_FOLDER
@@ -60,7 +60,7 @@ def main(environment: Mapping[str, str]) -> int:
         if _is_set(environment, "CLEAN") and stack_name != LOCAL_STACK:
             return _clean(stack_name)
         return _run(stack_name, environment)
-    except (AwsRefused, Unanswered, WrongBehaviour) as error:
+    except (AwsRefused, Unanswered, WrongBehavior) as error:
         sys.stderr.write(f"{error}\n")
         return NOT_RUN
     except CleanUpFailed as failed:
@@ -79,11 +79,11 @@ def _run(stack_name: str, environment: Mapping[str, str]) -> int:
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = folder / "canary" / f"{stack_name}-{moment}.jsonl"
     if stack_name == LOCAL_STACK:
-        behaviours = read_behaviours(environment.get("PLATFORM", ""))
+        behaviors = read_behaviors(environment.get("PLATFORM", ""))
         clock = Clock(margin_seconds=LOCAL_MARGIN_SECONDS)
         # Otherwise each refusal that a check provokes would appear in the terminal.
         logging.getLogger("keyscope.local").addHandler(logging.NullHandler())
-        with evidence_file(path) as evidence, local_subject(behaviours, evidence, clock) as subject:
+        with evidence_file(path) as evidence, local_subject(behaviors, evidence, clock) as subject:
             results = run_checks(subject)
     else:
         with evidence_file(path) as evidence:

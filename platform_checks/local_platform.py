@@ -9,7 +9,7 @@ from typing import Final
 from keyscope_local.gateway.api_definition import ApiKind
 from keyscope_local.gateway.api_reader import read_apis
 from keyscope_local.gateway.gateway import Gateway
-from keyscope_local.gateway.platform_behaviour import PlatformBehaviour
+from keyscope_local.gateway.platform_behavior import PlatformBehavior
 from keyscope_local.gateway.server import serving
 from keyscope_local.template.function_loader import loaded_functions
 from keyscope_local.template.stack import Stack, load_stack
@@ -24,12 +24,12 @@ _PARAMETERS: Final = {"ProbeToken": LOCAL_TOKEN, "UsageKey": "a-key-of-a-local-u
 
 @contextmanager
 def local_subject(
-    behaviours: Mapping[ApiKind, PlatformBehaviour], evidence: Evidence, clock: Clock
+    behaviors: Mapping[ApiKind, PlatformBehavior], evidence: Evidence, clock: Clock
 ) -> Iterator[Subject]:
     """Serve the probe APIs on free ports of 127.0.0.1; checks and gateway use the same clock."""
     stack = _stack()
     with loaded_functions(stack, {}) as functions:
-        gateways = [Gateway(api, functions, clock.now) for api in read_apis(stack, behaviours)]
+        gateways = [Gateway(api, functions, clock.now) for api in read_apis(stack, behaviors)]
         with serving(gateways, 0) as urls:
             apis = {
                 gateway.api.kind: ProbeApi(url, LOCAL_TOKEN, evidence)

@@ -1,1 +1,1 @@
-"""Tests; a test's name states a behaviour."""
+"""Tests; a test's name states a behavior."""

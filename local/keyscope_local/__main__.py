@@ -22,7 +22,7 @@ from keyscope_local.emulators.embedded_aws import embedded_aws
 from keyscope_local.gateway.api_definition import Api, ApiKind
 from keyscope_local.gateway.control_plane import control_plane_environment
 from keyscope_local.gateway.gateway import Gateway
-from keyscope_local.gateway.platform_settings import WrongBehaviour
+from keyscope_local.gateway.platform_settings import WrongBehavior
 from keyscope_local.gateway.server import PortTaken
 from keyscope_local.invoke import PROVISIONING_FUNCTION, provisioning_environment
 from keyscope_local.project import ROOT
@@ -65,7 +65,7 @@ _REFUSALS: Final = (
     FolderInUse,
     PortTaken,
     Misconfigured,
-    WrongBehaviour,
+    WrongBehavior,
 )
 """What a person can correct: told in one line."""
 
@@ -98,7 +98,7 @@ def _run(run: RunSettings, console: Console) -> int:
         function_environment = provisioning_environment(stack, aws)
         session = provision(loaded.functions[PROVISIONING_FUNCTION], function_environment)
         with (
-            served_stack(loaded, run.port, behaviours=run.behaviours) as served,
+            served_stack(loaded, run.port, behaviors=run.behaviors) as served,
             polled_stack(loaded),
             subscribed_stack(loaded),
         ):

@@ -5,7 +5,7 @@
 - `STATE_FOLDER`: the folder for the session file and the functions' log; `.local` by default.
 - `PARAMETERS`: the template's parameters, such as
   `PARAMETERS="AccessMapRoutes=v2 AuthorizerCacheSeconds=0"`.
-- `PLATFORM`: what to assume about API Gateway (`keyscope_local/gateway/platform_behaviour.py`).
+- `PLATFORM`: what to assume about API Gateway (`keyscope_local/gateway/platform_behavior.py`).
 - `ATTACH`: the path of another SAM template whose APIs import this stack's authorizers. They are
   served after the stack's own APIs. `ATTACH_PARAMETERS` are its parameters.
 - `ACCESS_MAP`: the path of an access map file, in place of the parameter AccessMap.
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from keyscope_local.gateway.api_definition import ApiKind
-from keyscope_local.gateway.platform_behaviour import PlatformBehaviour
-from keyscope_local.gateway.platform_settings import read_behaviours
+from keyscope_local.gateway.platform_behavior import PlatformBehavior
+from keyscope_local.gateway.platform_settings import read_behaviors
 from keyscope_local.project import ROOT
 from keyscope_local.template.access_map_file import with_access_map
 from keyscope_local.template.attached import attach
@@ -41,7 +41,7 @@ class RunSettings:
     stack: Stack
     port: int
     folder: Path
-    behaviours: Mapping[ApiKind, PlatformBehaviour]
+    behaviors: Mapping[ApiKind, PlatformBehavior]
     once: bool
 
 
@@ -51,7 +51,7 @@ def read_run_settings(environment: Mapping[str, str]) -> RunSettings:
     Raises:
         WrongSetting: a port, a parameter or a path is wrong.
         TemplateError: a template cannot run with these parameters.
-        WrongBehaviour: `PLATFORM` is wrong.
+        WrongBehavior: `PLATFORM` is wrong.
     """
     port, called_from = _port(environment), Path(environment.get("CALLED_FROM") or ".")
     parameters = {**_EVERYTHING, **_parameters(environment, "PARAMETERS")}
@@ -67,7 +67,7 @@ def read_run_settings(environment: Mapping[str, str]) -> RunSettings:
         stack,
         port,
         called_from / folder if (folder := environment.get("STATE_FOLDER")) else STATE_FOLDER,
-        read_behaviours(environment.get("PLATFORM", "")),
+        read_behaviors(environment.get("PLATFORM", "")),
         once=environment.get("ONCE", "") not in ("", "0"),
     )
 

@@ -19,7 +19,7 @@ from keyscope_local.gateway.api_definition import ApiKind
 from keyscope_local.gateway.api_reader import read_apis
 from keyscope_local.gateway.control_plane import control_plane, control_plane_environment
 from keyscope_local.gateway.gateway import Gateway
-from keyscope_local.gateway.platform_behaviour import PlatformBehaviour
+from keyscope_local.gateway.platform_behavior import PlatformBehavior
 from keyscope_local.gateway.server import bound, served, serving, url_of
 from keyscope_local.template.function_loader import LocalFunction, loaded_functions
 from keyscope_local.template.stack import Stack
@@ -68,20 +68,18 @@ def served_stack(
     loaded: LoadedStack,
     first_port: int,
     clock: Callable[[], float] = time.time,
-    behaviours: Mapping[ApiKind, PlatformBehaviour] = {},
+    behaviors: Mapping[ApiKind, PlatformBehavior] = {},
 ) -> Iterator[ServedStack]:
     """Serve the APIs, on ports counted from the first, with empty caches.
 
-    With a first port of 0, the system chooses free ports. `behaviours` says what to assume about
+    With a first port of 0, the system chooses free ports. `behaviors` says what to assume about
     API Gateway.
 
     Raises:
         PortTaken: a port is in use.
         TemplateError: an API uses something that is not supported here.
     """
-    gateways = [
-        Gateway(api, loaded.functions, clock) for api in read_apis(loaded.stack, behaviours)
-    ]
+    gateways = [Gateway(api, loaded.functions, clock) for api in read_apis(loaded.stack, behaviors)]
     with (
         serving(gateways, first_port) as urls,
         served(control_plane(gateways, loaded.functions), loaded.control_plane_listener),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from keyscope_local.gateway.platform_settings import read_behaviours
+from keyscope_local.gateway.platform_settings import read_behaviors
 from platform_checks.checks import CHECKS, run_checks
 from platform_checks.evidence import Evidence
 from platform_checks.facts import Check
@@ -36,7 +36,7 @@ class Waiting:
 def served_subject(platform: str = "", lines: list[str] | None = None) -> Iterator[Subject]:
     """Serve the probe APIs by a gateway that behaves as the settings say."""
     evidence = Evidence((lines if lines is not None else []).append)
-    with local_subject(read_behaviours(platform), evidence, Waiting().clock()) as subject:
+    with local_subject(read_behaviors(platform), evidence, Waiting().clock()) as subject:
         yield subject
 
 

@@ -12,7 +12,9 @@ from tools.words.passages import passages
 from tools.words.rules import findings
 
 UNREAD: Final = (
-    "docs/decisions/",
+    "docs/",
+    "cli/",
+    "functions/console/",
     "tests/vectors/",
     "tools/words/rules.py",
     "tests/unit/tools/test_words.py",

@@ -24,7 +24,7 @@ _UPDATABLE: Final = {
     "IMPORT_ROLLBACK_COMPLETE",
 }
 _NEVER_CREATED: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
-_CONSEQUENCES: Final = ("Resource creation cancelled", "Resource update cancelled")
+_CONSEQUENCES: Final = ("Resource creation canceled", "Resource update canceled")
 """Reasons of failures that another failure caused."""
 
 Client = Any

@@ -50,7 +50,7 @@ def download(client: httpx.Client, path: str, digest: str, folder: Path) -> None
 
 
 def fill(folder: Path, lock: str, client: httpx.Client) -> None:
-    """Make a folder of the files of the lock and nothing else: Java loads all that is there."""
+    """Create a folder with only the files of the lock, because Java loads everything in it."""
     folder.mkdir(parents=True, exist_ok=True)
     names = {path.rpartition("/")[2] for path in locked(lock)}
     for file in folder.iterdir():

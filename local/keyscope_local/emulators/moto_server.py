@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 POLL_SECONDS: Final = 0.05
-"""How long it takes at most to notice that the server shall stop."""
+"""The longest time until the server notices that it must stop."""
 WITHOUT_BODY: Final = (204, 304)
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from keyscope_local.gateway.platform_behaviour import (
-    HTTP_BEHAVIOUR,
-    REST_BEHAVIOUR,
-    PlatformBehaviour,
+from keyscope_local.gateway.platform_behavior import (
+    HTTP_BEHAVIOR,
+    REST_BEHAVIOR,
+    PlatformBehavior,
 )
 
 ANY_METHOD: Final = "ANY"
@@ -147,7 +147,7 @@ class Cors:
 class Api:
     """One API with its one stage; `usage_plans` by the values of their API Gateway keys.
 
-    `behaviour` replaces the assumptions about API Gateway for this kind of API. `access_log_format`
+    `behavior` replaces the assumptions about API Gateway for this kind of API. `access_log_format`
     is the format of the stage's access log, if there is one.
     """
 
@@ -161,15 +161,15 @@ class Api:
     cors: Cors | None = None
     usage_plans: Mapping[str, UsagePlan] = field(default_factory=dict, repr=False)
     access_log_format: str | None = None
-    behaviour: PlatformBehaviour | None = None
+    behavior: PlatformBehavior | None = None
 
     @property
-    def platform(self) -> PlatformBehaviour:
+    def platform(self) -> PlatformBehavior:
         """How API Gateway behaves where AWS documents nothing."""
-        return self.behaviour or ASSUMED[self.kind]
+        return self.behavior or ASSUMED[self.kind]
 
 
-ASSUMED: Final[Mapping[ApiKind, PlatformBehaviour]] = {
-    ApiKind.REST: REST_BEHAVIOUR,
-    ApiKind.HTTP: HTTP_BEHAVIOUR,
+ASSUMED: Final[Mapping[ApiKind, PlatformBehavior]] = {
+    ApiKind.REST: REST_BEHAVIOR,
+    ApiKind.HTTP: HTTP_BEHAVIOR,
 }

@@ -23,7 +23,7 @@ from keyscope_local.gateway.api_definition import (
     Route,
 )
 from keyscope_local.gateway.authorizer_reader import function_of, read_authorizer
-from keyscope_local.gateway.platform_behaviour import PlatformBehaviour
+from keyscope_local.gateway.platform_behavior import PlatformBehavior
 from keyscope_local.gateway.responses import AUTHORIZER_VARIABLE, VARIABLE, VARIABLES
 from keyscope_local.gateway.usage_plan_reader import read_usage_plans
 from keyscope_local.template.intrinsics import Json, TemplateError, is_true, text_of, whole_number
@@ -51,8 +51,8 @@ _ACCESS_LOG_SETTINGS: Final = {
 _STAGE_TYPES = {"AWS::ApiGateway::Stage": "RestApiId", "AWS::ApiGatewayV2::Stage": "ApiId"}
 
 
-def read_apis(stack: Stack, behaviours: Mapping[ApiKind, PlatformBehaviour] = {}) -> list[Api]:
-    """Return the APIs of a stack, in the template's order; `behaviours` says what to assume.
+def read_apis(stack: Stack, behaviors: Mapping[ApiKind, PlatformBehavior] = {}) -> list[Api]:
+    """Return the APIs of a stack, in the template's order; `behaviors` says what to assume.
 
     Raises:
         TemplateError: with the name of what the local gateway does not support.
@@ -62,7 +62,7 @@ def read_apis(stack: Stack, behaviours: Mapping[ApiKind, PlatformBehaviour] = {}
             message = f"{logical_id}: {resource['Type']} is not supported here"
             raise TemplateError(message)
     return [
-        replace(api, behaviour=behaviours.get(api.kind))
+        replace(api, behavior=behaviors.get(api.kind))
         for logical_id, resource in stack.resources.items()
         if resource["Type"] in _API_TYPES
         for api in [_checked_api(stack, logical_id, _API_TYPES[str(resource["Type"])])]

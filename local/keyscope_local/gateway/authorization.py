@@ -21,7 +21,7 @@ from keyscope_local.gateway.api_definition import (
     IdentitySource,
 )
 from keyscope_local.gateway.events import method_arn, request_event, token_event
-from keyscope_local.gateway.platform_behaviour import without_conditions
+from keyscope_local.gateway.platform_behavior import without_conditions
 from keyscope_local.gateway.request import CacheUse, GatewayRequest, MatchedRoute
 from keyscope_local.gateway.responses import NotAnswered, ResponseType
 from keyscope_local.gateway.result_cache import ResultCache

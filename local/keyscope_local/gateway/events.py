@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from keyscope_local.gateway.api_definition import Api, ApiKind
-from keyscope_local.gateway.platform_behaviour import PlatformBehaviour, RepeatedHeader, decoded
+from keyscope_local.gateway.platform_behavior import PlatformBehavior, RepeatedHeader, decoded
 from keyscope_local.gateway.request import GatewayRequest, MatchedRoute
 from keyscope_local.template.intrinsics import PSEUDO_PARAMETERS
 
@@ -37,7 +37,7 @@ def method_arn(api: Api, request: GatewayRequest, route: MatchedRoute | None = N
     return f"{place}:{api.api_id}/{api.stage}/{request.method}{path}"
 
 
-def _path_in_arn(request: GatewayRequest, platform: PlatformBehaviour) -> str:
+def _path_in_arn(request: GatewayRequest, platform: PlatformBehavior) -> str:
     path = request.sent_path or request.path
     if platform.arn_is_decoded:
         path = decoded(path, platform)
@@ -182,7 +182,7 @@ def _body(body: bytes, kind: ApiKind) -> tuple[str | None, bool]:
 
 
 def _single_values(
-    headers: Mapping[str, Sequence[str]], platform: PlatformBehaviour
+    headers: Mapping[str, Sequence[str]], platform: PlatformBehavior
 ) -> dict[str, str]:
     match platform.repeated_header:
         case RepeatedHeader.FIRST:

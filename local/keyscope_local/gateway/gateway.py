@@ -11,7 +11,7 @@ from keyscope_local.gateway.api_definition import Api, ApiKind, MockIntegration
 from keyscope_local.gateway.authorization import Authorization, Authorized, CachedResult, Denied
 from keyscope_local.gateway.cors import preflight_answer, with_cors
 from keyscope_local.gateway.events import proxy_event
-from keyscope_local.gateway.platform_behaviour import decoded
+from keyscope_local.gateway.platform_behavior import decoded
 from keyscope_local.gateway.proxy_answer import read_proxy_answer
 from keyscope_local.gateway.request import CacheUse, GatewayAnswer, GatewayRequest, MatchedRoute
 from keyscope_local.gateway.responses import NotAnswered, ResponseType, error_answer

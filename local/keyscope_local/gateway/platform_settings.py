@@ -5,29 +5,29 @@ from dataclasses import fields, replace
 from typing import cast
 
 from keyscope_local.gateway.api_definition import ASSUMED, ApiKind
-from keyscope_local.gateway.platform_behaviour import PlatformBehaviour, RepeatedHeader
+from keyscope_local.gateway.platform_behavior import PlatformBehavior, RepeatedHeader
 
 
-class WrongBehaviour(ValueError):  # noqa: N818 - a state
+class WrongBehavior(ValueError):  # noqa: N818 - a state
     """A platform setting is invalid; the text says which one."""
 
 
-def read_behaviours(text: str) -> Mapping[ApiKind, PlatformBehaviour]:
+def read_behaviors(text: str) -> Mapping[ApiKind, PlatformBehavior]:
     """Read settings such as `rest.caches_errors=true http.max_policy_bytes=4096`.
 
     Raises:
-        WrongBehaviour: with the part that is not a setting.
+        WrongBehavior: with the part that is not a setting.
     """
-    behaviours = dict(ASSUMED)
+    behaviors = dict(ASSUMED)
     kinds = {kind.lower(): kind for kind in ApiKind}
     for part in text.split():
         place, _, value = part.partition("=")
         kind, _, name = place.partition(".")
-        if kind not in kinds or name not in {member.name for member in fields(PlatformBehaviour)}:
+        if kind not in kinds or name not in {member.name for member in fields(PlatformBehavior)}:
             message = f"PLATFORM contains {part!r}. Use rest.NAME=VALUE or http.NAME=VALUE"
-            raise WrongBehaviour(message)
-        behaviours[kinds[kind]] = _with(behaviours[kinds[kind]], name, value)
-    return behaviours
+            raise WrongBehavior(message)
+        behaviors[kinds[kind]] = _with(behaviors[kinds[kind]], name, value)
+    return behaviors
 
 
 def _read_value(former: object, value: str) -> bool | int | RepeatedHeader:
@@ -40,11 +40,11 @@ def _read_value(former: object, value: str) -> bool | int | RepeatedHeader:
             return RepeatedHeader(value)
 
 
-def _with(behaviour: PlatformBehaviour, name: str, value: str) -> PlatformBehaviour:
-    former: object = getattr(behaviour, name)
-    changed = cast("Callable[..., PlatformBehaviour]", replace)
+def _with(behavior: PlatformBehavior, name: str, value: str) -> PlatformBehavior:
+    former: object = getattr(behavior, name)
+    changed = cast("Callable[..., PlatformBehavior]", replace)
     try:
-        return changed(behaviour, **{name: _read_value(former, value)})
+        return changed(behavior, **{name: _read_value(former, value)})
     except (KeyError, ValueError):
         message = f"PLATFORM: {name} cannot be {value!r}; it is {former!r} by default"
-        raise WrongBehaviour(message) from None
+        raise WrongBehavior(message) from None

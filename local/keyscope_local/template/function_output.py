@@ -71,8 +71,8 @@ class _SharedOutput:
 
 
 _kept: Final[list[_SharedOutput]] = []
-"""All that were made, because another thread's `print` goes on using a standard output after it was
-replaced, without a reference to it: https://github.com/python/cpython/issues/130163."""
+"""All that were created, because another thread's `print` keeps using a standard output after it
+was replaced, without a reference to it: https://github.com/python/cpython/issues/130163."""
 
 
 @contextmanager

@@ -108,7 +108,7 @@ class FunctionProcess:
 
 
 class _Ended(Exception):  # noqa: N818 - a state
-    """The process is no longer there."""
+    """The process has ended."""
 
     error_type = "Runtime.ExitError"
 

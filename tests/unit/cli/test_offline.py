@@ -1,4 +1,4 @@
-"""`keyscope` without any stack: usage, access maps, what it refuses to be told."""
+"""`keyscope` without any stack: usage, access maps, what it refuses as input."""
 
 import re
 from pathlib import Path

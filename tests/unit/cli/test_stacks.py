@@ -217,7 +217,7 @@ def event(number: int, name: str, status: str, reason: str = "") -> Event:
     return Event(f"event-{number}", name, "", "AWS::SQS::Queue", status, reason)
 
 
-CANCELLED: Final = event(3, "Other", "CREATE_FAILED", "Resource creation cancelled")
+CANCELED: Final = event(3, "Other", "CREATE_FAILED", "Resource creation canceled")
 CAUSE: Final = event(2, "Queue", "CREATE_FAILED", "Too many queues")
 
 
@@ -226,7 +226,7 @@ CAUSE: Final = event(2, "Queue", "CREATE_FAILED", "Too many queues")
 )
 def test_a_stack_that_was_not_created_is_explained(status: str, aws: CloudFormation) -> None:
     aws.is_described(status)
-    aws.has_events(event(1, "Queue", "CREATE_IN_PROGRESS"), CAUSE, CANCELLED)
+    aws.has_events(event(1, "Queue", "CREATE_IN_PROGRESS"), CAUSE, CANCELED)
     with pytest.raises(Failure) as refused:
         stack_to_update(aws.client, "keyscope")
     assert status in refused.value.message
@@ -298,7 +298,7 @@ def test_an_operation_is_followed_until_it_ends_and_each_event_is_told_once(
 def test_a_failure_is_explained_by_the_first_resource_that_failed() -> None:
     events = [
         event(1, "Queue", "CREATE_IN_PROGRESS"),
-        CANCELLED,
+        CANCELED,
         CAUSE,
         event(4, "Last", "CREATE_FAILED"),
     ]

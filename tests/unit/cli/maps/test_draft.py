@@ -252,7 +252,7 @@ def wrong_decisions(operations: list[Operation]) -> Iterator[tuple[str, Operatio
     decisions = decided(draft)
     for operation in operations:
         if operation.is_public:
-            # Whoever may call it without a credential may call it with one.
+            # A route that is open without a credential is open with one.
             continue
         path = PLACEHOLDER.sub(
             lambda found: (

@@ -1,4 +1,4 @@
-"""An authorizer that API Gateway may not invoke is a 500, and what is missing is told."""
+"""An authorizer that API Gateway may not invoke is a 500 that names what is missing."""
 
 import json
 from dataclasses import replace

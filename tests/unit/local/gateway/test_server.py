@@ -223,7 +223,7 @@ def is_free(port: int) -> bool:
 
 
 def two_free_ports() -> int:
-    """Return the first of two neighbours, from below those that the system itself hands out."""
+    """Return the first of two neighbors, from below those that the system itself hands out."""
     ports = range(20_000 + os.getpid() % 5_000 * 2, 32_000, 2)
     return next(port for port in ports if is_free(port) and is_free(port + 1))
 

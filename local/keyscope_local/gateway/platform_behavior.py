@@ -22,7 +22,7 @@ class RepeatedHeader(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformBehaviour:
+class PlatformBehavior:
     """The behavior of one kind of API.
 
     - `evaluates_time`, `evaluates_source_address`: an authorizer's policy may have conditions on
@@ -75,27 +75,27 @@ class PlatformBehaviour:
     throttles_usage_identifiers: bool = True
 
 
-REST_BEHAVIOUR: Final = PlatformBehaviour()
-HTTP_BEHAVIOUR: Final = PlatformBehaviour(
+REST_BEHAVIOR: Final = PlatformBehavior()
+HTTP_BEHAVIOR: Final = PlatformBehavior(
     decodes_path=True, arn_is_decoded=True, repeated_header=RepeatedHeader.JOINED
 )
 
 
-def decoded(path: str, behaviour: PlatformBehaviour) -> str:
+def decoded(path: str, behavior: PlatformBehavior) -> str:
     """Return a path with its escapes decoded once, as the platform passes it on."""
     text = unquote(path)
-    if behaviour.keeps_decoded_characters:
+    if behavior.keeps_decoded_characters:
         return text
     return re.split("[?#]", re.sub("[\t\n\r]", "", text), maxsplit=1)[0]
 
 
-def without_conditions(policy: object, behaviour: PlatformBehaviour) -> object:
+def without_conditions(policy: object, behavior: PlatformBehavior) -> object:
     """Return a policy without the conditions that the platform would ignore."""
     passed_over = {
         key.lower()
         for key, is_evaluated in (
-            ("aws:CurrentTime", behaviour.evaluates_time),
-            ("aws:SourceIp", behaviour.evaluates_source_address),
+            ("aws:CurrentTime", behavior.evaluates_time),
+            ("aws:SourceIp", behavior.evaluates_source_address),
         )
         if not is_evaluated
     }
