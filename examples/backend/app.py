@@ -12,11 +12,12 @@ PATHS = (
     "/tenants/{accountId}/projects/{appId}/members",
     "/tenants/{accountId}/projects/{appId}/members/{userId}",
 )
-"""The paths that this function serves; ids that callers may reach have Keyscope's names."""
+"""The paths that this function serves. Placeholders of ids that Keyscope checks have Keyscope's
+names."""
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's
-    """Answer with the ids that the request is for, where yours would look them up."""
+    """Return the ids in the path; your function would look them up."""
     try:
         ids = authorized(event, *PATHS)
     except NotAuthorized:

@@ -1,4 +1,4 @@
-// The same as authorized.py, for functions in JavaScript: tests hold the two together.
+// The same as authorized.py, for functions in JavaScript. Tests keep the two in step.
 
 const SEGMENT = /^(?!\.$|\.\.)[A-Za-z0-9._~@+:-]+$/;
 const MEMBERS = { account: [], app: ["appId"], appUser: ["appId", "userId"],

@@ -1,4 +1,4 @@
-"""Refuse a request that did not pass Keyscope's authorizer, or whose path is another tenant's."""
+"""Rejects a request that did not pass Keyscope's authorizer, or whose path is another tenant's."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _NESTED = {"appId": "[0-9a-f]{24}", "serviceAccountId": "[0-9a-f]{16}"}
 
 
 class NotAuthorized(Exception):  # noqa: N818 - a state
-    """Answer 403, and do nothing else."""
+    """Return 403, and do nothing else."""
 
 
 def authorized(event: Mapping[str, Any], *paths: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ BACKEND = str(Path(__file__).parents[1] / "backend")
 REALM = 'realm="projects"'
 CHALLENGE = f"'Basic {REALM}, charset=\"UTF-8\", Bearer {REALM}'"
 CORS = {"Access-Control-Allow-Origin": "'*'"}
-"""So that a page of any origin can read a refusal: name yours instead."""
+"""Lets pages of any origin read error responses. Use your own origin instead."""
 INTERNAL_ERROR = ("500", "internal_error", "The request could not be authorized. Try again later")
 ANSWERS = {
     rest.ResponseType.UNAUTHORIZED: ("401", "unauthorized", "Authorization is required"),
@@ -27,7 +27,7 @@ ANSWERS = {
 
 
 class ProjectsRestApi(Construct):
-    """The REST API, with the answers that API Gateway gives by itself."""
+    """The REST API, with its gateway responses."""
 
     def __init__(self, scope: Construct, name: str, backend: lambda_.IFunction) -> None:
         super().__init__(scope, name)
@@ -35,14 +35,14 @@ class ProjectsRestApi(Construct):
             self,
             "Authorizer",
             function_arn=Fn.import_value(f"{KEYSCOPE_STACK}-RestAuthorizerArn"),
-            # Else no permission to invoke it is made.
+            # Otherwise CDK creates no permission to invoke it.
             same_environment=True,
         )
         api = rest.RestApi(
             self,
             "Api",
             endpoint_types=[rest.EndpointType.REGIONAL],
-            # For usage plans: the authorizer names the key that a request counts for.
+            # For usage plans: the authorizer names the key that each request counts against.
             api_key_source_type=rest.ApiKeySourceType.AUTHORIZER,
             default_method_options=rest.MethodOptions(
                 authorizer=rest.RequestAuthorizer(
@@ -69,7 +69,7 @@ class ProjectsRestApi(Construct):
 
 
 class ProjectsHttpApi(Construct):
-    """The HTTP API. CDK's HttpLambdaAuthorizer would ask for a policy in payload format 1.0."""
+    """The HTTP API. CDK's HttpLambdaAuthorizer supports policies only in payload format 1.0."""
 
     def __init__(self, scope: Construct, name: str, backend: lambda_.IFunction) -> None:
         super().__init__(scope, name)

@@ -2,7 +2,7 @@ resource "aws_apigatewayv2_api" "projects" {
   name          = "keyscope-example-projects-http"
   protocol_type = "HTTP"
 
-  # So that a page of any origin can read answers and refusals: name yours instead.
+  # Lets pages of any origin read responses and errors. Use your own origin instead.
   cors_configuration {
     allow_origins = ["*"]
     allow_headers = ["Authorization", "Content-Type"]
@@ -16,7 +16,7 @@ resource "aws_apigatewayv2_authorizer" "keyscope" {
   authorizer_type                   = "REQUEST"
   authorizer_uri                    = "${local.functions_uri}/${local.authorizers["Http"]}/invocations"
   authorizer_payload_format_version = "2.0"
-  # A policy, not one yes or no: the answer is cached for every path.
+  # A policy, not a simple response, because the result is cached for every path.
   enable_simple_responses          = false
   identity_sources                 = ["$request.header.Authorization"]
   authorizer_result_ttl_in_seconds = local.authorizer_ttl

@@ -1,6 +1,6 @@
 resource "aws_api_gateway_rest_api" "projects" {
   name = "keyscope-example-projects"
-  # For usage plans: the authorizer names the API Gateway key that a request counts for.
+  # For usage plans: the authorizer names the API Gateway key that each request counts against.
   api_key_source = "AUTHORIZER"
 
   endpoint_configuration {
@@ -19,7 +19,7 @@ resource "aws_api_gateway_authorizer" "keyscope" {
 
 resource "aws_lambda_permission" "rest_authorizer" {
   action = "lambda:InvokeFunction"
-  # The export is an alias: its ARN ends with the qualifier, which this resource wants apart.
+  # The export is an alias: its ARN ends with the qualifier, which this resource takes separately.
   function_name = join(":", slice(split(":", local.authorizers["Rest"]), 0, 7))
   qualifier     = split(":", local.authorizers["Rest"])[7]
   principal     = "apigateway.amazonaws.com"
@@ -83,7 +83,7 @@ resource "aws_api_gateway_gateway_response" "answer" {
     "application/json" = jsonencode({ errors = [{ code = each.value.code, title = each.value.title }] })
   }
 
-  # So that a page of any origin can read a refusal: name yours instead.
+  # Lets pages of any origin read error responses. Use your own origin instead.
   response_parameters = merge(
     { "gatewayresponse.header.Access-Control-Allow-Origin" = "'*'" },
     each.key != "UNAUTHORIZED" ? {} : {
@@ -92,7 +92,7 @@ resource "aws_api_gateway_gateway_response" "answer" {
   )
 }
 
-# A deployment is a copy of the API, so it follows all that it copies.
+# A deployment is a copy of the API, so it depends on everything that it copies.
 resource "aws_api_gateway_deployment" "projects" {
   rest_api_id = aws_api_gateway_rest_api.projects.id
 
