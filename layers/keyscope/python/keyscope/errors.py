@@ -1,13 +1,13 @@
 """The error tree and the reason codes.
 
     KeyscopeError
-    |-- Refused          the credential does not prove a principal: 401
+    |-- Refused          the credential is not valid: 401
     |-- Unavailable      the authorizer or function cannot decide now: 500, never an allow
     |   |-- Hung         the call itself timed out, or its connection broke
     |   |-- HeldUp       other calls left this one no time; it might have succeeded
     |   `-- Contended    other changes blocked this one for too long: 503, nothing was written
     |-- InvalidInput     a request breaks its rules: 400, with its faults
-    |-- Forbidden        the principal may not carry out an operation: 403
+    |-- Forbidden        the principal is not allowed to do this: 403
     |-- NotFound         a request names an owner or a key that does not exist: 404
     |-- Conflict         the state of an owner or a key rules out a change: 409
     `-- Misconfigured    a setting or the access map is wrong: the function does not start
@@ -82,7 +82,7 @@ class KeyscopeError(Exception):
 
 
 class Refused(KeyscopeError):  # noqa: N818 - a state, named as in the log
-    """The credential does not prove a principal: the response is 401."""
+    """The credential is not valid: the response is 401."""
 
     def __init__(self, reason: Reason) -> None:
         """Store the reason code, and nothing that the caller sent."""
@@ -133,7 +133,7 @@ _MORE_FAULTS = Fault("bad_request", "", "There are more errors. Fix these first"
 
 
 def bounded_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Return the first `MAX_FAULTS` faults, and one that says that there are more, if there are.
+    """Return the first `MAX_FAULTS` faults, plus one that says if there are more.
 
     The size of a response does not grow with the number of faults or the length of names that a
     caller sends.
@@ -159,7 +159,7 @@ class InvalidInput(KeyscopeError):  # noqa: N818 - a state, named as in the answ
 
 
 class Forbidden(KeyscopeError):  # noqa: N818 - a state, named as in the answer
-    """The principal may not carry out an operation, or may no longer do so; nothing was written."""
+    """The principal is not, or no longer, allowed to do this; nothing was written."""
 
 
 class NotFound(KeyscopeError):  # noqa: N818 - a state, named as in the answer

@@ -24,9 +24,9 @@ class _Field:
 
 
 class _Fields:
-    """The standard library's description of the fields of a class, made when something first asks.
+    """The standard library's description of a class's fields, created when it is first needed.
 
-    `dataclasses.replace` asks at each call, and to make it takes a millisecond.
+    `dataclasses.replace` needs it at each call, and creating it takes a millisecond.
     """
 
     __slots__ = ("_annotations", "_defaults", "_hidden", "_made")

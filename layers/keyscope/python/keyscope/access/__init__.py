@@ -1,4 +1,4 @@
-"""What each scope may reach: the rules in a file, and the policy that API Gateway applies.
+"""What each scope can reach: the rules in a file, and the policy that API Gateway applies.
 
 May import `model`. Start with `scopes.toml`, then `access_map`, which reads it, then `policy`.
 """

@@ -1,7 +1,7 @@
 """Which methods and paths each scope may reach, read from a TOML file and checked as a whole.
 
-The top of `scopes.toml` describes the file's format. A map never loads if it could grant more than
-its rules say, or lead to a policy that API Gateway rejects.
+The top of `scopes.toml` describes the file's format. A map does not load if it could grant more
+than its rules say, or lead to a policy that API Gateway rejects.
 """
 
 import re
@@ -56,7 +56,8 @@ PLACEHOLDERS: Mapping[Grantee, frozenset[str]] = {
         | _OPEN_ENDED[OtherGrantee.USER_ACCOUNT]
         | _placeholders({IdName.ACCOUNT_EXTERNAL})
     ),
-    # Only what the rules of every scope can contain, so that every policy can deny it.
+    # Only placeholders that the rules of every scope can contain, so that every policy can deny
+    # them.
     OtherGrantee.NEVER: frozenset.intersection(*_OF_SCOPES.values()),
 }
 """The placeholders that rules may contain."""
@@ -88,9 +89,9 @@ do so."""
 PERMISSIONS = "permissions"
 """The table of a route set that names permissions."""
 UNDECIDED = "undecided"
-"""The list of a draft's operations that no scope has been decided for. It must be empty."""
+"""The list of a draft's operations without a decision on their scopes. It must be empty."""
 APP_FROM_KEY = "app_from_key"
-"""The setting of a route set whose paths need not name the app: it is the app of the key."""
+"""The setting of a route set whose paths may omit the app, which then comes from the key."""
 MAX_DESCRIPTION_LENGTH = 100
 """Characters of the description of a permission."""
 
@@ -122,7 +123,7 @@ class _Line(NamedTuple):
 
     @property
     def number(self) -> int:
-        """The number of the line in the file, which is only needed to reject a map."""
+        """The number of the line in the file, needed only to reject a map."""
         places = ((self.table, self.key), ((*self.table, self.key), "rules"))
         quoted = re.compile(f"[\"']{re.escape(self.text)}[\"']")
         table: tuple[str, ...] = ()
@@ -567,8 +568,8 @@ def _refuse_integrations_of_others(line: _Line, rule: Rule, others: Collection[R
 def _refuse_external_ids_of_others(line: _Line, rule: Rule, others: Collection[Rule]) -> None:
     """Reject an external id that could be part of another route, or another kind of id.
 
-    An account called `all` would reach `/tenants/all`, and an app could be called like an account.
-    One called `v2` would reach Keyscope's own routes if a path began with it.
+    An account with the id `all` would reach `/tenants/all`, and an app could have the id of an
+    account. The id `v2` would reach Keyscope's own routes if a path began with it.
     """
     for depth, segment in enumerate(rule.segments):
         if segment not in _EXTERNAL:

@@ -28,12 +28,12 @@ PACKAGED_MAP: Final = "scopes.toml"
 MANAGEMENT_MAP: Final = "management.toml"
 """Keyscope's own route set."""
 CHECKED_MAP: Final = "scopes.checked.json"
-"""What the build makes of both. It is not among the sources."""
+"""What the build creates from both; not part of the sources."""
 _GRANTEES: Final = {grantee.value: grantee for grantee in GRANTEES}
 
 
 def load_access_map(source: str, route_sets: Sequence[str]) -> AccessMap:
-    """Return what `read_access_map` returns, without the checks that the build has made.
+    """Return what `read_access_map` returns, without the checks that the build has done.
 
     Raises:
         Misconfigured: the map or the choice of route sets is wrong.
@@ -63,7 +63,7 @@ def access_map_of(source: str, route_sets: Sequence[str], checked: str | None) -
 
 def read_beside(name: str) -> str:
     """Read a file of this folder, or one with an absolute path."""
-    # An authorizer needs nothing else of pathlib, whose import takes 15 million instructions.
+    # Avoids pathlib, whose import takes 15 million instructions.
     with open(join(dirname(__file__), name), encoding="utf-8") as file:  # noqa: PTH118, PTH120, PTH123
         return file.read()
 

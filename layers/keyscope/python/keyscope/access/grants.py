@@ -137,7 +137,7 @@ def _patterns_of(never: Rule, bound: int, *, few: bool) -> list[str]:
     rest = never.segments[bound:]
     if rest:
         return spellings_of(never.segments[:bound], rest, few=few)
-    # All that begins with the path: what follows may be some spelling of a slash.
+    # Everything that begins with the path, because what follows may be a spelling of a slash.
     return ["/" + "/".join(never.segments) + ("?*" if never.tail else "*")]
 
 
@@ -202,7 +202,7 @@ def _denies_of(
 
 def _without_contained(patterns: Iterable[str]) -> list[str]:
     """Return the patterns that no other one contains, in order."""
-    # A star sorts before all that can take its place, so what a pattern contains follows it.
+    # A star sorts before everything it can represent, so contained patterns follow their container.
     kept: list[str] = []
     beginning = None
     for pattern in sorted(set(patterns)):

@@ -43,7 +43,7 @@ from keyscope.model.times import rfc3339
 from keyscope.records import dataclass, replace
 
 MAX_POLICY_BYTES = 8_192
-"""AWS documents no limit, but API Gateway has been seen to refuse policies of about 30
+"""AWS documents no limit, but API Gateway has been observed to reject policies of about 30
 statements."""
 MAX_RESOURCE_LENGTH = 512
 """The longest resource ARN in a policy, in characters (API Gateway quotas)."""
@@ -51,9 +51,9 @@ LONGEST_CACHE_SECONDS = 3_600
 """The longest time that API Gateway can cache a policy (Authorizer, authorizerResultTtl)."""
 CACHE_MARGIN_SECONDS = 60
 """How long after the authorizer's clock reading that time may start. API Gateway waits up to 30 s
-for an answer; another 30 s allow for clock skew."""
+for a response; another 30 s allow for clock skew."""
 OWN_KEY_PATH = "/v2/keys/self"
-"""Where a key is shown to its holder and ends itself. No rule of an access map lists it."""
+"""The path at which a key's holder reads and revokes it. No access map lists it."""
 _OWN_KEY = (f"GET{OWN_KEY_PATH}", f"DELETE{OWN_KEY_PATH}")
 _USER_ACCOUNT = OtherGrantee.USER_ACCOUNT
 _EXTERNAL = (IdName.ACCOUNT_EXTERNAL, IdName.APP_EXTERNAL)
@@ -137,8 +137,8 @@ def prepare_policies(
 
     The proof covers both kinds of API in a region, for stage names of `max_stage_length` characters
     and for as many more as fit, and every set of permissions. If the policies do not fit, REST APIs
-    no longer accept user ids in lower-case escapes, and then names with a percent sign. At last,
-    HTTP APIs no longer accept those either. Permissions change nothing for keys that have none.
+    stop accepting user ids in lower-case escapes, and then names with a percent sign. At last, HTTP
+    APIs no longer accept those either. Permissions change nothing for keys that have none.
 
     Raises:
         Misconfigured: when a policy could exceed `MAX_POLICY_BYTES` or a resource
@@ -187,7 +187,7 @@ def policy_document(
         for ids in _with_forms_of_user_id(principal, stage, fit)
         for pattern in _without_missing(grant.allow, missing)
     ]
-    # An app user has a token that its app made, and never the key.
+    # An app user has a token from its app, but never the key.
     if SCOPES[principal.scope].by_secret:
         allowed += map(stage.resource, _OWN_KEY)
     if not allowed:

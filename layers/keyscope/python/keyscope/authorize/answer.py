@@ -1,4 +1,4 @@
-"""From a decision to the answer for API Gateway, in one shape for REST, WebSocket and HTTP APIs."""
+"""From a decision to the response for API Gateway, in one shape for all kinds of API."""
 
 from typing import NotRequired, TypedDict
 

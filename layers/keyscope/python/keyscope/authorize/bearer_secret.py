@@ -1,4 +1,4 @@
-"""A key's secret alone, as a Bearer token (RFC 6750, section 2.1): it names its key itself."""
+"""A key's secret as a Bearer token (RFC 6750, section 2.1). The secret names its key."""
 
 from typing import ClassVar
 

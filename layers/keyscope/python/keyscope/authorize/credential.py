@@ -1,4 +1,4 @@
-"""The credential in an `Authorization` value. Reading it proves nothing; `verification` does.
+"""The credential in an `Authorization` value: this module reads it, `verification` verifies it.
 
 Each kind of credential has a module that defines how to read it, which key it names, what proves
 it, and what it claims. To add a kind, write its module, then add it here and to `CredentialKind`.
@@ -14,7 +14,7 @@ from keyscope.errors import Reason, Refused
 from keyscope.model.secret import SECRET_PREFIX
 
 MAX_AUTHORIZATION_LENGTH = 4_096
-"""Longest `Authorization` value, in characters. Our tokens are far shorter; the limit bounds the
+"""Longest `Authorization` value, in characters. Valid tokens are far shorter; the limit bounds the
 work."""
 
 Credential = Basic | Jwt | BearerSecret

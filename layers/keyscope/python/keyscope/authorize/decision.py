@@ -1,4 +1,4 @@
-"""The outcome of one authorizer invocation: the input of its answer, log line and metrics."""
+"""The outcome of one authorizer invocation: the input of its response, log line and metrics."""
 
 from enum import StrEnum
 

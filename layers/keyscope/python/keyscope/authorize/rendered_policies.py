@@ -1,10 +1,9 @@
-"""The container's memory of policies, so that one principal's next request does not render again.
+"""The container's cache of policies, so a principal's policy is not rendered for every request.
 
-A policy is found by everything that it depends on, and by nothing else: it is rendered from the
-parts that it is found by, so no other part of a principal can influence it. A change of the key, of
-its limits or of the token therefore leads to another policy at once. Only a proven principal gets a
-policy. The holder of one key can fill the memory, for example with users of its app, but the memory
-is bounded, and what it evicts is rendered again.
+The cache key is everything that a policy depends on, and the policy is rendered from exactly these
+parts. So a change of the key, of its limits or of the token leads to another policy at once. Only a
+proven principal gets a policy. The holder of one key can fill the cache, for example with users of
+its app, but the cache is bounded, and evicted policies are rendered again.
 """
 
 from threading import Lock
@@ -25,9 +24,9 @@ from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
 
 MAX_POLICIES: Final = 2_000
-"""Policies that a container remembers."""
+"""The largest number of cached policies."""
 MAX_BYTES: Final = 4 * 1_048_576
-"""The memory that they take, in bytes, approximately."""
+"""The largest memory use of cached policies, in bytes, approximately."""
 _BYTES_BESIDE_RESOURCES: Final = 2_000
 _BYTES_BESIDE_TEXT: Final = 60
 """A string in CPython, and its place in a list."""
@@ -77,15 +76,15 @@ class _Subject(NamedTuple):
 
 
 class RenderedPolicies:
-    """Renders the policies of one access map, and remembers the last `max_policies` of them.
+    """Renders the policies of one access map, and caches the last `max_policies` of them.
 
-    Answers share a remembered policy, so it must not be changed. Threads may share this object.
+    Responses share a cached policy, so it must not be changed. Threads may share this object.
     """
 
     def __init__(
         self, policies: Policies, *, max_policies: int = MAX_POLICIES, max_bytes: int = MAX_BYTES
     ) -> None:
-        """Start with an empty memory."""
+        """Start with an empty cache."""
         self.policies = policies
         self._max_policies = max_policies
         self._max_bytes = max_bytes

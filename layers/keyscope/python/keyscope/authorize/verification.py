@@ -54,7 +54,7 @@ def verify(
     7. A key of this kind may claim the scope.
     8. The key and the access map have the permissions that the token claims.
 
-    The first step requires the secret, so the later steps reveal nothing to a stranger.
+    The first step requires the secret, so the later steps reveal nothing without it.
 
     Raises:
         Refused: with the reason code of the first step that fails.
@@ -149,7 +149,7 @@ def _limited(
 ) -> Principal:
     """Return the principal with its effective permissions: those that the token claims, if any.
 
-    A permission of the key that the access map does not know gives nothing.
+    A permission of the key that is not in the access map grants nothing.
     """
     held = principal.limits.permissions
     if held is None and claimed is None:

@@ -35,7 +35,7 @@ class BotocoreReader:
         return self._in_time(lambda: self._kms().decrypt(**request))
 
     def close(self) -> None:
-        """Close the connections. botocore renews credentials by itself when they end."""
+        """Close the connections. botocore renews expiring credentials itself."""
         self._dynamodb.close()
         self._kms().close()
 

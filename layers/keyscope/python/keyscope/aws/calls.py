@@ -1,4 +1,4 @@
-"""What the authorizers call of AWS, and how such a call fails, whichever client makes it."""
+"""The AWS calls of the authorizers, and how a call fails with any client."""
 
 from typing import Any, Protocol
 
@@ -29,10 +29,10 @@ class Decrypter(Protocol):
 
 
 class AwsReader(ItemReader, Decrypter, Protocol):
-    """All that an authorizer calls. Each call ends in the time of its request.
+    """Every AWS call of an authorizer, within the time of its request.
 
-    Requests and responses have the names and types of botocore. Calls raise `CallError`, and what
-    a client does not expect.
+    Requests and responses have botocore's names and types. Calls raise `CallError`, and unexpected
+    errors of a client.
     """
 
     def close(self) -> None:
@@ -62,10 +62,7 @@ class UnreadableAnswer(CallError):  # noqa: N818 - a state, named as in the log
 
 
 class ServiceError(CallError):
-    """AWS answered with an error.
-
-    `status` is that of HTTP, `date` the header of that name, empty if there is none.
-    """
+    """AWS returned an error. `status` is the HTTP status, `date` the header `Date`, or empty."""
 
     def __init__(self, code: str, status: int = 0, date: str = "") -> None:
         """Store what identifies the error."""

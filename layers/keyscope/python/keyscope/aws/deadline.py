@@ -1,7 +1,7 @@
 """Deadlines for AWS calls: for each call, and for all calls of a request together.
 
-The lean client waits on its sockets no longer than a call's time. What cannot be bounded so, the
-resolver and botocore, runs in a thread that its caller waits for only so long.
+The lean client waits on its sockets no longer than a call's time. The resolver and botocore cannot
+be bounded that way, so they run in a thread that its caller waits for only that long.
 """
 
 import time
@@ -20,11 +20,11 @@ REQUEST_SECONDS = 6.0
 """How long all calls of one request may take together. The functions' `Timeout` in template.yaml
 leaves 2 s for everything else, even in a container with the least memory and so the least CPU."""
 MAX_GIVEN_UP = 32
-"""The number of abandoned threads still running at which no other is started."""
+"""The number of abandoned threads still running at which no new one starts."""
 
 
 class DeadlinePassed(NoAnswer):
-    """A call did not finish in all the time that one call may take."""
+    """A call used the whole time of one call without finishing."""
 
 
 class RequestTimeUp(HeldUpByOthers):
@@ -32,7 +32,7 @@ class RequestTimeUp(HeldUpByOthers):
 
 
 class TooManyCallsStuck(HeldUpByOthers):
-    """So many abandoned threads are still running that no other is started."""
+    """Too many abandoned threads are still running to start another."""
 
 
 class CallTime:

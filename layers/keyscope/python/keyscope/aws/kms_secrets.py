@@ -20,9 +20,9 @@ _DAMAGE_CODES = frozenset({"InvalidCiphertextException", "IncorrectKeyException"
 class SecretOpeningBox:
     """Decrypts secrets, and caches up to `max_entries` of them.
 
-    The cache finds a secret by its ciphertext, and callers pass only records that the key store
-    returned as valid. So a revoked key's secret is never decrypted, cached or not. The client is
-    created at the first token, because Basic never needs it.
+    The cache is keyed by ciphertext, and callers pass only records that the key store returned as
+    valid. So a revoked key's secret is never returned, cached or not. The client is created at the
+    first token, because Basic never needs it.
 
     Threads that need the same secret at the same time share one KMS call; `wait_seconds` returns
     how long a thread may wait for another thread's call.

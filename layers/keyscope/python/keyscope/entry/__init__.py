@@ -1,4 +1,4 @@
-"""Where functions start: settings, and one module per function that puts its parts together.
+"""Where functions start: settings, and one module per function that assembles its parts.
 
 May import every other room; only `functions/` and tools import it. Start with `authorizer`.
 """

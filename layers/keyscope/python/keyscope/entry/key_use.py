@@ -16,7 +16,7 @@ from keyscope.lifecycle.key_use import Recording, UseRecorder
 
 SERVICE = "key_use"
 MAX_NAMED_LINES = 20
-"""The most unreadable lines that one log line names; it counts all of them."""
+"""The largest number of unreadable lines that one log line names; it counts all of them."""
 
 KeyUseHandler = Callable[[object, LambdaContext], None]
 

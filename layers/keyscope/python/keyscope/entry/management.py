@@ -44,8 +44,8 @@ def handler_of(
 ) -> ManagementHandler:
     """Build the handler of an API. It logs one line per request, without bodies.
 
-    Pages of the origin `readable_from` can read refusals, as they can read API Gateway's, and
-    nothing else: keys that manage others do not belong in a page.
+    Pages of the origin `readable_from` can read only error responses, as with API Gateway's own.
+    Keys that manage others do not belong in a page.
     """
 
     def handler(event: Event, context: LambdaContext) -> ProxyAnswer:

@@ -22,7 +22,7 @@ DEFAULT_MAX_APPS_PER_CREATOR = 1_000
 CONTAINER_MB = 90
 """The memory that an authorizer needs besides its cache, in MB."""
 CACHE_ENTRY_BYTES = 3_400
-"""The most memory that one of `KEYSCOPE_KEY_CACHE_ENTRIES` takes, in bytes: a rotated key with the
+"""The largest memory use of one of `KEYSCOPE_KEY_CACHE_ENTRIES`, in bytes: a rotated key with the
 most CIDRs and permissions, an unknown id, and a decrypted secret."""
 _MB = 1_048_576
 _UNKNOWN_MEMORY_MB = 2**31

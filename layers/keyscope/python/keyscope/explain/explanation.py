@@ -1,4 +1,4 @@
-"""Why a request passes or does not, step by step.
+"""Why a request is allowed or denied, step by step.
 
 An explanation runs the pipeline itself, `authorize`, and then evaluates the policy as API Gateway
 does, so it cannot disagree with the authorizer. It never contains a secret, a token or a hash. From
@@ -106,7 +106,7 @@ class Explanation:
 
 
 def explain(event: object, read_event: ReadEvent, authorizer: Authorizer) -> Explanation:
-    """Explain what follows from an authorizer event. Never raises an exception."""
+    """Explain the result of an authorizer event. Never raises an exception."""
     now = authorizer.clock()
     notes = _Notes(authorizer, read_event)
     watched = replace(authorizer, keys=notes, secrets=notes, clock=lambda: now)

@@ -101,9 +101,9 @@ def state_of(suspension: Suspension | None) -> AccountState:
 def begun(account: Account, marking: Marking, now: int) -> Account:
     """Return the account once it begins to be suspended or resumed.
 
-    That changes nothing if it is so already, or has begun. Otherwise the marking starts from the
-    first key, whatever was done before. An account that is suspended again before it is resumed has
-    been suspended all the time.
+    Nothing changes if the account is already in that state, or on the way to it. Otherwise marking
+    starts from the first key. An account that is suspended again before it is resumed counts as
+    suspended throughout.
     """
     match marking:
         case Marking.SUSPENDING:
@@ -147,8 +147,8 @@ class OperatorsDirectory(Directory, Protocol):
     ) -> tuple[Account, Account]:
         """Begin to suspend or to resume an account, as `begun` says; return it before and after.
 
-        From when this returns until the account is active, whatever would create, rotate or enable
-        anything of the account raises `AccountSuspended`.
+        From the return until the account is active, every creation, rotation and enabling in the
+        account raises `AccountSuspended`.
         """
         ...
 

@@ -52,7 +52,7 @@ def shown_account(account: Account, max_apps: int) -> Json:
 
 
 def shown_changeable(account: Account) -> Json:
-    """Return what an audit event tells of an account: its name and what the operator changes."""
+    """Return an account's members in audit events: its name and what the operator changes."""
     return {
         "displayName": account.owner.display_name,
         "state": account.state.value,

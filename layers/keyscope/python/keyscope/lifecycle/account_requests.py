@@ -1,4 +1,4 @@
-"""The provisioning function's requests for accounts as such, and for changes of their keys."""
+"""The provisioning function's requests that manage accounts or change their keys."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from keyscope.model.ids import is_account_id
 from keyscope.model.key_limits import LIMIT_MEMBERS, read_limits
 
 MAX_LISTED: Final = 100
-"""The largest number of accounts in one answer."""
+"""The largest number of accounts in one response."""
 
 Report = Callable[[str, str], None]
 """Receives an invalid member, and a text that completes a sentence after its name."""
@@ -107,7 +107,7 @@ class EndOverlap:
 
 
 def carry_out_for_accounts(operation: AccountOperation, operations: Provisioning) -> Json:
-    """Carry out an operation and return its answer.
+    """Carry out an operation and return its response.
 
     Raises:
         OwnerNotFound: there is no such account.
@@ -148,7 +148,7 @@ def read_page(members: Mapping[object, object], report: Report) -> ListAccounts:
 
 
 def read_account_limits(members: Mapping[object, object], report: Report) -> int | None:
-    """Read an account's own limit of apps. A null removes it; a forgotten member does not."""
+    """Read an account's own limit of apps. null removes it; an absent member does not."""
     if "maxApps" not in members:
         report("maxApps", "is required")
     value = members.get("maxApps")

@@ -47,7 +47,7 @@ class Actor:
 
     `key_id`, `scope` and the ids belong to the API key that was used; an IAM caller of the
     provisioning function has none. `request_id` comes from API Gateway, or from Lambda for an IAM
-    caller. With `itself`, the key that was used ends itself.
+    caller. With `itself`, the key that was used revokes itself.
     """
 
     request_id: str | None = None

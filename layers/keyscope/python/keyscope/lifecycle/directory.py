@@ -21,7 +21,8 @@ from keyscope.model.key_record import KeyRecord
 
 MAX_KEYS_PER_OWNER = 10
 REVOKED_RECORD_SECONDS = 30 * 24 * 3_600
-"""How long a revoked key's record is kept, so that the log can tell it from an unknown key."""
+"""How long a revoked key's record is kept, so that the log can distinguish it from an unknown
+key."""
 
 Members = Mapping[str, str | int | float | bool]
 """Flat JSON members."""

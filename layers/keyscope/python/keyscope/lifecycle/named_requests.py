@@ -145,7 +145,7 @@ def carry_out_named(
     provisioning: Provisioning,
     shown_once: Callable[[CreatedKey], Json],
 ) -> Json:
-    """Carry out an operation and return its answer.
+    """Carry out an operation and return its response.
 
     Raises:
         InvalidInput: when the state of the account, the app or the key rules it out.

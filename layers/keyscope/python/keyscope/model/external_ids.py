@@ -41,8 +41,8 @@ NO_EXTERNAL_IDS: Final = ExternalIds()
 def is_external_id(text: str) -> bool:
     """Return whether the text can be an external id.
 
-    It consists of unreserved characters, so a path has it in one form only (RFC 3986, section
-    2.3), and IAM gives none of them a meaning. It is no dot segment and not like Keyscope's ids.
+    It consists of unreserved characters, so it has only one form in a path (RFC 3986, section 2.3)
+    and no special meaning to IAM. It is neither a dot segment nor similar to Keyscope's ids.
     """
     if _UNRESERVED.fullmatch(text) is None:
         return False

@@ -1,4 +1,4 @@
-"""What narrows a key: its JSON form in requests and answers, and the check that it allows a use.
+"""What narrows a key: its JSON form in requests and responses, and the check that it allows a use.
 
 `access.policy` checks a limit that must hold while API Gateway caches a policy.
 `aws.dynamodb.key_items` stores limits.
@@ -57,7 +57,7 @@ class KeyLimits(NamedTuple):
     def changed(self, chosen: frozenset[str], values: "KeyLimits") -> "KeyLimits":
         """Return the limits with the chosen fields taken from `values`.
 
-        A key that is already disabled keeps the time since which it is.
+        A key that is already disabled keeps its `disabled_at`.
         """
         changed = self._replace(**{name: getattr(values, name) for name in chosen})
         if self.disabled_at is None or changed.disabled_at is None:

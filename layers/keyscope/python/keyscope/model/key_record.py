@@ -72,7 +72,7 @@ class RecordSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The answer of a key store; `record` is `None` if the key does not exist."""
+    """The response of a key store; `record` is `None` if the key does not exist."""
 
     record: KeyRecord | None
     source: RecordSource

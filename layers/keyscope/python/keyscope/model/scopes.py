@@ -1,4 +1,4 @@
-"""What a scope is: one row each, from which everything else about scopes is derived.
+"""The table of scopes, from which everything else about scopes is derived.
 
 To add a scope, add its member to `Scope` and its row to `SCOPES`, its rules to the access map, and
 its tests. A new kind of owner or a new id starts in `ids`.

@@ -1,4 +1,4 @@
-"""Reads responses of AWS's JSON protocols strictly: what is not AWS's is an outage.
+"""Reads responses of AWS's JSON protocols strictly: any other response counts as an outage.
 
 https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 """

@@ -1,4 +1,4 @@
-"""HTTP connections that wait no longer than the call that uses them, and outlive it.
+"""HTTP connections that outlive a call but wait no longer than its time.
 
 `http.client` and `ssl` do the work; the two streams between them and the socket set its timeout
 before each wait.
@@ -173,7 +173,7 @@ def _hang_up(connections: "list[_Connection]") -> None:
 
 
 class _Dead(Exception):  # noqa: N818 - a state
-    """A connection ended before it gave any byte of a response."""
+    """A connection closed before any byte of a response arrived."""
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from keyscope.aws.lean.connection import Connections, Request
 from keyscope.aws.lean.endpoint import Endpoint, UnknownSetting, endpoint_at
 
 RENEW_SECONDS = 900
-"""How long before their end credentials are renewed."""
+"""How long before they expire credentials are renewed."""
 PAUSE_SECONDS = 10
-"""How long after a failed renewal credentials that have not ended yet go on serving."""
+"""How long after a failed renewal credentials that have not expired are still used."""
 ACCESS_KEY = "AWS_ACCESS_KEY_ID"
 CONTAINER_URI = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 _HOSTS = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23", "localhost"})
@@ -40,7 +40,7 @@ class Credentials(NamedTuple):
 
 
 class CredentialsFailed(CallError):  # noqa: N818 - a state, named as in the log
-    """The credentials endpoint gives no credentials, or its token file cannot be read."""
+    """The endpoint returned no credentials, or its token file cannot be read."""
 
 
 class ContainerCredentials:
@@ -69,7 +69,7 @@ class ContainerCredentials:
         self._renew_at = self._ends_at = 0.0
 
     def get(self, call: CallTime) -> Credentials:
-        """Return credentials that have not ended.
+        """Return credentials that have not expired.
 
         Raises:
             CallError: there are none, or the time of the call is up.
@@ -144,7 +144,7 @@ class ContainerCredentials:
 
 
 def environment_credentials(environment: Mapping[str, str]) -> Credentials | None:
-    """Return the credentials that the environment holds, if it does."""
+    """Return the credentials in the environment, if there are any."""
     keys = environment.get(ACCESS_KEY), environment.get("AWS_SECRET_ACCESS_KEY")
     if not all(keys):
         return None

@@ -1,4 +1,4 @@
-"""What the environment may ask of an AWS client that only botocore can do."""
+"""Settings in the environment that only botocore supports."""
 
 import os
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ _FILES = {
 
 
 def require_known(environment: Mapping[str, str]) -> None:
-    """Check that the lean client can do all that the environment asks for.
+    """Check that the lean client supports every setting in the environment.
 
     Raises:
         UnknownSetting: with the name of the first setting that it does not know.

@@ -15,7 +15,7 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Place(NamedTuple):
-    """What a signature is good for."""
+    """The place that a signature is valid for."""
 
     region: str
     service: str
