@@ -12,11 +12,14 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    ReadTimeoutError,
+    ResponseStreamingError,
     SSOError,
     TokenRetrievalError,
 )
@@ -46,6 +49,8 @@ _UNKNOWN: Final = {
     "SignatureDoesNotMatch",
     "AuthFailure",
 }
+_MAYBE_RECEIVED: Final = (ReadTimeoutError, ConnectionClosedError, ResponseStreamingError)
+"""The errors after which AWS may have received the request."""
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -86,15 +91,16 @@ class Aws:
 def told_failures(unanswered: str = "") -> Iterator[None]:
     """Turn an AWS error into a `Failure` that says what to do.
 
-    `unanswered` is what to do first if there was no response.
+    `unanswered` is what to do first if AWS may have received the request, but did not respond.
     """
     try:
         yield
     except ClientError as error:
         raise _rejected(error) from None
     except BotoCoreError as error:
-        message, advice = _not_sent(error)
-        advice = f"{unanswered} {advice}".lstrip()
+        message, advice = without_response(error)
+        if isinstance(error, _MAYBE_RECEIVED):
+            advice = f"{unanswered} {advice}".lstrip()
         raise Failure(ExitStatus.UNAVAILABLE, message, advice) from None
 
 
@@ -120,7 +126,7 @@ def _rejected(error: ClientError) -> Failure:
     return Failure(ExitStatus.UNAVAILABLE, message, advice)
 
 
-def _not_sent(error: BotoCoreError) -> tuple[str, str]:
+def without_response(error: BotoCoreError) -> tuple[str, str]:
     """Return what an error without a response of AWS means, and what to do."""
     match error:
         case NoCredentialsError() | PartialCredentialsError():

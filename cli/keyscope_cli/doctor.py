@@ -107,6 +107,9 @@ def _deployed(target: Target) -> Iterator[Finding]:
 def _local(target: Target, session: LocalSession) -> Iterator[Finding]:
     """Check a local run, which has no alarms or aliases, and this machine's clock."""
     variables = target.authorizer_variables()
+    with told_failures():
+        # Without the run, every check would fail in the same way.
+        target.aws.client("dynamodb").list_tables(Limit=1)
     yield from _tables(target, target.outputs(), deployed=False)
     arn = variables["KEYSCOPE_KMS_KEY_ARN"]
     yield from run_check("KMS key", lambda: sealing_key_findings(target.aws, arn, deployed=False))

@@ -144,12 +144,14 @@ def _as_operator(target: Target, event: object) -> Mapping[str, Any]:
     decision = explanation.decision
     if decision.reason is not None and decision.reason.value in _NOT_READ:
         what = "key record" if decision.reason is Reason.KEY_STORE_UNAVAILABLE else "secret"
-        raise Failure(
-            ExitStatus.UNAVAILABLE,
-            f"Cannot read the {what}: {decision.detail}.",
+        advice = (
             "Your AWS credentials need dynamodb:GetItem on the keys table and kms:Decrypt on the"
-            " KMS key. Or let the management API explain: add --via-api.",
+            " KMS key. Or let the management API explain: add --via-api."
+            if target.session is None
+            else "Check that the local stack is running."
         )
+        message = f"Cannot read the {what}: {decision.detail}."
+        raise Failure(ExitStatus.UNAVAILABLE, message, advice)
     return explanation.members()
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from botocore.exceptions import BotoCoreError, ClientError
 
 from keyscope.aws.calls import error_code
+from keyscope_cli.aws import without_response
 from keyscope_cli.failures import Failure
 
 
@@ -53,7 +54,7 @@ def run_check(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Fin
         advice = "Check that it exists and that your AWS credentials may read it."
         yield Finding(check, CheckVerdict.PROBLEM, f"Not readable: {error_code(error)}", advice)
     except BotoCoreError as error:
-        advice = "Check the network and your AWS credentials."
-        yield Finding(check, CheckVerdict.PROBLEM, f"Not readable: {type(error).__name__}", advice)
+        message, advice = without_response(error)
+        yield Finding(check, CheckVerdict.PROBLEM, message, advice)
     except Failure as failure:
         yield Finding(check, CheckVerdict.PROBLEM, failure.message, failure.advice)

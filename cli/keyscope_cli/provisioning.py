@@ -11,6 +11,11 @@ from keyscope_cli.id_arguments import checked_account
 from keyscope_cli.output import sentences
 from keyscope_cli.target import Target
 
+_READING: Final = ("list", "show", "get")
+"""How the names of operations begin that change nothing."""
+_MAYBE_DONE: Final = (
+    "The change may have been made. Check the account and its keys before you try again."
+)
 _NOT_FOUND: Final = "not_found"
 _WHERE_TO_FIND: Final[Mapping[str, str]] = {
     "accountId": "`keyscope account list` shows all accounts.",
@@ -67,18 +72,13 @@ def provisioner(
     client = target.aws.client("lambda")
 
     def provision(request: Mapping[str, object]) -> Mapping[str, Any]:
-        unanswered = (
-            "The change may have been made. Check the account and its keys before you try again."
-        )
-        with told_failures(unanswered):
+        is_reading = str(request["operation"]).startswith(_READING)
+        with told_failures("" if is_reading else _MAYBE_DONE):
             response = client.invoke(FunctionName=function, Payload=json.dumps(request).encode())
             payload = response["Payload"].read()
         if "FunctionError" in response:
             message = "The provisioning function failed."
-            advice = (
-                "The change was made completely or not at all. Check the function's log, the"
-                " account and its keys before you try again."
-            )
+            advice = f"Check its log. {'' if is_reading else _MAYBE_DONE}".rstrip()
             raise Failure(ExitStatus.UNAVAILABLE, message, advice)
         answer: Mapping[str, Any] = json.loads(payload)
         return answer

@@ -4,11 +4,14 @@ import pytest
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    ReadTimeoutError,
     SSOTokenLoadError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
@@ -78,7 +81,19 @@ def test_the_sign_in_is_that_of_the_profile(monkeypatch: pytest.MonkeyPatch) -> 
     assert "`aws sso login --profile 'team a'`" in told(NoCredentialsError()).advice
 
 
-def test_what_may_have_happened_comes_first_if_there_was_no_response() -> None:
+@pytest.mark.parametrize(
+    ("error", "is_maybe_done"),
+    [
+        (ReadTimeoutError(endpoint_url=AWS), True),
+        (ConnectionClosedError(endpoint_url=AWS), True),
+        (EndpointConnectionError(endpoint_url=AWS), False),
+        (ConnectTimeoutError(endpoint_url=AWS), False),
+        (NoCredentialsError(), False),
+    ],
+)
+def test_only_a_request_that_aws_may_have_received_may_be_done(
+    error: BotoCoreError, *, is_maybe_done: bool
+) -> None:
     with pytest.raises(Failure) as failed, told_failures("It may have been created."):
-        raise EndpointConnectionError(endpoint_url=AWS)
-    assert failed.value.advice.startswith("It may have been created. Check your network")
+        raise error
+    assert failed.value.advice.startswith("It may have been created. ") is is_maybe_done

@@ -1,5 +1,6 @@
 """`keyscope` without any stack: usage, access maps, what it refuses as input."""
 
+import json
 import re
 from pathlib import Path
 
@@ -77,6 +78,38 @@ def test_a_url_that_nobody_answers_at_is_told(tmp_path: Path) -> None:
     file.write_text(f"{KEY_ID}:{SECRET}", "utf-8")
     arguments = ("--url", "http://127.0.0.1:9", "--credential-file", str(file))
     assert keyscope("app", "list", *arguments).status == 5
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("account", "list"),
+        ("app", "list"),
+        ("doctor",),
+        ("explain", "GET", "/v2/apps", "--authorization-file", "FILE"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_session_of_a_stack_that_has_ended_is_recognized(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    nobody = "http://127.0.0.1:9"
+    key = {"key_id": KEY_ID, "secret": SECRET}
+    credentials = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "x"}
+    settings = {"KEYSCOPE_KEYS_TABLE": "keys", "KEYSCOPE_KMS_KEY_ARN": "key"}
+    stack = {
+        "outputs": {"ProvisioningFunctionName": "provisioning"},
+        "authorizer_environment": settings,
+        "endpoints": {"AWS_ENDPOINT_URL": nobody, **credentials},
+    }
+    file = tmp_path / "session.json"
+    file.write_text(json.dumps({"rest_api": nobody, "account_key": key, "stack": stack}), "utf-8")
+    words = (str(file) if word == "FILE" else word for word in command)
+    done = keyscope(*words, "--local", "--session", str(file))
+    assert (done.status, done.out) == (ExitStatus.UNAVAILABLE, "")
+    assert "local stack" in done.err
+    assert "running" in done.err
+    assert "may have been made" not in done.err
 
 
 def test_the_packaged_map_is_listed_with_the_size_of_its_policies() -> None:
