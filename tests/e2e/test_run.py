@@ -150,7 +150,7 @@ def _filled_event(folder: Path) -> dict[str, Any]:
 
 
 def test_a_signal_ends_it_cleanly(served: Served) -> None:
-    assert served.ending.endswith("is gone.\n")
+    assert served.ending.endswith("in memory only.\n")
     assert served.exit_status == 0
 
 
@@ -252,7 +252,7 @@ def test_a_map_of_ones_own_needs_no_route_sets_and_keeps_the_management_api(
     file = tmp_path / "map.toml"
     file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
     done = run(tmp_path / "state", ACCESS_MAP=str(file))
-    assert "with the route sets management and the map's only one:" in done.out
+    assert "with the route sets management and the map's only set:" in done.out
     assert "No key reaches" not in done.out
 
 
@@ -289,7 +289,7 @@ def test_an_attached_api_is_served_after_the_stack_s_own_and_what_it_lacks_is_to
     names = re.findall(r"^  (.+)  http://127.0.0.1:\d+$", done.out, re.MULTILINE)
     assert (done.status, names) == (0, ["REST API", "ProjectsHttpApi"])
     assert (
-        "ProjectsHttpApi returns 500 (AUTHORIZER_CONFIGURATION_ERROR) for each request to the"
+        "ProjectsHttpApi returns 500 (AUTHORIZER_CONFIGURATION_ERROR) for every request with the"
         " authorizer Keyscope: no permission allows API Gateway to invoke"
         " arn:aws:lambda:us-east-1:123456789012:function:keyscope-local-HttpAuthorizerFunction:live"
     ) in done.out
@@ -320,7 +320,7 @@ def test_a_fault_of_an_attached_template_is_told_in_one_line(
     [
         ({"PORT": "x"}, "PORT is 'x'"),
         ({"PORT": "65535"}, "PORT is '65535'"),
-        ({"PARAMETERS": "Stage"}, "PARAMETERS holds Stage"),
+        ({"PARAMETERS": "Stage"}, "PARAMETERS contains Stage"),
         ({"PARAMETERS": "Stage=x"}, "no parameter 'Stage'"),
         ({"PARAMETERS": "AccessMapRoutes=v9"}, "no route set 'v9'"),
         ({"PARAMETERS": "PolicyConditions=false"}, "Set AuthorizerCacheSeconds to 0."),
