@@ -28,12 +28,14 @@ _ADVICE: Final[Mapping[int, str]] = {
     HTTPStatus.NOT_FOUND: "Check the ID. It does not exist, or it belongs to another account.",
     HTTPStatus.TOO_MANY_REQUESTS: "Wait a few seconds, then try again.",
 }
+_OUTSIDE_THE_POLICY: Final = "forbidden"
+"""The code of a response whose message does not say more than its status."""
 _NO_SUCH_SCOPE: Final = (
-    "Use the key of an account (act_...) or of a service account (svc_...). This one cannot manage"
-    " apps and keys."
+    "It cannot manage apps and keys. Use the key of an account (act_...) or of a service account"
+    " (svc_...)."
 )
 _OUT_OF_REACH: Final = (
-    "The key reaches only its own account's apps, and a service account's key only the apps that it"
+    "It reaches only the apps of its account, and a service account's key only the apps that it"
     " created. A key that is limited to permissions reaches less. Check the ID, or use another key."
 )
 
@@ -77,7 +79,7 @@ class ManagementClient:
                 verify=parts.scheme == "https",
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._unreachable(error) from None
+            raise self._unreachable(error, method) from None
         try:
             members = response.json()
         except ValueError:
@@ -87,7 +89,7 @@ class ManagementClient:
             raise Failure(ExitStatus.UNAVAILABLE, message, self._if_another_server()) from None
         if response.is_success and isinstance(members, dict):
             return members
-        raise self._failure(response.status_code, members)
+        raise self._failure(response.status_code, members, method)
 
     def _parts(self) -> SplitResult:
         try:
@@ -103,24 +105,27 @@ class ManagementClient:
         advice = "Use one such as https://abc123.execute-api.us-east-1.amazonaws.com/prod."
         return Failure(ExitStatus.USAGE, message, advice)
 
-    def _unreachable(self, error: httpx.HTTPError | httpx.InvalidURL) -> Failure:
+    def _unreachable(self, error: httpx.HTTPError | httpx.InvalidURL, method: str) -> Failure:
+        advice = "Check the URL and your network."
         match error:
             case httpx.InvalidURL():
                 return self._malformed()
+            case httpx.ConnectTimeout():
+                message = f"{self.url} did not respond in time."
             case httpx.TimeoutException():
                 message = f"{self.url} did not respond in time."
+                advice = _maybe_done(method) or advice
             case httpx.ConnectError() if self.session is not None:
                 message = f"The local stack at {self.url} is not running."
+                advice = (
+                    f"{self.session} is left from an earlier run. Start the local stack with `make"
+                    " run`, or use --session FILE with the session file of the running one."
+                )
             case httpx.ConnectError():
                 message = f"Cannot connect to {self.url}: {_ERROR_NUMBER.sub('', str(error))}."
             case _:
                 message = f"The connection to {self.url} failed: {error}."
-        if self.session is None:
-            return Failure(ExitStatus.UNAVAILABLE, message, "Check the URL and your network.")
-        advice = (
-            f"{self.session} is left from an earlier run. Start the local stack with `make run`, or"
-            " use --session FILE with the session file of the one that is running."
-        )
+                advice = _maybe_done(method) or advice
         return Failure(ExitStatus.UNAVAILABLE, message, advice)
 
     def _if_another_server(self) -> str:
@@ -133,21 +138,24 @@ class ManagementClient:
             " `make run`."
         )
 
-    def _failure(self, status: int, members: object) -> Failure:
+    def _failure(self, status: int, members: object, method: str) -> Failure:
         errors = _errors(members)
-        place = ", ".join([str(status), *dict.fromkeys(code for code, _ in errors)])
+        codes = dict.fromkeys(code for code, _ in errors)
+        place = ", ".join([str(status), *codes])
         title = sentences(title for _, title in errors) or "The response has no error message."
         named = f"key {self.key.key_id} from {self.key.source}"
         if status == HTTPStatus.UNAUTHORIZED:
             message = f"Your credential was rejected (401): {named}."
             return Failure(ExitStatus.REFUSED, message, self._if_rejected())
         if status == HTTPStatus.FORBIDDEN:
-            can_manage = self.key.key_id.startswith(_MANAGING)
-            advice = _OUT_OF_REACH if can_manage else _NO_SUCH_SCOPE
-            return Failure(ExitStatus.REFUSED, f"Access denied (403) for the {named}.", advice)
+            advice = f"This command used the {named}."
+            if [*codes] == [_OUTSIDE_THE_POLICY]:
+                can_manage = self.key.key_id.startswith(_MANAGING)
+                advice = f"{advice} {_OUT_OF_REACH if can_manage else _NO_SUCH_SCOPE}"
+            return Failure(ExitStatus.REFUSED, f"Access denied ({place}): {title}", advice)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            advice = "The change was made completely or not at all. Check before you try again."
-            return Failure(ExitStatus.UNAVAILABLE, f"The API failed ({place}): {title}", advice)
+            message = f"The API failed ({place}): {title}"
+            return Failure(ExitStatus.UNAVAILABLE, message, _maybe_done(method))
         if status == HTTPStatus.NOT_FOUND:
             return Failure(ExitStatus.NOT_DONE, f"Not found ({place}): {title}", _ADVICE[status])
         message = f"Request rejected ({place}): {title}"
@@ -164,6 +172,11 @@ class ManagementClient:
             " also be expired, disabled or revoked, or its account suspended. To see the reason,"
             " ask an operator to run `keyscope explain`."
         )
+
+
+def _maybe_done(method: str) -> str:
+    """Return what to do first if a request of this method may have been carried out."""
+    return "" if method == "GET" else "The change may have been made. Check before you try again."
 
 
 def _errors(members: object) -> list[tuple[str, str]]:

@@ -251,7 +251,11 @@ def test_a_long_list_is_read_to_its_end(run: LocalRun, account: Path) -> None:
         (("app", "show", "nonsense!"), 2, "Malformed app ID"),
         (("app", "create", ""), 4, "displayName"),
         (("key", "list", "nope"), 2, "for example 4f1c0a9b2d3e0000"),
-        (("app", "show", "0" * 24), 3, "Access denied (403) for the key act_"),
+        (
+            ("app", "show", "0" * 24),
+            3,
+            "Access denied (403, forbidden): The credential is not allowed",
+        ),
         (("key", "update", "0" * 24, "app_" + "0" * 24), 2, "Nothing to update"),
         (("app", "list", "--credential-file", "/nowhere"), 2, "Cannot read"),
         (("app", "list", "--key-id", "x"), 2, "Malformed key ID"),

@@ -26,6 +26,7 @@ def failure_of(
     client: ManagementClient,
     answer: httpx.Response | httpx.HTTPError,
     monkeypatch: pytest.MonkeyPatch,
+    method: str = "GET",
 ) -> Failure:
     """Return the failure of a call that gets this response, or fails so."""
 
@@ -36,7 +37,7 @@ def failure_of(
 
     monkeypatch.setattr(httpx, "request", request)
     with pytest.raises(Failure) as failed:
-        client.call("GET", "/v2/apps")
+        client.call(method, "/v2/apps")
     assert client.key.secret not in failed.value.message + failed.value.advice
     return failed.value
 
@@ -87,15 +88,42 @@ def test_the_rejected_key_of_a_session_means_that_the_session_may_be_stale(
 
 @pytest.mark.parametrize(
     ("key", "remedy"),
-    [(APP_KEY, "This one cannot manage apps and keys."), (ACCOUNT_KEY, "Check the ID")],
+    [(APP_KEY, "It cannot manage apps and keys."), (ACCOUNT_KEY, "Check the ID")],
 )
 def test_denied_access_depends_on_what_the_key_can_manage(
     key: HeldKey, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failure = failure_of(ManagementClient(URL, key), response(403), monkeypatch)
+    answer = response(403, "Not allowed", "forbidden")
+    failure = failure_of(ManagementClient(URL, key), answer, monkeypatch)
     assert failure.status is ExitStatus.REFUSED
-    assert failure.message == f"Access denied (403) for the key {key.key_id} from {key.source}."
+    assert failure.message == "Access denied (403, forbidden): Not allowed."
+    assert f"the key {key.key_id} from {key.source}." in failure.advice
     assert remedy in failure.advice
+
+
+def test_a_denial_with_a_reason_of_its_own_has_no_other_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = response(403, "permissions exceeds the limits of your key", "exceeds_own_limits")
+    failure = failure_of(ManagementClient(URL, ACCOUNT_KEY), answer, monkeypatch)
+    assert failure.message.startswith("Access denied (403, exceeds_own_limits): permissions exceed")
+    assert failure.advice.endswith("from account.json.")
+
+
+@pytest.mark.parametrize(("method", "is_maybe_done"), [("GET", False), ("POST", True)])
+@pytest.mark.parametrize(
+    "answer", [response(500), httpx.ReadTimeout("x"), httpx.RemoteProtocolError("x")], ids=repr
+)
+def test_only_a_change_may_have_been_made(
+    answer: httpx.Response | httpx.HTTPError,
+    method: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_maybe_done: bool,
+) -> None:
+    client = ManagementClient(URL, ACCOUNT_KEY)
+    failure = failure_of(client, answer, monkeypatch, method)
+    assert ("The change may have been made." in failure.advice) is is_maybe_done
 
 
 @pytest.mark.parametrize(
