@@ -55,43 +55,63 @@ class Console:
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_selector("h1:has-text('Apps')")
 
+    def is_narrow(self) -> bool:
+        """Return whether the page has a menu instead of its side navigation."""
+        return self.page.get_by_role("button", name="Menu").is_visible()
+
+    def go_to(self, part: str) -> None:
+        """Go to a part of the console by its navigation."""
+        if self.is_narrow():
+            self.page.get_by_role("button", name="Menu").click()
+        self.page.get_by_role("link", name=part, exact=True).click()
+        self.page.wait_for_selector(f"h1:has-text('{part}')")
+
+    def app_id(self) -> str:
+        """Return the id of the app that is shown."""
+        return self.page.url.partition("#/apps/")[2].partition("/")[0]
+
     def create_app(self, name: str) -> None:
-        self.page.get_by_role("link", name="Apps", exact=True).click()
-        self.page.get_by_role("button", name="Create app").click()
-        self.page.get_by_label("Name").fill(name)
+        self.go_to("Apps")
+        self.page.get_by_role("button", name="Create app").first.click()
+        self.page.get_by_role("dialog").get_by_label("Name").fill(name)
         self.page.get_by_role("dialog").get_by_role("button", name="Create app").click()
         self.page.wait_for_selector(f"h1:has-text('{name}')")
 
-    def create_key(self, name: str, integration_id: str = "") -> tuple[str, str]:
+    def create_key(self, name: str) -> tuple[str, str]:
         """Create a key of the app or service account that is shown; return its id and secret."""
-        self.ask_for_key(name, integration_id)
+        self.ask_for_key(name)
         return self.keep_secret()
 
-    def ask_for_key(self, name: str, integration_id: str = "") -> None:
+    def ask_for_key(self, name: str) -> None:
         """Create a key, whose secret is then shown."""
-        self.page.get_by_role("button", name="Create key").click()
+        self.page.get_by_role("button", name="Create key").first.click()
         dialog = self.page.get_by_role("dialog")
         dialog.get_by_label("Name").fill(name)
-        if integration_id:
-            dialog.get_by_label("Integration").fill(integration_id)
         dialog.get_by_role("button", name="Create key").click()
-        dialog.get_by_role("button", name="I have kept the secret").wait_for()
+        dialog.get_by_role("button", name="Done").wait_for()
 
     def keep_secret(self) -> tuple[str, str]:
         """Read the id and the secret that are shown, and close what shows them."""
-        dialog = self.page.get_by_role("dialog")
-        dialog.get_by_role("button", name="I have kept the secret").wait_for()
-        key_id, secret = dialog.locator("dd code").all_inner_texts()
-        dialog.get_by_role("button", name="I have kept the secret").click()
+        dialog = self.page.locator("dialog[data-secret]")
+        dialog.get_by_role("button", name="Done").wait_for()
+        secret, key_id = dialog.locator(".whole").all_inner_texts()
+        if not dialog.get_by_role("button", name="Close anyway").is_visible():
+            dialog.get_by_role("button", name="Done").click()
+        dialog.get_by_role("button", name="Close anyway").click()
         dialog.wait_for(state="detached")
         return key_id, secret
+
+    def choose(self, action: str, name: str) -> None:
+        """Choose an action of the key with this name."""
+        self.page.get_by_role("button", name=f"Actions for {name}").click()
+        self.page.get_by_role("menuitem", name=action, exact=True).click()
 
     def look_through_lens(self, credential: str, method: str, path: str) -> None:
         """Have the API explain a request; the lens must be shown."""
         self.page.get_by_label("Credential").fill(credential)
         self.page.get_by_label("Method").select_option(method)
         self.page.get_by_label("Path").fill(path)
-        self.page.get_by_role("button", name="Explain").click()
+        self.page.get_by_role("button", name="Explain", exact=True).click()
         self.page.get_by_role("heading", name="Step by step").wait_for()
 
     def barriers(self) -> list[str]:
@@ -173,6 +193,5 @@ def signed_in(console: Console) -> Console:
 
 def status_of(console: Console, key_id: str, secret: str) -> int:
     """Return the status of a request about the app that is shown, with a key."""
-    app_id = console.page.url.rpartition("/")[2]
-    url = f"{console.account.url}/v2/apps/{app_id}/users"
+    url = f"{console.account.url}/v2/apps/{console.app_id()}/users"
     return httpx.get(url, auth=(key_id, secret)).status_code

@@ -157,6 +157,23 @@ def test_owners_are_found_as_they_were_added(world: World, account: Owner) -> No
     assert type(world.directory.get_owner(app.owner_id).metadata["big"]) is int
 
 
+def test_an_owner_counts_the_keys_that_take_a_place(world: World, account: Owner) -> None:
+    app = new_app(account)
+    world.directory.add_app(app, 1, IAM)
+    key, record = new_key(app)
+    world.directory.add_key(key, record, IAM)
+
+    def counts() -> set[int]:
+        listed = world.directory.list_owners(APP, account.owner_id, After(), 10).owners
+        renamed, _ = world.directory.update_owner(app.owner_id, lambda owner: owner, IAM)
+        found = world.directory.get_owner(app.owner_id)
+        return {owner.key_count for owner in (found, renamed, *listed)}
+
+    assert counts() == {1}
+    world.directory.revoke_key(app.owner_id, key.key_id, NOW, IAM)
+    assert counts() == {0}
+
+
 def test_only_an_account_that_exists_gets_service_accounts(world: World) -> None:
     with pytest.raises(OwnerNotFound):
         world.service_account(MISSING[0])

@@ -151,13 +151,13 @@ def test_an_app_lives(caller: Caller) -> None:
     created = caller.call("POST", V2, body)
     assert created.status == 201
     app_id = created.json["app"]["id"]
-    app = {"id": app_id, **body}
+    app = {"id": app_id, **body, "createdAt": created.json["app"]["createdAt"], "keyCount": 0}
     assert created.json == {"app": app}
     got = caller.call("GET", f"{V2}/{app_id}")
     assert (got.status, got.json) == (200, {"app": app})
     change = {"displayName": "Shop 2", "settings": {"echoPostback": None}, "metadata": {"a": None}}
     changed = caller.call("PATCH", f"{V2}/{app_id}", change)
-    after = {"id": app_id, "displayName": "Shop 2", "settings": {}, "metadata": {"plan": "gold"}}
+    after = {**app, "displayName": "Shop 2", "settings": {}, "metadata": {"plan": "gold"}}
     assert (changed.status, changed.json) == (200, {"app": after})
     listed = caller.call("GET", V2)
     assert (listed.status, listed.json) == (
@@ -224,7 +224,14 @@ def test_an_app_and_its_keys_live_in_v1_1(caller: Caller) -> None:
     created = caller.call("POST", V1_1, {"name": "Shop", "metadata": {"plan": "gold"}})
     assert created.status == 201
     app = created.json["app"]
-    assert app == {"_id": ANY, "name": "Shop", "settings": {}, "metadata": {"plan": "gold"}}
+    assert app == {
+        "_id": ANY,
+        "name": "Shop",
+        "settings": {},
+        "metadata": {"plan": "gold"},
+        "createdAt": ANY,
+        "keyCount": 0,
+    }
     one = f"{V1_1}/{app['_id']}"
     changed = caller.call("PUT", one, {"name": "Shop 2"})
     assert (changed.status, changed.json) == (200, {"app": {**app, "name": "Shop 2"}})
@@ -256,7 +263,7 @@ def test_a_service_account_and_its_keys_live(caller: Caller) -> None:
     created = caller.call("POST", SERVICE_ACCOUNTS, {"name": "robot"})
     assert created.status == 201
     robot = created.json["serviceAccount"]
-    assert robot == {"_id": ANY, "name": "robot"}
+    assert robot == {"_id": ANY, "name": "robot", "createdAt": ANY, "keyCount": 0}
     one = f"{SERVICE_ACCOUNTS}/{robot['_id']}"
     assert caller.call("GET", one).json == created.json
     assert caller.call("GET", SERVICE_ACCOUNTS).json == {

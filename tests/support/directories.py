@@ -170,7 +170,7 @@ class MemoryDirectory:
 
     def get_owner(self, owner_id: str, /) -> Owner:
         self.asked.append("get_owner")
-        return self._owner(owner_id)
+        return self._with_key_count(self._owner(owner_id))
 
     def list_owners(
         self, owner_type: OwnerType, creator_id: str, position: Position, size: int, /
@@ -178,7 +178,7 @@ class MemoryDirectory:
         self.asked.append("list_owners")
         self.listed.append((owner_type, creator_id, position, size))
         found = [
-            owner
+            self._with_key_count(owner)
             for owner_id, owner in sorted(self.owners.items())
             if owner.owner_type is owner_type and owner_id.startswith(creator_id)
         ]
@@ -201,14 +201,15 @@ class MemoryDirectory:
         while True:
             before = self._owner(owner_id)
             after = change(before)
+            shown = self._with_key_count(before), self._with_key_count(after)
             if after == before:
-                return before, after
+                return shown
             self._check(caller)
             # `change` may have changed the owner itself, as another caller does.
             if self.owners.get(owner_id) is before:
                 self._check_name(after)
                 self.owners[owner_id] = after
-                return before, after
+                return shown
 
     def delete_owner(
         self, owner_id: str, now: int, caller: Caller, /
@@ -428,6 +429,9 @@ class MemoryDirectory:
         if owner_id not in self.owners:
             raise OwnerNotFound
         return self.owners[owner_id]
+
+    def _with_key_count(self, owner: Owner) -> Owner:
+        return replace(owner, key_count=len(self._live(owner.owner_id)))
 
     def _deletable(self, owner_id: str) -> tuple[Owner, list[StoredKey]]:
         owner = self._owner(owner_id)

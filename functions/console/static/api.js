@@ -4,14 +4,16 @@ import { ApiError, errorOf } from "./errors.js";
 import { makeSigner } from "./signing.js";
 
 const BASE = new URL("..", document.baseURI);
-const REFUSED = "The API does not accept this key. The id or the secret may be mistyped, or the key "
-  + "was rotated, disabled or deleted, has expired, or may not be used from this address.";
-
-const LIMITED = "This key is limited to permissions that do not include the list of apps. Sign in with "
-  + "a key without that limit.";
-const UNMANAGED = "This API's access map does not include Keyscope's own routes, so the console cannot "
-  + "manage apps and keys. The operator of the API can add management to the stack's parameter "
-  + "AccessMapRoutes.";
+const REFUSED = "The API does not accept this key. Check the key ID and the secret. The key may also have been "
+  + "rotated, disabled or deleted, have expired, or not be allowed from your IP address.";
+const LIMITED = "This key is limited to permissions that do not include the list of apps. Sign in with a key "
+  + "that has full access.";
+const UNMANAGED = "This API does not serve Keyscope's management routes, so the console cannot manage apps and "
+  + "keys. Ask the operator of this API to add `management` to the stack's parameter `AccessMapRoutes`.";
+const AT_ONCE = 100;
+const SCOPES_OF = {
+  app: ["app", "appUser", "integration"], integration: ["integration"], account: ["account"],
+};
 
 /** The base address of the API, without a slash at its end. */
 export const API_URL = BASE.href.replace(/\/$/, "");
@@ -25,9 +27,10 @@ export async function signIn(keyId, secret) {
     const waiting = (signal) => (...request) => answered(signal, ask(view, ...request));
     return {
       // The only copy of a new secret is in its answer, so that is awaited beyond the view.
-      ...operations(waiting(view), waiting(session)),
+      ...operations(waiting(view), waiting(session), permissions),
       keyId,
       isUserAccount: signer.isUserAccount,
+      isLeft: () => Boolean(view?.aborted),
       within,
     };
   };
@@ -39,6 +42,13 @@ export async function signIn(keyId, secret) {
     offset = await clockOffset();
     signer.renew();
     return read(await send(signer, view, method, path, body));
+  }
+
+  let known = null;
+  /** The permissions of the access map, which no change of the account changes. */
+  async function permissions(asked) {
+    known ??= (await asked("GET", "v2/permissions")).permissions;
+    return known;
   }
 
   const api = within(null, null);
@@ -60,7 +70,7 @@ async function whyForbidden(forbidden, asked) {
   }
 }
 
-/** Return an answer, or never: nobody waits for it once the signal was aborted. */
+/** Return an answer, or never: nothing waits for it once the signal was aborted. */
 async function answered(signal, asked) {
   try {
     const answer = await asked;
@@ -76,12 +86,13 @@ function never() {
 }
 
 /** The API's operations. `askForSecret` asks for what makes a new secret, `ask` for all else. */
-function operations(ask, askForSecret) {
+function operations(ask, askForSecret, permissions) {
+  const keysOf = (path, nameMember, scope) =>
+    keys(ask, askForSecret, path, nameMember, async () => reachedBy(scope, await permissions(ask)));
   return {
-    apps: async ({ size = 25, after, before } = {}) => {
+    apps: async ({ size = AT_ONCE, after } = {}) => {
       const query = new URLSearchParams({ "page[size]": size });
       if (after) query.set("page[after]", after);
-      if (before) query.set("page[before]", before);
       return ask("GET", `v2/apps?${query}`);
     },
     app: async (id) => (await ask("GET", `v2/apps/${id}`)).app,
@@ -89,7 +100,7 @@ function operations(ask, askForSecret) {
     renameApp: async (id, displayName) => (await ask("PATCH", `v2/apps/${id}`, { displayName })).app,
     deleteApp: (id) => ask("DELETE", `v2/apps/${id}`),
     serviceAccounts: async (offset = 0) => {
-      const answer = await ask("GET", `v1.1/serviceaccounts?limit=25&offset=${offset}`);
+      const answer = await ask("GET", `v1.1/serviceaccounts?limit=${AT_ONCE}&offset=${offset}`);
       return { ...answer, serviceAccounts: answer.serviceAccounts.map(named) };
     },
     serviceAccount: async (id) => named((await ask("GET", `v1.1/serviceaccounts/${id}`)).serviceAccount),
@@ -98,22 +109,33 @@ function operations(ask, askForSecret) {
     renameServiceAccount: async (id, name) =>
       named((await ask("PUT", `v1.1/serviceaccounts/${id}`, { name })).serviceAccount),
     deleteServiceAccount: (id) => ask("DELETE", `v1.1/serviceaccounts/${id}`),
-    keysOfApp: (id) => ({
-      ...keys(ask, askForSecret, `v2/apps/${id}/keys`, "displayName"), haveIntegrations: true,
-    }),
-    keysOfServiceAccount: (id) =>
-      keys(ask, askForSecret, `v1.1/serviceaccounts/${id}/keys`, "name"),
+    ownKey: async () => (await ask("GET", "v2/keys/self")).key,
+    keysOfApp: (id) => keysOf(`v2/apps/${id}/keys`, "displayName", "app"),
+    integrationKeysOfApp: (id) => keysOf(`v2/apps/${id}/keys`, "displayName", "integration"),
+    keysOfServiceAccount: (id) => keysOf(`v1.1/serviceaccounts/${id}/keys`, "name", "account"),
     explain: (question) => ask("POST", "v2/explain", question),
   };
 }
 
+/** Return the permissions that mean something to a scope, each with the routes that it reaches. */
+function reachedBy(scope, permissions) {
+  const scopes = SCOPES_OF[scope];
+  return permissions.map(({ name, description, reach, websocketScopes }) => {
+    const [first, ...others] = scopes.map((each) => reach.filter((reached) => reached.scope === each));
+    const shown = first.length ? first : others.flat();
+    const routes = new Set(shown.map(({ methods, path }) => `${methods.join(", ")} ${path}`));
+    if (websocketScopes.some((each) => scopes.includes(each))) routes.add("WebSocket connections");
+    return { name, description, routes: [...routes] };
+  }).filter(({ routes }) => routes.length);
+}
+
 /** The keys of one owner. v1.1 calls a key's name `name`, v2 `displayName`. */
-function keys(ask, askForSecret, path, nameMember) {
+function keys(ask, askForSecret, path, nameMember, permissions) {
   const renamed = ({ displayName, ...members }) =>
     displayName === undefined ? members : { ...members, [nameMember]: displayName };
   const keyOf = async (asked) => named((await asked).key);
   return {
-    permissions: async () => (await ask("GET", "v2/permissions")).permissions,
+    permissions,
     list: async () => (await ask("GET", path)).keys.map(named),
     create: (members) => keyOf(askForSecret("POST", path, renamed(members))),
     change: (id, members) => keyOf(ask("PATCH", `${path}/${id}`, renamed(members))),
@@ -131,7 +153,7 @@ function named({ _id, name, ...members }) {
 
 async function send(signer, view, method, path, body) {
   const headers = { Authorization: await signer.authorization() };
-  // Nothing is done on behalf of a view that the reader left.
+  // Nothing happens on behalf of a view that the reader left.
   if (view?.aborted) return never();
   if (body !== undefined) headers["Content-Type"] = "application/json";
   return fetch(new URL(path, BASE), {

@@ -1,38 +1,47 @@
 // Questions and answers in front of the page.
 
-import { alertBox, button, copyable, copyButton, element, field, tell } from "./dom.js";
-import { sentencesOf } from "./errors.js";
+import { alertBox, button, element, field, icon, showFaults, tell } from "./dom.js";
+import { fieldsOf, sentencesOf } from "./errors.js";
 
 /**
  * Ask for input in a dialog, and do what was asked for.
  *
- * `act` gets the form's values; the dialog closes when it is done, and tells what went wrong when it
- * is not. What is under way cannot be cancelled, only answered. Returns what `act` returned, or
- * nothing when the reader cancelled.
+ * `act` gets the form's data; the dialog closes when it is done, and says what went wrong when it
+ * fails, at the field if it has one. `check` returns what is wrong before anything is sent, by the
+ * field's name. What is under way cannot be canceled, only answered. Returns what `act` returned, or
+ * nothing when the reader canceled.
  */
-export function ask({ title, body, label, act, dangerous = false, ready = () => true }) {
+export function ask({ title, body, label, act, check = () => ({}), dangerous = false, ready = () => true }) {
   const faults = element("div");
   const submit = element("button", { type: "submit", class: dangerous ? "danger" : "primary" }, label);
   return open(title, (close, dialog) => {
-    const cancel = button("Cancel", () => close(), { class: "quiet" });
-    const values = () => Object.fromEntries(new FormData(form));
+    const cancel = button("Cancel", () => close());
     const refresh = () => {
-      cancel.disabled = isBusy(dialog);
-      submit.disabled = isBusy(dialog) || !ready(values());
+      const busy = isBusy(dialog);
+      cancel.disabled = busy;
+      submit.disabled = busy || !ready(new FormData(form));
+      submit.classList.toggle("busy", busy);
     };
     const form = element("form", {
+      novalidate: true,
       submit: async (event) => {
         event.preventDefault();
+        faults.replaceChildren();
+        const data = new FormData(form);
+        const wrong = check(data);
+        showFaults(form, wrong);
+        if (Object.keys(wrong).length) return;
         dialog.setAttribute("aria-busy", "true");
         refresh();
-        faults.replaceChildren();
         try {
-          close(await act(values()));
+          close(await act(data));
         } catch (error) {
           dialog.removeAttribute("aria-busy");
           refresh();
-          if (dialog.isConnected) faults.replaceChildren(alertBox(sentencesOf(error)));
-          else tell(sentencesOf(error).join(" "));
+          if (!dialog.isConnected) return tell(sentencesOf(error).join(" "));
+          const fields = fieldsOf(error);
+          const elsewhere = Object.keys(fields).length ? showFaults(form, fields) : sentencesOf(error);
+          if (elsewhere.length) faults.replaceChildren(alertBox(elsewhere));
         }
       },
       input: refresh,
@@ -49,29 +58,19 @@ export function askToConfirm({ title, consequences, text, label, act }) {
     label,
     act: async () => (await act(), true),
     dangerous: true,
-    ready: (values) => values.confirmation === text,
+    ready: (data) => data.get("confirmation") === text,
     body: [
       element("p", {}, consequences),
-      field(`Type ${text} to confirm`, "confirmation", { autocapitalize: "none" }),
+      field(["Type ", element("strong", {}, text), " to confirm"], "confirmation", { autocapitalize: "none" }),
     ],
   });
 }
 
-/** Show a key's secret, this once. Only its button closes it: what is gone cannot be shown again. */
-export function showSecret(key, { title, example }) {
+/** Show something, until the reader closes it. */
+export function inform(title, ...content) {
   return open(title, (close) => [
-    element("p", { class: "warning" },
-      "This is the only time that the secret is shown. Copy it now and keep it where your software "
-      + "keeps its secrets: Keyscope stores no copy that it could show."),
-    element("dl", { class: "facts" },
-      element("dt", {}, "Key id"), element("dd", {}, copyable(key.id, "the key id")),
-      element("dt", {}, "Secret"), element("dd", {}, copyable(key.secret, "the secret"))),
-    element("h3", {}, "Try it"),
-    element("div", { class: "command" },
-      element("pre", { tabindex: "0" }, element("code", {}, example)), copyButton(example, "the command")),
-    element("div", { class: "actions" },
-      button("I have kept the secret", () => close(), { class: "primary" })),
-  ], { holdsSecret: true });
+    ...content, element("div", { class: "actions" }, button("Close", () => close(), { class: "primary" })),
+  ]);
 }
 
 /** Remove the questions of a view that is left. A new secret stays, whichever view is behind it. */
@@ -93,8 +92,12 @@ function isBusy(dialog) {
   return dialog.hasAttribute("aria-busy");
 }
 
-/** Open a dialog; returns what it is closed with. Focus goes back to where it was. */
-function open(title, content, { holdsSecret = false } = {}) {
+/**
+ * Open a dialog; returns what it is closed with. Focus goes back to where it was.
+ *
+ * With `whenLeaving`, only the content closes the dialog: Escape and the like call it instead.
+ */
+export function open(title, content, { whenLeaving = null } = {}) {
   const before = document.activeElement;
   return new Promise((resolve) => {
     const close = (value) => {
@@ -105,19 +108,35 @@ function open(title, content, { holdsSecret = false } = {}) {
       if (document.activeElement === document.body) document.querySelector("#content h1")?.focus();
       resolve(value);
     };
-    const isHeld = () => holdsSecret || isBusy(dialog);
+    const isHeld = () => whenLeaving !== null || isBusy(dialog);
+    const leave = (event) => {
+      if (!isHeld()) return;
+      event.preventDefault();
+      whenLeaving?.();
+    };
     const dialog = element("dialog", {
       // A secret can come up over a question, so no id is shared between them.
       "aria-label": title,
-      "data-secret": holdsSecret,
-      cancel: (event) => isHeld() && event.preventDefault(),
+      "data-secret": whenLeaving !== null,
+      cancel: leave,
       // Browsers let a second Escape close any dialog, unless the key itself is stopped.
-      keydown: (event) => isHeld() && event.key === "Escape" && event.preventDefault(),
+      keydown: (event) => event.key === "Escape" && leave(event),
       // A phone's Back is no key, and closes any dialog when it is pressed twice.
-      close: () => dialog.isConnected && (isHeld() ? dialog.showModal() : close()),
-    }, element("h2", {}, title));
-    dialog.append(...[content(close, dialog)].flat(Infinity), element("p", { role: "status", class: "hint" }));
+      close: () => {
+        if (!dialog.isConnected) return;
+        if (!isHeld()) return close();
+        dialog.showModal();
+        whenLeaving?.();
+      },
+    }, element("div", { class: "dialog-head" }, element("h2", {}, title),
+      button(icon("cross"), (event) => (isHeld() ? leave(event) : close()), {
+        class: "icon-button", "aria-label": "Close dialog", title: "Close",
+      })));
+    dialog.append(...[content(close, dialog)].flat(Infinity).filter(Boolean),
+      element("p", { role: "status", class: "toast" }));
     document.body.append(dialog);
     dialog.showModal();
+    // The first field, not the button that closes the dialog.
+    dialog.querySelector("form input:not([type=hidden]), form textarea, form select, .autofocus, .actions button")?.focus();
   });
 }

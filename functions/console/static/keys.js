@@ -1,113 +1,143 @@
-// The keys of an app or of a service account: state at a glance, and all that can be done to them.
+// The keys of an app or of a service account: a table, and all that can be done to them.
 
-import { ask, askToConfirm, showSecret } from "./dialogs.js";
-import { alertBox, button, copyable, element, field, tell } from "./dom.js";
+import { ask, askToConfirm, inform } from "./dialogs.js";
+import { alertBox, badge, button, copyable, element, emptyState, factList, labeled, shortened, copyButton, spoken, tell } from "./dom.js";
 import { sentencesOf } from "./errors.js";
-import { countdown, fromLocal, moment, toLocal } from "./times.js";
+import { changesIn, faultsIn, keyFields, limitsIn } from "./key_form.js";
+import { showSecret } from "./new_secret.js";
+import { countdown, exactMoment, moment } from "./times.js";
+import { menu, replaceRows, skeleton, table } from "./widgets.js";
 
 const OVERLAPS = [
-  [86400, "1 day"], [3600, "1 hour"], [604800, "7 days"], [2592000, "30 days"],
-  [0, "none: the old secret ends at once"],
+  [86400, "1 day"], [3600, "1 hour"], [604800, "7 days"], [2592000, "30 days"], [0, "None: end the old secret now"],
 ];
 const MAX_KEYS = 10;
+const SOON_MILLISECONDS = 14 * 86400000;
+const SHOWN_PERMISSIONS = 2;
+const LOOKS = { active: "good", disabled: "warn", suspended: "warn", expired: "bad", revoked: "bad" };
+const TAKES_EFFECT = "API Gateway and the authorizer cache it for some seconds more.";
 
-/** Return a section with the keys of an owner. `example` makes a command that uses a new key. */
-export function keysSection(keys, example) {
+/**
+ * Return the keys of an owner: `keys` are its operations, `urlOf` returns an address that a key
+ * reaches, and `only` chooses some of its keys. `lens` is the address of the view that explains.
+ */
+export function keysSection(keys, { urlOf, lens, title, text, integrations = false, purpose }) {
+  const results = element("div", { class: "keys" });
   const faults = element("div");
-  const list = element("ul", { class: "cards", "aria-label": "API keys" });
-  const create = button("Create key", () => createKey(), { class: "primary" });
-  const section = element("section", { "aria-labelledby": "keys-title" },
-    element("div", { class: "title-row" }, element("h2", { id: "keys-title" }, "API keys"), create),
-    faults, list);
+  const count = element("span", { class: "muted" });
+  const create = button("Create key", createKey, { class: "primary", "data-create": true });
+  const columns = [
+    { label: "Name", cell: nameCell },
+    { label: "Key ID", cell: (key) => [shortened(key.id), copyButton(key.id, `the ID of ${nameOf(key)}`)], look: "id" },
+    integrations ? { label: "Integration", cell: (key) => [shortened(key.integrationId), copyButton(key.integrationId, "the integration ID")], look: "id" } : null,
+    { label: "State", cell: (key) => stateCell(key, load) },
+    { label: "Access", cell: accessCell },
+    integrations ? null : { label: "Created", cell: (key) => moment(key.createdAt), look: "quiet" },
+    { label: "Last used", cell: lastUse, look: "quiet" },
+    { label: "Expires", cell: expiry, look: "quiet" },
+    { label: "Actions", cell: actions, look: "end", silent: true },
+  ].filter(Boolean);
+  let live = 0;
 
   async function load() {
+    if (!results.firstChild) results.replaceChildren(skeleton(title, columns));
     try {
-      const found = await keys.list();
-      list.replaceChildren(...(found.length ? found.map(card) : [
-        element("li", { class: "empty" },
-          "There is no key yet. Create one, and call the API with its id and secret."),
-      ]));
-      create.disabled = found.filter((key) => key.state !== "expired").length >= MAX_KEYS;
-      create.title = create.disabled ? "There are ten live keys: delete one first" : "";
+      const all = await keys.list();
+      live = all.filter((key) => key.state !== "expired").length;
+      count.textContent = ` ${live} of ${MAX_KEYS}`;
+      const found = integrations ? all.filter((key) => key.integrationId) : all;
+      replaceRows(results, found.length ? table(title, columns, found, (key) => key.id)
+        : emptyState(integrations ? "No integration keys" : "No API keys", purpose,
+          button("Create key", createKey, { class: "primary" })));
+      create.hidden = found.length === 0;
     } catch (error) {
-      list.replaceChildren(element("li", {}, alertBox(sentencesOf(error))));
+      replaceRows(results, alertBox(sentencesOf(error), load));
     }
   }
 
   /** Do something to a key, then look at all of them again. */
   async function change(done, told) {
-    if (!(await done)) return;
+    // The view may be gone while a new secret is shown, and its message with it.
+    if (!(await done) || !results.isConnected) return;
     tell(told);
     await load();
   }
 
   async function createKey() {
+    if (live >= MAX_KEYS) {
+      await inform("Key limit reached", element("p", {},
+        `This owner has ${MAX_KEYS} keys, the most that it can have. Delete a key that you no longer use, then create another.`));
+      return;
+    }
     const key = await ask({
-      title: "Create a key",
+      title: "Create key",
       label: "Create key",
-      act: (values) => keys.create(present({ ...limitsOf(values), integrationId: values.integrationId?.trim() || null })),
-      ready: (values) => values.displayName.trim() !== "",
-      body: [limitFields({}), knownPermissions(keys), keys.haveIntegrations ? integrationField() : null],
+      check: faultsIn,
+      act: (data) => keys.create(given({
+        ...limitsIn(data), integrationId: data.get("integrationId")?.trim() ?? null,
+      })),
+      body: keyFields({}, keys.permissions, { integration: integrations ? "" : null }),
     });
     if (!key) return;
-    await showSecret(key, { title: "The key is made", example: example(key) });
-    await change(true, "The key is made.");
+    await showSecret(key, { title: "Key created", url: urlOf(key) });
+    await change(true, "Key created.");
   }
 
   async function rotate(key) {
     const rotated = await ask({
       title: `Rotate ${nameOf(key)}`,
       label: "Rotate",
-      act: (values) => keys.rotate(key.id, Number(values.overlap)),
+      act: (data) => keys.rotate(key.id, Number(data.get("overlapSeconds"))),
       body: [
-        element("p", {}, "The key gets a new secret. The old one is accepted until the overlap ends, "
-          + "so that your software can move over."),
+        element("p", {}, "Keyscope creates a new secret. The old secret works until the overlap ends, so that you can update your software."),
         key.state === "disabled"
           ? element("p", {}, "The key stays disabled. Enable it before you use the new secret.") : "",
-        element("div", { class: "field" },
-          element("label", { for: "overlap" }, "Overlap"),
-          element("select", { id: "overlap", name: "overlap" },
-            OVERLAPS.map(([seconds, label]) => element("option", { value: seconds }, label)))),
+        labeled("Overlap", "overlapSeconds", element("select", { id: "overlapSeconds", name: "overlapSeconds" },
+          OVERLAPS.map(([seconds, label]) => element("option", { value: seconds }, label)))),
       ],
     });
     if (!rotated) return;
     const shown = { ...key, ...rotated };
-    await showSecret(shown, { title: "The key has a new secret", example: example(shown) });
-    await change(true, "The key has a new secret.");
+    await showSecret(shown, { title: "New secret created", url: urlOf(shown) });
+    await change(true, "Key rotated.");
   }
 
   const edit = (key) => change(ask({
-    title: `Change ${nameOf(key)}`,
+    title: `Edit ${nameOf(key)}`,
     label: "Save",
-    act: async (values) => (await keys.change(key.id, changed(key, limitsOf(values))), true),
-    body: [limitFields(key), knownPermissions(keys)],
-  }), "The key is changed.");
+    check: (data) => faultsIn(data, { nameRequired: Boolean(key.displayName) }),
+    act: async (data) => (await keys.change(key.id, changesIn(key, data)), true),
+    body: keyFields(key, keys.permissions),
+  }), "Key updated.");
 
   const disable = (key) => change(ask({
     title: `Disable ${nameOf(key)}`,
     label: "Disable",
+    dangerous: true,
     act: async () => (await keys.change(key.id, { disabled: true }), true),
-    body: element("p", {}, "Requests with this key are refused until you enable it again."),
-  }), "The key is disabled. It may work for some seconds more.");
+    body: element("p", {}, "Requests with this key fail until you enable it again."),
+  }), `Key disabled. ${TAKES_EFFECT}`);
 
   const enable = (key) =>
-    change(attempt(() => keys.change(key.id, { disabled: false })), "The key is enabled.");
+    change(attempt(() => keys.change(key.id, { disabled: false })), "Key enabled.");
 
   const endOverlap = (key) => change(ask({
-    title: `End the overlap of ${nameOf(key)}`,
-    label: "End it now",
+    title: `End overlap of ${nameOf(key)}`,
+    label: "End overlap",
+    dangerous: true,
     act: async () => (await keys.endOverlap(key.id), true),
-    body: element("p", {}, "The secret from before the last rotation is refused from now on."),
-  }), "The overlap is over.");
+    body: element("p", {}, "The old secret stops working. Requests that still use it fail."),
+  }), `Overlap ended. ${TAKES_EFFECT}`);
 
   const remove = (key) => change(askToConfirm({
     title: `Delete ${nameOf(key)}`,
-    consequences: "Its secret is destroyed, and every token signed with it is refused. This cannot be "
-      + "undone.",
+    consequences: "Requests with this key, and with every token signed with it, fail. You cannot undo this.",
     text: nameOf(key),
     label: "Delete key",
     act: () => keys.remove(key.id),
-  }), "The key is deleted. It may work for some seconds more.");
+  }), `Key deleted. ${TAKES_EFFECT}`);
+
+  const details = (key) => inform(nameOf(key), factList(factsOf(key, load)));
 
   async function attempt(act) {
     faults.replaceChildren();
@@ -120,113 +150,87 @@ export function keysSection(keys, example) {
     }
   }
 
-  function card(key) {
-    const label = (verb) => ({ "aria-label": `${verb} ${nameOf(key)}` });
-    return element("li", { class: "card" },
-      element("div", { class: "card-head" },
-        element("h3", {}, key.displayName ?? "Unnamed key"),
-        element("span", { class: `badge ${key.state}` }, key.state)),
-      copyable(key.id, "the key id"),
-      facts(key, load),
-      element("div", { class: "actions" },
-        key.state === "expired" ? null : button("Rotate", () => rotate(key), label("Rotate")),
-        key.previousSecretEndsAt
-          ? button("End overlap", () => endOverlap(key), label("End the overlap of")) : null,
-        key.state === "disabled"
-          ? button("Enable", () => enable(key), label("Enable"))
-          : button("Disable", () => disable(key), label("Disable")),
-        button("Change", () => edit(key), label("Change")),
-        button("Delete", () => remove(key), { ...label("Delete"), class: "danger" })));
+  function nameCell(key) {
+    return element("span", { class: "named" },
+      button(nameOf(key), () => details(key), { class: "link strong", title: "Details" }),
+      key.integrationId && !integrations ? element("span", { class: "sub" }, "Integration ", shortened(key.integrationId)) : "",
+      key.allowedCidrs ? element("span", { class: "sub" },
+        key.allowedCidrs.length === 1 ? `From ${key.allowedCidrs[0]}` : `From ${key.allowedCidrs.length} IP ranges`) : "");
+  }
+
+  function actions(key) {
+    return menu(`Actions for ${nameOf(key)}`, [
+      { name: "Details", act: () => details(key) },
+      key.state === "expired" ? null : { name: "Rotate", act: () => rotate(key) },
+      key.previousSecretEndsAt ? { name: "End overlap", act: () => endOverlap(key) } : null,
+      { name: "Edit", act: () => edit(key) },
+      key.state === "disabled" ? { name: "Enable", act: () => enable(key) } : { name: "Disable", act: () => disable(key) },
+      { name: "Explain request", act: () => { location.hash = lens(key); } },
+      { name: "Delete", act: () => remove(key), dangerous: true },
+    ].filter(Boolean));
   }
 
   load();
-  return section;
-}
-
-function facts(key, whenOver) {
-  const rows = [
-    ["Created", moment(key.createdAt)],
-    // Null if the key was never used, absent if that is not known.
-    key.lastUsedAt === undefined
-      ? null : ["Last used", key.lastUsedAt ? moment(key.lastUsedAt) : "Never"],
-    ["Expires", key.expiresAt ? moment(key.expiresAt) : "never"],
-    ["Works from", key.allowedCidrs ? key.allowedCidrs.join(", ") : "anywhere"],
-    key.integrationId ? ["Integration", key.integrationId] : null,
-    ["Permissions", key.permissions ? key.permissions.join(", ") : "everything in its scope"],
-    key.disabledAt ? ["Disabled", moment(key.disabledAt)] : null,
-    key.suspendedAt ? ["Suspended by the operator", moment(key.suspendedAt)] : null,
-    key.rotatedAt ? ["Rotated", moment(key.rotatedAt)] : null,
-    key.previousSecretEndsAt
-      ? ["Old secret ends in", countdown(key.previousSecretEndsAt, whenOver)] : null,
-  ];
-  return element("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) =>
-    [element("dt", {}, name), element("dd", {}, value)]));
-}
-
-function limitFields(key) {
   return [
-    field("Name", "displayName", { value: key.displayName ?? "", maxlength: "100" },
-      "What uses the key, as in “Shop server”."),
-    field("Expires", "expiresAt", { type: "datetime-local", value: toLocal(key.expiresAt) },
-      "By this computer's time zone. Empty: never."),
-    element("div", { class: "field" },
-      element("label", { for: "allowedCidrs" }, "Works from"),
-      element("textarea", {
-        id: "allowedCidrs", name: "allowedCidrs", rows: "3", spellcheck: "false",
-        "aria-describedby": "cidrs-hint",
-      }, (key.allowedCidrs ?? []).join("\n")),
-      element("p", { id: "cidrs-hint", class: "hint" },
-        "Up to eight networks such as 192.0.2.0/24, one a line. Empty: anywhere.")),
-    field("Permissions", "permissions", { value: (key.permissions ?? []).join(" "), spellcheck: "false" },
-      "Up to 16 names such as read or users:write, separated by spaces. Empty: everything in its scope."),
+    element("div", { class: "title-row" }, element("h2", {}, title, integrations ? "" : count), create),
+    text ? element("p", { class: "muted" }, text) : null, faults, results,
+  ].filter(Boolean);
+}
+
+function stateCell(key, whenOver) {
+  if (key.state !== "active" || !key.previousSecretEndsAt) return badge(capitalized(key.state), LOOKS[key.state]);
+  return [badge("Rotating", "info"), element("span", { class: "sub" }, "Old secret ends in ",
+    countdown(key.previousSecretEndsAt, whenOver))];
+}
+
+function accessCell(key) {
+  if (!key.permissions) return "Full access";
+  if (key.permissions.length === 1 && key.permissions[0] === "read") return "Read only";
+  const rest = key.permissions.length - SHOWN_PERMISSIONS;
+  return element("span", { title: key.permissions.join(", ") },
+    key.permissions.slice(0, SHOWN_PERMISSIONS).map((name) => element("span", { class: "permission" }, name)),
+    rest > 0 ? element("span", { class: "sub" }, `and ${rest} more`) : "");
+}
+
+function lastUse(key) {
+  // Null if the key was never used, absent if that is not known.
+  if (key.lastUsedAt === undefined) return element("span", { title: "This stack does not record use." }, "—", spoken("Unknown"));
+  return key.lastUsedAt ? moment(key.lastUsedAt) : "Never";
+}
+
+function expiry(key) {
+  if (!key.expiresAt) return "Never";
+  const left = new Date(key.expiresAt) - Date.now();
+  if (left > SOON_MILLISECONDS) return moment(key.expiresAt);
+  return element("span", { class: `badge ${left > 0 ? "warn" : "bad"}` }, left > 0 ? "" : "Expired ", moment(key.expiresAt));
+}
+
+function factsOf(key, whenOver) {
+  return [
+    { name: "Key ID", value: copyable(key.id, "the key ID") },
+    { name: "State", value: badge(capitalized(key.state), LOOKS[key.state]) },
+    key.integrationId ? { name: "Integration ID", value: copyable(key.integrationId, "the integration ID") } : null,
+    { name: "Access", value: key.permissions ? element("ul", {}, key.permissions.map((name) => element("li", {}, element("code", {}, name)))) : "Full access" },
+    { name: "Allowed IP ranges", value: key.allowedCidrs
+      ? element("ul", {}, key.allowedCidrs.map((cidr) => element("li", {}, element("code", {}, cidr)))) : "Any" },
+    { name: "Created", value: exactMoment(key.createdAt) },
+    { name: "Last used", value: key.lastUsedAt ? exactMoment(key.lastUsedAt) : lastUse(key) },
+    { name: "Expires", value: key.expiresAt ? exactMoment(key.expiresAt) : "Never" },
+    key.rotatedAt ? { name: "Rotated", value: exactMoment(key.rotatedAt) } : null,
+    key.previousSecretEndsAt ? { name: "Old secret ends in", value: countdown(key.previousSecretEndsAt, whenOver) } : null,
+    key.disabledAt ? { name: "Disabled", value: exactMoment(key.disabledAt) } : null,
+    key.suspendedAt ? { name: "Suspended by the operator", value: exactMoment(key.suspendedAt) } : null,
   ];
 }
 
-function integrationField() {
-  return field("Integration", "integrationId", { pattern: "[0-9a-f]{24}", maxlength: "24", spellcheck: "false" },
-    "An id of 24 hex characters limits the key to that integration of the app. Blank = the whole app.");
-}
-
-/** Return a list of the permissions that a key can be limited to, which appears once it is loaded. */
-function knownPermissions(keys) {
-  const list = element("ul", { class: "hint" });
-  const known = element("details", { hidden: true }, element("summary", {}, "Available permissions"), list);
-  keys.permissions().then((permissions) => {
-    list.append(...permissions.map(({ name, description }) =>
-      element("li", {}, element("code", {}, name), description ? ` ${description}` : "")));
-    known.hidden = permissions.length === 0;
-  }, () => known.remove()); // An access map can leave the route out, and names can be typed without it.
-  return known;
-}
-
-function limitsOf(values) {
-  const [cidrs, permissions] = [values.allowedCidrs, values.permissions]
-    .map((text) => text.split(/[\s,]+/).filter(Boolean));
-  return {
-    displayName: values.displayName.trim() || null,
-    expiresAt: fromLocal(values.expiresAt),
-    allowedCidrs: cidrs.length ? cidrs : null,
-    permissions: permissions.length ? permissions : null,
-  };
-}
-
-function present(members) {
+function given(members) {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null));
-}
-
-/** Return the members that the reader changed; the field for times has no seconds. */
-function changed(key, limits) {
-  const before = {
-    displayName: key.displayName ?? null,
-    expiresAt: fromLocal(toLocal(key.expiresAt)),
-    allowedCidrs: key.allowedCidrs ?? null,
-    permissions: key.permissions ?? null,
-  };
-  // A limit that is emptied is taken away; a name is not.
-  return Object.fromEntries(Object.entries(limits).filter(([name, value]) =>
-    JSON.stringify(value) !== JSON.stringify(before[name]) && !(name === "displayName" && !value)));
 }
 
 function nameOf(key) {
   return key.displayName ?? key.id;
+}
+
+function capitalized(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

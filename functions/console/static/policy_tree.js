@@ -1,7 +1,7 @@
 // An IAM policy as a tree of paths, with the resource that decided.
 
-import { element } from "./dom.js";
-import { countdown, moment } from "./times.js";
+import { badge, element } from "./dom.js";
+import { countdown, exactMoment } from "./times.js";
 
 // arn:PARTITION:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH, or API/PATTERN for any stage.
 const ANY_PATH = /^[^/]*\/(\*.+)$/s;
@@ -11,9 +11,9 @@ const RESOURCE = /^[^/]*\/[^/]*\/([^/]+)\/?(.*)$/s;
 export function policyTree(evaluation) {
   return element("div", {}, evaluation.document.Statement.map((statement, index) => {
     const decided = evaluation.statement === index;
-    return element("div", { class: "panel" },
-      element("h3", {}, `Statement ${index}: ${statement.Effect === "Allow" ? "allows" : "denies"}`,
-        decided ? [" ", element("span", { class: "badge" }, "this one decided")] : ""),
+    return element("div", { class: "statement" },
+      element("h3", {}, `Statement ${index}: ${statement.Effect}`,
+        decided ? [" ", badge("Decided", statement.Effect === "Allow" ? "good" : "bad")] : ""),
       conditions(statement.Condition ?? {}),
       likeAnyOf(statement.Resource),
       branch(treeOf(statement.Resource, decided ? evaluation.resource : null)));
@@ -24,8 +24,8 @@ function conditions(condition) {
   const ends = condition.DateLessThan?.["aws:CurrentTime"];
   const from = condition.IpAddress?.["aws:SourceIp"] ?? condition.IpAddress?.["aws:VpcSourceIp"];
   return [
-    ends ? element("p", {}, "Until ", moment(ends), ", for ", countdown(ends, () => {}), " more.") : "",
-    from ? element("p", {}, `From ${[from].flat().join(", ")} only.`) : "",
+    ends ? element("p", {}, "Only until ", exactMoment(ends), " (", countdown(ends, () => {}), ").") : "",
+    from ? element("p", {}, `Only from ${[from].flat().join(", ")}.`) : "",
   ];
 }
 
@@ -33,8 +33,8 @@ function conditions(condition) {
 function likeAnyOf(resources) {
   const patterns = resources.map((resource) => ANY_PATH.exec(resource)?.[1]).filter(Boolean);
   if (!patterns.length) return "";
-  return element("p", {}, "Any path like ",
-    patterns.flatMap((pattern, index) => [index ? ", " : "", element("code", {}, visible(pattern))]), ".");
+  return element("p", { class: "patterns" }, "Any path like ",
+    patterns.map((pattern) => [element("code", {}, visible(pattern)), " "]));
 }
 
 /** Return a pattern with its control characters as JSON writes them. */

@@ -1,10 +1,10 @@
-// What a credential says of itself. Nothing of it is proven here, and no secret is shown.
+// What a credential contains. Nothing is verified here, and no secret is shown.
 
 import { keyIdOf, WRONG_FORM } from "./secret.js";
 
-const TIMES = { exp: "Ends (exp)", nbf: "Begins (nbf)", iat: "Made (iat)" };
+const TIMES = { exp: "Expires (exp)", nbf: "Valid from (nbf)", iat: "Issued (iat)" };
 
-/** Return its kind, its facts as pairs, and what is wrong with it by its looks. */
+/** Return the kind of a credential, its facts as pairs, and what is visibly wrong with it. */
 export function readCredential(value) {
   const [scheme, ...rest] = value.trim().split(/ +/);
   if (!scheme) return { kind: "", facts: [], faults: [] };
@@ -14,7 +14,7 @@ export function readCredential(value) {
     case "bearer":
       return readBearer(rest.join(" "));
     default:
-      return { kind: "Unknown", facts: [], faults: ["It begins with neither Basic nor Bearer."] };
+      return { kind: "Unknown", facts: [], faults: ["The value starts with neither Basic nor Bearer."] };
   }
 }
 
@@ -24,15 +24,15 @@ function readBasic(encoded) {
   try {
     text = utf8(atob(encoded));
   } catch {
-    return { kind, facts: [], faults: ["It is not base64 of keyid:secret in UTF-8."] };
+    return { kind, facts: [], faults: ["The value after Basic is not base64 of key ID, colon and secret."] };
   }
   const colon = text.indexOf(":");
-  if (colon < 0) return { kind, facts: [], faults: ["It has no colon between key id and secret."] };
+  if (colon < 0) return { kind, facts: [], faults: ["There is no colon between the key ID and the secret."] };
   const keyId = text.slice(0, colon);
   const named = keyIdOf(text.slice(colon + 1));
-  const facts = [["Key id", keyId], ["Secret", named ? "has the right form" : "malformed"]];
+  const facts = [["Key ID", keyId], ["Secret", named ? "Well-formed" : "Malformed"]];
   if (named === null) return { kind, facts, faults: [WRONG_FORM] };
-  const faults = named === keyId ? [] : [`The secret is that of another key, ${named}.`];
+  const faults = named === keyId ? [] : [`The secret belongs to another key, ${named}.`];
   return { kind, facts, faults };
 }
 
@@ -43,8 +43,8 @@ function readBearer(text) {
 function readSecret(text) {
   const kind = "Bearer secret";
   const named = keyIdOf(text);
-  if (named === null) return { kind, facts: [["Secret", "malformed"]], faults: [WRONG_FORM] };
-  return { kind, facts: [["Key id", named], ["Secret", "has the right form"]], faults: [] };
+  if (named === null) return { kind, facts: [["Secret", "Malformed"]], faults: [WRONG_FORM] };
+  return { kind, facts: [["Key ID", named], ["Secret", "Well-formed"]], faults: [] };
 }
 
 function readToken(text) {
@@ -55,22 +55,22 @@ function readToken(text) {
   try {
     [header, claims] = segments.slice(0, 2).map((segment) => JSON.parse(utf8(decoded(segment))));
   } catch {
-    return { kind, facts: [], faults: ["It is not a JWT of three segments with JSON in two of them."] };
+    return { kind, facts: [], faults: ["The value after Bearer is neither a secret (ks_…) nor a JWT."] };
   }
   const faults = [];
-  if (segments.length !== 3 || !segments[2]) faults.push("It has no signature.");
-  if (header?.alg !== "HS256") faults.push("Its algorithm (alg) must be HS256.");
-  if (typeof header?.kid !== "string") faults.push("Its header lacks the key's id (kid).");
-  if (claims?.scope === undefined) faults.push("It claims no scope.");
-  if (claims?.exp <= Date.now() / 1000) faults.push("It has expired, by this computer's clock.");
+  if (segments.length !== 3 || !segments[2]) faults.push("The token has no signature.");
+  if (header?.alg !== "HS256") faults.push("The algorithm (alg) must be HS256.");
+  if (typeof header?.kid !== "string") faults.push("The header has no key ID (kid).");
+  if (claims?.scope === undefined) faults.push("The token has no scope claim.");
+  if (claims?.exp <= Date.now() / 1000) faults.push("The token has expired, by this computer's clock.");
   const times = Object.entries(TIMES).filter(([name]) => Number.isInteger(claims?.[name]));
   return {
     kind,
     facts: [
-      ["Key id", String(header?.kid ?? "none")],
-      ["Scope", String(claims?.scope ?? "none")],
+      ["Key ID", String(header?.kid ?? "None")],
+      ["Scope", String(claims?.scope ?? "None")],
       ...["userId", "external_id"].filter((name) => claims?.[name] !== undefined)
-        .map((name) => ["User id", String(claims[name])]),
+        .map((name) => ["User ID", String(claims[name])]),
       ...times.map(([name, label]) => [label, moment(claims[name])]),
     ],
     faults,
@@ -79,7 +79,7 @@ function readToken(text) {
 
 function moment(seconds) {
   const then = new Date(seconds * 1000);
-  return Number.isNaN(then.valueOf()) ? "beyond the calendar" : then.toISOString().replace(".000", "");
+  return Number.isNaN(then.valueOf()) ? "out of range" : then.toISOString().replace(".000", "");
 }
 
 function decoded(segment) {

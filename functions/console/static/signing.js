@@ -7,22 +7,24 @@ const RENEWED_SECONDS_BEFORE = 60;
 
 const KEY_ID = /^(app|int|act|svc)_[0-9a-f]{24}$/;
 
-/** Return what is wrong with a key id and a secret by their looks, or nothing. */
+/** Return what is wrong with a key id and a secret by their looks, by the fields' names. */
 export function looksWrong(keyId, secret) {
-  if (!KEY_ID.test(keyId))
-    return "The key id is act_ or svc_ and 24 characters of 0-9 and a-f. Copy it whole.";
-  if (keyId.startsWith("app_") || keyId.startsWith("int_"))
-    return "This is an app's key. The console needs a key of account scope: act_… or svc_….";
+  if (!secret) return { secret: "Enter the secret." };
   const named = keyIdOf(secret);
-  if (named === null) return WRONG_FORM;
-  if (named !== keyId) return `This is the secret of another key, ${named}.`;
-  return null;
+  if (!keyId) return { secret: WRONG_FORM };
+  if (!KEY_ID.test(keyId))
+    return { keyId: "A key ID is act_ or svc_, then 24 characters of 0-9 and a-f. Copy all of it." };
+  if (keyId.startsWith("app_") || keyId.startsWith("int_"))
+    return { keyId: "This is an app's key. Sign in with an account key (act_…) or a service account key (svc_…)." };
+  if (named === null) return { secret: WRONG_FORM };
+  if (named !== keyId) return { secret: `This secret belongs to another key, ${named}.` };
+  return {};
 }
 
 /**
  * Return a signer of account-scope tokens.
  *
- * The secret goes into a WebCrypto key that no script can read again. `clock` tells the seconds
+ * The secret goes into a WebCrypto key that no script can read again. `clock` returns the seconds
  * since the epoch by the API's clock.
  */
 export async function makeSigner(keyId, secret, clock) {

@@ -1,15 +1,45 @@
 // Times as people read them. The API has RFC 3339 in UTC.
 
-const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+import { element, spoken } from "./dom.js";
 
-/** Return a `time` element. */
-export function moment(text) {
-  const made = document.createElement("time");
-  made.dateTime = text;
-  made.title = text;
-  made.textContent = MOMENT.format(new Date(text));
-  return made;
+const EXACT = new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric" });
+const DAY_AND_YEAR = new Intl.DateTimeFormat("en-US", { dateStyle: "medium" });
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const WEEK_SECONDS = 7 * 86400;
+const MONTH_SECONDS = 30 * 86400;
+
+/** Return a `time` element that is short to read; the exact time is on hover, and is spoken. */
+export function moment(text, shown = relative(text)) {
+  const exact = EXACT.format(new Date(text));
+  return element("time", { datetime: text, title: exact },
+    shown === exact ? exact : [element("span", { "aria-hidden": "true" }, shown), spoken(exact)]);
+}
+
+/** Return a `time` element with the exact time. */
+export function exactMoment(text) {
+  return moment(text, EXACT.format(new Date(text)));
+}
+
+/** Return a time without its distance, as in "Dec 28, 2026, 11:45 PM". */
+export function exact(text) {
+  return EXACT.format(new Date(text));
+}
+
+/** Return a time by its distance if it is near, and as a date if it is not. */
+export function relative(text, now = Date.now()) {
+  const then = new Date(text);
+  const seconds = Math.round((then - now) / 1000);
+  const distance = Math.abs(seconds);
+  if (distance < 60) return seconds > 0 ? "in under a minute" : "just now";
+  if (distance < (seconds > 0 ? MONTH_SECONDS : WEEK_SECONDS)) {
+    const [unit, size] = UNITS.find(([, each]) => distance >= each);
+    const count = Math.floor(distance / size);
+    const shown = `${count} ${unit === "minute" ? "min" : count === 1 ? unit : `${unit}s`}`;
+    return seconds > 0 ? `in ${shown}` : `${shown} ago`;
+  }
+  const sameYear = then.getFullYear() === new Date(now).getFullYear();
+  return (sameYear ? DAY : DAY_AND_YEAR).format(then);
 }
 
 /** Return how long it is until then, as in "1 day 3 hours", by its two largest units. */
@@ -26,9 +56,7 @@ export function remaining(until, now = Date.now()) {
 
 /** Return an element that counts down to a time, for as long as it is on the page. */
 export function countdown(until, whenOver) {
-  const made = document.createElement("time");
-  made.dateTime = until;
-  made.setAttribute("role", "timer");
+  const made = element("time", { datetime: until, role: "timer", title: EXACT.format(new Date(until)) });
   const tick = () => {
     made.textContent = remaining(until);
     if (new Date(until) > Date.now()) return;
@@ -40,14 +68,23 @@ export function countdown(until, whenOver) {
   return made;
 }
 
+/** Return a time some days from now, in whole seconds, as RFC 3339 in UTC. */
+export function inDays(days, now = Date.now()) {
+  return rfc3339(new Date(now + days * 86400000));
+}
+
 /** Return the value of a `datetime-local` field, the reader's own time, as RFC 3339 in UTC. */
 export function fromLocal(value) {
-  return value ? `${new Date(value).toISOString().slice(0, 19)}Z` : null;
+  const then = new Date(value);
+  return Number.isNaN(then.valueOf()) ? null : rfc3339(then);
 }
 
 /** Return an RFC 3339 time as the value of a `datetime-local` field. */
 export function toLocal(text) {
-  if (!text) return "";
   const then = new Date(text);
   return new Date(then - then.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+}
+
+function rfc3339(then) {
+  return `${then.toISOString().slice(0, 19)}Z`;
 }

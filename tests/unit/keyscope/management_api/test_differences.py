@@ -222,8 +222,17 @@ def test_an_app_shows_its_external_id(provisioning: Provisioning, caller: Caller
         assert shown["externalId"] == "acme-shop"
         unnamed = caller.call("GET", f"{prefix}/{app_of(caller)}").json["app"]
         assert shown.keys() - unnamed.keys() == {"externalId"}
+        more = shown.keys() - {"id", "_id", "displayName", "name", "settings", "metadata"}
+        assert more == set(re.findall(r"`(\w+)`", line_of("more members of an app")))
     body = {"displayName": "Shop", "externalId": "chosen-by-a-caller"}
     assert caller.call("POST", V2, body).status == 400
+
+
+@row("more members of a service account")
+def test_a_service_account_shows_more_than_the_published_members(caller: Caller) -> None:
+    shown = caller.call("POST", SERVICE_ACCOUNTS, {"name": "robot"}).json["serviceAccount"]
+    members = re.findall(r"`(\w+)`", line_of("more members of a service account"))
+    assert shown.keys() - {"_id", "name"} == set(members)
 
 
 @row("more members of a key")

@@ -94,7 +94,9 @@ class Owner:
     """An account, a service account or an app. `created_at` is in seconds since the epoch.
 
     Only apps have `settings` and `metadata`: flat members that Keyscope stores and returns.
-    `external_ids` are the account's and the app's; they never change.
+    `external_ids` are the account's and the app's; they never change. `key_count` is the number of
+    keys that counted toward the limit of ten when the owner was read. It is a property of the keys,
+    so owners that differ only in it are equal.
     """
 
     owner_type: OwnerType
@@ -104,6 +106,7 @@ class Owner:
     settings: Members = field(default_factory=dict)
     metadata: Members = field(default_factory=dict)
     external_ids: ExternalIds = NO_EXTERNAL_IDS
+    key_count: int = field(default=0, compare=False)
 
     @property
     def external_id(self) -> str | None:

@@ -11,10 +11,21 @@ from keyscope.management_api.key_limits import ShownLimits
 from keyscope.model.key_limits import shown_limits
 from keyscope.model.principal import Principal
 from keyscope.model.scopes import Scope
+from keyscope.model.times import rfc3339
 
 
-class App(TypedDict):
-    """An app. `externalId` is the operator's own id of it, if it has one."""
+class OwnerFacts(TypedDict):
+    """When an owner of keys was created, and how many keys count toward its limit of ten."""
+
+    createdAt: str
+    keyCount: int
+
+
+class App(OwnerFacts):
+    """An app. `externalId` is the operator's own id of it, if it has one.
+
+    `keyCount` counts expired keys until a new key takes their place.
+    """
 
     id: str
     externalId: NotRequired[str]
@@ -125,7 +136,7 @@ class Nothing(TypedDict):
     """An empty object, returned on success."""
 
 
-class AppV11(TypedDict):
+class AppV11(OwnerFacts):
     """An app, in the v1.1 shape."""
 
     _id: str
@@ -174,7 +185,7 @@ class KeysAnswerV11(TypedDict):
     keys: list[ApiKeyV11]
 
 
-class ServiceAccount(TypedDict):
+class ServiceAccount(OwnerFacts):
     """A service account."""
 
     _id: str
@@ -203,6 +214,7 @@ def app_v2(app: Owner) -> App:
         "displayName": app.display_name,
         "settings": dict(app.settings),
         "metadata": dict(app.metadata),
+        **_owner_facts(app),
     }
 
 
@@ -214,12 +226,13 @@ def app_v11(app: Owner) -> AppV11:
         "name": app.display_name,
         "settings": dict(app.settings),
         "metadata": dict(app.metadata),
+        **_owner_facts(app),
     }
 
 
 def service_account(owner: Owner) -> ServiceAccount:
     """Return a service account in the v1.1 shape."""
-    return {"_id": owner.owner_id, "name": owner.display_name}
+    return {"_id": owner.owner_id, "name": owner.display_name, **_owner_facts(owner)}
 
 
 def key_v2(key: Key, now: float, last_use: LastUse, secret: str | None = None) -> ApiKey:
@@ -254,6 +267,10 @@ def key_v11(key: Key, now: float, last_use: LastUse, secret: str | None = None) 
     """Return a key in the v1.1 shape, with its secret if it was just created or rotated."""
     named = present({"_id": key.key_id, "name": key.display_name, "secret": secret})
     return cast("ApiKeyV11", named | _facts(key, now, last_use))
+
+
+def _owner_facts(owner: Owner) -> OwnerFacts:
+    return {"createdAt": rfc3339(owner.created_at), "keyCount": owner.key_count}
 
 
 def _external_id(app: Owner) -> _ExternalId:

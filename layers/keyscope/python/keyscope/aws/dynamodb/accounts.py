@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from keyscope.aws.dynamodb import account_writes
-from keyscope.aws.dynamodb.directory_items import ACCOUNTS, entity_of, owner_key
+from keyscope.aws.dynamodb.directory_items import ACCOUNTS, entity_of, key_ids_of, owner_key
 from keyscope.aws.dynamodb.key_items import AttributeReader, Item, external_ids_of
-from keyscope.aws.dynamodb.tables import ACCOUNT, Tables, key_ids_of
+from keyscope.aws.dynamodb.tables import ACCOUNT, Tables
 from keyscope.aws.dynamodb.transactions import Write
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.account import (

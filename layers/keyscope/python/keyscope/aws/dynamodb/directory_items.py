@@ -104,7 +104,13 @@ def owner_of_item(item: Item) -> Owner:
         settings=_members(reader, "settings"),
         metadata=_members(reader, "metadata"),
         external_ids=external_ids_of(reader),
+        key_count=len(key_ids_of(item)),
     )
+
+
+def key_ids_of(item: Item) -> set[str]:
+    """Return the ids of the keys that count toward an owner's limit of ten."""
+    return {*item.get("key_ids", {}).get("SS", [])}
 
 
 def item_of_key(key: Key, record: KeyRecord) -> Attributes:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keyscope.aws.dynamodb import key_writes, owner_writes
-from keyscope.aws.dynamodb.directory_items import key_of_item
+from keyscope.aws.dynamodb.directory_items import key_ids_of, key_of_item
 from keyscope.aws.dynamodb.key_items import AttributeReader, Item
-from keyscope.aws.dynamodb.tables import ACCOUNT, Tables, key_ids_of, oldest_first
+from keyscope.aws.dynamodb.tables import ACCOUNT, Tables, oldest_first
 from keyscope.aws.dynamodb.transactions import Patience
 from keyscope.lifecycle.caller import Caller
 from keyscope.lifecycle.directory import (

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 
 from keyscope.aws.dynamodb import external_ids, key_writes, owner_writes
 from keyscope.aws.dynamodb.accounts import Accounts
-from keyscope.aws.dynamodb.directory_items import Attributes, entity_of, owner_key, owner_of_item
+from keyscope.aws.dynamodb.directory_items import (
+    Attributes,
+    entity_of,
+    key_ids_of,
+    owner_key,
+    owner_of_item,
+)
 from keyscope.aws.dynamodb.key_items import AttributeReader, Item
-from keyscope.aws.dynamodb.tables import ACCOUNT, key_ids_of
+from keyscope.aws.dynamodb.tables import ACCOUNT
 from keyscope.aws.dynamodb.transactions import Write
 from keyscope.lifecycle.caller import Caller
 from keyscope.lifecycle.directory import (

@@ -177,11 +177,6 @@ class Tables:
             patience.pause()
 
 
-def key_ids_of(item: Item) -> set[str]:
-    """Return the ids of an owner's live keys."""
-    return {*item.get("key_ids", {}).get("SS", [])}
-
-
 def oldest_first(keys: Iterable[Key]) -> Sequence[Key]:
     """Sort keys by creation time."""
     return sorted(keys, key=lambda key: (key.created_at, key.key_id))
