@@ -50,10 +50,14 @@ class Console:
 
     def sign_in(self) -> None:
         self.open()
+        self.sign_in_again()
+        self.page.wait_for_selector("h1:has-text('Apps')")
+
+    def sign_in_again(self) -> None:
+        """Sign in at the view that the address names."""
         self.page.fill("#keyId", self.account.key_id)
         self.page.fill("#secret", self.account.secret)
         self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_selector("h1:has-text('Apps')")
 
     def is_narrow(self) -> bool:
         """Return whether the page has a menu instead of its side navigation."""
@@ -108,14 +112,14 @@ class Console:
 
     def look_through_lens(self, credential: str, method: str, path: str) -> None:
         """Have the API explain a request; the lens must be shown."""
-        self.page.get_by_label("Credential").fill(credential)
+        self.page.locator("#credential").fill(credential)
         self.page.get_by_label("Method").select_option(method)
         self.page.get_by_label("Path").fill(path)
         self.page.get_by_role("button", name="Explain", exact=True).click()
         self.page.get_by_role("heading", name="Step by step").wait_for()
 
     def barriers(self) -> list[str]:
-        """Return what axe-core finds to be serious or critical on the page as it is."""
+        """Return what axe-core finds on the page as it is."""
         if not AXE.exists():
             pytest.skip("There is no axe-core; `make test` installs it where npm is")
         self.page.evaluate(AXE.read_text("utf-8"))
@@ -123,7 +127,6 @@ class Console:
         return [
             f"{violation['id']}: {node['html']}"
             for violation in found["violations"]
-            if violation["impact"] in ("serious", "critical")
             for node in violation["nodes"]
         ]
 

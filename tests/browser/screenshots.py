@@ -2,12 +2,12 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
 
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
@@ -97,14 +97,14 @@ def _views(
 ) -> Iterator[tuple[str, Page]]:
     """Yield each view by its name, with the page that shows it."""
     scheme, size = LOOKS[look]
-    for views, owner in ((_views_of_keys, account), (_states, account), (_empty_views, empty)):
+    for views, owner in ((_views_of_lists, account), (_states, account), (_empty_views, empty)):
         page = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
         for view in views(Console(page, owner)):
             yield view, page
         page.close()
 
 
-def _views_of_keys(console: Console) -> Iterator[str]:
+def _views_of_lists(console: Console) -> Iterator[str]:
     page = console.page
     console.open()
     yield "sign-in"
@@ -124,6 +124,35 @@ def _views_of_keys(console: Console) -> Iterator[str]:
     yield "dialog-create-app"
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Shop").click()
+    app_id = console.app_id()
+    yield from _views_of_keys(console)
+    key_id, secret = yield from _views_of_a_secret(console)
+    page.get_by_role("tab", name="Integrations").click()
+    page.get_by_role("button", name="Actions for CRM").wait_for()
+    yield "integrations"
+    page.get_by_role("tab", name="Settings").click()
+    yield "settings"
+    console.go_to("Service accounts")
+    page.get_by_role("link", name="Franchise portal").wait_for()
+    yield "service-accounts"
+    page.get_by_role("link", name="Franchise portal").click()
+    page.get_by_text("No API keys").wait_for()
+    yield "service-account"
+    console.go_to("Policy lens")
+    if console.is_narrow():
+        page.get_by_role("button", name="Menu").click()
+        yield "menu"
+        page.keyboard.press("Escape")
+    yield "lens-empty"
+    console.look_through_lens(basic(key_id, secret), "GET", f"/v2/apps/{app_id}/keys")
+    yield "lens-refused"
+    console.look_through_lens(f"Bearer {secret}", "GET", f"/v2/apps/{app_id}/users")
+    yield "lens-allowed"
+
+
+def _views_of_keys(console: Console) -> Iterator[str]:
+    """Yield the views of an app's keys, which is shown."""
+    page = console.page
     page.get_by_role("button", name="Actions for Shop server").wait_for()
     yield "keys"
     page.get_by_role("button", name="Actions for Shop server").click()
@@ -141,6 +170,11 @@ def _views_of_keys(console: Console) -> Iterator[str]:
     dialog.get_by_role("button", name="Create key").click()
     yield "dialog-create-key-error"
     page.keyboard.press("Escape")
+
+
+def _views_of_a_secret(console: Console) -> Generator[str, None, tuple[str, str]]:
+    """Yield the views of a new key; return its id and secret."""
+    page = console.page
     console.ask_for_key("Reporting")
     yield "dialog-secret"
     page.get_by_role("tab", name="Python").click()
@@ -155,27 +189,7 @@ def _views_of_keys(console: Console) -> Iterator[str]:
     console.choose("Delete", "Reporting")
     yield "dialog-delete"
     page.keyboard.press("Escape")
-    page.get_by_role("tab", name="Integrations").click()
-    page.get_by_role("button", name="Actions for CRM").wait_for()
-    yield "integrations"
-    page.get_by_role("tab", name="Settings").click()
-    yield "settings"
-    app_id = console.app_id()
-    console.go_to("Service accounts")
-    page.get_by_role("link", name="Franchise portal").wait_for()
-    yield "service-accounts"
-    page.get_by_role("link", name="Franchise portal").click()
-    page.get_by_text("No API keys").wait_for()
-    yield "service-account"
-    console.go_to("Policy lens")
-    yield "lens-empty"
-    console.look_through_lens(basic(key_id, secret), "GET", f"/v2/apps/{app_id}/keys")
-    yield "lens-refused"
-    console.look_through_lens(f"Bearer {secret}", "GET", f"/v2/apps/{app_id}/users")
-    yield "lens-allowed"
-    if console.is_narrow():
-        page.get_by_role("button", name="Menu").click()
-        yield "menu"
+    return key_id, secret
 
 
 def _states(console: Console) -> Iterator[str]:
@@ -184,10 +198,13 @@ def _states(console: Console) -> Iterator[str]:
     console.sign_in()
     page.get_by_text("63 apps").wait_for()
     console.go_to("Policy lens")
-    page.route(LIST_OF_APPS, lambda _: None)
+    held: list[Route] = []
+    page.route(LIST_OF_APPS, held.append)
     console.go_to("Apps")
     yield "apps-loading"
     console.go_to("Policy lens")
+    for route in held:
+        route.abort()
     page.unroute(LIST_OF_APPS)
     page.route(LIST_OF_APPS, lambda route: route.fulfill(status=500, json={}))
     console.go_to("Apps")

@@ -37,11 +37,11 @@ export async function signIn(keyId, secret) {
 
   async function ask(view, method, path, body) {
     const response = await send(signer, view, method, path, body);
-    if (response.status !== 401) return read(response);
+    if (response.status !== 401) return read(method, response);
     // The computer's clock may have been set since: a token of the right time is tried once.
     offset = await clockOffset();
     signer.renew();
-    return read(await send(signer, view, method, path, body));
+    return read(method, await send(signer, view, method, path, body));
   }
 
   let known = null;
@@ -165,11 +165,11 @@ async function send(signer, view, method, path, body) {
   });
 }
 
-async function read(response) {
+async function read(method, response) {
   const body = await response.json().catch(() => null);
   if (response.ok) return body;
   if (response.status === 401) throw new ApiError(401, [REFUSED]);
-  throw errorOf(response.status, body);
+  throw errorOf(method, response.status, body);
 }
 
 /** Return by how many seconds the API's clock is ahead of the computer's. */

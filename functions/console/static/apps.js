@@ -2,7 +2,7 @@
 
 import { API_URL } from "./api.js";
 import { ask, askToConfirm } from "./dialogs.js";
-import { alertBox, button, copyable, element, emptyState, factList, field, heading, show, showFaults, spoken, tell } from "./dom.js";
+import { alertBox, button, copyable, element, emptyState, factList, field, heading, show, showFaults, spoken, tell, untell } from "./dom.js";
 import { fieldsOf, sentencesOf } from "./errors.js";
 import { keysSection } from "./keys.js";
 import { byText, list } from "./lists.js";
@@ -114,7 +114,10 @@ export async function showApp(api, id, part = PARTS[0]) {
     ], {
       selected: Math.max(0, PARTS.indexOf(part)),
       // The address names the tab, and going back leaves the app.
-      whenSelected: (index) => history.replaceState(null, "", `#/apps/${id}${index ? `/${PARTS[index]}` : ""}`),
+      whenSelected: (index) => {
+        untell();
+        history.replaceState(null, "", `#/apps/${id}${index ? `/${PARTS[index]}` : ""}`);
+      },
     }));
   } catch (error) {
     body.replaceChildren(alertBox(sentencesOf(error), error.status === 404 ? null : () => showApp(api, id, part)));
@@ -146,7 +149,7 @@ function settings(api, app) {
       { name: "Created", value: exactMoment(app.createdAt) },
       { name: "Created by", value: creatorOf(id) },
       { name: "Metadata", value: json(app.metadata) },
-      { name: "Settings", value: json(app.settings) },
+      { name: "App settings", value: json(app.settings) },
     ])),
     dangerZone("Delete this app", "All of its API keys stop working. You cannot undo this.", "Delete app", async () => {
       const removed = await askToConfirm({

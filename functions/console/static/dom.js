@@ -134,9 +134,9 @@ export function labeled(label, name, control, { hint = "", optional = false } = 
   control.setAttribute("aria-describedby", described);
   return element("div", { class: "field", "data-field": name },
     element("label", { for: name }, label, optional ? element("span", { class: "muted" }, " (optional)") : ""),
-    hint ? element("p", { id: `${name}-hint`, class: "hint" }, hint) : null,
     control,
-    errorPlace(name));
+    errorPlace(name),
+    hint ? element("p", { id: `${name}-hint`, class: "hint" }, hint) : null);
 }
 
 /** Return a text field with its label. */
@@ -189,7 +189,7 @@ export function alertBox(sentences, retry = null) {
 /** Return what stands where there is nothing yet: what it is for, and the first action. */
 export function emptyState(title, sentence, ...actions) {
   return element("div", { class: "empty" },
-    icon("key"), element("h3", {}, title), element("p", {}, sentence),
+    icon("key"), element("p", { class: "strong" }, title), element("p", {}, sentence),
     element("div", { class: "actions" }, actions));
 }
 

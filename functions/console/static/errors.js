@@ -42,8 +42,8 @@ export class ApiError extends Error {
   }
 }
 
-/** Return the error in a response, in the shapes of v2 and v1.1. */
-export function errorOf(status, body) {
+/** Return the error in the response to a request, in the shapes of v2 and v1.1. */
+export function errorOf(method, status, body) {
   const faults = body?.errors ?? (body?.error ? [body.error] : []);
   const known = faults.map((fault) => SENTENCES[fault.code]).filter(Boolean);
   if (known.length) return new ApiError(status, known);
@@ -56,10 +56,8 @@ export function errorOf(status, body) {
     return new ApiError(status, titles.map((title) => atField(title)?.[1] ?? sentence(title)), fields);
   }
   if (BY_STATUS[status]) return new ApiError(status, [BY_STATUS[status]]);
-  return new ApiError(status, [
-    `The API failed (status ${status}). The change may or may not have been made. Check the list `
-    + "before you try again.",
-  ]);
+  return new ApiError(status, [`The API failed (status ${status}). ${method === "GET" ? "Try again in a moment."
+    : "The change may or may not have been made. Check before you try again."}`]);
 }
 
 /** Return the sentences for any error. */

@@ -10,6 +10,7 @@ const READ_ONLY = "read";
 const NAMES = /^[A-Za-z][A-Za-z0-9:._-]{0,39}$/;
 const INTEGRATION_ID = /^[0-9a-f]{24}$/;
 const SHOWN_ROUTES = 6;
+const PAUSE_MILLISECONDS = 800;
 
 /** Return the fields. `permissions` is a promise of those that the owner's keys can have. */
 export function keyFields(key, permissions, { integration = null } = {}) {
@@ -162,9 +163,13 @@ function addressField(key) {
   const control = element("textarea", {
     id: "allowedCidrs", name: "allowedCidrs", rows: "2", spellcheck: "false", class: "code",
     placeholder: "192.0.2.0/24", autocapitalize: "none",
-    // The line that is being typed is not finished.
-    input: () => setFault(made, faultOfCidrs(control.value.replace(/[^\n]*$/, ""))),
-    change: () => setFault(made, faultOfCidrs(control.value)),
+    // What is being typed is not finished, and an error that comes as the field is left would move
+    // the button that the reader is about to press.
+    input: () => {
+      clearTimeout(control.timer);
+      if (!faultOfCidrs(control.value)) setFault(made, "");
+      else control.timer = setTimeout(() => setFault(made, faultOfCidrs(control.value)), PAUSE_MILLISECONDS);
+    },
   }, (key.allowedCidrs ?? []).join("\n"));
   const made = labeled("Allowed IP ranges", "allowedCidrs", control, {
     hint: "One range per line, up to 8, such as 192.0.2.0/24. Blank = any address.",

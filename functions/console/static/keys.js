@@ -173,7 +173,7 @@ export function keysSection(keys, { urlOf, lens, title, text, integrations = fal
   load();
   return [
     element("div", { class: "title-row" }, element("h2", {}, title, integrations ? "" : count), create),
-    text ? element("p", { class: "muted" }, text) : null, faults, results,
+    text ? element("p", { class: "lead" }, text) : null, faults, results,
   ].filter(Boolean);
 }
 

@@ -79,12 +79,12 @@ export function showLens(api, appId = "", keyId = "") {
     }),
     element("p", { class: "hint" }, "Explain sends the credential to this API, which does not log it.")));
   show("Policy lens", heading("Policy lens"),
-    element("p", { class: "muted" }, "Find out why the authorizer allows or denies a request."), form, result);
+    element("p", { class: "lead" }, "Find out why the authorizer allows or denies a request."), form, result);
 
   function showRead(value) {
     const { kind, facts, faults } = readCredential(value);
     read.replaceChildren(...(kind ? [element("section", { class: "inset", "aria-label": "Decoded credential" },
-      element("h3", {}, kind === "Unknown" ? "Unknown scheme" : `Decoded ${kind} (not verified)`),
+      element("h2", {}, kind === "Unknown" ? "Unknown scheme" : `Decoded ${kind} (not verified)`),
       faults.length ? alertBox(faults) : "",
       named(facts))] : []));
   }

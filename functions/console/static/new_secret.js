@@ -19,6 +19,7 @@ export function showSecret(key, { title, url }) {
       button("Go back", () => { leaving.hidden = true; }),
       button("Close anyway", () => close(), { class: "danger" })));
     leaving.hidden = false;
+    leaving.scrollIntoView({ block: "nearest" });
     leaving.querySelector("button").focus();
   };
   let close;
@@ -56,25 +57,29 @@ function environmentOf(key, url) {
   return `KEYSCOPE_URL=${url}\nKEYSCOPE_KEY_ID=${key.id}\nKEYSCOPE_SECRET=${key.secret}\n`;
 }
 
-function snippetsOf(key, url) {
+/** Return examples, whose lines with the secret have room for it. */
+function snippetsOf({ secret, ...key }, url) {
   return {
-    curl: `curl "${url}" \\\n  -H "Authorization: Bearer ${key.secret}"`,
+    curl: `SECRET='${secret}'\ncurl -H "Authorization: Bearer $SECRET" \\\n  "${url}"`,
     Python: [
       "import urllib.request", "",
+      `secret = "${secret}"`,
       "request = urllib.request.Request(",
       `    "${url}",`,
-      `    headers={"Authorization": "Bearer ${key.secret}"},`,
+      '    headers={"Authorization": f"Bearer {secret}"},',
       ")",
       "print(urllib.request.urlopen(request).read().decode())",
     ].join("\n"),
     JavaScript: [
+      "const secret =",
+      `  "${secret}";`,
       "const response = await fetch(",
       `  "${url}",`,
-      `  { headers: { Authorization: "Bearer ${key.secret}" } },`,
+      "  { headers: { Authorization: `Bearer ${secret}` } },",
       ");",
       "console.log(response.status, await response.json());",
     ].join("\n"),
-    ".env": environmentOf(key, url).trimEnd(),
+    ".env": environmentOf({ secret, ...key }, url).trimEnd(),
   };
 }
 

@@ -3,7 +3,7 @@
 import { API_URL } from "./api.js";
 import { breadcrumb, dangerZone, leave, nameForm } from "./apps.js";
 import { ask, askToConfirm } from "./dialogs.js";
-import { alertBox, button, copyable, element, emptyState, factList, field, heading, show, tell } from "./dom.js";
+import { alertBox, button, copyable, element, emptyState, factList, field, heading, show, tell, untell } from "./dom.js";
 import { ApiError, sentencesOf } from "./errors.js";
 import { keysSection } from "./keys.js";
 import { byText, list } from "./lists.js";
@@ -31,7 +31,7 @@ export function showServiceAccounts(api) {
   show("Service accounts",
     element("div", { class: "title-row" }, heading("Service accounts"),
       button("Create service account", create, { class: "primary", "data-create": true })),
-    element("p", { class: "muted" }, PURPOSE),
+    element("p", { class: "lead" }, PURPOSE),
     list({
       pages: () => pagesOf(api),
       words: ["service account", "service accounts"],
@@ -106,7 +106,10 @@ export async function showServiceAccount(api, id, part) {
       ["Settings", () => settings(api, found)],
     ], {
       selected: part === "settings" ? 1 : 0,
-      whenSelected: (index) => history.replaceState(null, "", `#/service-accounts/${id}${index ? "/settings" : ""}`),
+      whenSelected: (index) => {
+        untell();
+        history.replaceState(null, "", `#/service-accounts/${id}${index ? "/settings" : ""}`);
+      },
     }));
   } catch (error) {
     body.replaceChildren(alertBox(sentencesOf(error), error.status === 404 ? null : () => showServiceAccount(api, id, part)));
