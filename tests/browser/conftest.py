@@ -67,7 +67,8 @@ class Console:
         """Go to a part of the console by its navigation."""
         if self.is_narrow():
             self.page.get_by_role("button", name="Menu").click()
-        self.page.get_by_role("link", name=part, exact=True).click()
+        parts = self.page.get_by_role("navigation", name="Console")
+        parts.get_by_role("link", name=part).click()
         self.page.wait_for_selector(f"h1:has-text('{part}')")
 
     def app_id(self) -> str:

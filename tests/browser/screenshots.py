@@ -161,7 +161,7 @@ def _views_of_keys(console: Console) -> Iterator[str]:
     page.get_by_role("button", name="Nightly import", exact=True).click()
     yield "dialog-details"
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Create key").click()
+    page.get_by_role("button", name="Create key").first.click()
     yield "dialog-create-key"
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Choose permissions").check()

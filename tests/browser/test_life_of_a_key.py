@@ -120,6 +120,7 @@ def test_an_ended_overlap_refuses_the_old_secret(signed_in: Console) -> None:
     signed_in.choose("Rotate", "Server")
     press(signed_in, "Rotate")
     signed_in.keep_secret()
+    expect(row(signed_in, "Server")).to_contain_text("Rotating")
     signed_in.choose("End overlap", "Server")
     press(signed_in, "End overlap")
     expect(signed_in.page.get_by_role("timer")).to_have_count(0)
@@ -182,7 +183,7 @@ def test_a_preset_shows_the_date_on_which_the_key_expires(
     preset: str, days: int, signed_in: Console
 ) -> None:
     signed_in.create_app(f"Expires in {preset}")
-    signed_in.page.get_by_role("button", name="Create key").click()
+    signed_in.page.get_by_role("button", name="Create key").first.click()
     dialog(signed_in).get_by_label("Name").fill("Server")
     dialog(signed_in).get_by_label("Expiration", exact=True).select_option(label=preset)
     year = time.strftime("%Y", time.localtime(time.time() + days * 86_400))
@@ -198,7 +199,7 @@ def test_a_preset_shows_the_date_on_which_the_key_expires(
 def test_a_key_is_bound_to_an_integration(signed_in: Console) -> None:
     signed_in.create_app("Integrated")
     signed_in.page.get_by_role("tab", name="Integrations").click()
-    signed_in.page.get_by_role("button", name="Create key").click()
+    signed_in.page.get_by_role("button", name="Create key").first.click()
     dialog(signed_in).get_by_label("Name").fill("CRM")
     press(signed_in, "Create key")
     expect(dialog(signed_in).locator("#integrationId-error")).to_contain_text("24 characters")
@@ -225,7 +226,7 @@ def test_a_key_is_bound_to_an_integration(signed_in: Console) -> None:
 )
 def test_an_error_is_at_its_field(ranges: str, error: str, signed_in: Console) -> None:
     signed_in.create_app("Wrong limit")
-    signed_in.page.get_by_role("button", name="Create key").click()
+    signed_in.page.get_by_role("button", name="Create key").first.click()
     dialog(signed_in).get_by_label("Name").fill("Server")
     dialog(signed_in).get_by_label("Allowed IP ranges").fill(ranges)
     press(signed_in, "Create key")
@@ -235,7 +236,7 @@ def test_an_error_is_at_its_field(ranges: str, error: str, signed_in: Console) -
 
 def test_what_is_missing_is_shown_once_the_button_is_pressed(signed_in: Console) -> None:
     signed_in.create_app("Missing")
-    signed_in.page.get_by_role("button", name="Create key").click()
+    signed_in.page.get_by_role("button", name="Create key").first.click()
     before = len(signed_in.requests)
     press(signed_in, "Create key")
     expect(dialog(signed_in).locator("#displayName-error")).to_have_text("Enter a name.")

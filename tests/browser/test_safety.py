@@ -163,7 +163,7 @@ def test_no_view_has_a_barrier_or_scrolls_sideways(
     console.create_app(f"Barriers {scheme} {width} with a name that is too long for one line")
     page.get_by_text("No API keys").wait_for()
     look("no keys")
-    page.get_by_role("button", name="Create key").click()
+    page.get_by_role("button", name="Create key").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Choose permissions").check()
     dialog.get_by_label("Allowed IP ranges").fill("nowhere")
@@ -207,7 +207,7 @@ def slowed(console: Console, path: str) -> None:
 def test_a_late_answer_brings_nothing_back_after_signing_out(console: Console) -> None:
     console.sign_in()
     console.create_app("Late answer")
-    console.page.get_by_role("link", name="Apps", exact=True).click()
+    console.go_to("Apps")
     console.page.get_by_label("Search").fill("Late answer")
     slowed(console, "/v2/apps/[0-9a-f]{24}$")
     console.page.get_by_role("link", name="Late answer").click(no_wait_after=True)

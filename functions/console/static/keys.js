@@ -49,7 +49,6 @@ export function keysSection(keys, { urlOf, lens, title, text, integrations = fal
       replaceRows(results, found.length ? table(title, columns, found, (key) => key.id)
         : emptyState(integrations ? "No integration keys" : "No API keys", purpose,
           button("Create key", createKey, { class: "primary" })));
-      create.hidden = found.length === 0;
     } catch (error) {
       replaceRows(results, alertBox(sentencesOf(error), load));
     }
