@@ -1,6 +1,6 @@
 // What a credential contains. Nothing is verified here, and no secret is shown.
 
-import { keyIdOf, WRONG_FORM } from "./secret.js";
+import { keyIdOf, WRONG_FORM } from "./signing.js";
 
 const TIMES = { exp: "Expires (exp)", nbf: "Valid from (nbf)", iat: "Issued (iat)" };
 

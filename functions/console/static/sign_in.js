@@ -3,8 +3,7 @@
 import { API_URL, signIn } from "./api.js";
 import { alertBox, element, field, heading, show, showFaults } from "./dom.js";
 import { sentencesOf } from "./errors.js";
-import { keyIdOf } from "./secret.js";
-import { looksWrong } from "./signing.js";
+import { keyIdOf, looksWrong } from "./signing.js";
 
 const NOT_SECURE = "Browsers sign only on secure pages. Open the console over HTTPS, or at 127.0.0.1.";
 

@@ -1,11 +1,18 @@
 // Tokens signed in the browser (RFC 7515, HS256), so that the key's secret never leaves the page.
 
-import { keyIdOf, WRONG_FORM } from "./secret.js";
-
 const LIFETIME_SECONDS = 300;
 const RENEWED_SECONDS_BEFORE = 60;
 
+// A secret names its key by its position: key ids contain "_".
+const SECRET = /^ks_((?:app|int|act|svc)_[0-9a-f]{24})_[0-9A-Za-z]{49}$/;
 const KEY_ID = /^(app|int|act|svc)_[0-9a-f]{24}$/;
+
+export const WRONG_FORM = "A secret is ks_, the key ID, _ and 49 more characters. Copy all of it.";
+
+/** Return the id of the key that a secret names, or null for any other text. */
+export function keyIdOf(secret) {
+  return SECRET.exec(secret)?.[1] ?? null;
+}
 
 /** Return what is wrong with a key id and a secret by their looks, by the fields' names. */
 export function looksWrong(keyId, secret) {
