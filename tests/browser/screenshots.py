@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwri
 from keyscope.lifecycle.operations import KeyRequest, Provisioning
 from keyscope.model.ids import OwnerType
 from keyscope.model.key_limits import KeyLimits
-from local.tour.seed import INTEGRATION_ID
+from keyscope_local.tour.seed import INTEGRATION_ID
 from tests.browser.conftest import CHROMIUM, Account, Console
 from tests.support.builders import basic
 from tests.support.served_template import served_template
