@@ -1,17 +1,17 @@
 #!/bin/sh
-# Called by the layers' Makefiles: puts byte code for Lambda's Python 3.13 beside a layer's sources.
+# Called by the layers' Makefiles: compiles a layer's sources for Lambda's Python 3.13.
 #
 # Without it, each cold start compiles every module again, because a layer cannot be written to. Of
 # the three kinds only `unchecked-hash` works: the SAM CLI dates every file of its archive 1980,
-# which makes byte code that goes by its source's time look outdated. The same sources give the same
-# bytes: no times, no paths of this machine, a fixed hash seed. An empty PYTHONPYCACHEPREFIX is as
-# good as none: byte code goes beside the sources, wherever else this machine keeps it. A second
-# argument names a module that is run from the layer, to add what else is made at build time.
+# which makes byte code that depends on its source's time look outdated. The same sources give the
+# same bytes: no times, no paths of this machine, a fixed hash seed. An empty PYTHONPYCACHEPREFIX
+# counts as unset, so byte code is written next to the sources. A second argument names a module to
+# run from the layer, which adds other build results.
 set -eu
 folder=$1
 module=${2:-}
 
-# Byte code is of use only to the Python whose magic number it bears: 3571 is all of 3.13.
+# Only the Python with the same magic number can use byte code: 3571 is every 3.13.
 is_of_lambda() {
     "$1" -c 'import importlib.util as u, sys; sys.exit(u.MAGIC_NUMBER != b"\xf3\r\r\n")' 2>/dev/null
 }
