@@ -286,7 +286,7 @@ def test_the_console_may_test_an_authorizer_of_a_single_route_set(route_set: str
 
 
 def documented_stage_names() -> dict[str, dict[str, int]]:
-    """Return the lengths that docs/reference/stage-names.md promises, by region and by route sets."""
+    """Return the lengths in docs/reference/stage-names.md, by region and by route sets."""
     page = (Path(__file__).parents[4] / "docs" / "reference" / "stage-names.md").read_text("utf-8")
     heading, _, *rows = [
         [cell.strip(" `") for cell in line.strip("|").split("|")]
