@@ -27,11 +27,12 @@ run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE
 		ATTACH_PARAMETERS="$(ATTACH_PARAMETERS)" ACCESS_MAP="$(ACCESS_MAP)" CALLED_FROM="$(CALLED_FROM)" python -m keyscope_local
 
 # Tests of a file run in one process and share what they start. Many wait for servers, so there is one
-# process more than processors, but at most four.
+# process more than processors, but at most four. Folders with long files come first, so that no process
+# is left alone with one at the end.
 PROCESSES := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
 WORKERS := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
-MEASURED := tests/unit tests/integration
-OTHERS := tests/browser tests/clients tests/e2e tests/examples tests/security tests/template
+MEASURED := tests/integration tests/unit
+OTHERS := tests/e2e tests/browser tests/clients tests/security tests/template tests/examples
 
 # COVERAGE=1 measures the tests that call the package directly and are not slow: without the others they
 # must reach what is required. It would make SAM, cfn-lint and every call of DynamoDB twice as slow, and it
@@ -51,7 +52,7 @@ endif
 
 # Tests that load the machine run after the others, one at a time.
 test-rest: .venv/installed .venv/browser .venv/clients ## Run the tests that `make test` leaves out
-	pytest $(WORKERS) -m "slow and not load" $(OTHERS) $(MEASURED)
+	pytest $(WORKERS) -m "slow and not load" $(MEASURED) $(OTHERS)
 	pytest -m load $(OTHERS)
 
 # One build is for all tests that examine it; each of their processes would make its own.
