@@ -18,6 +18,7 @@ from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.help_text import examples
 from keyscope_cli.options import ManagementOptions, with_options
 from keyscope_cli.output import Output
+from keyscope_cli.presentation import with_readable_times
 from keyscope_cli.target import Target
 
 EXAMPLES = examples(
@@ -204,7 +205,7 @@ def _show(output: Output, found: Mapping[str, Any]) -> None:
         (
             {"not_reached": "-"}.get(step["verdict"], step["verdict"]),
             step["title"],
-            "; ".join(filter(None, [step.get("reason"), step.get("detail")])),
+            with_readable_times("; ".join(filter(None, [step.get("reason"), step.get("detail")]))),
         )
         for step in found["steps"]
     ]

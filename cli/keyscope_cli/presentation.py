@@ -1,5 +1,6 @@
 """How the members of accounts, apps and keys read in a table or a list."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -25,6 +26,7 @@ LABELS: Final[Mapping[str, str]] = {
     "secret": "Secret",
 }
 """The label of each member, in the order in which they are shown."""
+_RFC3339: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _IS_TIME: Final = "At"
 """How the names of members end whose values are times (RFC 3339)."""
 
@@ -51,6 +53,11 @@ def readable_time(text: str) -> str:
     """Return a time of RFC 3339 in UTC, such as `Nov 24, 2026, 14:03 UTC`."""
     time = datetime.fromisoformat(text)
     return f"{time:%b} {time.day}, {time:%Y, %H:%M} UTC"
+
+
+def with_readable_times(text: str) -> str:
+    """Return a sentence with each of its times (RFC 3339, UTC) in the form for people."""
+    return _RFC3339.sub(lambda found: readable_time(found[0]), text)
 
 
 def _text(member: str, value: object) -> str:

@@ -334,6 +334,7 @@ def test_an_explanation_names_each_step_the_reason_and_what_to_do(run: LocalRun)
     lines = done.out.splitlines()
     assert sum(line.startswith("passed ") for line in lines) == 5
     assert [line for line in lines if line.startswith("failed ") and "expired_key" in line]
+    assert re.search(r"expired_key; Expired at \w{3} \d+, \d{4}, \d\d:\d\d UTC", done.out)
     assert "Reason: expired_key" in lines
     assert [line for line in lines if line.startswith("What to do: ") and "`expiresAt`" in line]
 

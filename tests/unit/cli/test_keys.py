@@ -3,7 +3,13 @@ from typing import Any
 import pytest
 
 from keyscope_cli.keys import KEY_MEMBERS, changed_members
-from keyscope_cli.presentation import cells_of, columns_of, facts_of, readable_time
+from keyscope_cli.presentation import (
+    cells_of,
+    columns_of,
+    facts_of,
+    readable_time,
+    with_readable_times,
+)
 
 KEY = {"id": "app_1", "state": "active", "createdAt": "2026-11-28T12:00:00Z"}
 
@@ -32,6 +38,13 @@ def test_a_row_says_never_only_of_a_key_that_is_known_to_be_unused(
 )
 def test_a_time_is_shown_without_seconds_and_with_its_zone(time: str, readable: str) -> None:
     assert readable_time(time) == readable
+
+
+def test_a_sentence_keeps_all_but_its_times() -> None:
+    text = "Expired at 2026-11-28T23:28:33Z, not 2026-11-28 or x2026-11-28T23:28:33Z"
+    assert with_readable_times(text) == (
+        "Expired at Nov 28, 2026, 23:28 UTC, not 2026-11-28 or x2026-11-28T23:28:33Z"
+    )
 
 
 def test_facts_have_labels_and_a_member_without_one_keeps_its_name() -> None:
