@@ -83,7 +83,8 @@ class Aws:
                 or local["AWS_ENDPOINT_URL"],
             }
         with told_failures():
-            config = _ONCE if name == "lambda" else _CONFIG
+            # A local stack that does not respond is not running.
+            config = _ONCE if local or name == "lambda" else _CONFIG
             return cast("Any", self._session.create_client(name, config=config, **settings))
 
 

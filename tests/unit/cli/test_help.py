@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final
 
 import pytest
@@ -33,7 +34,9 @@ ALL: Final = {context.command_path: context for context in commands(ROOT)}
 LEAVES: Final = [path for path, each in ALL.items() if not isinstance(each.command, TyperGroup)]
 
 
-def help_of(context: Context, columns: int = COLUMNS) -> str:
+@cache
+def help_of(path: str, columns: int = COLUMNS) -> str:
+    context = ALL[path]
     context.terminal_width = columns
     return context.command.get_help(context)
 
@@ -43,9 +46,7 @@ def examples_of(text: str) -> Sequence[str]:
 
 
 def test_no_line_of_any_help_is_wider_than_the_terminal() -> None:
-    too_long = [
-        line for each in ALL.values() for line in help_of(each).splitlines() if len(line) > COLUMNS
-    ]
+    too_long = [line for path in ALL for line in help_of(path).splitlines() if len(line) > COLUMNS]
     assert len(LEAVES) > 40
     assert too_long == []
 
@@ -54,8 +55,8 @@ def test_no_line_of_any_help_is_wider_than_the_terminal() -> None:
 def test_no_sentence_of_any_help_is_cut(columns: int) -> None:
     cut = [
         line
-        for each in ALL.values()
-        for line in help_of(each, columns).splitlines()
+        for path in ALL
+        for line in help_of(path, columns).splitlines()
         if line.endswith("...") and "[ARGS]..." not in line
     ]
     assert cut == []
@@ -67,7 +68,7 @@ def test_every_option_and_argument_is_named_whole_and_explained() -> None:
         for path, each in ALL.items()
         for parameter in each.command.params
         if not getattr(parameter, "help", None)
-        or not {parameter.metavar, *parameter.opts} & set(help_of(each).split())
+        or not {parameter.metavar, *parameter.opts} & set(help_of(path).split())
     ]
     assert unexplained == []
 
@@ -77,7 +78,7 @@ def test_every_command_that_lists_shows_or_checks_can_write_json() -> None:
     without = [
         path
         for path in LEAVES
-        if path.split()[-1] in reading and "--json" not in help_of(ALL[path]).split()
+        if path.split()[-1] in reading and "--json" not in help_of(path).split()
     ]
     assert without == []
 
@@ -88,7 +89,7 @@ def test_every_command_shows_an_example_of_itself() -> None:
         for path in LEAVES
         if not any(
             shlex.split(one)[: len(path.split())] == path.split()
-            for one in examples_of(help_of(ALL[path]))
+            for one in examples_of(help_of(path))
         )
     ]
     assert without == []
@@ -96,7 +97,7 @@ def test_every_command_shows_an_example_of_itself() -> None:
 
 def test_every_example_is_a_command_that_the_program_accepts() -> None:
     for path in LEAVES:
-        for example in examples_of(help_of(ALL[path])):
+        for example in examples_of(help_of(path)):
             context = Context(ROOT, info_name="keyscope")
             words = shlex.split(example.replace("$", ""))[1:]
             while isinstance(context.command, TyperGroup):
