@@ -194,7 +194,7 @@ def test_what_was_copied_is_told_in_the_foremost_dialog(signed_in: Console) -> N
 
 
 def test_what_is_under_way_cannot_be_cancelled(signed_in: Console) -> None:
-    signed_in.create_app("Cancelled")
+    signed_in.create_app("Canceled")
     route = key_under_way(signed_in)
     expect(signed_in.page.get_by_role("button", name="Cancel")).to_be_disabled()
     for _ in range(3):

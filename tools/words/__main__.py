@@ -13,8 +13,6 @@ from tools.words.rules import findings
 
 UNREAD: Final = (
     "docs/",
-    "cli/",
-    "functions/console/",
     "tests/vectors/",
     "tools/words/rules.py",
     "tests/unit/tools/test_words.py",

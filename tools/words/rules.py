@@ -47,7 +47,7 @@ _SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\"')*]*\s+(?=[\"'(`*\[A-Z0-9])")
 _LINK_TARGET: Final = re.compile(r"\]\([^)]*\)|https?://\S+")
 _TITLE: Final = re.compile(r'"[A-Z][^"]*"')
 _CODES: Final = re.compile(r"`code`(?:(?:,? (?:and|or) |, )`code`)+")
-_WORD: Final = re.compile(r"[A-Za-z0-9][\w'./-]*")
+_WORD: Final = re.compile(r"[A-Za-z][\w'./-]*")
 _EXCLAMATION: Final = re.compile(r"[a-z]!(?=\s|$)")
 
 
@@ -64,6 +64,6 @@ def findings(text: str) -> Iterator[str]:
 
 
 def words(sentence: str) -> int:
-    """Count the words of a sentence. A piece of code, a list of them or a quoted title is one."""
+    """Count the words of a sentence; a piece of code, a list of them or a quoted title is one."""
     shorter = _TITLE.sub("title", _LINK_TARGET.sub("]", sentence))
     return len(_WORD.findall(_CODES.sub("`code`", shorter)))

@@ -1,9 +1,9 @@
-"""What a change of an access map gives to callers and takes from them.
+"""What a change of an access map grants to callers and takes from them.
 
 Both maps decide the same requests: one for each path of a rule of either map, and one for anything
-below it if the rule is a subtree. These are enough. A policy allows single paths and subtrees only,
-so if it allows something that another policy does not, it allows the path of one of its rules, or
-everything below one, and the other policy does not.
+below it if the rule is a subtree. These are enough, because a policy allows only single paths and
+subtrees. If it allows something that another policy does not, it also allows the path of one of its
+rules, or everything below one, that the other policy does not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

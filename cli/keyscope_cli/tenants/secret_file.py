@@ -1,9 +1,9 @@
-"""The file of an import's secrets, by which an interrupted import continues.
+"""The file of an import's secrets, with which an interrupted import continues.
 
 It is JSON Lines: first what the import is, then one line for each account and app that the import
-created, with its key's secret. A line is on the disk before the import goes on, so a crash loses at
-most secrets whose lines were never written. What the import created and has no line is found again
-by the token in the first line, which only this file contains.
+created, with its key's secret. A line is on the disk before the import continues, so a crash loses
+at most secrets whose lines were never written. The import finds what it created without a line by
+the token in the first line, which only this file contains.
 """
 
 import fcntl

@@ -18,7 +18,7 @@ const SCOPES_OF = {
 /** The base address of the API, without a slash at its end. */
 export const API_URL = BASE.href.replace(/\/$/, "");
 
-/** Return the API for whoever holds this key, once the API has accepted it. */
+/** Return the API for the holder of this key, once the API has accepted the key. */
 export async function signIn(keyId, secret) {
   let offset = await clockOffset();
   const signer = await makeSigner(keyId, secret, () => Math.floor(Date.now() / 1000) + offset);

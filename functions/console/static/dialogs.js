@@ -95,7 +95,7 @@ function isBusy(dialog) {
 /**
  * Open a dialog; returns what it is closed with. Focus goes back to where it was.
  *
- * With `whenLeaving`, only the content closes the dialog: Escape and the like call it instead.
+ * With `whenLeaving`, only the content closes the dialog: Escape and other ways to leave call it instead.
  */
 export function open(title, content, { whenLeaving = null } = {}) {
   const before = document.activeElement;

@@ -33,7 +33,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Return the children that are there, in one list. */
+/** Return the children that exist, in one list. */
 export function present(children) {
   return children.flat(Infinity)
     .filter((child) => child !== null && child !== undefined && child !== false && child !== "");
@@ -186,7 +186,7 @@ export function alertBox(sentences, retry = null) {
     retry ? element("div", { class: "actions" }, button("Try again", retry)) : null);
 }
 
-/** Return what stands where there is nothing yet: what it is for, and the first action. */
+/** Return an empty state: what the place is for, and the first action. */
 export function emptyState(title, sentence, ...actions) {
   return element("div", { class: "empty" },
     icon("key"), element("p", { class: "strong" }, title), element("p", {}, sentence),

@@ -24,7 +24,7 @@ const NAMES = {
 };
 const OWNERS = { app: "App", account: "Account", serviceAccount: "Service account" };
 const CREDENTIALS = { basic: "Basic", jwt: "JWT", bearerSecret: "Bearer secret" };
-// Advice that names these can be followed by whoever runs the stack, and by no holder of a key.
+// Only the stack's operator can follow advice that names these, not the holder of a key.
 const FOR_OPERATORS = /\bparameter|access map|keyscope |`[A-Z][a-z]+[A-Z]\w+`|\brole\b|KMS|DynamoDB|authorizer/i;
 
 /** Show the lens; a key may be named whose requests are to be explained. */
@@ -131,7 +131,7 @@ function step({ title, verdict, reason, detail, advice }) {
     element("span", { class: "mark", role: "img", "aria-label": spoken }, icon(image)),
     element("div", {}, title, reason ? [" ", element("code", {}, reason)] : "",
       detail ? element("p", { class: "hint" }, rich(detail)) : "",
-      // A failed step's advice stands above all steps.
+      // A failed step's advice is shown above all steps.
       advice && verdict !== "failed" ? element("p", { class: "hint" }, rich(advice)) : ""));
 }
 

@@ -13,9 +13,9 @@ const LOADED_AT_ONCE = 2000;
 /**
  * Return a list.
  *
- * `pages` is an async generator of arrays of rows, `words` has the name of one row and of several,
- * `sorts` has names and comparisons, `texts` returns what is searched of a row, `empty` what is
- * shown if there are none, and `find` looks up an id that was not loaded.
+ * `pages` is an async generator of arrays of rows. `words` has the name of one row and of several,
+ * `sorts` names and comparisons. `texts` returns what is searched of a row, `empty` what is shown
+ * if there are none, and `find` looks up an id that was not loaded.
  */
 export function list({ pages, words: [one, many], columns, sorts, texts, empty, find = null }) {
   const search = element("input", {
