@@ -132,7 +132,9 @@ def _given(release: Release, file: Path | None, pairs: Iterable[str]) -> Mapping
         if name not in release.parameters:
             similar = difflib.get_close_matches(name, release.parameters, 1)
             advice = (
-                f"Did you mean {similar[0]}?" if similar else "docs/how-to/configure.md lists them."
+                f"Did you mean {similar[0]}?"
+                if similar
+                else "docs/reference/parameters.md lists them."
             )
             raise Failure(ExitStatus.USAGE, f"There is no parameter {name!r}.", advice)
     return given
@@ -194,7 +196,7 @@ def _refuse_loss(client: Any, change_set: ChangeSet, template_url: str) -> None:
         message = f"This change may replace or remove {', '.join(lost)}. Nothing was changed."
         advice = (
             "Check the parameters that you changed. To make the change on purpose, such as for a"
-            " restore (docs/how-to/upgrade.md), create the change set yourself with `aws"
+            " restore (docs/how-to/restore.md), create the change set yourself with `aws"
             f" cloudformation create-change-set --template-url {template_url}`."
         )
         raise Failure(ExitStatus.NOT_DONE, message, advice)

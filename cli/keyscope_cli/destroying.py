@@ -106,7 +106,7 @@ def _show(output: Output, stack: Stack, resources: Sequence[Resource]) -> None:
     if bucket := stack.parameters.get(BUCKET_PARAMETER):
         output.line(f"The bucket {bucket} with Keyscope's code is also kept.")
     output.line(
-        "A new stack can use them: docs/how-to/upgrade.md. The KMS key costs a dollar a month."
+        "A new stack can use them: docs/how-to/restore.md. The KMS key costs a dollar a month."
     )
 
 

@@ -45,7 +45,7 @@ def test_every_name_that_the_readme_imports_is_exported() -> None:
 
 def test_the_guide_lists_every_parameter_with_its_default() -> None:
     parameters = stack_of().parameters
-    guide = (ROOT / "docs" / "how-to" / "configure.md").read_text("utf-8")
+    guide = (ROOT / "docs" / "reference" / "parameters.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", guide, re.MULTILINE)
     assert dict(rows) == dict(parameters)
 
