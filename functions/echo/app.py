@@ -1,4 +1,4 @@
-"""A backend that returns what the authorizer passed to it, for trying out a new stack."""
+"""A backend that returns the authorizer's context, for trying out a new stack."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Warns of keys that are about to expire, once a day."""
+"""Warns once a day about keys that expire soon."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Explains to an account why requests with its keys pass or not, behind the authorizer."""
+"""Explains why requests with an account's keys are allowed or denied, behind the authorizer."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Records when keys were last used, from the lines that the authorizers write about it."""
+"""Records when keys were last used, from the authorizers' log lines."""
 
 import os
 

@@ -67,7 +67,7 @@ _REFUSALS: Final = (
     Misconfigured,
     WrongBehavior,
 )
-"""What a person can correct: told in one line."""
+"""Errors that you can fix, reported in one line."""
 
 
 def main(environment: Mapping[str, str]) -> int:

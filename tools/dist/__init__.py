@@ -1,6 +1,6 @@
 """`make dist`: what a release ships, built from the sources without SAM and without Docker.
 
-The same sources, Python 3.13 and zlib give the same bytes, wherever they lie. Start reading with
+The same sources, Python 3.13 and zlib give the same bytes in any folder. Start reading with
 `build`: `archives` writes the ZIP files, `packaged_template` what CloudFormation gets, and
 `bill_of_materials` what is in them.
 """

@@ -35,7 +35,7 @@ def packaged(template: Template, digests: Mapping[str, str]) -> Template:
             "Bucket": {"Ref": BUCKET_PARAMETER},
             "Key": f"{KEY_PREFIX}/{digests[folder]}.zip",
         }
-        # How `sam build` makes it, which is done.
+        # Metadata for `sam build`, whose work is done.
         resource.pop("Metadata", None)
     result["Parameters"] = {
         **template["Parameters"],

@@ -26,7 +26,7 @@ WITHOUT_BODY: Final = (204, 304)
 
 @contextlib.contextmanager
 def moto_server(host: str, app: "WSGIApplication") -> Iterator[str]:
-    """Serve an app on a free port, and give its URL. No connection outlives the server."""
+    """Serve an app on a free port, and yield its URL. No connection outlives the server."""
     server = _Server(host, app)
     thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""A function in a process of its own, which sees its own variables and modules alone.
+"""A function in a process of its own, which sees only its own variables and modules.
 
 The functions of an attached template run so, as in a Lambda container: their variables are set
 whenever they run, and two functions can have modules of the same name.
@@ -43,7 +43,7 @@ class FunctionCode:
 
 
 class FunctionProcess:
-    """The process of one function. It is started again after it ended, as Lambda does."""
+    """The process of one function. It restarts after it ended, as on Lambda."""
 
     def __init__(self, code: FunctionCode, output: FunctionOutput) -> None:
         """Prepare to run `code`; `output` receives what it logs.

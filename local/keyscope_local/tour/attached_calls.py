@@ -1,6 +1,6 @@
 """Requests to paste for the API of an attached template: one for each scope that reaches a route.
 
-Paths come from the access map, because a route such as `/tenants/{proxy+}` does not tell them.
+Paths come from the access map, because a route such as `/tenants/{proxy+}` does not show them.
 """
 
 import re

@@ -61,7 +61,7 @@ def basic(key: IssuedKey, secret: str | None = None) -> str:
 
 
 def bearer_secret(secret: str) -> str:
-    """Return an `Authorization` value that holds a secret alone."""
+    """Return an `Authorization` value that contains only a secret."""
     return f"Bearer {secret}"
 
 
