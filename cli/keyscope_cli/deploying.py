@@ -176,12 +176,8 @@ def _parameters(
 
 
 def _show(output: Output, changes: Sequence[Change]) -> None:
-    columns = ("Action", "Replacement", "Resource", "Type", "Changed")
-    rows = [
-        (one.action, one.replacement, one.logical_id, one.kind, ", ".join(one.properties))
-        for one in changes
-    ]
-    output.table(columns, rows)
+    rows = [(one.effect, one.logical_id, ", ".join(one.properties)) for one in changes]
+    output.table(("Action", "Resource", "Changed"), rows)
 
 
 def _refuse_loss(client: Any, change_set: ChangeSet, template_url: str) -> None:  # noqa: ANN401 - botocore ships no types

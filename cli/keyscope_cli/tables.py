@@ -5,12 +5,16 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
+
+from keyscope.model.ids import KEY_ID_LENGTH
 
 GAP: Final = 2
 """The spaces between two columns."""
 READABLE: Final = 16
 """The least width of a column with longer cells."""
+WHOLE: Final = KEY_ID_LENGTH
+"""The longest word that is never broken: no id of Keyscope's is longer, and no time."""
 _BREAKS: Final = " ,/"
 """The characters after which a cell may continue on the next line. No id contains one."""
 _TIME: Final = r"[A-Z][a-z]{2} \d{1,2}, \d{4}, \d\d:\d\d UTC"
@@ -18,7 +22,7 @@ _TIME: Final = r"[A-Z][a-z]{2} \d{1,2}, \d{4}, \d\d:\d\d UTC"
 
 
 def widths_of(rows: Sequence[Sequence[str]], available: int | None) -> list[int] | None:
-    """Return the width of each column, or `None` if the table would not fit or not read well.
+    """Return the width of each column, or `None` if the table would break an id or a time.
 
     Without an available width, each column is as wide as its longest cell.
     """
@@ -29,7 +33,7 @@ def widths_of(rows: Sequence[Sequence[str]], available: int | None) -> list[int]
     least = [
         max(
             min(width, READABLE),
-            *(cell_len(piece.rstrip()) for cell in column for piece in _pieces(cell)),
+            *(min(cell_len(piece.rstrip()), WHOLE) for cell in column for piece in _pieces(cell)),
         )
         for column, width in zip(columns, widths, strict=True)
     ]
@@ -47,11 +51,16 @@ def widths_of(rows: Sequence[Sequence[str]], available: int | None) -> list[int]
 
 def rows_in_lines(row: Sequence[str], widths: Sequence[int]) -> Iterator[list[str]]:
     """Yield the lines of a row, with each cell as wide as its column."""
-    cells = (wrapped(cell, width) for cell, width in zip(row, widths, strict=True))
+    cells = (_folded(cell, width) for cell, width in zip(row, widths, strict=True))
     for line in zip_longest(*cells, fillvalue=""):
         yield [
             part + " " * (width - cell_len(part)) for part, width in zip(line, widths, strict=True)
         ]
+
+
+def _folded(cell: str, width: int) -> list[str]:
+    """Return a cell in lines that are no longer than a width."""
+    return [part for line in wrapped(cell, width) for part in chop_cells(line, width) or [""]]
 
 
 def wrapped(text: str, width: int, at: str = _BREAKS) -> list[str]:

@@ -39,6 +39,17 @@ class Change:
     properties: tuple[str, ...]
 
     @property
+    def effect(self) -> str:
+        """What happens to the resource, in a word or two."""
+        match self.replacement:
+            case "True":
+                return "Replace"
+            case "Conditional":
+                return "May replace"
+            case _:
+                return self.action
+
+    @property
     def loses_data(self) -> bool:
         """Whether it may replace or remove a table or a key."""
         kept = self.action in _HARMLESS and self.replacement in {"", "False"}

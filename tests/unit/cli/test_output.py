@@ -201,6 +201,19 @@ def test_a_long_cell_continues_after_a_space_a_comma_or_a_slash() -> None:
     ]
 
 
+def test_a_word_longer_than_any_id_is_folded_to_keep_the_table() -> None:
+    rows = [("Add", "DirectoryTableWritesThrottledAlarm", IDS[0])]
+    told = plain(
+        written(
+            lambda output: output.table(("Action", "Resource", "ID"), rows), terminal=True, width=66
+        )
+    )
+    assert [line.split() for line in told.splitlines()[1:]] == [
+        ["Add", "DirectoryTableWritesThrottle", IDS[0]],
+        ["dAlarm"],
+    ]
+
+
 def test_a_pipe_has_each_row_on_one_line() -> None:
     told = written(lambda output: output.table(COLUMNS, ROWS), width=40)
     assert len(told.splitlines()) == 1 + len(ROWS)

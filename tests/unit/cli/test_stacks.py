@@ -109,6 +109,20 @@ def created(aws: CloudFormation, *changes: Mapping[str, object]) -> Sequence[Cha
     return change_set.changes
 
 
+@pytest.mark.parametrize(
+    ("action", "replacement", "effect"),
+    [
+        ("Add", "", "Add"),
+        ("Remove", "", "Remove"),
+        ("Modify", "False", "Modify"),
+        ("Modify", "True", "Replace"),
+        ("Modify", "Conditional", "May replace"),
+    ],
+)
+def test_a_modification_that_replaces_says_so(action: str, replacement: str, effect: str) -> None:
+    assert Change(action, "It", "AWS::SQS::Queue", replacement, ()).effect == effect
+
+
 TABLE, GLOBAL, KEY = "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::KMS::Key"
 
 
