@@ -15,7 +15,7 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     "How-to guides": (
         *("how-to/attach.md", "how-to/deploy.md", "how-to/configure.md"),
         *("how-to/clients.md", "how-to/limit-a-key.md", "how-to/console.md"),
-        *("how-to/own-ids.md", "how-to/usage-plans.md", "how-to/test-an-access-map.md"),
+        *("how-to/own-ids.md", "how-to/manage-accounts.md", "how-to/test-an-access-map.md"),
         *("how-to/migrate-*.md", "how-to/operate.md", "how-to/upgrade.md", "how-to/*.md"),
     ),
     "Reference": (
