@@ -24,7 +24,10 @@ def template_of(page: str) -> str:
 @pytest.mark.parametrize(
     ("page", "resources"),
     [
-        ("how-to/manage-accounts.md", ["ApiGateway::ApiKey", "ApiGateway::UsagePlan", "UsagePlanKey"]),
+        (
+            "how-to/manage-accounts.md",
+            ["ApiGateway::ApiKey", "ApiGateway::UsagePlan", "UsagePlanKey"],
+        ),
         ("how-to/block-floods.md", ["WAFv2::WebACL", "WAFv2::WebACLAssociation"]),
     ],
 )
