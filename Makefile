@@ -13,7 +13,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.local/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rest test-all test-hostile bench bench-hostile lint format validate audit build dist invoke events example-tools reference screenshots canary docs docs-serve clean
+.PHONY: help run test test-rest test-all test-hostile bench bench-hostile lint format validate audit outdated build dist invoke events example-tools reference screenshots canary docs docs-serve clean
 
 # What stays on this machine wants some region; `make canary` takes yours.
 run test test-rest test-all test-hostile bench bench-hostile validate build invoke events reference screenshots: export AWS_DEFAULT_REGION ?= us-east-1
@@ -95,6 +95,11 @@ AUDIT := uv audit --locked --preview-features audit-command
 audit: .venv/installed ## Check what both lock files pin for known vulnerabilities (OSV=URL of another database)
 	$(AUDIT) $(if $(OSV),--service-url $(OSV))
 	$(AUDIT) --project layers $(if $(OSV),--service-url $(OSV))
+
+outdated: .venv/installed ## List the locked packages that have a newer release, and what keeps them
+	@python -m tools.outdated
+	@! command -v npm >/dev/null || for folder in browser clients examples; do \
+	  echo "tests/$$folder/package-lock.json"; npm outdated --prefix tests/$$folder || true; done
 
 build: .venv/installed ## Build what `sam deploy` uploads into .aws-sam (no Docker or Python 3.13 required)
 	sam build
