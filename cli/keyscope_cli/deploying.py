@@ -13,17 +13,26 @@ from keyscope_cli.aws import Aws, told_failures
 from keyscope_cli.confirmation import Yes, check_can_ask, confirmed
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.options import STACK_VARIABLE
-from keyscope_cli.output import Output
+from keyscope_cli.output import Output, counted
 from keyscope_cli.stacks.artifacts import BUCKET_PARAMETER, Release, read_release
-from keyscope_cli.stacks.bucket import prepared_bucket
-from keyscope_cli.stacks.change_set import Change, ChangeSet, create_change_set, discard
+from keyscope_cli.stacks.bucket import Bucket, find_bucket, prepare_own
+from keyscope_cli.stacks.change_set import (
+    Change,
+    ChangeSet,
+    create_change_set,
+    discard,
+    discarded_unless_kept,
+)
 from keyscope_cli.stacks.stack import (
     Event,
+    Operation,
     Stack,
     events_of,
     failure_of,
+    find_stack,
     follow,
     stack_to_update,
+    told_interrupt,
 )
 
 DEFAULT_STACK: Final = "keyscope"
@@ -35,6 +44,12 @@ StackName = Annotated[
 Region = Annotated[
     str | None,
     typer.Option(metavar="REGION", help="The AWS region, instead of AWS_REGION or your profile's."),
+]
+RoleArn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ARN", help="A role that CloudFormation uses instead of your credentials."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
@@ -61,9 +76,10 @@ def deploy(
         Path | None,
         typer.Option(help="A folder that `make dist` wrote, instead of the installed release."),
     ] = None,
+    role_arn: RoleArn = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Upload the code and show what would change."),
+        typer.Option("--dry-run", help="Show what would change, but deploy nothing."),
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -78,41 +94,73 @@ def deploy(
     release = read_release(artifacts)
     given = _given(release, parameters_file, parameter or [])
     client = aws.client("cloudformation")
-    existing = stack_to_update(client, stack)
+    found = find_stack(client, stack)
+    existing = stack_to_update(client, found)
     used = existing.parameters.get(BUCKET_PARAMETER) if existing else None
-    place = prepared_bucket(aws, bucket or used)
+    name = bucket or used
+    place = find_bucket(aws, name)
+    if dry_run and not place.exists:
+        _show_plan(output, release, place)
+        return
+    if name is None and not dry_run:
+        prepare_own(place)
     with output.progress("Checking what to upload") as tell:
-        uploaded = place.upload([*release.archives, release.template], tell)
-        output.note(f"Uploaded {uploaded} files to {place.name}.")
+        # CloudFormation reads only the template to create a change set.
+        files = [release.template] if dry_run else [*release.archives, release.template]
+        uploaded = place.upload(files, tell)
+        output.note(f"Uploaded {counted(uploaded, 'file', 'files')} to {place.name}.")
         tell("Waiting for the change set")
         request = {
             "StackName": stack,
             "TemplateURL": place.url(release.template),
             "Parameters": _parameters(release, given, existing, place.name),
+            **({"RoleARN": role_arn} if role_arn else {}),
         }
-        change_set = create_change_set(client, request, is_new=existing is None)
+        change_set = create_change_set(
+            client, request, is_new=existing is None, makes_stack=found is None
+        )
     if change_set is None:
         _report(output, existing, (), "No changes.")
         return
-    if not as_json:
-        _show(output, change_set.changes)
-    is_new = existing is None
-    _refuse_loss(client, change_set, place.url(release.template))
+    operation = Operation.CREATE if existing is None else Operation.UPDATE
+    with discarded_unless_kept(client, change_set):
+        if not as_json:
+            _show(output, change_set.changes)
+        _refuse_loss(change_set, place.url(release.template))
+        question = f"{operation.name.capitalize()} the stack {stack!r} in {place.region}?"
+        if not (dry_run or yes or confirmed(output, question)):
+            raise Failure(ExitStatus.NO, "Canceled. No stack was changed.")
     if dry_run:
-        discard(client, change_set, is_new=is_new)
-        _report(output, existing, change_set.changes, "Dry run: no stack was changed.")
+        discard(client, change_set)
+        kept = f" {place.name} keeps the uploaded template." if uploaded else ""
+        _report(output, existing, change_set.changes, f"Dry run: no stack was changed.{kept}")
         return
-    question = f"{'Create' if is_new else 'Update'} the stack {stack!r} in {place.region}?"
-    if not (yes or confirmed(output, question)):
-        discard(client, change_set, is_new=is_new)
-        raise Failure(ExitStatus.NO, "Canceled. No stack was changed.")
-    if not is_new:
+    if existing:
         _protect(client, change_set.stack_id, release)
-    done = _execute(client, output, change_set)
+    done = _execute(client, output, change_set, operation)
     _protect(client, change_set.stack_id, release)
     _report(output, done, change_set.changes, f"The stack {stack!r} is {done.status}.")
     if not as_json:
         _show_next(output, done, region)
+
+
+def _show_plan(output: Output, release: Release, bucket: Bucket) -> None:
+    """Show what a deployment would do, as far as that is known without a bucket."""
+    resources = [
+        Change(action="Add", logical_id=name, kind=kind, replacement="", properties=())
+        for name, kind in sorted(release.resources.items())
+    ]
+    if not output.as_json:
+        _show(output, resources)
+    output.note(
+        f"A deployment would create the bucket {bucket.name} and upload"
+        f" {counted(len(release.archives) + 1, 'file', 'files')} to it."
+    )
+    text = (
+        "Dry run: nothing was created. Without a bucket, CloudFormation could not check the"
+        " template, and SAM's own resources are not in this list."
+    )
+    _report(output, None, resources, text)
 
 
 def _given(release: Release, file: Path | None, pairs: Iterable[str]) -> Mapping[str, str]:
@@ -180,7 +228,7 @@ def _show(output: Output, changes: Sequence[Change]) -> None:
     output.table(("Action", "Resource", "Changed"), rows)
 
 
-def _refuse_loss(client: Any, change_set: ChangeSet, template_url: str) -> None:  # noqa: ANN401 - botocore ships no types
+def _refuse_loss(change_set: ChangeSet, template_url: str) -> None:
     """Refuse a change set that may replace or remove a table or the KMS key.
 
     Raises:
@@ -188,7 +236,6 @@ def _refuse_loss(client: Any, change_set: ChangeSet, template_url: str) -> None:
     """
     lost = [change.logical_id for change in change_set.changes if change.loses_data]
     if lost:
-        discard(client, change_set, is_new=False)
         message = f"This change may replace or remove {', '.join(lost)}. Nothing was changed."
         advice = (
             "Check the parameters that you changed. To make the change on purpose, such as for a"
@@ -198,14 +245,19 @@ def _refuse_loss(client: Any, change_set: ChangeSet, template_url: str) -> None:
         raise Failure(ExitStatus.NOT_DONE, message, advice)
 
 
-def _protect(client: Any, stack_id: str, release: Release) -> None:  # noqa: ANN401 - see above
+def _protect(client: Any, stack_id: str, release: Release) -> None:  # noqa: ANN401 - botocore ships no types
     """Set the release's stack policy, unless the stack has one."""
     with told_failures():
         if not client.get_stack_policy(StackName=stack_id).get("StackPolicyBody"):
             client.set_stack_policy(StackName=stack_id, StackPolicyBody=release.stack_policy)
 
 
-def _execute(client: Any, output: Output, change_set: ChangeSet) -> Stack:  # noqa: ANN401 - see above
+def _execute(
+    client: Any,  # noqa: ANN401 - see above
+    output: Output,
+    change_set: ChangeSet,
+    operation: Operation,
+) -> Stack:
     total, ended = len(change_set.changes), set[str]()
     known = events_of(client, change_set.stack_id)
     with output.progress("Deploying") as tell:
@@ -218,7 +270,8 @@ def _execute(client: Any, output: Output, change_set: ChangeSet) -> Stack:  # no
 
         with told_failures():
             client.execute_change_set(ChangeSetName=change_set.arn)
-        stack, events = follow(client, change_set.stack_id, known, told)
+        with told_interrupt(client, change_set.stack_name, operation):
+            stack, events = follow(client, change_set.stack_id, known, told)
     if stack.status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         raise failure_of(stack, events, _AGAIN)
     return stack

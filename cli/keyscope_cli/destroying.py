@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from keyscope_cli.aws import Aws, told_failures
 from keyscope_cli.confirmation import Yes, check_can_ask, confirmed
-from keyscope_cli.deploying import DEFAULT_STACK, AsJson, Region, StackName
+from keyscope_cli.deploying import DEFAULT_STACK, AsJson, Region, RoleArn, StackName
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.output import Output, counted
 from keyscope_cli.stacks.artifacts import BUCKET_PARAMETER
 from keyscope_cli.stacks.stack import (
     Event,
+    Operation,
     Stack,
     check_is_idle,
     check_is_ours,
@@ -19,6 +20,7 @@ from keyscope_cli.stacks.stack import (
     failure_of,
     find_stack,
     follow,
+    told_interrupt,
 )
 
 _KEPT: Final = {"Retain", "RetainExceptOnCreate"}
@@ -40,6 +42,7 @@ class Resource:
 def destroy(
     stack: StackName = DEFAULT_STACK,
     region: Region = None,
+    role_arn: RoleArn = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +71,7 @@ def destroy(
     question = f"Delete the stack {stack!r} with {resources_of}? This cannot be undone."
     if not (yes or confirmed(output, question)):
         raise Failure(ExitStatus.NO, "Canceled. The stack was not changed.")
-    _delete(client, output, found)
+    _delete(client, output, found, role_arn)
     if as_json:
         output.json({"kept": {one.logical_id: one.physical_id for one in kept}})
     else:
@@ -110,15 +113,17 @@ def _show(output: Output, stack: Stack, resources: Sequence[Resource]) -> None:
     )
 
 
-def _delete(client: Any, output: Output, stack: Stack) -> None:  # noqa: ANN401 - see above
+def _delete(client: Any, output: Output, stack: Stack, role_arn: str | None) -> None:  # noqa: ANN401 - see above
     known = events_of(client, stack.id)
     with output.progress("Deleting") as tell:
 
         def told(event: Event) -> None:
             tell(f"{event.logical_id} {event.status}")
 
+        role = {"RoleARN": role_arn} if role_arn else {}
         with told_failures():
-            client.delete_stack(StackName=stack.id)
-        after, events = follow(client, stack.id, known, told)
+            client.delete_stack(StackName=stack.id, **role)
+        with told_interrupt(client, stack.name, Operation.DELETE):
+            after, events = follow(client, stack.id, known, told)
     if after.status != "DELETE_COMPLETE":
         raise failure_of(after, events, f"{_IMPORTED} Then run the command again.")

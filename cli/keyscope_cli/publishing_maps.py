@@ -1,5 +1,6 @@
 """`keyscope access publish`: a map becomes a version of a Lambda layer."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.maps.map_file import Routes, load_map, management_warning, text_of
 from keyscope_cli.maps.map_layer import publish_layer
 from keyscope_cli.options import TargetOptions, with_options
-from keyscope_cli.target import Target
+from keyscope_cli.stacks.artifacts import BUCKET_PARAMETER
 
 MAX_LAYER_NAME = 40
 """Characters of a layer's name that the parameter AccessMapLayerArn allows."""
@@ -43,10 +44,18 @@ def publish(
     loaded = load_map(file, routes, longest_stage, region)
     name = layer or f"{target.stack_name}-access-map"[-MAX_LAYER_NAME:]
     published = publish_layer(target.aws, name, text_of(file))
-    overrides = [f"AccessMapLayerArn={published.arn}", *_routes(target, routes)]
-    deploy = (
-        f"sam deploy --stack-name {target.stack_name} --parameter-overrides {' '.join(overrides)}"
-    )
+    parameters = {
+        one["ParameterKey"]: one.get("ParameterValue")
+        for one in target.described_stack().get("Parameters", [])
+    }
+    values = [f"AccessMapLayerArn={published.arn}", *_routes(parameters, routes)]
+    # Only `keyscope deploy` sets the bucket: SAM's template has no such parameter.
+    if BUCKET_PARAMETER in parameters:
+        options_of = " ".join(f"--parameter {each}" for each in values)
+        deploy = f"keyscope deploy --stack {target.stack_name} {options_of}"
+    else:
+        options_of = " ".join(values)
+        deploy = f"sam deploy --stack-name {target.stack_name} --parameter-overrides {options_of}"
     if options.as_json:
         options.output.json(
             {"layerVersionArn": published.arn, "isNew": published.is_new, "deploy": deploy}
@@ -59,12 +68,8 @@ def publish(
         options.output.warn(warning)
 
 
-def _routes(target: Target, routes: str | None) -> list[str]:
+def _routes(parameters: Mapping[str, str], routes: str | None) -> list[str]:
     """Return the parameter that selects the map's route sets, unless the stack has that value."""
-    parameters = {
-        one["ParameterKey"]: one.get("ParameterValue")
-        for one in target.described_stack().get("Parameters", [])
-    }
     # The default means the only set of a map in a layer.
     wanted = routes or DEFAULT_ROUTE_SETS
     is_set = parameters.get("AccessMapRoutes", DEFAULT_ROUTE_SETS) == wanted

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
@@ -15,7 +16,7 @@ from botocore.session import get_session
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from keyscope_cli import confirmation
+from keyscope_cli import confirmation, deploying
 from keyscope_local.emulators.tables import DUMMY_CREDENTIALS
 from tests.support.cli import keyscope
 from tests.support.in_process import Ended
@@ -65,6 +66,21 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
 
     with mock_aws(), whole_change_sets():
         yield Aws(tmp_path)
+
+
+@contextmanager
+def requests_to(operation: str) -> Iterator[list[Mapping[str, object]]]:
+    """Collect the requests of an operation."""
+    sent: list[Mapping[str, object]] = []
+
+    def call(client: Any, name: str, request: Mapping[str, object]) -> object:  # noqa: ANN401 - see above
+        if name == operation:
+            sent.append(request)
+        return real(client, name, request)
+
+    real: Any = vars(BaseClient)["_make_api_call"]
+    with patch.object(BaseClient, "_make_api_call", call):
+        yield sent
 
 
 def key_of(text: str, suffix: str = ".zip") -> str:
@@ -209,14 +225,87 @@ def test_a_deployment_that_is_not_confirmed_leaves_no_stack(
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
-def test_a_dry_run_shows_the_changes_and_changes_no_stack(aws: Aws) -> None:
+def test_a_dry_run_in_an_empty_account_creates_nothing_and_shows_what_would_be(aws: Aws) -> None:
     done = aws.deploy("--dry-run")
-    assert (done.status, "Dry run: no stack was changed." in done.out) == (0, True)
+    assert (done.status, "Dry run: nothing was created." in done.out) == (0, True)
+    rows = [line.split() for line in done.out.splitlines() if line.startswith("Add")]
+    assert rows == [
+        ["Add", "KeysTable", "AWS::DynamoDB::Table"],
+        ["Add", "Queue", "AWS::SQS::Queue"],
+    ]
+    assert f"create the bucket {BUCKET} and upload 2 files to it" in done.err
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
+    assert aws.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_a_dry_run_uploads_the_template_alone_and_leaves_no_stack(aws: Aws) -> None:
+    place = {"LocationConstraint": REGION}
+    aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+    done = aws.deploy("--dry-run")
+    told = f"Dry run: no stack was changed. {BUCKET} keeps the uploaded template."
+    assert (done.status, told in done.out) == (0, True)
+    template = (aws.folder / "template.json").read_text("utf-8")
+    assert aws.objects() == {key_of(template, ".json")}
+    assert "Status" not in aws.client("s3").get_bucket_versioning(Bucket=BUCKET)
+    assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_a_dry_run_of_an_update_shows_the_changes_and_makes_none(aws: Aws) -> None:
     aws.deploy("--yes")
     done = aws.deploy("--dry-run", "--parameter", "StageName=live", "--json")
     assert done.json["status"] == "CREATE_COMPLETE"
     assert aws.parameters()["StageName"] == "prod"
+
+
+def test_a_declined_deployment_keeps_a_stack_that_was_there_without_resources(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmation, "has_terminal", lambda: True)
+    formation = aws.client("cloudformation")
+    template = json.dumps({"Resources": {"Queue": QUEUE}})
+    theirs = {"StackName": "keyscope", "ChangeSetName": "theirs", "ChangeSetType": "CREATE"}
+    formation.create_change_set(**theirs, TemplateBody=template)
+    # moto would make a second stack of the name, which CloudFormation does not.
+    with requests_to("DeleteChangeSet") as discarded, requests_to("DeleteStack") as deleted:
+        assert aws.deploy(text="n\n").status == 1
+    assert (len(discarded), deleted) == (1, [])
+
+
+def test_a_role_that_is_given_is_the_one_that_cloudformation_uses(aws: Aws) -> None:
+    role = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/deployer"
+    with requests_to("CreateChangeSet") as sent:
+        aws.deploy("--yes", "--role-arn", role)
+    assert [each["RoleARN"] for each in sent] == [role]
+    with requests_to("CreateChangeSet") as sent:
+        aws.deploy("--dry-run")
+    assert ["RoleARN" in each for each in sent] == [False]
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ((), ("wait stack-create-complete", "delete-stack")),
+        (("--yes",), ("wait stack-update-complete", "cancel-update-stack")),
+    ],
+    ids=["a creation", "an update"],
+)
+def test_an_interrupted_deployment_says_that_it_continues_and_how_to_wait_or_cancel(
+    before: tuple[str, ...], told: tuple[str, str], aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if before:
+        aws.deploy(*before)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deploying, "follow", interrupt)
+    done = aws.deploy("--yes", "--parameter", "StageName=live")
+    assert done.status == 130
+    assert "Interrupted. CloudFormation still works on the stack 'keyscope'." in done.err
+    for command in told:
+        assert f"aws cloudformation {command} --region {REGION} --stack-name keyscope" in done.err
+    # The deployment itself was not touched.
+    assert aws.parameters()["StageName"] == "live"
 
 
 def test_an_update_without_changes_says_so_and_succeeds(aws: Aws) -> None:

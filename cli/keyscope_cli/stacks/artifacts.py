@@ -53,6 +53,12 @@ class Release:
         names = json.loads(self.template.content)["Parameters"]
         return frozenset(names) - {BUCKET_PARAMETER}
 
+    @property
+    def resources(self) -> Mapping[str, str]:
+        """The type of each resource that the template declares, before SAM's transform."""
+        declared = json.loads(self.template.content)["Resources"]
+        return {name: each["Type"] for name, each in declared.items()}
+
 
 def read_release(folder: Path | None) -> Release:
     """Read a release from a folder, by default the one that came with the command.

@@ -5,12 +5,13 @@ Each request names the account that the bucket must belong to; S3 rejects it oth
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from keyscope.aws.calls import error_code
+from keyscope.aws.lean.endpoint import dns_suffix
 from keyscope_cli.aws import Aws, told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.stacks.artifacts import Artifact
@@ -23,11 +24,12 @@ _FIRST_REGION: Final = "us-east-1"
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket of this account and region."""
+    """A bucket of this account and region; `exists` is false until it is created."""
 
     name: str
     region: str
     account: str
+    exists: bool
     client: Any = field(repr=False)
 
     def upload(self, artifacts: Iterable[Artifact], tell: Callable[[str], None]) -> int:
@@ -52,8 +54,7 @@ class Bucket:
 
     def url(self, artifact: Artifact) -> str:
         """Return the URL that CloudFormation reads an artifact from."""
-        domain = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        return f"https://{self.name}.s3.{self.region}.{domain}/{artifact.key}"
+        return f"https://{self.name}.s3.{self.region}.{dns_suffix(self.region)}/{artifact.key}"
 
     def _has(self, artifact: Artifact) -> bool:
         """Return whether the bucket has this content; the object's key alone does not show that."""
@@ -72,11 +73,8 @@ class Bucket:
         return bool(found.get("ChecksumSHA256") == artifact.checksum)
 
 
-def prepared_bucket(aws: Aws, name: str | None) -> Bucket:
-    """Return the named bucket, or Keyscope's own for this account and region.
-
-    Keyscope's own is created if needed, encrypted, versioned and closed to the public. The settings
-    of a named bucket stay as they are.
+def find_bucket(aws: Aws, name: str | None) -> Bucket:
+    """Return the named bucket, or Keyscope's own for this account and region, which may not exist.
 
     Raises:
         Failure: a named bucket does not exist or is in another region, or the bucket belongs to
@@ -84,23 +82,36 @@ def prepared_bucket(aws: Aws, name: str | None) -> Bucket:
     """
     client = aws.client("s3")
     region: str = client.meta.region_name
+    if dns_suffix(region) is None:
+        message = f"{region!r} is not an AWS region that Keyscope knows."
+        raise Failure(ExitStatus.USAGE, message, "Check --region and AWS_REGION.")
     with told_failures():
         account: str = aws.client("sts").get_caller_identity()["Account"]
-    bucket = Bucket(name or f"keyscope-artifacts-{account}-{region}", region, account, client)
+    own = f"keyscope-artifacts-{account}-{region}"
+    bucket = Bucket(name or own, region, account, exists=True, client=client)
     place = _region_of(bucket)
     if place is None and name is not None:
         message = f"There is no bucket {name!r}."
         advice = "Create it, or leave out --bucket to let Keyscope create one."
         raise Failure(ExitStatus.NOT_DONE, message, advice)
     if place is None:
-        _create(bucket)
-    elif place != region:
+        return replace(bucket, exists=False)
+    if place != region:
         message = f"The bucket {bucket.name!r} is in {place}, not in {region}."
         advice = f"Lambda reads code only from its own region. Use a bucket in {region}."
         raise Failure(ExitStatus.NOT_DONE, message, advice)
-    if name is None:
-        _protect(bucket)
     return bucket
+
+
+def prepare_own(bucket: Bucket) -> None:
+    """Create Keyscope's own bucket if needed: encrypted, versioned and closed to the public.
+
+    Raises:
+        Failure: another account took the name meanwhile, or AWS does not allow it.
+    """
+    if not bucket.exists:
+        _create(bucket)
+    _protect(bucket)
 
 
 def _region_of(bucket: Bucket) -> str | None:

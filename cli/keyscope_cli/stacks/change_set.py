@@ -3,7 +3,8 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -58,11 +59,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """A change set that can be executed, and the id of its stack."""
+    """A change set that can be executed, and the id of its stack.
+
+    `made_stack`: it also created the stack, which has no resources yet.
+    """
 
     arn: str
     stack_id: str
     changes: Sequence[Change]
+    made_stack: bool
+
+    @property
+    def stack_name(self) -> str:
+        """The name in the stack's id, `arn:...:stack/NAME/UUID`."""
+        return self.stack_id.split("/")[1]
 
 
 def create_change_set(
@@ -70,12 +80,14 @@ def create_change_set(
     request: Mapping[str, object],
     *,
     is_new: bool,
+    makes_stack: bool,
     pause: Callable[[float], None] = time.sleep,
 ) -> ChangeSet | None:
     """Create a change set and wait for it; return `None` if nothing would change.
 
     `request` has the stack's name, the template's URL and the parameters, as CreateChangeSet names
-    them.
+    them. `is_new`: it creates all resources. `makes_stack`: there is no stack of this name, not
+    even one without resources. If the wait is interrupted, the change set is discarded.
 
     Raises:
         Failure: CloudFormation rejects the template or a parameter.
@@ -94,14 +106,16 @@ def create_change_set(
             reason = error.response["Error"]["Message"]
             raise _rejected(reason) from None
         arn, stack_id = made["Id"], made["StackId"]
-        described = _settled(client, arn, pause)
+        change_set = ChangeSet(arn, stack_id, (), makes_stack)
+        with discarded_unless_kept(client, change_set):
+            described = _settled(client, arn, pause)
         if described["Status"] != "CREATE_COMPLETE":
             reason = described.get("StatusReason", "CloudFormation reports no reason")
-            discard(client, ChangeSet(arn, stack_id, ()), is_new=is_new)
+            discard(client, change_set)
             if any(text in reason for text in _NO_CHANGES):
                 return None
             raise _rejected(reason)
-        return ChangeSet(arn, stack_id, tuple(_changes(client, described)))
+        return replace(change_set, changes=tuple(_changes(client, described)))
 
 
 def _rejected(reason: str) -> Failure:
@@ -109,12 +123,25 @@ def _rejected(reason: str) -> Failure:
     return Failure(ExitStatus.NOT_DONE, message, "Nothing was changed.")
 
 
-def discard(client: Client, change_set: ChangeSet, *, is_new: bool) -> None:
-    """Delete a change set, and the stack without resources that a creation's change set left."""
+def discard(client: Client, change_set: ChangeSet) -> None:
+    """Delete a change set, and the stack without resources that it created.
+
+    A stack that existed before is kept, even if it has no resources.
+    """
     with told_failures():
         client.delete_change_set(ChangeSetName=change_set.arn)
-        if is_new:
+        if change_set.made_stack:
             client.delete_stack(StackName=change_set.stack_id)
+
+
+@contextmanager
+def discarded_unless_kept(client: Client, change_set: ChangeSet) -> Iterator[None]:
+    """Discard a change set if what is done meanwhile fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        discard(client, change_set)
+        raise
 
 
 def _settled(client: Client, arn: str, pause: Callable[[float], None]) -> Mapping[str, Any]:

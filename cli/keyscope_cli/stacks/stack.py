@@ -1,9 +1,12 @@
 """A CloudFormation stack: what its state allows, and the events of an operation until it ends."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from enum import Enum
+from typing import Any, Final, assert_never
 
 from botocore.exceptions import ClientError
 
@@ -24,10 +27,18 @@ _UPDATABLE: Final = {
     "IMPORT_ROLLBACK_COMPLETE",
 }
 _NEVER_CREATED: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
-_CONSEQUENCES: Final = ("Resource creation canceled", "Resource update canceled")
+_CONSEQUENCES: Final = ("Resource creation cancelled", "Resource update cancelled")
 """Reasons of failures that another failure caused."""
 
 Client = Any
+
+
+class Operation(Enum):
+    """What CloudFormation does with a stack, by the name of the AWS CLI's waiter."""
+
+    CREATE = "stack-create-complete"
+    UPDATE = "stack-update-complete"
+    DELETE = "stack-delete-complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +99,15 @@ def find_stack(client: Client, name: str) -> Stack | None:
     )
 
 
-def stack_to_update(client: Client, name: str) -> Stack | None:
-    """Return the stack that a deployment updates, or `None` if it creates one.
+def stack_to_update(client: Client, stack: Stack | None) -> Stack | None:
+    """Return a stack if a deployment updates it, or `None` if it creates one.
 
     Raises:
         Failure: the stack is not Keyscope's, or its state allows no update.
     """
-    stack = find_stack(client, name)
     if stack is None or stack.status == _EMPTY:
         return None
+    name = stack.name
     check_is_ours(stack)
     if stack.status in _UPDATABLE:
         return stack
@@ -165,6 +176,32 @@ def follow(
         if not stack.is_busy:
             return stack, new
         pause(POLL_SECONDS)
+
+
+@contextmanager
+def told_interrupt(client: Client, name: str, operation: Operation) -> Iterator[None]:
+    """Tell who interrupts the command that CloudFormation continues, and how to wait or cancel.
+
+    Raises:
+        Failure: the command was interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        stack = f"--region {client.meta.region_name} --stack-name {shlex.quote(name)}"
+        message = f"Interrupted. CloudFormation still works on the stack {name!r}."
+        aws = "aws cloudformation"
+        advice = f"Wait for the end with `{aws} wait {operation.value} {stack}`."
+        match operation:
+            case Operation.CREATE:
+                advice = f"{advice} Cancel the creation with `{aws} delete-stack {stack}`."
+            case Operation.UPDATE:
+                advice = f"{advice} Cancel the update with `{aws} cancel-update-stack {stack}`."
+            case Operation.DELETE:
+                advice = f"{advice} A deletion cannot be canceled."
+            case _ as unexpected:
+                assert_never(unexpected)
+        raise Failure(ExitStatus.INTERRUPTED, message, advice) from None
 
 
 def events_of(

@@ -13,11 +13,18 @@ from botocore.session import get_session
 from botocore.stub import ANY, Stubber
 
 from keyscope_cli.failures import Failure
-from keyscope_cli.stacks.change_set import POLL_SECONDS, Change, create_change_set
+from keyscope_cli.stacks.change_set import (
+    POLL_SECONDS,
+    Change,
+    ChangeSet,
+    create_change_set,
+    discard,
+)
 from keyscope_cli.stacks.stack import (
     Event,
     Stack,
     failure_of,
+    find_stack,
     first_failure,
     follow,
     stack_to_update,
@@ -101,10 +108,20 @@ def changed(kind: str, action: str, replacement: str = "") -> Mapping[str, objec
     return {**named, "Replacement": replacement} if replacement else named
 
 
+def asked(aws: CloudFormation, *, is_new: bool = False) -> ChangeSet | None:
+    return create_change_set(
+        aws.client, REQUEST, is_new=is_new, makes_stack=is_new, pause=aws.pauses.append
+    )
+
+
+def to_update(aws: CloudFormation) -> Stack | None:
+    return stack_to_update(aws.client, find_stack(aws.client, "keyscope"))
+
+
 def created(aws: CloudFormation, *changes: Mapping[str, object]) -> Sequence[Change]:
     aws.answers("create_change_set", {"Id": CHANGE_SET, "StackId": STACK})
     aws.changes(*changes)
-    change_set = create_change_set(aws.client, REQUEST, is_new=False, pause=aws.pauses.append)
+    change_set = asked(aws)
     assert change_set is not None
     return change_set.changes
 
@@ -173,7 +190,7 @@ def test_a_change_set_of_several_pages_is_read_whole(aws: CloudFormation) -> Non
         ChangeSetName=CHANGE_SET,
         NextToken="2",
     )
-    change_set = create_change_set(aws.client, REQUEST, is_new=False)
+    change_set = asked(aws)
     assert change_set is not None
     assert [change.loses_data for change in change_set.changes] == [False, True]
 
@@ -190,7 +207,7 @@ def test_a_change_set_is_awaited(aws: CloudFormation) -> None:
     aws.changes(status="CREATE_PENDING")
     aws.changes(status="CREATE_IN_PROGRESS")
     aws.changes()
-    assert create_change_set(aws.client, REQUEST, is_new=True, pause=aws.pauses.append)
+    assert asked(aws, is_new=True)
     assert aws.pauses == [POLL_SECONDS, POLL_SECONDS]
 
 
@@ -210,28 +227,48 @@ def fails(aws: CloudFormation, reason: str) -> None:
 )
 def test_a_change_set_without_changes_is_none(reason: str, aws: CloudFormation) -> None:
     fails(aws, reason)
-    assert create_change_set(aws.client, REQUEST, is_new=False) is None
+    assert asked(aws) is None
 
 
 def test_a_change_set_that_fails_says_why_and_leaves_nothing(aws: CloudFormation) -> None:
     fails(aws, "Transform AWS::Serverless-2016-10-31 failed with: Invalid Serverless Application")
     aws.answers("delete_stack", {}, StackName=STACK)
     with pytest.raises(Failure, match="Invalid Serverless Application"):
-        create_change_set(aws.client, REQUEST, is_new=True)
+        asked(aws, is_new=True)
+
+
+def test_a_change_set_leaves_a_stack_without_resources_that_was_there_before(
+    aws: CloudFormation,
+) -> None:
+    aws.answers("delete_change_set", {}, ChangeSetName=CHANGE_SET)
+    # Another request would find no recorded answer.
+    discard(aws.client, ChangeSet(CHANGE_SET, STACK, (), made_stack=False))
+
+
+def test_a_change_set_whose_wait_is_interrupted_leaves_nothing(aws: CloudFormation) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    aws.answers("create_change_set", {"Id": CHANGE_SET, "StackId": STACK})
+    aws.changes(status="CREATE_IN_PROGRESS")
+    aws.answers("delete_change_set", {}, ChangeSetName=CHANGE_SET)
+    aws.answers("delete_stack", {}, StackName=STACK)
+    with pytest.raises(KeyboardInterrupt):
+        create_change_set(aws.client, REQUEST, is_new=True, makes_stack=True, pause=interrupt)
 
 
 def test_a_parameter_that_breaks_its_pattern_is_told(aws: CloudFormation) -> None:
     message = "Parameter 'StageName' must match pattern [A-Za-z0-9_-]+"
     aws.refuses("create_change_set", "ValidationError", message)
     with pytest.raises(Failure, match="StageName"):
-        create_change_set(aws.client, REQUEST, is_new=True)
+        asked(aws, is_new=True)
 
 
 def event(number: int, name: str, status: str, reason: str = "") -> Event:
     return Event(f"event-{number}", name, "", "AWS::SQS::Queue", status, reason)
 
 
-CANCELED: Final = event(3, "Other", "CREATE_FAILED", "Resource creation canceled")
+CANCELED: Final = event(3, "Other", "CREATE_FAILED", "Resource creation cancelled")
 CAUSE: Final = event(2, "Queue", "CREATE_FAILED", "Too many queues")
 
 
@@ -242,7 +279,7 @@ def test_a_stack_that_was_not_created_is_explained(status: str, aws: CloudFormat
     aws.is_described(status)
     aws.has_events(event(1, "Queue", "CREATE_IN_PROGRESS"), CAUSE, CANCELED)
     with pytest.raises(Failure) as refused:
-        stack_to_update(aws.client, "keyscope")
+        to_update(aws)
     assert status in refused.value.message
     assert refused.value.advice == (
         "Queue (AWS::SQS::Queue) failed first: Too many queues."
@@ -264,7 +301,7 @@ def test_a_stack_that_takes_no_update_is_explained(
 ) -> None:
     aws.is_described(status)
     with pytest.raises(Failure) as refused:
-        stack_to_update(aws.client, "keyscope")
+        to_update(aws)
     assert told in refused.value.advice
 
 
@@ -273,22 +310,22 @@ def test_a_stack_that_takes_no_update_is_explained(
 )
 def test_a_whole_stack_is_updated(status: str, aws: CloudFormation) -> None:
     aws.is_described(status)
-    stack = stack_to_update(aws.client, "keyscope")
+    stack = to_update(aws)
     assert stack is not None
     assert stack.status == status
 
 
 def test_a_stack_that_is_not_there_or_empty_is_created(aws: CloudFormation) -> None:
     aws.refuses("describe_stacks", "ValidationError", "Stack with id keyscope does not exist")
-    assert stack_to_update(aws.client, "keyscope") is None
+    assert to_update(aws) is None
     aws.is_described("REVIEW_IN_PROGRESS")
-    assert stack_to_update(aws.client, "keyscope") is None
+    assert to_update(aws) is None
 
 
 def test_what_the_credentials_may_not_see_is_not_taken_for_missing(aws: CloudFormation) -> None:
     aws.refuses("describe_stacks", "AccessDenied", "not authorized")
     with pytest.raises(Failure, match="AccessDenied"):
-        stack_to_update(aws.client, "keyscope")
+        to_update(aws)
 
 
 def test_an_operation_is_followed_until_it_ends_and_each_event_is_told_once(

@@ -42,7 +42,7 @@ def region_of(environment: Mapping[str, str]) -> str:
         UnknownSetting: there is none, or it is not the name of a region of a known partition.
     """
     region = environment.get(REGION) or environment.get("AWS_REGION") or ""
-    if _dns_suffix(region) is None:
+    if dns_suffix(region) is None:
         raise UnknownSetting(REGION)
     return region
 
@@ -57,11 +57,12 @@ def endpoint_of(service: str, region: str, environment: Mapping[str, str]) -> En
     for name in (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL"):
         if url := environment.get(name):
             return endpoint_at(name, url)
-    host = f"{service}.{region}.{_dns_suffix(region)}"
+    host = f"{service}.{region}.{dns_suffix(region)}"
     return Endpoint(host, _DEFAULT_PORTS["https"], host, is_secure=True)
 
 
-def _dns_suffix(region: str) -> str | None:
+def dns_suffix(region: str) -> str | None:
+    """Return the end of the names of a region's endpoints, or `None` for an unknown partition."""
     group, _, rest = region.rpartition("-")[0].rpartition("-")
     if not (region.isascii() and rest.isalnum() and region.rpartition("-")[2].isdecimal()):
         return None
