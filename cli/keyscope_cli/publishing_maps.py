@@ -1,6 +1,7 @@
 """`keyscope access publish`: a map becomes a version of a Lambda layer."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -49,13 +50,7 @@ def publish(
         for one in target.described_stack().get("Parameters", [])
     }
     values = [f"AccessMapLayerArn={published.arn}", *_routes(parameters, routes)]
-    # Only `keyscope deploy` sets the bucket: SAM's template has no such parameter.
-    if BUCKET_PARAMETER in parameters:
-        options_of = " ".join(f"--parameter {each}" for each in values)
-        deploy = f"keyscope deploy --stack {target.stack_name} {options_of}"
-    else:
-        options_of = " ".join(values)
-        deploy = f"sam deploy --stack-name {target.stack_name} --parameter-overrides {options_of}"
+    deploy = deployment(target.stack_name, parameters, values)
     if options.as_json:
         options.output.json(
             {"layerVersionArn": published.arn, "isNew": published.is_new, "deploy": deploy}
@@ -74,3 +69,15 @@ def _routes(parameters: Mapping[str, str], routes: str | None) -> list[str]:
     wanted = routes or DEFAULT_ROUTE_SETS
     is_set = parameters.get("AccessMapRoutes", DEFAULT_ROUTE_SETS) == wanted
     return [] if is_set else [f"AccessMapRoutes={wanted}"]
+
+
+def deployment(stack: str, parameters: Mapping[str, str], values: Sequence[str]) -> str:
+    """Return the command that updates a stack's parameters, with the tool that deployed it.
+
+    `parameters` are those that the stack has, `values` the new ones as `NAME=VALUE`.
+    """
+    # Only the template of `keyscope deploy` has the bucket as a parameter.
+    if BUCKET_PARAMETER in parameters:
+        given = " ".join(f"--parameter {shlex.quote(each)}" for each in values)
+        return f"keyscope deploy --stack {stack} {given}"
+    return f"sam deploy --stack-name {stack} --parameter-overrides {' '.join(values)}"

@@ -20,19 +20,33 @@ from tests.support.profile import FULL
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "layers/keyscope/python/keyscope"
+COMMAND_LINE: Final = ROOT / "cli/keyscope_cli"
 TESTS_FAILED: Final = 1
 """Pytest's exit status when tests ran and some failed; others tell of tests that could not run."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault: in `file`, `old` becomes `new`, and each of `tests` must fail."""
+    """A fault: in `file`, `old` becomes `new`, and each of `tests` must fail.
+
+    The path of `file` begins in the package, or with `keyscope_cli/`.
+    """
 
     breaks: str
     file: str
     old: str
     new: str
     tests: list[str]
+
+    @property
+    def folder(self) -> Path:
+        """The package that has the file."""
+        return COMMAND_LINE if self.file.startswith(f"{COMMAND_LINE.name}/") else PACKAGE
+
+    @property
+    def path(self) -> Path:
+        """The file's path in that package."""
+        return Path(self.file.removeprefix(f"{COMMAND_LINE.name}/"))
 
 
 MUTANTS: Final = {
@@ -43,7 +57,7 @@ MUTANTS: Final = {
 
 
 def test_each_fault_has_one_place_in_the_code() -> None:
-    places = {name: text_of(PACKAGE / it.file).count(it.old) for name, it in MUTANTS.items()}
+    places = {name: text_of(it.folder / it.path).count(it.old) for name, it in MUTANTS.items()}
     assert places == dict.fromkeys(MUTANTS, 1)
 
 
@@ -67,10 +81,10 @@ def text_of(path: Path) -> str:
 @pytest.mark.parametrize("fault", MUTANTS if FULL else ["each"])
 def test_the_fault_is_seen(fault: str, tmp_path: Path) -> None:
     mutant = MUTANTS[fault]
-    package = tmp_path / "keyscope"
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    code = (package / mutant.file).read_text("utf-8")
-    (package / mutant.file).write_text(code.replace(mutant.old, mutant.new), "utf-8")
+    package = tmp_path / mutant.folder.name
+    shutil.copytree(mutant.folder, package, ignore=shutil.ignore_patterns("__pycache__"))
+    code = (package / mutant.path).read_text("utf-8")
+    (package / mutant.path).write_text(code.replace(mutant.old, mutant.new), "utf-8")
     for test in mutant.tests:
         # A property may need more than the examples of every run to meet the fault.
         ended = run(test, tmp_path, "fast")

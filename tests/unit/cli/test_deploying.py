@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from keyscope_cli.failures import Failure
-from keyscope_cli.stacks.artifacts import read_release
+from keyscope_cli.stacks.artifacts import Artifact, read_release
+from keyscope_cli.stacks.bucket import Bucket
 from tests.support.cli import keyscope
 from tests.support.small_release import POLICY, write_release
 
@@ -75,6 +76,24 @@ def test_a_faulty_parameters_file_is_refused(
         file.write_text(parameters)
     done = keyscope("deploy", "--yes", "--artifacts", str(release), "--parameters-file", str(file))
     assert (done.status, told in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("region", "domain"),
+    [
+        ("eu-west-1", "amazonaws.com"),
+        ("us-gov-west-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("eusc-de-east-1", "amazonaws.eu"),
+        ("us-iso-east-1", "c2s.ic.gov"),
+    ],
+)
+def test_cloudformation_reads_the_template_from_the_regions_own_partition(
+    region: str, domain: str
+) -> None:
+    bucket = Bucket("mine", region, "123456789012", exists=True, client=None)
+    template = Artifact("template.json", b"{}")
+    assert bucket.url(template) == f"https://mine.s3.{region}.{domain}/{template.key}"
 
 
 def test_a_parameter_without_a_value_is_refused(release: Path) -> None:

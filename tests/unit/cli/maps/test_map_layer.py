@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.maps.map_layer import layer_of, read_layer, text_in
+from keyscope_cli.publishing_maps import deployment
 
 ARN: Final = "arn:aws:lambda:us-east-1:123456789012:layer:orders-map:7"
 MAP: Final = '["orders"]\napp = ["GET /orders"]\n'
@@ -155,3 +156,17 @@ def test_a_layer_that_cannot_be_downloaded_is_told() -> None:
         read_layer(FakeLambda(url, ""), ARN)
     with pytest.raises(Failure, match=r"Cannot download the layer .*: Unsupported"):
         read_layer(FakeLambda("s3://", ""), ARN)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "command"),
+    [
+        ({"ArtifactsBucket": "b"}, "keyscope deploy --stack s --parameter A=1 --parameter B=2"),
+        ({"StageName": "prod"}, "sam deploy --stack-name s --parameter-overrides A=1 B=2"),
+    ],
+    ids=["keyscope deploy", "sam deploy"],
+)
+def test_a_map_is_deployed_with_the_tool_that_deployed_the_stack(
+    parameters: dict[str, str], command: str
+) -> None:
+    assert deployment("s", parameters, ["A=1", "B=2"]) == command
