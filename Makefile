@@ -1,8 +1,7 @@
 # Every target installs what it needs into .venv, pinned by uv.lock. `make help` lists them.
 
 PYTHON ?= python3
-PORT ?= 3000
-# The shell's folder: with `make -C`, CURDIR is another one.
+# The shell's folder, where relative paths start: with `make -C`, CURDIR is another one.
 CALLED_FROM ?= $(PWD)
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -23,8 +22,14 @@ help: ## Show this list
 
 run: .venv/installed ## Run the whole stack locally and tour it (PORT=3000, ONCE=1 ends after the tour)
 	@echo 'Starting...'
-	@PORT=$(PORT) ONCE=$(ONCE) STATE_FOLDER="$(STATE_FOLDER)" PARAMETERS="$(PARAMETERS)" PLATFORM="$(PLATFORM)" ATTACH="$(ATTACH)" \
-		ATTACH_PARAMETERS="$(ATTACH_PARAMETERS)" ACCESS_MAP="$(ACCESS_MAP)" CALLED_FROM="$(CALLED_FROM)" python -m keyscope_local
+	@cd "$(CALLED_FROM)" && keyscope up $(RUN_OPTIONS)
+
+# Each option of `keyscope up` is a setting: ATTACH=template.yaml is --attach "template.yaml".
+option = $(if $($1),$2 "$($1)")
+RUN_OPTIONS = $(strip $(if $(filter-out 0,$(ONCE)),--once) $(call option,PORT,--port) \
+	$(call option,ATTACH,--attach) $(call option,ATTACH_PARAMETERS,--attach-parameters) \
+	$(call option,ACCESS_MAP,--access-map) $(call option,PARAMETERS,--parameters) \
+	$(call option,PLATFORM,--platform) $(call option,STATE_FOLDER,--state-folder))
 
 # Tests of a file run in one process and share what they start. Many wait for servers, so there is one
 # process more than processors, but at most four. Folders with long files come first, so that no process

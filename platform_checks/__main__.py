@@ -21,7 +21,6 @@ from rich.console import Console
 from keyscope_local.gateway.platform_settings import WrongBehavior, read_behaviors
 from keyscope_local.project import ROOT
 from keyscope_local.stop_signals import interrupt_on_signals
-from keyscope_local.tour.events import STATE_FOLDER
 from platform_checks.aws_calls import AwsRefused, told
 from platform_checks.aws_clients import aws_clients
 from platform_checks.checks import run_checks
@@ -41,6 +40,7 @@ from platform_checks.probe_stack import (
 from platform_checks.report import Result, advice, exit_status, table_of
 from platform_checks.subject import Clock, Subject
 
+STATE_FOLDER: Final = ROOT / ".local"
 LOCAL_STACK: Final = "local"
 NOT_RUN: Final = 2
 LEFT_BEHIND: Final = 4

@@ -144,7 +144,7 @@ def without_response(error: BotoCoreError) -> tuple[str, str]:
         case EndpointConnectionError() if _is_local(error):
             message = "The local stack is not running."
             advice = (
-                "Start it with `make run`. If it is running, use --session FILE with the session"
+                "Start it with `keyscope up`. If it is running, use --session FILE with the session"
                 " file that it names."
             )
         case EndpointConnectionError():

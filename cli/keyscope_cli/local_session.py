@@ -1,8 +1,7 @@
-"""The file through which `--local` finds the Keyscope that `make run` serves.
+"""The file through which `--local` finds the Keyscope that `keyscope up` serves.
 
-The command line looks for the file in the working directory and sends credentials to the addresses
-in it. So it reads the file only if it belongs to the current user and every address is on this
-machine.
+The command line sends credentials to the addresses in the file. So it reads the file only if it
+belongs to the current user and every address is on this machine.
 """
 
 import json
@@ -18,11 +17,9 @@ from typing import Any, Final
 from keyscope_cli.credential_input import HeldKey
 from keyscope_cli.failures import ExitStatus, Failure
 
-SESSION_FILE: Final = Path(".local/session.json")
-
 _NOT_A_SESSION: Final = "it is not a session file"
 _START_ANEW: Final = (
-    "Stop the local stack and start it again with `make run`, or use --session FILE with the"
+    "Stop the local stack and start it again with `keyscope up`, or use --session FILE with the"
     " session file that it names."
 )
 _URL: Final = re.compile(
@@ -38,7 +35,7 @@ _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 @dataclass(frozen=True, slots=True)
 class LocalSession:
-    """What `make run` wrote about itself, including working credentials of the local store."""
+    """What `keyscope up` wrote about itself, including working credentials of the local store."""
 
     path: Path
     members: Mapping[str, Any]
@@ -93,7 +90,7 @@ def _text_of(path: Path) -> str:
             return file.read()
     except FileNotFoundError:
         advice = (
-            "Start the local stack with `make run` in another terminal. If it is running, use"
+            "Start the local stack with `keyscope up` in another terminal. If it is running, use"
             " --session FILE with the session file that it names."
         )
         message = f"The session file {path} does not exist."

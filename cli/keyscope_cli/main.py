@@ -22,6 +22,7 @@ from keyscope_cli import (
     importing,
     service_accounts,
     tokens,
+    up,
 )
 from keyscope_cli.credential_input import refuse_secrets
 from keyscope_cli.failures import ExitStatus, Failure
@@ -60,6 +61,7 @@ app.command("token", epilog=tokens.EXAMPLES)(tokens.token)
 app.command("explain", epilog=explaining.EXAMPLES)(explaining.explain)
 app.add_typer(access.app, name="access")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("up", epilog=up.EXAMPLES)(up.up)
 app.command("deploy", epilog=examples("deploy --region eu-west-1"))(deploying.deploy)
 app.command("destroy", epilog=examples("destroy --stack keyscope"))(destroying.destroy)
 

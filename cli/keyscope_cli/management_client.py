@@ -118,8 +118,8 @@ class ManagementClient:
             case httpx.ConnectError() if self.session is not None:
                 message = f"The local stack at {self.url} is not running."
                 advice = (
-                    f"{self.session} is left from an earlier run. Start the local stack with `make"
-                    " run`, or use --session FILE with the session file of the running one."
+                    f"{self.session} is left from an earlier run. Start the local stack with"
+                    " `keyscope up`, or use --session FILE with the session file of the running one."
                 )
             case httpx.ConnectError():
                 message = f"Cannot connect to {self.url}: {_ERROR_NUMBER.sub('', str(error))}."
@@ -135,7 +135,7 @@ class ManagementClient:
             )
         return (
             f"{self.session} may be left from an earlier run. Start the local stack again with"
-            " `make run`."
+            " `keyscope up`."
         )
 
     def _failure(self, status: int, members: object, method: str) -> Failure:
@@ -165,7 +165,7 @@ class ManagementClient:
         if self.session is not None and self.key.source == str(self.session):
             return (
                 f"{self.session} may be left from an earlier run. Start the local stack again with"
-                " `make run`, or use --session FILE with the session file of the running one."
+                " `keyscope up`, or use --session FILE with the session file of the running one."
             )
         return (
             "Check that the secret is right and that the key belongs to this stack. The key may"

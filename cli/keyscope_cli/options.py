@@ -41,7 +41,7 @@ class TargetOptions:
         ),
     ] = None
     local: Annotated[
-        bool, typer.Option("--local", help="Use the local stack, which `make run` starts.")
+        bool, typer.Option("--local", help="Use the local stack, which `keyscope up` starts.")
     ] = False
     session: Annotated[
         Path | None,
@@ -49,7 +49,7 @@ class TargetOptions:
             envvar="KEYSCOPE_SESSION",
             metavar="FILE",
             help="With --local: the session file of the local stack, instead of"
-            " .local/session.json.",
+            " ~/.local/state/keyscope/session.json.",
         ),
     ] = None
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False

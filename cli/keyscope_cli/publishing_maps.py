@@ -36,7 +36,7 @@ def publish(
     """
     target = options.target()
     if target.session is not None or target.stack_name is None:
-        advice = "Use --stack NAME. For the local stack, use `make run ACCESS_MAP=map.toml`."
+        advice = "Use --stack NAME. For the local stack, use `keyscope up --access-map map.toml`."
         raise Failure(ExitStatus.USAGE, "This command needs a deployed stack.", advice)
     longest_stage = int(
         target.authorizer_variables().get("KEYSCOPE_MAX_STAGE_LENGTH") or DEFAULT_MAX_STAGE_LENGTH

@@ -1,5 +1,6 @@
 """Which Keyscope a command uses: a deployed stack, the local one, or a URL."""
 
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from keyscope.errors import Misconfigured
 from keyscope_cli.aws import Aws, told_failures
 from keyscope_cli.deployed_settings import settings_of, variables_of
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.local_session import SESSION_FILE, LocalSession, read_session
+from keyscope_cli.local_session import LocalSession, read_session
+from keyscope_local.tour.state_folder import SESSION_FILE_NAME, state_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +132,17 @@ class Target:
 
 
 def local_target(file: Path | None) -> Target:
-    """Return the Keyscope that `make run` serves.
+    """Return the Keyscope that `keyscope up` serves.
 
     Raises:
         Failure: its session file is missing, malformed, another user's, or leads elsewhere.
     """
-    session = read_session(file or SESSION_FILE)
+    session = read_session(file or state_folder(os.environ) / SESSION_FILE_NAME)
     return Target(Aws(session.stack["endpoints"]), session=session)
 
 
 def _not_named() -> Failure:
-    advice = "Use --stack NAME, or --local if the local stack is running (`make run`)."
+    advice = "Use --stack NAME, or --local if the local stack is running (`keyscope up`)."
     return Failure(ExitStatus.USAGE, "No stack selected.", advice)
 
 

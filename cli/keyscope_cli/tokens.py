@@ -55,7 +55,8 @@ def token(
     ] = None,
     *,
     local: Annotated[
-        bool, typer.Option("--local", help="Use a key of the local stack, which `make run` starts.")
+        bool,
+        typer.Option("--local", help="Use a key of the local stack, which `keyscope up` starts."),
     ] = False,
     session: Annotated[
         Path | None,
@@ -63,7 +64,7 @@ def token(
             envvar="KEYSCOPE_SESSION",
             metavar="FILE",
             help="With --local: the session file of the local stack, instead of"
-            " .local/session.json.",
+            " ~/.local/state/keyscope/session.json.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,

@@ -41,6 +41,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, st
             **os.environ,
             "PATH": f"{ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}",
             "KEYSCOPE_SESSION": str(folder / "session.json"),
+            "XDG_STATE_HOME": str(folder / "state"),
             "URL": run.rest_url,
             "KEY_ID": key.key_id,
             "SECRET": key.secret,

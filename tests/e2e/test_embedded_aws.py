@@ -181,7 +181,7 @@ def test_without_a_run_the_events_are_not_written(
 ) -> None:
     output = tmp_path / "events"
     assert main(["--output", str(output), "--session", str(tmp_path / "none.json")]) == 2
-    assert "make run" in capsys.readouterr().err
+    assert "keyscope up" in capsys.readouterr().err
     assert not output.exists()
 
 

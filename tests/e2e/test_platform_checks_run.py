@@ -116,7 +116,10 @@ def test_what_cannot_be_removed_has_an_exit_status_of_its_own(
     [
         ({"STACK": ""}, "Name the deployed stack"),
         ({"STACK": "other"}, "There is no stack other"),
-        ({"STACK": "local", "PLATFORM": "rest.nothing=true"}, "PLATFORM contains"),
+        (
+            {"STACK": "local", "PLATFORM": "rest.no=true"},
+            "'rest.no=true' is not a platform setting",
+        ),
     ],
     ids=["no stack", "another stack", "no setting"],
 )

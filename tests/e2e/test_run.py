@@ -1,4 +1,4 @@
-"""`make run`, as a person runs it."""
+"""`keyscope up`, as a person runs it."""
 
 import json
 import os
@@ -9,13 +9,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from keyscope_local.__main__ import main
+from keyscope_local.run import run as run_stack
+from keyscope_local.run_settings import RunOptions
 from keyscope_local.tour import events
 from tests.support import plain_http
 from tests.support.in_process import Ended, run_here
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.processes
 
 ROOT: Final = Path(__file__).parents[2]
 IGNORING_SIGINT: Final = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
-COMMAND: Final = [sys.executable, "-m", "keyscope_local"]
+COMMAND: Final = [str(Path(sys.executable).with_name("keyscope")), "up", "--port", "0"]
 END_SECONDS: Final = 300
 """Only a hang takes this long, even on a busy machine."""
 SECRET: Final = re.compile(r"ks_\w{40}|eyJ[\w-]+\.")
@@ -40,11 +42,14 @@ class Toured:
     folder: Path
 
 
-def run(folder: Path, **settings: str) -> Ended:
-    """Make the tour in this process; only the tests of signals start a process."""
-    environment = {"PORT": "0", "ONCE": "1", "STATE_FOLDER": str(folder), **settings}
+tour = partial(RunOptions, port=0, once=True)
+"""The options of a run that only makes the tour."""
+
+
+def run(options: RunOptions) -> Ended:
+    """Run in this process; only the tests of signals start a process."""
     with new_loggers(), same_signals():
-        return run_here(lambda: main(environment))
+        return run_here(lambda: run_stack(options))
 
 
 @contextmanager
@@ -61,7 +66,7 @@ def same_signals() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def toured(tmp_path_factory: pytest.TempPathFactory) -> Toured:
     folder = tmp_path_factory.mktemp("toured")
-    return Toured(run(folder), folder)
+    return Toured(run(tour(folder=folder)), folder)
 
 
 @dataclass(frozen=True)
@@ -96,14 +101,9 @@ class Served:
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Served:
     path, number, wrapper = request.param
     folder, routes = tmp_path_factory.mktemp("served"), path.partition("/")[0]
-    environment = {
-        **os.environ,
-        "PORT": "0",
-        "STATE_FOLDER": str(folder),
-        "PARAMETERS": f"AccessMapRoutes={routes}",
-    }
+    options = ["--state-folder", str(folder), "--parameters", f"AccessMapRoutes={routes}"]
     with subprocess.Popen(  # noqa: S603 - our own module
-        [*wrapper, *COMMAND], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        [*wrapper, *COMMAND, *options], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -111,7 +111,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             assert process.poll() is None
             session = json.loads((folder / "session.json").read_text())
             mode = (folder / "session.json").stat().st_mode & 0o777
-            second = run(folder)
+            second = run(tour(folder=folder))
             assert json.loads((folder / "session.json").read_text()) == session
             url = f"{session['rest_api']}/{path}"
             curls = [_pasted(line) for line in lines if line.startswith("  curl ")]
@@ -186,9 +186,9 @@ def test_it_ends_with_a_shells_status_when_stopped_before_it_serves(tmp_path: Pa
     log = tmp_path / "functions.log"
     # The start waits at this pipe until somebody reads its log.
     os.mkfifo(log)
-    environment = {**os.environ, "PORT": "0", "STATE_FOLDER": str(tmp_path)}
+    options = ["--state-folder", str(tmp_path)]
     with subprocess.Popen(  # noqa: S603 - our own module
-        COMMAND, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *options], cwd=ROOT, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             with log.open():
@@ -242,7 +242,9 @@ def test_the_tour_shows_no_secret(toured: Toured) -> None:
 
 @pytest.mark.parametrize("routes", ["v1.1", "v2,v1.1"])
 def test_the_tour_follows_the_selected_route_sets(routes: str, tmp_path: Path) -> None:
-    done = run(tmp_path, PARAMETERS=f"AccessMapRoutes={routes} AuthorizerCacheSeconds=0")
+    done = run(
+        tour(folder=tmp_path, parameters=[f"AccessMapRoutes={routes} AuthorizerCacheSeconds=0"])
+    )
     assert (done.status, done.err) == (0, "")
 
 
@@ -251,7 +253,7 @@ def test_a_map_of_ones_own_needs_no_route_sets_and_keeps_the_management_api(
 ) -> None:
     file = tmp_path / "map.toml"
     file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
-    done = run(tmp_path / "state", ACCESS_MAP=str(file))
+    done = run(tour(folder=tmp_path / "state", access_map=file))
     assert "with the route sets management and the map's only set:" in done.out
     assert "No key reaches" not in done.out
 
@@ -259,7 +261,9 @@ def test_a_map_of_ones_own_needs_no_route_sets_and_keeps_the_management_api(
 def test_a_run_says_that_no_key_reaches_the_management_api(tmp_path: Path) -> None:
     file = tmp_path / "map.toml"
     file.write_text('["orders"]\napp = ["GET /orders"]\n', "utf-8")
-    done = run(tmp_path / "state", ACCESS_MAP=str(file), PARAMETERS="AccessMapRoutes=orders")
+    done = run(
+        tour(folder=tmp_path / "state", access_map=file, parameters=["AccessMapRoutes=orders"])
+    )
     assert "No key reaches GET /v2/apps, POST /v2/apps" in done.out
     assert "Add management to AccessMapRoutes." in " ".join(done.out.split())
 
@@ -281,10 +285,12 @@ def test_an_attached_api_is_served_after_the_stack_s_own_and_what_it_lacks_is_to
     template = tmp_path / "template.yaml"
     template.write_text(text.replace("../backend", str(ROOT / "examples" / "backend")), "utf-8")
     done = run(
-        tmp_path,
-        ATTACH=str(template),
-        ACCESS_MAP="examples/access-map/projects.toml",
-        PARAMETERS="AccessMapRoutes=projects HttpApiEnabled=false",
+        tour(
+            folder=tmp_path,
+            attach=template,
+            access_map=ROOT / "examples" / "access-map" / "projects.toml",
+            parameters=["AccessMapRoutes=projects", "HttpApiEnabled=false"],
+        )
     )
     names = re.findall(r"^  (.+)  http://127.0.0.1:\d+$", done.out, re.MULTILINE)
     assert (done.status, names) == (0, ["REST API", "ProjectsHttpApi"])
@@ -308,7 +314,7 @@ def test_a_fault_of_an_attached_template_is_told_in_one_line(
 ) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(template, "utf-8")
-    done = run(tmp_path / "state", ATTACH=str(path))
+    done = run(tour(folder=tmp_path / "state", attach=path))
     assert (done.status, done.out) == (2, "")
     assert told in done.err
     assert done.err.count("\n") == 1
@@ -316,29 +322,39 @@ def test_a_fault_of_an_attached_template_is_told_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("parameters", "told"),
     [
-        ({"PORT": "x"}, "PORT is 'x'"),
-        ({"PORT": "65535"}, "PORT is '65535'"),
-        ({"PARAMETERS": "Stage"}, "PARAMETERS contains Stage"),
-        ({"PARAMETERS": "Stage=x"}, "no parameter 'Stage'"),
-        ({"PARAMETERS": "AccessMapRoutes=v9"}, "no route set 'v9'"),
-        ({"PARAMETERS": "PolicyConditions=false"}, "Set AuthorizerCacheSeconds to 0."),
-        ({"ATTACH": "none.yaml"}, "ATTACH is 'none.yaml'"),
-        (
-            {"ATTACH": "examples/sam-http/template.yaml", "ATTACH_PARAMETERS": "Stage=x"},
-            "The template has no parameter 'Stage'. It has none",
-        ),
-        ({"ACCESS_MAP": "none.toml"}, "ACCESS_MAP is 'none.toml'"),
-        ({"CALLED_FROM": "/else", "ATTACH": "template.yaml"}, "ATTACH is '/else/template.yaml'"),
-        ({"CALLED_FROM": "/else", "ACCESS_MAP": "map.toml"}, "ACCESS_MAP is '/else/map.toml'"),
-        ({"PARAMETERS": "LeewaySeconds=61"}, "LeewaySeconds cannot be '61'"),
+        ("Stage", "--parameters contains Stage"),
+        ("Stage=x", "no parameter 'Stage'"),
+        ("AccessMapRoutes=v9", "no route set 'v9'"),
+        ("PolicyConditions=false", "Set AuthorizerCacheSeconds to 0."),
+        ("LeewaySeconds=61", "LeewaySeconds cannot be '61'"),
     ],
 )
-def test_a_wrong_setting_is_told_in_one_line(
-    settings: dict[str, str], told: str, tmp_path: Path
-) -> None:
-    done = run(tmp_path, **settings)
+def test_a_wrong_parameter_is_told_in_one_line(parameters: str, told: str, tmp_path: Path) -> None:
+    assert_told_in_one_line(run(tour(folder=tmp_path, parameters=[parameters])), told)
+
+
+def test_a_file_that_is_none_is_told_in_one_line(tmp_path: Path) -> None:
+    none = Path("none.yaml")
+    assert_told_in_one_line(run(tour(folder=tmp_path, attach=none)), "--attach is 'none.yaml'")
+    assert_told_in_one_line(
+        run(tour(folder=tmp_path, access_map=none)), "--access-map is 'none.yaml'"
+    )
+
+
+def test_a_wrong_parameter_of_an_attached_template_is_told_in_one_line(tmp_path: Path) -> None:
+    template = ROOT / "examples" / "sam-http" / "template.yaml"
+    done = run(tour(folder=tmp_path, attach=template, attach_parameters=["Stage=x"]))
+    assert_told_in_one_line(done, "The template has no parameter 'Stage'. It has none")
+
+
+def test_a_wrong_platform_setting_is_told_in_one_line(tmp_path: Path) -> None:
+    told = "'rest.nothing=true' is not a platform setting"
+    assert_told_in_one_line(run(tour(folder=tmp_path, platform="rest.nothing=true")), told)
+
+
+def assert_told_in_one_line(done: Ended, told: str) -> None:
     assert done.status == 2
     assert told in done.err
     assert done.err.count("\n") == 1

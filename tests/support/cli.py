@@ -157,7 +157,7 @@ def _read(terminal: int) -> bytes | None:
 
 @dataclass(frozen=True)
 class LocalRun:
-    """A running `make run`: its session file, and what it holds."""
+    """A running `keyscope up`: its session file, and what it holds."""
 
     file: Path
 

@@ -1,7 +1,6 @@
-"""The local gateway as `make run` starts it, in a process of its own, for load from outside."""
+"""The local gateway as `keyscope up` starts it, in a process of its own, for load from outside."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import IO, Any, Final
 from keyscope_local.tour.seed import IssuedKey, SeededStore
 
 ROOT: Final = Path(__file__).parents[2]
+KEYSCOPE: Final = Path(sys.executable).with_name("keyscope")
 SERVING: Final = "Running. Press Ctrl-C to stop.\n"
 STOP_SECONDS: Final = 300
 """Only a hang takes this long, even on a busy machine."""
@@ -40,18 +40,13 @@ def serving(folder: Path, **parameters: str) -> Iterator[int]:
 
     Its files go to the folder.
     """
-    environment = {
-        **os.environ,
-        "PORT": "0",
-        "STATE_FOLDER": str(folder),
-        "PARAMETERS": " ".join(f"{name}={value}" for name, value in parameters.items()),
-    }
+    texts = (f"{name}={value}" for name, value in parameters.items())
+    options = [part for text in texts for part in ("--parameters", text)]
     with (
         TemporaryFile("w+", encoding="utf-8") as errors,
-        subprocess.Popen(
-            [sys.executable, "-m", "keyscope_local"],
+        subprocess.Popen(  # noqa: S603 - our own command
+            [str(KEYSCOPE), "up", "--port", "0", "--state-folder", str(folder), *options],
             cwd=ROOT,
-            env=environment,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -153,7 +153,13 @@ def _shell(folder: Path) -> Iterator[_Shell]:
     with subprocess.Popen(
         ["/bin/bash"],
         cwd=folder,
-        env={**variables, "PWD": str(folder), "PORT": "0"},
+        env={
+            **variables,
+            "PWD": str(folder),
+            "PORT": "0",
+            # So that two walks at a time do not meet.
+            "XDG_STATE_HOME": str(folder / ".state"),
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

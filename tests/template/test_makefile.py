@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import subprocess
+from inspect import signature
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from keyscope_local import run_settings
+from keyscope_cli.up import up
 
 ROOT: Final = Path(__file__).parents[2]
 INPUTS: Final = ("Makefile", "uv.lock", "pyproject.toml", "uv-requirements.txt")
@@ -51,18 +52,24 @@ def test_it_says_that_it_installs_before_it_does(target: str, checkout: Path) ->
 def test_a_run_says_that_it_starts_before_it_does(checkout: Path) -> None:
     (checkout / ".venv").mkdir()
     (checkout / ".venv" / "installed").touch()
-    out, told = made(checkout, "run", "PYTHON=false", "SHELL=/bin/sh")
+    out, told = made(checkout, "run", "PYTHON=false", "PORT=none")
     assert out.startswith("Starting...\n")
     assert "Installing" not in told
 
 
-def test_a_run_takes_its_settings_from_the_command_line(checkout: Path) -> None:
-    documented = run_settings.__doc__ or ""
-    stated = re.findall(r"^- `([A-Z_]+)|`([A-Z_]+)` are its", documented, re.MULTILINE)
-    names = [one or other for one, other in stated]
-    assert {"PORT", "ATTACH", "ATTACH_PARAMETERS"} <= set(names)
-    planned, _ = made(checkout, "--dry-run", "run", *(f"{name}=of-{name}" for name in names))
-    assert [name for name in names if f"of-{name}" not in planned] == []
+def test_a_run_takes_every_option_of_keyscope_up(checkout: Path) -> None:
+    options = [name for name in signature(up).parameters if name != "once"]
+    assert {"port", "attach", "attach_parameters"} <= set(options)
+    settings = [f"{name.upper()}=of-{name}" for name in options]
+    planned, _ = made(checkout, "--dry-run", "run", *settings, "ONCE=1")
+    for name in options:
+        assert f'--{name.replace("_", "-")} "of-{name}"' in planned
+    assert "--once" in planned
+
+
+def test_a_run_without_settings_gives_no_option(checkout: Path) -> None:
+    planned, _ = made(checkout, "--dry-run", "run", "ONCE=0")
+    assert re.search(r"keyscope up *$", planned, re.MULTILINE)
 
 
 def test_relative_paths_of_a_run_start_in_the_folder_where_it_is_called(
@@ -77,4 +84,4 @@ def test_relative_paths_of_a_run_start_in_the_folder_where_it_is_called(
         text=True,
         check=True,
     )
-    assert f'CALLED_FROM="{folder}"' in done.stdout
+    assert f'cd "{folder}" && keyscope up' in done.stdout

@@ -1,8 +1,8 @@
 """What the local gateway assumes about API Gateway where AWS documents nothing, as settings.
 
 Each default is what `docs/reference/platform-facts.md` says about its fact. If the canary shows
-otherwise, change the setting to see what the stack then does, as in `make run
-PLATFORM="rest.max_policy_bytes=4096 http.answers_unauthorized=false"`.
+otherwise, change the setting to see what the stack then does, as in `keyscope up
+--platform "rest.max_policy_bytes=4096 http.answers_unauthorized=false"`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Reads `PLATFORM`, the settings of what the local gateway assumes about API Gateway."""
+"""Reads the settings of what the local gateway assumes about API Gateway."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -24,7 +24,7 @@ def read_behaviors(text: str) -> Mapping[ApiKind, PlatformBehavior]:
         place, _, value = part.partition("=")
         kind, _, name = place.partition(".")
         if kind not in kinds or name not in {member.name for member in fields(PlatformBehavior)}:
-            message = f"PLATFORM contains {part!r}. Use rest.NAME=VALUE or http.NAME=VALUE"
+            message = f"{part!r} is not a platform setting. Use rest.NAME=VALUE or http.NAME=VALUE"
             raise WrongBehavior(message)
         behaviors[kinds[kind]] = _with(behaviors[kinds[kind]], name, value)
     return behaviors
@@ -46,5 +46,5 @@ def _with(behavior: PlatformBehavior, name: str, value: str) -> PlatformBehavior
     try:
         return changed(behavior, **{name: _read_value(former, value)})
     except (KeyError, ValueError):
-        message = f"PLATFORM: {name} cannot be {value!r}; it is {former!r} by default"
+        message = f"The platform setting {name} cannot be {value!r}; it is {former!r} by default"
         raise WrongBehavior(message) from None

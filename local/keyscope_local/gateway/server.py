@@ -115,7 +115,7 @@ def bound(port: int) -> socket.socket:
         listener.close()
         message = (
             f"Port {port} of {LOOPBACK} is in use ({error.strerror}). "
-            "Choose another, as in `make run PORT=3100`."
+            "Choose another, as in `keyscope up --port 3100`."
         )
         raise PortTaken(message) from error
     return listener

@@ -1,8 +1,8 @@
 r"""The sample events in `events/`: the function of each, and its expected result.
 
 `python -m keyscope_local.tour.events --output .local/events` writes copies that are filled in for
-the store of a running `make run`, and next to them `environment.json`, which tells a function how
-to reach the store. With Docker, `sam local invoke` reads both:
+the store of a running `keyscope up`, and next to them `environment.json`, which tells a function
+how to reach the store. With Docker, `sam local invoke` reads both:
 
     sam build
     sam local invoke RestAuthorizerFunction -e .local/events/rest_request_basic_app.json \
@@ -16,6 +16,7 @@ invoke`, which needs no running store. The copies contain working credentials of
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,10 +29,9 @@ from keyscope_local.project import ROOT
 from keyscope_local.tour.event_values import fill
 from keyscope_local.tour.seed import local_provisioning, seed
 from keyscope_local.tour.session import write_private_json
+from keyscope_local.tour.state_folder import SESSION_FILE_NAME, state_folder
 
 EVENTS_FOLDER: Final = ROOT / "events"
-STATE_FOLDER: Final = ROOT / ".local"
-SESSION_FILE_NAME: Final = "session.json"
 _NEEDED: Final = {
     "AWS_ENDPOINT_URL",
     "KEYSCOPE_DIRECTORY_TABLE",
@@ -231,7 +231,7 @@ def _environment_of(session: Path) -> Mapping[str, str]:
     try:
         members: object = json.loads(session.read_text("utf-8"))
     except OSError as error:
-        message = f"{session} cannot be read ({error.strerror}). Start `make run` first."
+        message = f"{session} cannot be read ({error.strerror}). Start `keyscope up` first."
         raise _NoSession(message) from None
     except ValueError:
         members = None
@@ -239,7 +239,9 @@ def _environment_of(session: Path) -> Mapping[str, str]:
         case {"environment": dict(environment)} if environment.keys() >= _NEEDED:
             return {str(name): str(value) for name, value in environment.items()}
         case _:
-            message = f"{session} is not a session file of `make run`. Start `make run` first."
+            message = (
+                f"{session} is not a session file of `keyscope up`. Start `keyscope up` first."
+            )
             raise _NoSession(message)
 
 
@@ -247,13 +249,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the filled-in events; return 2 if no run exists to fill them in for."""
     parser = argparse.ArgumentParser(
         prog="python -m keyscope_local.tour.events",
-        description="Write the sample events with the credentials of a running `make run`.",
+        description="Write the sample events with the credentials of a running `keyscope up`.",
     )
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
     parser.add_argument(
         "--session",
         type=Path,
-        default=STATE_FOLDER / SESSION_FILE_NAME,
+        default=state_folder(os.environ) / SESSION_FILE_NAME,
         help="the session file of the run (%(default)s)",
     )
     options = parser.parse_args(arguments)
@@ -265,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except Unavailable:
         sys.stderr.write(
-            f"The run that wrote {options.session} has ended. Start `make run` again.\n"
+            f"The run that wrote {options.session} has ended. Start `keyscope up` again.\n"
         )
         return 2
     sys.stdout.write(f"{count} events and environment.json are in {options.output}\n")

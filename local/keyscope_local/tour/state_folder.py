@@ -2,13 +2,27 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+SESSION_FILE_NAME: Final = "session.json"
 
 
 class FolderInUse(Exception):  # noqa: N818 - a state
     """Another run uses the state folder; the text says how to use another one."""
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder of a run that names none, where `keyscope --local` looks for it.
+
+    It is the user's folder for state ("XDG Base Directory Specification"), so that `--local` finds
+    the run from any folder.
+    """
+    base = Path(environment.get("XDG_STATE_HOME", ""))
+    # The specification has relative paths ignored.
+    return (base if base.is_absolute() else Path.home() / ".local" / "state") / "keyscope"
 
 
 @contextmanager
@@ -28,7 +42,7 @@ def held_folder(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             message = (
                 f"Another run (process {lock.read()}) is using {folder}. Stop it, or use another"
-                f" folder and port: make run STATE_FOLDER={folder}-2 PORT=3100"
+                f" folder and port: keyscope up --state-folder {folder}-2 --port 3100"
             )
             raise FolderInUse(message) from None
         lock.truncate()

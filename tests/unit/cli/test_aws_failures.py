@@ -56,7 +56,7 @@ def rejected(code: str, message: str = "") -> ClientError:
         (
             EndpointConnectionError(endpoint_url="http://127.0.0.1:4000"),
             "The local stack is not running.",
-            "make run",
+            "keyscope up",
         ),
         (rejected("ExpiredToken"), "Your AWS credentials have expired", "aws sso login"),
         (rejected("InvalidClientTokenId"), "does not accept your credentials", "access key"),

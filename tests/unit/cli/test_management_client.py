@@ -83,7 +83,7 @@ def test_the_rejected_key_of_a_session_means_that_the_session_may_be_stale(
     client = ManagementClient(LOCAL_URL, SESSION_KEY, SESSION)
     failure = failure_of(client, response(401), monkeypatch)
     assert f"{SESSION} may be left from an earlier run." in failure.advice
-    assert "make run" in failure.advice
+    assert "keyscope up" in failure.advice
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_local_stack_that_has_ended_is_started_again(monkeypatch: pytest.Monke
     failure = failure_of(client, httpx.ConnectError("Connection refused"), monkeypatch)
     assert failure.message == f"The local stack at {LOCAL_URL} is not running."
     assert failure.advice.startswith(f"{SESSION} is left from an earlier run.")
-    assert "make run" in failure.advice
+    assert "keyscope up" in failure.advice
 
 
 @pytest.mark.parametrize("session", [None, SESSION])
@@ -183,7 +183,7 @@ def test_a_server_that_is_not_keyscopes_is_recognized(
     client = ManagementClient(LOCAL_URL, SESSION_KEY, session)
     failure = failure_of(client, httpx.Response(200, text="<html>"), monkeypatch)
     assert "is not a Keyscope API" in failure.message
-    assert ("make run" in failure.advice) is (session is not None)
+    assert ("keyscope up" in failure.advice) is (session is not None)
 
 
 @pytest.mark.parametrize("url", ["https://[x", "x", "https://", "ftp://api.example"])

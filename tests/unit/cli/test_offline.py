@@ -43,7 +43,7 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(argument: str)
     ("arguments", "status", "told"),
     [
         (("app", "list"), 2, "--stack NAME"),
-        (("app", "list", "--local", "--session", "/nowhere"), 5, "with `make run`"),
+        (("app", "list", "--local", "--session", "/nowhere"), 5, "with `keyscope up`"),
         (("app", "list", "--local", "--stack", "x"), 2, "Use either --local or --stack"),
         (("app", "list", "--url", "http://example.com", "--key-id"), 2, "--key-id"),
         (("app", "list", "--url", "https://x.example", "--stack", "x"), 2, "Use only one of"),

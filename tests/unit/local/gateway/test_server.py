@@ -212,7 +212,7 @@ def test_a_port_in_use_is_told_with_what_to_do(rest: Served) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        told = rf"Port {port} of 127.0.0.1 is in use .*`make run PORT="
+        told = rf"Port {port} of 127.0.0.1 is in use .*`keyscope up --port "
         with pytest.raises(PortTaken, match=told), serving([rest.gateway], port):
             pass
 

@@ -37,7 +37,7 @@ def test_a_second_run_does_not_get_the_first_one_s_folder(tmp_path: Path) -> Non
         pass
     told = str(refused.value)
     assert told.startswith(f"Another run (process {os.getpid()}) is using {tmp_path}. ")
-    assert f"make run STATE_FOLDER={tmp_path}-2 PORT=3100" in told
+    assert f"keyscope up --state-folder {tmp_path}-2 --port 3100" in told
 
 
 def test_a_second_run_in_another_folder_serves_beside_the_first(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def refusal_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
 def test_without_a_session_no_events_are_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = "session.json cannot be read (No such file or directory). Start `make run` first.\n"
+    told = "session.json cannot be read (No such file or directory). Start `keyscope up` first.\n"
     assert refusal_of(tmp_path, capsys).endswith(told)
 
 
@@ -103,7 +103,7 @@ def test_another_file_than_a_session_is_told_in_one_line(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "session.json").write_text(text, "utf-8")
-    told = "session.json is not a session file of `make run`. Start `make run` first.\n"
+    told = "session.json is not a session file of `keyscope up`. Start `keyscope up` first.\n"
     assert refusal_of(tmp_path, capsys).endswith(told)
 
 
@@ -119,5 +119,5 @@ def test_the_session_of_a_run_that_was_killed_is_told_in_one_line(
     path = tmp_path / "session.json"
     path.write_text(json.dumps({"environment": environment}), "utf-8")
     assert refusal_of(tmp_path, capsys) == (
-        f"The run that wrote {path} has ended. Start `make run` again.\n"
+        f"The run that wrote {path} has ended. Start `keyscope up` again.\n"
     )

@@ -1,13 +1,12 @@
-"""`make run`: run the whole stack on this machine, tour it, and then leave it running for you.
+"""`keyscope up`: run the whole stack on this machine, tour it, and then leave it running for you.
 
-`local/keyscope_local/run_settings.py` lists the environment variables that it reads.
+`keyscope_local.run_settings` lists what it can be told.
 """
 
 import contextlib
 import logging
-import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -25,8 +24,12 @@ from keyscope_local.gateway.gateway import Gateway
 from keyscope_local.gateway.platform_settings import WrongBehavior
 from keyscope_local.gateway.server import PortTaken
 from keyscope_local.invoke import PROVISIONING_FUNCTION, provisioning_environment
-from keyscope_local.project import ROOT
-from keyscope_local.run_settings import RunSettings, WrongSetting, read_run_settings
+from keyscope_local.run_settings import (
+    RunOptions,
+    RunSettings,
+    WrongSetting,
+    read_run_settings,
+)
 from keyscope_local.running_stack import (
     LoadedStack,
     ServedStack,
@@ -41,10 +44,9 @@ from keyscope_local.template.intrinsics import TemplateError
 from keyscope_local.template.stack import Stack, environment_of
 from keyscope_local.tour import attached_calls
 from keyscope_local.tour.event_values import basic
-from keyscope_local.tour.events import SESSION_FILE_NAME
 from keyscope_local.tour.seed import USER_ID
 from keyscope_local.tour.session import Session, provision, session_file
-from keyscope_local.tour.state_folder import FolderInUse, held_folder
+from keyscope_local.tour.state_folder import SESSION_FILE_NAME, FolderInUse, held_folder
 from keyscope_local.tour.stops import SHORT_V1_1, plan
 from keyscope_local.tour.visits import surprises, table_of, visit
 
@@ -70,13 +72,13 @@ _REFUSALS: Final = (
 """Errors that you can fix, reported in one line."""
 
 
-def main(environment: Mapping[str, str]) -> int:
+def run(options: RunOptions) -> int:
     """Run until Ctrl-C or SIGTERM, and return the exit status."""
     interrupt_on_signals()
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     console.width = max(console.width, TABLE_WIDTH)
     try:
-        return _run(read_run_settings(environment), console)
+        return _run(read_run_settings(options), console)
     except _REFUSALS as error:
         # Some texts come from a library, which may use several lines.
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
@@ -86,8 +88,8 @@ def main(environment: Mapping[str, str]) -> int:
         return INTERRUPTED
 
 
-def _run(run: RunSettings, console: Console) -> int:
-    stack, folder = run.stack, run.folder
+def _run(settings: RunSettings, console: Console) -> int:
+    stack, folder = settings.stack, settings.folder
     log = folder / LOG_FILE_NAME
     with (
         held_folder(folder),
@@ -98,7 +100,7 @@ def _run(run: RunSettings, console: Console) -> int:
         function_environment = provisioning_environment(stack, aws)
         session = provision(loaded.functions[PROVISIONING_FUNCTION], function_environment)
         with (
-            served_stack(loaded, run.port, behaviors=run.behaviors) as served,
+            served_stack(loaded, settings.port, behaviors=settings.behaviors) as served,
             polled_stack(loaded),
             subscribed_stack(loaded),
         ):
@@ -108,7 +110,7 @@ def _run(run: RunSettings, console: Console) -> int:
             with session_file(file, session, urls, function_environment, described):
                 _say_where(console, loaded, served)
                 succeeded = _tour(console, stack, session, urls, log)
-                if run.once:
+                if settings.once:
                     return 0 if succeeded else 1
                 with noted_signals() as wait_for_signal:
                     _say_what_next(console, stack, session, urls[0], folder)
@@ -188,9 +190,8 @@ def _not_invocable(gateways: Sequence[Gateway]) -> Iterator[str]:
 def _say_what_next(
     console: Console, stack: Stack, session: Session, url: str, folder: Path
 ) -> None:
-    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
     files = (
-        f"{shown / SESSION_FILE_NAME} (keys, ids), {shown / LOG_FILE_NAME} (decisions, requests)"
+        f"{folder / SESSION_FILE_NAME} (keys, ids), {folder / LOG_FILE_NAME} (decisions, requests)"
     )
     if _has_packaged_routes(stack):
         console.print("Try these requests (-i shows the status and whether the cache was used):\n")
@@ -223,7 +224,7 @@ def _lines_of_attached(
 ) -> Sequence[str]:
     lines = attached_calls.curl_lines(api, url, access_map, session)
     if not lines:
-        advice = "Set ACCESS_MAP to your map and AccessMapRoutes in PARAMETERS to its route sets."
+        advice = "Use --access-map with your map, and --parameters AccessMapRoutes=NAMES."
         return [f"\nNo rule of the access map reaches a route of {api.logical_id}. {advice}"]
     return [f"\nTry these requests to {api.logical_id}:\n", *lines]
 
@@ -282,7 +283,3 @@ def _logged_to(path: Path) -> Iterator[None]:
                 yield
         finally:
             gateway_log.removeHandler(handler)
-
-
-if __name__ == "__main__":
-    sys.exit(main(os.environ))
