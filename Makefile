@@ -109,8 +109,8 @@ outdated: .venv/installed ## List the locked packages that have a newer release,
 build: .venv/installed ## Build what `sam deploy` uploads into .aws-sam (no Docker or Python 3.13 required)
 	sam build
 
-dist: .venv/installed ## Build what `keyscope deploy` uploads into dist/artifacts (needs Python 3.13, no SAM, no Docker)
-	@python -m tools.dist dist/artifacts
+dist: .venv/installed ## Build a release into dist: what `keyscope deploy` uploads, and the wheel (needs Python 3.13)
+	@python -m tools.dist
 
 invoke: .venv/installed ## Run one event: FUNCTION=RestAuthorizerFunction EVENT=events/rest_request_basic_app.json
 	@python -m keyscope_local.invoke $(FUNCTION) $(EVENT)

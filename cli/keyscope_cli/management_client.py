@@ -119,7 +119,7 @@ class ManagementClient:
                 message = f"The local stack at {self.url} is not running."
                 advice = (
                     f"{self.session} is left from an earlier run. Start the local stack with"
-                    " `keyscope up`, or use --session FILE with the session file of the running one."
+                    " `keyscope up`, or use --session FILE with the running one's session file."
                 )
             case httpx.ConnectError():
                 message = f"Cannot connect to {self.url}: {_ERROR_NUMBER.sub('', str(error))}."

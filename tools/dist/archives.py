@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -45,3 +46,8 @@ def copied_sources(source: Path, target: Path) -> None:
             copy = target / relative
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
+
+
+def digest_of(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    return sha256(path.read_bytes()).hexdigest()

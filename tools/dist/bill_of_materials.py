@@ -84,6 +84,27 @@ def bill_of_materials(version: str, archives: Sequence[Archive]) -> Json:
             ),
         ],
     }
+    return _document(content)
+
+
+def with_carriers(bill: Json, carriers: Sequence[Archive]) -> Json:
+    """Return a bill of materials that also names the files which carry all of its archives."""
+    (root, *others) = bill["dependencies"]
+    archives = root["dependsOn"]
+    return _document(
+        {
+            "metadata": bill["metadata"],
+            "components": [*(_file(carrier) for carrier in carriers), *bill["components"]],
+            "dependencies": [
+                {**root, "dependsOn": [carrier.name for carrier in carriers]},
+                *({"ref": carrier.name, "dependsOn": archives} for carrier in carriers),
+                *others,
+            ],
+        }
+    )
+
+
+def _document(content: Json) -> Json:
     serial = uuid.uuid5(_NAMESPACE, json.dumps(content, sort_keys=True))
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",

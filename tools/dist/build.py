@@ -9,13 +9,12 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from keyscope_local.template.yaml_reader import parse_yaml
-from tools.dist.archives import copied_sources, files_of, write_archive
+from tools.dist.archives import copied_sources, digest_of, files_of, write_archive
 from tools.dist.bill_of_materials import Archive, bill_of_materials, packages_in
 from tools.dist.packaged_template import code_folders, packaged
 
@@ -41,10 +40,10 @@ def build(root: Path, target: Path) -> list[Path]:
     target.mkdir(parents=True)
     archives = dict(_archives(root, template, target))
     digests = {folder: archive.sha256 for folder, archive in archives.items()}
-    _write_json(target / TEMPLATE, packaged(template, digests))
+    write_json(target / TEMPLATE, packaged(template, digests))
     shutil.copyfile(root / "deploy" / STACK_POLICY, target / STACK_POLICY)
-    _write_json(
-        target / BILL_OF_MATERIALS, bill_of_materials(_version(root), list(archives.values()))
+    write_json(
+        target / BILL_OF_MATERIALS, bill_of_materials(project_version(root), list(archives.values()))
     )
     (target / SUMS).write_text("".join(_sums(target)), "utf-8")
     return list(files_of(target))
@@ -65,7 +64,7 @@ def _archives(
                 copied_sources(root / folder, content)
             archive = target / f"{folder.replace('/', '-')}.zip"
             write_archive(content, archive)
-            yield folder, Archive(archive.name, _digest(archive), packages_in(content))
+            yield folder, Archive(archive.name, digest_of(archive), packages_in(content))
 
 
 def _build_layer(folder: Path, name: str, content: Path) -> None:
@@ -86,20 +85,18 @@ def _build_layer(folder: Path, name: str, content: Path) -> None:
         raise BuildError(message)
 
 
-def _version(root: Path) -> str:
+def project_version(root: Path) -> str:
+    """Return the version that pyproject.toml states."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
     return str(project["project"]["version"])
 
 
-def _write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
+    """Write a value in the same bytes each time."""
     path.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
 
 
 def _sums(folder: Path) -> Iterator[str]:
     """Return the lines that `sha256sum --check` reads."""
     for path in files_of(folder):
-        yield f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n"
-
-
-def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
+        yield f"{digest_of(path)}  {path.relative_to(folder).as_posix()}\n"

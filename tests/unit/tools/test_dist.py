@@ -12,7 +12,13 @@ import jsonschema_rs
 import pytest
 
 from tools.dist.archives import copied_sources, write_archive
-from tools.dist.bill_of_materials import Archive, Package, bill_of_materials, packages_in
+from tools.dist.bill_of_materials import (
+    Archive,
+    Package,
+    bill_of_materials,
+    packages_in,
+    with_carriers,
+)
 
 VECTORS: Final = Path(__file__).parents[2] / "vectors"
 FILES: Final = {"python/b.py": "b", "python/a/__init__.py": "", "app.py": "a"}
@@ -125,6 +131,20 @@ def test_the_same_archives_have_the_same_bill_and_others_another_serial_number()
     document = bill_of_materials("0.2.0", ARCHIVES)
     assert bill_of_materials("0.2.0", ARCHIVES) == document
     assert bill_of_materials("0.2.0", ARCHIVES[:1])["serialNumber"] != document["serialNumber"]
+
+
+def test_the_bill_of_a_release_names_the_wheel_and_that_it_carries_each_archive() -> None:
+    wheel = Archive("keyscope-0.2.0-py3-none-any.whl", sha256(b"4").hexdigest(), [])
+    own = bill_of_materials("0.2.0", ARCHIVES)
+    document = with_carriers(own, [wheel])
+    assert faults(document) == []
+    assert document["serialNumber"] != own["serialNumber"]
+    depends = {each["ref"]: each["dependsOn"] for each in document["dependencies"]}
+    assert depends["pkg:pypi/keyscope@0.2.0"] == [wheel.name]
+    assert depends[wheel.name] == [archive.name for archive in ARCHIVES]
+    assert {each["bom-ref"] for each in document["components"]} == depends.keys() - {
+        "pkg:pypi/keyscope@0.2.0"
+    } | {each["bom-ref"] for each in own["components"]}
 
 
 def test_the_packages_of_a_layer_are_read_from_their_metadata(tmp_path: Path) -> None:
