@@ -12,6 +12,7 @@ import typer
 from keyscope_cli.aws import Aws, told_failures
 from keyscope_cli.confirmation import Yes, check_can_ask, confirmed
 from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.help_text import examples
 from keyscope_cli.options import STACK_VARIABLE
 from keyscope_cli.output import Output, counted
 from keyscope_cli.stacks.artifacts import BUCKET_PARAMETER, Release, read_release
@@ -36,6 +37,7 @@ from keyscope_cli.stacks.stack import (
 )
 
 DEFAULT_STACK: Final = "keyscope"
+EXAMPLES: Final = examples("deploy --region eu-west-1")
 _AGAIN: Final = "Correct the cause, then deploy again."
 
 StackName = Annotated[

@@ -8,6 +8,7 @@ from keyscope_cli.aws import Aws, told_failures
 from keyscope_cli.confirmation import Yes, check_can_ask, confirmed
 from keyscope_cli.deploying import DEFAULT_STACK, AsJson, Region, RoleArn, StackName
 from keyscope_cli.failures import ExitStatus, Failure
+from keyscope_cli.help_text import examples
 from keyscope_cli.output import Output, counted
 from keyscope_cli.stacks.artifacts import BUCKET_PARAMETER
 from keyscope_cli.stacks.stack import (
@@ -23,6 +24,7 @@ from keyscope_cli.stacks.stack import (
     told_interrupt,
 )
 
+EXAMPLES: Final = examples("destroy --stack keyscope")
 _KEPT: Final = {"Retain", "RetainExceptOnCreate"}
 _VERSION: Final = "AWS::Lambda::Version"
 """SAM retains versions, but Lambda deletes them with their function."""

@@ -15,7 +15,7 @@ from keyscope_cli.tenants.importer import Import, Result
 from keyscope_cli.tenants.secret_file import SecretFile, secret_file
 from keyscope_cli.tenants.tenant_file import Tenant, read_tenants
 
-EXAMPLE = examples("import tenants.jsonl --secret-file imported.jsonl")
+EXAMPLES = examples("import tenants.jsonl --secret-file imported.jsonl")
 MAX_WORKERS = 10
 """As many connections as a client keeps (botocore, `max_pool_connections`)."""
 _CONTINUE = "To continue, run the same command again."

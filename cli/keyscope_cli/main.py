@@ -1,7 +1,6 @@
 """The program `keyscope`: its commands, and how it ends."""
 
 import sys
-from importlib.metadata import version
 from io import StringIO
 from traceback import format_exception
 from types import TracebackType
@@ -11,23 +10,9 @@ import typer
 from typer._click.exceptions import ClickException
 from typer.main import get_command
 
-from keyscope_cli import (
-    access,
-    accounts,
-    apps,
-    deploying,
-    destroying,
-    doctor,
-    explaining,
-    importing,
-    service_accounts,
-    tokens,
-    up,
-)
 from keyscope_cli.credential_input import refuse_secrets
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.help_text import CommandGroup, examples
-from keyscope_cli.keys import app_keys
+from keyscope_cli.loaded_late import ProgramGroup
 from keyscope_cli.output import Output
 
 ABOUT = "Manage Keyscope's accounts, apps and keys, and see why a request passes or fails."
@@ -44,31 +29,20 @@ Exit status:
 
 app = typer.Typer(
     name="keyscope",
-    cls=CommandGroup,
+    cls=ProgramGroup,
     help=ABOUT,
     epilog=STATUSES,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.add_typer(accounts.app, name="account")
-app.command("import", epilog=importing.EXAMPLE)(importing.import_)
-app.add_typer(apps.app, name="app")
-app.add_typer(app_keys, name="key")
-app.add_typer(service_accounts.app, name="service-account")
-app.command("token", epilog=tokens.EXAMPLES)(tokens.token)
-app.command("explain", epilog=explaining.EXAMPLES)(explaining.explain)
-app.add_typer(access.app, name="access")
-app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
-app.command("up", epilog=up.EXAMPLES)(up.up)
-app.command("deploy", epilog=examples("deploy --region eu-west-1"))(deploying.deploy)
-app.command("destroy", epilog=examples("destroy --stack keyscope"))(destroying.destroy)
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - a callback of an option
     if asked:
-        sys.stdout.write(f"keyscope {version('keyscope')}\n")
+        from keyscope_cli.release import told_release  # noqa: PLC0415 - no other command needs it
+
+        sys.stdout.write(f"keyscope {told_release()}\n")
         raise typer.Exit
 
 
@@ -77,7 +51,9 @@ def keyscope(
     *,
     _: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and the commit."
+        ),
     ] = False,
 ) -> None:
     """Run before each command; the help is that of the program."""

@@ -69,7 +69,7 @@ def up(
         ),
     ] = None,
 ) -> None:
-    """Serve the whole stack on this machine, after a tour of it."""
+    """Run the whole stack on this machine, after a tour of it."""
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         message = f"The local stack needs {', '.join(missing)}, which is not installed."
         raise Failure(ExitStatus.NOT_DONE, message, "Install Keyscope with what it depends on.")
