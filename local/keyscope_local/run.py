@@ -1,6 +1,6 @@
 """`keyscope up`: run the whole stack on this machine, tour it, and then leave it running for you.
 
-`keyscope_local.run_settings` lists what it can be told.
+`keyscope_local.run_settings` lists its options.
 """
 
 import contextlib

@@ -25,7 +25,7 @@ def build_packages(root: Path) -> list[Path]:
     `keyscope-VERSION.cdx.json` names what each of them contains.
 
     Raises:
-        subprocess.CalledProcessError: Hatchling cannot build them; it has told why.
+        subprocess.CalledProcessError: Hatchling cannot build them, and says why.
     """
     target, name = root / PACKAGES, f"keyscope-{project_version(root)}"
     shutil.rmtree(target, ignore_errors=True)
