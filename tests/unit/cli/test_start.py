@@ -11,10 +11,11 @@ from keyscope_cli.loaded_late import COMMANDS, LateCommands
 from keyscope_cli.release import told_release
 
 KEYSCOPE: Final = Path(sys.executable).with_name("keyscope")
-HEAVY: Final = ("botocore", "boto3", "httpx", "moto", "pydantic", "samtranslator", "yaml")
+HEAVY: Final = ("botocore", "boto3", "httpx", "moto", "samtranslator", "yaml")
 IMPORTS: Final = f"""
 import sys
 from keyscope_cli.main import main
+sys.argv[0] = "keyscope"
 try:
     main()
 finally:
