@@ -25,7 +25,7 @@ ORDER: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Explanation": ("explanation/model.md", "explanation/security.md", "explanation/*.md"),
     "Runbook": ("runbook/README.md", "runbook/*.md"),
-    "Decisions": ("decisions/*.md",),
+    "Decisions": ("decisions/README.md", "decisions/*.md"),
 }
 """The pages in reading order. A pattern stands for all pages that no earlier entry names; an entry
 without a page is left out."""

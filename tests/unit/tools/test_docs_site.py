@@ -1,5 +1,6 @@
 """The pages' order, and what becomes of links that leave docs/."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -35,11 +36,18 @@ def test_a_page_that_is_not_there_is_left_out(tmp_path: Path) -> None:
 
 
 def test_each_decision_has_a_number_of_its_own_which_its_title_repeats() -> None:
-    files = sorted((DOCS / "decisions").glob("*.md"))
+    files = sorted((DOCS / "decisions").glob("[0-9]*.md"))
     numbers = [int(file.name[:4]) for file in files]
     assert len(numbers) == len(set(numbers))
     titles = [file.read_text("utf-8").partition(".")[0] for file in files]
     assert titles == [f"# {number}" for number in numbers]
+
+
+def test_the_index_of_decisions_lists_each_record_once() -> None:
+    index = (DOCS / "decisions" / "README.md").read_text("utf-8")
+    listed = re.findall(r"\[(\d+)\]\((\d{4}-[^)]+\.md)\)", index)
+    records = [(str(int(file.name[:4])), file.name) for file in (DOCS / "decisions").glob("0*.md")]
+    assert sorted(listed) == sorted(records)
 
 
 @pytest.mark.parametrize(
