@@ -12,7 +12,7 @@ from tools.words.passages import passages
 from tools.words.rules import findings
 
 UNREAD: Final = (
-    "docs/",
+    "docs/decisions/",
     "tests/vectors/",
     "tools/words/rules.py",
     "tests/unit/tools/test_words.py",

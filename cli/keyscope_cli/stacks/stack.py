@@ -27,7 +27,10 @@ _UPDATABLE: Final = {
     "IMPORT_ROLLBACK_COMPLETE",
 }
 _NEVER_CREATED: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
-_CONSEQUENCES: Final = ("Resource creation cancelled", "Resource update cancelled")
+_CONSEQUENCES: Final = (
+    "Resource creation cancelled",  # codespell:ignore - CloudFormation's spelling
+    "Resource update cancelled",  # codespell:ignore
+)
 """Reasons of failures that another failure caused."""
 
 Client = Any

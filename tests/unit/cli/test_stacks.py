@@ -268,7 +268,12 @@ def event(number: int, name: str, status: str, reason: str = "") -> Event:
     return Event(f"event-{number}", name, "", "AWS::SQS::Queue", status, reason)
 
 
-CANCELED: Final = event(3, "Other", "CREATE_FAILED", "Resource creation cancelled")
+CANCELED: Final = event(
+    3,
+    "Other",
+    "CREATE_FAILED",
+    "Resource creation cancelled",  # codespell:ignore
+)
 CAUSE: Final = event(2, "Queue", "CREATE_FAILED", "Too many queues")
 
 
