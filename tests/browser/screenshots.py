@@ -27,6 +27,8 @@ LOOKS: Final[dict[str, tuple[str, ViewportSize]]] = {
     "narrow-dark": ("dark", NARROW),
 }
 LIST_OF_APPS: Final = re.compile(r"/v2/apps\?")
+IN_FRONT: Final = ("dialog", "menu")
+"""Views in front of a page, which is not what one looks at."""
 DAY_SECONDS: Final = 24 * 3_600
 SIDEWAYS: Final = "document.documentElement.scrollWidth - innerWidth"
 
@@ -50,7 +52,9 @@ def main() -> int:
             account = _furnished(served.operations, served.urls[0])
             empty = _empty(served.operations, served.urls[0])
             for view, page in _views(browser, look, account, empty):
-                page.screenshot(path=FOLDER / f"{view}-{look}.png", full_page="dialog" not in view)
+                page.screenshot(
+                    path=FOLDER / f"{view}-{look}.png", full_page=not view.startswith(IN_FRONT)
+                )
                 if page.evaluate(SIDEWAYS) > 0:
                     wide.append(f"{view}-{look}")
         browser.close()
@@ -199,7 +203,7 @@ def _states(console: Console) -> Iterator[str]:
     page.get_by_text("63 apps").wait_for()
     console.go_to("Policy lens")
     held: list[Route] = []
-    page.route(LIST_OF_APPS, held.append)
+    page.route(LIST_OF_APPS, lambda route: held.append(route))  # noqa: PLW0108 - Playwright
     console.go_to("Apps")
     yield "apps-loading"
     console.go_to("Policy lens")

@@ -24,6 +24,8 @@ const NAMES = {
 };
 const OWNERS = { app: "App", account: "Account", serviceAccount: "Service account" };
 const CREDENTIALS = { basic: "Basic", jwt: "JWT", bearerSecret: "Bearer secret" };
+const STILL_DENIED = "If the API still denies the request, API Gateway may use an earlier policy from its cache. "
+  + "Try again in a few minutes.";
 // Only the stack's operator can follow advice that names these, not the holder of a key.
 const FOR_OPERATORS = /\bparameter|access map|keyscope |`[A-Z][a-z]+[A-Z]\w+`|\brole\b|KMS|DynamoDB|authorizer/i;
 
@@ -131,8 +133,8 @@ function step({ title, verdict, reason, detail, advice }) {
     element("span", { class: "mark", role: "img", "aria-label": spoken }, icon(image)),
     element("div", {}, title, reason ? [" ", element("code", {}, reason)] : "",
       detail ? element("p", { class: "hint" }, rich(detail)) : "",
-      // A failed step's advice is shown above all steps.
-      advice && verdict !== "failed" ? element("p", { class: "hint" }, rich(advice)) : ""));
+      // A failed step's advice is above the steps. Advice on one that passed is about a cached policy.
+      advice && verdict === "passed" ? element("p", { class: "hint" }, STILL_DENIED) : ""));
 }
 
 /** Return facts whose names are the API's or a reader's; ids can be copied. */

@@ -5,7 +5,7 @@ import { element, spoken } from "./dom.js";
 const EXACT = new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeStyle: "short" });
 const DAY = new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric" });
 const DAY_AND_YEAR = new Intl.DateTimeFormat("en-US", { dateStyle: "medium" });
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const UNITS = [["day", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 const WEEK_SECONDS = 7 * 86400;
 const MONTH_SECONDS = 30 * 86400;
 
@@ -35,23 +35,27 @@ export function relative(text, now = Date.now()) {
   if (distance < (seconds > 0 ? MONTH_SECONDS : WEEK_SECONDS)) {
     const [unit, size] = UNITS.find(([, each]) => distance >= each);
     const count = Math.floor(distance / size);
-    const shown = `${count} ${unit === "minute" ? "min" : count === 1 ? unit : `${unit}s`}`;
+    const shown = counted(count, unit);
     return seconds > 0 ? `in ${shown}` : `${shown} ago`;
   }
   const sameYear = then.getFullYear() === new Date(now).getFullYear();
   return (sameYear ? DAY : DAY_AND_YEAR).format(then);
 }
 
-/** Return how long it is until then, as in "1 day 3 hours", by its two largest units. */
+/** Return how long it is until then, as in "1 day 3 h", by its two largest units. */
 export function remaining(until, now = Date.now()) {
   let seconds = Math.max(0, Math.ceil((new Date(until) - now) / 1000));
   const parts = [];
   for (const [unit, size] of UNITS) {
     const count = Math.floor(seconds / size);
     seconds -= count * size;
-    if (count) parts.push(`${count} ${unit}${count === 1 ? "" : "s"}`);
+    if (count) parts.push(counted(count, unit));
   }
-  return parts.slice(0, 2).join(" ") || "0 seconds";
+  return parts.slice(0, 2).join(" ") || counted(0, "s");
+}
+
+function counted(count, unit) {
+  return `${count} ${unit === "day" && count !== 1 ? "days" : unit}`;
 }
 
 /** Return an element that counts down to a time, for as long as it is on the page. */
