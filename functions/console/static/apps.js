@@ -19,7 +19,7 @@ export function showApps(api) {
   const newest = (one, other) => other.createdAt.localeCompare(one.createdAt);
   show("Apps",
     element("div", { class: "title-row" }, heading("Apps"),
-      button("Create app", create, { class: "primary", "data-create": true })),
+      button("Create app", create, { class: "primary", "data-create": true, "aria-keyshortcuts": "n", title: "Shortcut: n" })),
     list({
       pages: () => pagesOf(api),
       words: ["app", "apps"],
@@ -38,7 +38,7 @@ export function showApps(api) {
       ],
       texts: (app) => [app.displayName, app.externalId, app.id],
       empty: () => emptyState("No apps yet",
-        "An app is one tenant or integration of your API. Create an app, then create API keys for it.",
+        "API keys belong to an app, such as a shop or a website. Create an app, then create keys for it.",
         button("Create app", create, { class: "primary" })),
       find: async (text) => (APP_ID.test(text) ? byId(text) : null),
     }));

@@ -1,6 +1,6 @@
 // Questions and answers in front of the page.
 
-import { alertBox, button, element, field, icon, showFaults, tell } from "./dom.js";
+import { alertBox, button, element, field, icon, showFaults, tell, untell } from "./dom.js";
 import { fieldsOf, sentencesOf } from "./errors.js";
 
 /**
@@ -99,6 +99,7 @@ function isBusy(dialog) {
  */
 export function open(title, content, { whenLeaving = null } = {}) {
   const before = document.activeElement;
+  untell();
   return new Promise((resolve) => {
     const close = (value) => {
       dialog.close();

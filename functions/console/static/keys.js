@@ -25,7 +25,7 @@ export function keysSection(keys, { urlOf, lens, title, text, integrations = fal
   const results = element("div", { class: "keys" });
   const faults = element("div");
   const count = element("span", { class: "muted" });
-  const create = button("Create key", createKey, { class: "primary", "data-create": true });
+  const create = button("Create key", createKey, { class: "primary", "data-create": true, "aria-keyshortcuts": "n", title: "Shortcut: n" });
   const columns = [
     { label: "Name", cell: nameCell },
     { label: "Key ID", cell: (key) => [shortened(key.id), copyButton(key.id, `the ID of ${nameOf(key)}`)], look: "id" },
@@ -58,8 +58,8 @@ export function keysSection(keys, { urlOf, lens, title, text, integrations = fal
   async function change(done, told) {
     // The view may be gone while a new secret is shown, and its message with it.
     if (!(await done) || !results.isConnected) return;
-    tell(told);
     await load();
+    tell(told);
   }
 
   async function createKey() {

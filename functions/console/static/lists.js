@@ -20,7 +20,7 @@ const LOADED_AT_ONCE = 2000;
 export function list({ pages, words: [one, many], columns, sorts, texts, empty, find = null }) {
   const search = element("input", {
     type: "search", id: "search", autocomplete: "off", spellcheck: "false",
-    placeholder: "Name or ID", input: () => { page = 0; render(); },
+    placeholder: "Name or ID", "aria-keyshortcuts": "/", input: () => { page = 0; render(); },
   });
   const order = element("select", { id: "sort", change: () => { page = 0; render(); } },
     sorts.map(([name], index) => element("option", { value: index }, name)));

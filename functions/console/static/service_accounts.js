@@ -30,14 +30,14 @@ export function showServiceAccounts(api) {
   const newest = (one, other) => other.createdAt.localeCompare(one.createdAt);
   show("Service accounts",
     element("div", { class: "title-row" }, heading("Service accounts"),
-      button("Create service account", create, { class: "primary", "data-create": true })),
+      button("Create service account", create, { class: "primary", "data-create": true, "aria-keyshortcuts": "n", title: "Shortcut: n" })),
     element("p", { class: "lead" }, PURPOSE),
     list({
       pages: () => pagesOf(api),
       words: ["service account", "service accounts"],
       columns: [
         { label: "Name", cell: (one) => element("a", { href: `#/service-accounts/${one.id}`, class: "strong" }, one.displayName) },
-        { label: "Service account ID", cell: (one) => copyable(one.id, `the ID of ${one.displayName}`), look: "id" },
+        { label: "ID", cell: (one) => copyable(one.id, `the ID of ${one.displayName}`), look: "id" },
         { label: "Keys", cell: ({ keyCount }) => String(keyCount), look: "number" },
         { label: "Created", cell: (one) => moment(one.createdAt), look: "quiet" },
       ],
