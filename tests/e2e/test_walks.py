@@ -1,7 +1,7 @@
 """The pages that a reader follows step by step, walked in an empty folder.
 
-Nothing of the reader's is in the clone: the files, the access map, the session and the keys are in
-the folder, and the commands are those of the page.
+The files, the access map, the session and the keys are in the folder, and the commands are those of
+the page.
 """
 
 from pathlib import Path

@@ -24,7 +24,7 @@ from tests.support.documents import ROOT, Fence, block_of, fences
 from tests.support.local_run import SERVING, STOP_SECONDS
 
 _FILE: Final = re.compile(r"`([\w./-]+)`:$")
-_STARTS_KEYSCOPE: Final = re.compile(r"^make -C \S+ run\b", re.MULTILINE)
+_STARTS_KEYSCOPE: Final = re.compile(r"^keyscope up\b", re.MULTILINE)
 _ADDRESS: Final = re.compile(r"127\.0\.0\.1:(\d+)")
 _FIRST_PORT: Final = 3000
 _END: Final = "--end-of-commands--"
@@ -39,7 +39,7 @@ class Differs(AssertionError):  # noqa: N818 - a state
 
 
 def walk(page: str, folder: Path) -> int:
-    """Do what the text of a page says, starting in a folder with a clone in `keyscope`.
+    """Do what the text of a page says, starting in an empty folder, with `keyscope` installed.
 
     Returns how many outputs were compared.
 
@@ -96,6 +96,7 @@ class _Shell:
         if not script.strip():
             return ""
         if _STARTS_KEYSCOPE.search(script):
+            script = _STARTS_KEYSCOPE.sub("keyscope up --port 0", script)
             self.send(f"{{ {script}\n}} </dev/null >{self.log} 2>&1 &")
             return self._as_shown(self._log_once_it_serves())
         self.send(f"failed=0\n{{ {script}\n}} </dev/null 2>&1; echo; echo {_END} $failed")
@@ -133,7 +134,7 @@ class _Shell:
                 found = list(dict.fromkeys(_ADDRESS.findall(log)))
                 self.ports = {str(_FIRST_PORT + place): port for place, port in enumerate(found)}
                 return log
-            if "*** [" in log:
+            if log.startswith("Error") or "\nError" in log:
                 break
             sleep(_POLL_SECONDS)
         message = f"Keyscope does not serve:\n{log}"
@@ -146,7 +147,6 @@ class _Shell:
 
 @contextmanager
 def _shell(folder: Path) -> Iterator[_Shell]:
-    (folder / "keyscope").symlink_to(ROOT)
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_THE_READERS)
     }
@@ -156,7 +156,7 @@ def _shell(folder: Path) -> Iterator[_Shell]:
         env={
             **variables,
             "PWD": str(folder),
-            "PORT": "0",
+            "PATH": f"{ROOT}/.venv/bin{os.pathsep}{os.environ['PATH']}",
             # So that two walks at a time do not meet.
             "XDG_STATE_HOME": str(folder / ".state"),
         },
