@@ -103,7 +103,7 @@ def test_a_stack_that_the_canary_did_not_make_is_left_alone(
     tags: list[tuple[str, str]], aws: Account
 ) -> None:
     aws.make_stack(PROBE, {"Some": "thing"}, *tags)
-    with pytest.raises(CleanUpFailed, match="was not made by the canary"):
+    with pytest.raises(CleanUpFailed, match="The canary did not create"):
         remove_probe_stack(aws.clients.cloudformation, STACK)
     assert PROBE in aws.stacks()
 
@@ -131,7 +131,7 @@ def test_a_probe_stack_that_cannot_be_removed_is_told_with_the_reason(aws: Accou
         stubs.add_response("delete_stack", {}, {"StackName": PROBE})
         stubs.add_response("describe_stacks", {"Stacks": [probe("DELETE_FAILED")]})
         stubs.add_response("describe_stack_events", {"StackEvents": events("DELETE_FAILED")})
-        with pytest.raises(CleanUpFailed, match="still there: ProbeRole: the first reason"):
+        with pytest.raises(CleanUpFailed, match="still exists: ProbeRole: the first reason"):
             remove_probe_stack(aws.clients.cloudformation, STACK)
 
 
