@@ -102,6 +102,7 @@ def test_no_marked_command_is_one_that_could_run() -> None:
         "sam ",
         "--stack",
         "make ",
+        "keyscope up",
         "python -m benchmarks",
         "curl",
         "uvx ",
