@@ -121,7 +121,8 @@ def test_the_traceback_of_a_crash_is_escaped(
     hostile = "\x1b]0;owned\x07"
     monkeypatch.setattr(sys, "argv", ["keyscope", "--version"])
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-    monkeypatch.setattr("keyscope_cli.release.told_release", Mock(side_effect=RuntimeError(hostile)))
+    crash_of = Mock(side_effect=RuntimeError(hostile))
+    monkeypatch.setattr("keyscope_cli.release.told_release", crash_of)
     with pytest.raises(RuntimeError) as crash:
         main()
     sys.excepthook(crash.type, crash.value, crash.tb)
