@@ -22,9 +22,3 @@ def test_the_newest_release_in_the_changelog_is_this_version() -> None:
 
 def test_the_command_names_this_version() -> None:
     assert keyscope("--version").out.split()[:2] == ["keyscope", VERSION]
-
-
-def test_the_tutorial_shows_this_version() -> None:
-    tutorial = (ROOT / "docs/tutorials/own-api.md").read_text("utf-8")
-    shown = re.findall(r"^keyscope (\d[\d.]*)", tutorial, re.MULTILINE)
-    assert shown == [VERSION]
