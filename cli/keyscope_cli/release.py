@@ -25,7 +25,7 @@ def _commit() -> str:
         return _UNKNOWN
     try:
         return subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],  # noqa: S607
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],  # noqa: S607 - git made the clone
             cwd=_CLONE,
             capture_output=True,
             text=True,

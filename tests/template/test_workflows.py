@@ -17,6 +17,7 @@ from keyscope_local.template.intrinsics import Json
 from keyscope_local.template.stack import Stack, load_stack, properties_of
 from keyscope_local.template.yaml_reader import parse_yaml
 from tests.support.commands import run
+from tools.dist.packages import PACKAGES
 
 ROOT: Final = Path(__file__).parents[2]
 WORKFLOWS: Final = {
@@ -155,9 +156,15 @@ def test_a_release_follows_ci_and_what_builds_it_gets_no_identity() -> None:
         "ci": None,
         "build": None,
         "attest": {"attestations": "write", "contents": "write", "id-token": "write"},
-        "publish": {"contents": "read", "id-token": "write"},
+        "publish": {"id-token": "write"},
     }
     assert jobs["publish"]["environment"] == "pypi"
+
+
+def test_the_packages_that_make_dist_builds_are_published_with_attestations() -> None:
+    *_, publish = workflow("release")["jobs"]["publish"]["steps"]
+    assert publish["uses"].startswith("pypa/gh-action-pypi-publish@")
+    assert publish["with"] == {"packages-dir": PACKAGES, "attestations": True}
 
 
 def test_a_release_is_of_the_version_that_the_project_states(tmp_path: Path) -> None:
@@ -180,7 +187,7 @@ def test_what_has_an_identity_of_a_release_runs_nothing_that_was_built() -> None
     }
     assert commands == {
         "attest": [["gh", "release", "create"]],
-        "publish": [["python", "-m", "pip"], ["uv", "publish", "--trusted-publishing"]],
+        "publish": [],
     }
 
 

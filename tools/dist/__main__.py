@@ -12,11 +12,10 @@ ROOT = Path(__file__).parents[2]
 def main() -> int:
     """Build it; return the exit status."""
     try:
-        written = build(ROOT, ROOT / ARTIFACTS)
+        written = [*build(ROOT, ROOT / ARTIFACTS), *build_packages(ROOT)]
     except BuildError as error:
         sys.stderr.write(f"make dist: {error}\n")
         return 1
-    written += build_packages(ROOT)
     for path in written:
         sys.stdout.write(f"{path.stat().st_size / 1000:8,.0f} kB  {path.relative_to(ROOT)}\n")
     return 0

@@ -12,29 +12,38 @@ from typing import Final
 
 from tools.dist.archives import digest_of, files_of
 from tools.dist.bill_of_materials import Archive, with_carriers
-from tools.dist.build import BILL_OF_MATERIALS, project_version, write_json
+from tools.dist.build import BILL_OF_MATERIALS, BuildError, project_version, write_json
 
 ARTIFACTS: Final = "dist/artifacts"
 PACKAGES: Final = "dist/packages"
+RELEASE: Final = "dist/release"
 
 
 def build_packages(root: Path) -> list[Path]:
     """Build both into `dist/packages` of a repository whose artifacts are in `dist/artifacts`.
 
-    Beside them, `keyscope-VERSION.sha256` has the SHA-256 sum of every file of the release, and
-    `keyscope-VERSION.cdx.json` names what each of them contains.
+    In `dist/release`, `keyscope-VERSION.sha256` has the SHA-256 sum of every file of the release,
+    and `keyscope-VERSION.cdx.json` names what each of them contains.
 
     Raises:
-        subprocess.CalledProcessError: Hatchling cannot build them, and says why.
+        BuildError: Hatchling cannot build them.
     """
-    target, name = root / PACKAGES, f"keyscope-{project_version(root)}"
-    shutil.rmtree(target, ignore_errors=True)
+    target, about = root / PACKAGES, root / RELEASE
+    name = f"keyscope-{project_version(root)}"
+    for folder in (target, about):
+        shutil.rmtree(folder, ignore_errors=True)
+    about.mkdir(parents=True)
     command = [sys.executable, "-m", "hatchling", "build", "--directory", str(target.resolve())]
-    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
+    done = subprocess.run(  # noqa: S603 - the locked Hatchling
+        command, cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        message = f"Hatchling cannot build the packages: {done.stderr}"
+        raise BuildError(message)
     carriers = [Archive(path.name, digest_of(path), []) for path in files_of(target)]
     bill = json.loads((root / ARTIFACTS / BILL_OF_MATERIALS).read_text("utf-8"))
-    write_json(target / f"{name}.cdx.json", with_carriers(bill, carriers))
-    released = [*files_of(target), *files_of(root / ARTIFACTS)]
+    write_json(about / f"{name}.cdx.json", with_carriers(bill, carriers))
+    released = [*files_of(target), *files_of(about), *files_of(root / ARTIFACTS)]
     sums = "".join(f"{digest_of(path)}  {path.name}\n" for path in released)
-    (target / f"{name}.sha256").write_text(sums, "utf-8")
-    return list(files_of(target))
+    (about / f"{name}.sha256").write_text(sums, "utf-8")
+    return [*files_of(target), *files_of(about)]

@@ -57,7 +57,7 @@ def _commit_of(root: Path) -> str:
     if not (root / ".git").exists():
         return "unknown"
     described = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],  # noqa: S607
+        ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],  # noqa: S607 - git made the clone
         cwd=root,
         capture_output=True,
         text=True,
