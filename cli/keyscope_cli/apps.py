@@ -1,17 +1,19 @@
 """`keyscope app`: apps through the management API."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from keyscope_cli.confirmation import WHEN_KEYS_FAIL, Yes, confirm
 from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.id_arguments import IdKind, checked_id
-from keyscope_cli.management_client import ManagementClient
 from keyscope_cli.options import ManagementOptions, with_options
 from keyscope_cli.output import counted
 from keyscope_cli.presentation import cells_of, columns_of, facts_of
+
+if TYPE_CHECKING:
+    from keyscope_cli.management_client import ManagementClient
 
 APPS = "/v2/apps"
 PAGE_SIZE = 100
@@ -81,7 +83,7 @@ def _path(app_id: str) -> str:
     return f"{APPS}/{checked_id(IdKind.APP, app_id)}"
 
 
-def _consequences(client: ManagementClient, path: str) -> str:
+def _consequences(client: "ManagementClient", path: str) -> str:
     one = client.call("GET", path)["app"]
     keys = counted(len(client.call("GET", f"{path}/keys")["keys"]), "key", "keys")
     return (
@@ -91,7 +93,7 @@ def _consequences(client: ManagementClient, path: str) -> str:
 
 
 def _all_apps(
-    client: ManagementClient, limit: int | None, tell: Callable[[int], None]
+    client: "ManagementClient", limit: int | None, tell: Callable[[int], None]
 ) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     query = {"page[size]": str(min(limit or PAGE_SIZE, PAGE_SIZE))}

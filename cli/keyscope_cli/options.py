@@ -1,20 +1,25 @@
-"""The options that many commands share, passed to a command as one value."""
+"""The options that many commands share, passed to a command as one value.
+
+What calls AWS and the management API is imported when a command needs it, so that a shell's
+completion does not wait for it.
+"""
 
 import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from keyscope_cli.aws import Aws
 from keyscope_cli.credential_input import HeldKey, held_key
 from keyscope_cli.failures import ExitStatus, Failure
-from keyscope_cli.management_client import ManagementClient
 from keyscope_cli.output import Output
-from keyscope_cli.target import Target, local_target
+
+if TYPE_CHECKING:
+    from keyscope_cli.management_client import ManagementClient
+    from keyscope_cli.target import Target
 
 STACK_VARIABLE = "KEYSCOPE_STACK"
 URL_VARIABLE = "KEYSCOPE_URL"
@@ -59,8 +64,11 @@ class TargetOptions:
         """The output of the command."""
         return Output(as_json=self.as_json)
 
-    def target(self) -> Target:
+    def target(self) -> "Target":
         """Return the selected Keyscope, without contacting it."""
+        from keyscope_cli.aws import Aws
+        from keyscope_cli.target import Target, local_target
+
         if self.local and self.stack is None:
             return local_target(self.session)
         if self.local:
@@ -93,8 +101,11 @@ class ManagementOptions(TargetOptions):
         ),
     ] = None
 
-    def target(self) -> Target:
+    def target(self) -> "Target":
         """Return the selected Keyscope, without contacting it."""
+        from keyscope_cli.aws import Aws
+        from keyscope_cli.target import Target
+
         names_a_stack = self.local or self.stack is not None
         if self.url is not None and names_a_stack:
             message = "Use only one of --url, --stack and --local."
@@ -102,15 +113,17 @@ class ManagementOptions(TargetOptions):
         url = self.url or (None if names_a_stack else os.environ.get(URL_VARIABLE))
         return super().target() if url is None else Target(Aws(), url=url)
 
-    def client(self) -> ManagementClient:
+    def client(self) -> "ManagementClient":
         """Return a client of the management API, with the caller's key."""
+        from keyscope_cli.management_client import ManagementClient
+
         target = self.target()
         target.check_named()
         key = self.own_key(target)
         session = None if target.session is None else target.session.path
         return ManagementClient(target.management_url(), key, session)
 
-    def own_key(self, target: Target) -> HeldKey:
+    def own_key(self, target: "Target") -> HeldKey:
         """Return the caller's key, or a local run's own account key if none is named."""
         key = held_key(self.credential_file, self.key_id)
         if key is None and target.session is not None:

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from keyscope.model.ids import IdName, is_account_id
-from keyscope_cli.aws import told_failures
 from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.id_arguments import checked_account
 from keyscope_cli.output import sentences
-from keyscope_cli.target import Target
+
+if TYPE_CHECKING:
+    from keyscope_cli.target import Target
 
 _READING: Final = ("list", "show", "get")
 """How the names of operations begin that change nothing."""
@@ -24,7 +25,7 @@ _WHERE_TO_FIND: Final[Mapping[str, str]] = {
 """What to do if no account or key has an id, by the field that contains it."""
 
 
-def provision(target: Target, request: Mapping[str, object]) -> Mapping[str, Any]:
+def provision(target: "Target", request: Mapping[str, object]) -> Mapping[str, Any]:
     """Invoke the provisioning function and return its answer.
 
     Raises:
@@ -44,7 +45,7 @@ def _rejection(errors: Sequence[Mapping[str, str]]) -> Failure:
     return Failure(ExitStatus.NOT_DONE, f"Request rejected ({codes}): {titles}", advice)
 
 
-def account_id_of(target: Target, named: str) -> str:
+def account_id_of(target: "Target", named: str) -> str:
     """Return the id of an account that is named by its id or its external id.
 
     Raises:
@@ -63,12 +64,14 @@ def account_id_of(target: Target, named: str) -> str:
 
 
 def provisioner(
-    target: Target, function: str
+    target: "Target", function: str
 ) -> Callable[[Mapping[str, object]], Mapping[str, Any]]:
     """Return what invokes the provisioning function and returns its answer, errors included.
 
     It raises `Failure` if the function cannot be invoked or fails. Any thread may call it.
     """
+    from keyscope_cli.aws import told_failures
+
     client = target.aws.client("lambda")
 
     def provision(request: Mapping[str, object]) -> Mapping[str, Any]:

@@ -32,8 +32,19 @@ finally:
             [],
             {"_KEYSCOPE_COMPLETE": "complete_bash", "COMP_WORDS": "keyscope d", "COMP_CWORD": "1"},
         ),
+        *(
+            (
+                [],
+                {
+                    "_KEYSCOPE_COMPLETE": "complete_bash",
+                    "COMP_WORDS": f"keyscope {group} c",
+                    "COMP_CWORD": "2",
+                },
+            )
+            for group in ("account", "app", "key", "service-account")
+        ),
     ],
-    ids=["help", "version", "completion"],
+    ids=["help", "version", "completion", "account", "app", "key", "service-account"],
 )
 def test_help_version_and_completion_import_nothing_that_is_heavy(
     arguments: list[str], variables: dict[str, str]
