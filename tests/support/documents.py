@@ -15,7 +15,9 @@ _FENCE: Final = re.compile(
     r"(?P<before>[^\n]*)\n+(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
     re.DOTALL | re.MULTILINE,
 )
-_MARK: Final = re.compile(r"# (?:needs (?:AWS|Docker)|by hand)\b")
+_MARK: Final = re.compile(r"# needs (?:AWS|Docker)\b")
+_BY_HAND: Final = "<!-- by hand -->"
+"""The line before a block that a person runs: it keeps running, or it takes long."""
 _SUCCEEDED: Final = 99
 """The status of a line that succeeds although the page says that it fails."""
 _LINES_OF_CI: Final = frozenset(
@@ -66,6 +68,8 @@ def blocks() -> list[Block]:
 def block_of(fence: Fence, page: str) -> Block:
     """Return the commands of a fence, and what of them runs here."""
     lines = fence.text.splitlines()
+    if fence.before == _BY_HAND:
+        return Block(page, "", fence.text.rstrip())
     if _MARK.match(lines[0]):
         return Block(page, "", "\n".join(lines[1:]))
     kept = [line for line in lines if _MARK.search(line) or _is_of_ci(line)]
