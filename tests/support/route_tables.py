@@ -54,7 +54,7 @@ DIFFERENCES: Final = (
                 f"DELETE {_WEBHOOKS}/{{webhookId}}",
             }
         ),
-        "The table leaves the scope out, but the API's text gives it all methods.",
+        "The table omits the scope; the API's text gives it all methods",
     ),
     Difference(
         frozenset({"appUser"}),
@@ -70,7 +70,7 @@ DIFFERENCES: Final = (
                 f"DELETE {_USER}/personalinformation",
             }
         ),
-        "The table of v2 does not know the scope. It reaches the user's profile and clients.",
+        "The table does not know the scope",
     ),
 )
 """Every exception from the published tables."""
