@@ -125,7 +125,7 @@ def _asked(
     if api is EventKind.WEBSOCKET:
         method, path = method or "GET", path or "/"
     if method is None or path is None:
-        advice = "Add them, as in `keyscope explain GET /v2/apps`, or use --event FILE."
+        advice = "Add both, as in `keyscope explain GET /v2/apps`, or use --event FILE."
         raise Failure(ExitStatus.USAGE, "The method or the path is missing.", advice)
     if method not in METHODS:
         advice = f"Use one of {', '.join(METHODS)}."

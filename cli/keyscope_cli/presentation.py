@@ -20,6 +20,7 @@ LABELS: Final[Mapping[str, str]] = {
     "allowedCidrs": "Allowed IP ranges",
     "permissions": "Permissions",
     "integrationId": "Integration",
+    "keyCount": "Keys",
     "apps": "Apps",
     "maxApps": "App limit",
     "serviceAccounts": "Service accounts",

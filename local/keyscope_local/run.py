@@ -155,7 +155,7 @@ def _own_urls(served: ServedStack) -> list[str]:
 
 def _say_where(console: Console, loaded: LoadedStack, served: ServedStack) -> None:
     routes = ",".join(_settings_of(loaded).route_sets) or f"{MANAGEMENT} and the map's only set"
-    console.print(f"Keyscope runs from template.yaml with the route sets {routes}:")
+    console.print(f"Keyscope is running with the route sets {routes}:")
     for gateway, url in zip(served.gateways, served.urls, strict=True):
         console.print(f"  {_name_of(gateway)}  {url}")
     for line in _not_invocable(served.gateways):

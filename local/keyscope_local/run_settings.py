@@ -81,7 +81,7 @@ def read_run_settings(options: RunOptions) -> RunSettings:
 
 def _file(option: str, path: Path, kind: str) -> Path:
     if not path.is_file():
-        message = f"{option} is {str(path)!r}, which is not a file. Use the path of {kind}"
+        message = f"There is no file {str(path)!r}. Set {option} to {kind}."
         raise WrongSetting(message)
     return path.resolve()
 

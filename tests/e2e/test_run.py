@@ -337,10 +337,9 @@ def test_a_wrong_parameter_is_told_in_one_line(parameters: str, told: str, tmp_p
 
 def test_a_file_that_is_none_is_told_in_one_line(tmp_path: Path) -> None:
     none = Path("none.yaml")
-    assert_told_in_one_line(run(tour(folder=tmp_path, attach=none)), "--attach is 'none.yaml'")
-    assert_told_in_one_line(
-        run(tour(folder=tmp_path, access_map=none)), "--access-map is 'none.yaml'"
-    )
+    missing = "There is no file 'none.yaml'. Set"
+    assert_told_in_one_line(run(tour(folder=tmp_path, attach=none)), f"{missing} --attach")
+    assert_told_in_one_line(run(tour(folder=tmp_path, access_map=none)), f"{missing} --access-map")
 
 
 def test_a_wrong_parameter_of_an_attached_template_is_told_in_one_line(tmp_path: Path) -> None:

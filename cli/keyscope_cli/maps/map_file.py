@@ -81,4 +81,5 @@ def text_of(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(ExitStatus.USAGE, f"Cannot read {file}: {error}.") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Failure(ExitStatus.USAGE, f"Cannot read {file}: {reason}.") from None

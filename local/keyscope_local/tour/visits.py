@@ -31,8 +31,8 @@ _ABOUT_EITHER: Final = (
     f"{_EITHER} Hit or miss: Keyscope flushes the cache one second after a key changes."
 )
 _ABOUT_PATIENCE: Final = (
-    "The tour repeats the first request with a new secret, and the list with a last use, until\n"
-    "the response is as expected. Both can take a second."
+    "The tour repeats two requests until the response is as expected, which can take a second:\n"
+    "the first one with a new secret, and the list that shows a key's last use."
 )
 
 

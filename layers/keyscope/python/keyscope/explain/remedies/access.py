@@ -200,8 +200,8 @@ NOT_ALLOWED: Final[Remedies] = (
     ),
     Remedy(
         _names_other_external_ids,
-        "The path has the external id of another account or app. Use a key of that one, or the"
-        " external ids of this key's account and app in the path.",
+        "The path has the external id of another account or app. Use a key of that account"
+        " or app, or put the external ids of this key's account and app in the path.",
     ),
     Remedy(
         _would_pass_with_external_ids,
@@ -231,8 +231,8 @@ NOT_ALLOWED: Final[Remedies] = (
     ),
     Remedy(
         _begins_like_no_route,
-        "The scope reaches nothing that begins like this path. Check the path's version and the"
-        " route sets that the parameter `AccessMapRoutes` selects.",
+        "Nothing that the scope reaches starts like this path. Check the path, the access map, and"
+        " the route sets that the parameter `AccessMapRoutes` selects.",
     ),
     otherwise(
         "The scope does not reach this path. Use a credential whose scope reaches it, or add a rule"
