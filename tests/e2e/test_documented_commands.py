@@ -19,6 +19,7 @@ RUN_BY: Final = {
     "docs/reference/command-line.md": "tests/e2e/test_cli_guide.py",
     "docs/how-to/migrate-from-api-gateway-keys.md": "tests/e2e/test_walks.py",
     "docs/how-to/migrate-from-your-own-authorizer.md": "tests/e2e/test_walks.py",
+    "docs/tutorials/start.md": "tests/e2e/test_walks.py",
     "docs/tutorials/own-api.md": "tests/e2e/test_walks.py",
 }
 """Pages whose commands another test runs one by one."""

@@ -16,9 +16,11 @@ from tests.support.walks import Differs, shows, walk
 
 pytestmark = pytest.mark.processes
 
+FIRST_KEY: Final = "docs/tutorials/start.md"
 TUTORIAL: Final = "docs/tutorials/own-api.md"
 API_GATEWAY_KEYS: Final = "docs/how-to/migrate-from-api-gateway-keys.md"
 WALKED: Final = {
+    FIRST_KEY: 6,
     TUTORIAL: 10,
     API_GATEWAY_KEYS: 4,
     "docs/how-to/migrate-from-your-own-authorizer.md": 3,
@@ -40,7 +42,7 @@ def template_of(page: str) -> str:
     return template
 
 
-@pytest.mark.parametrize("page", WALKED)
+@pytest.mark.parametrize("page", [page for page in WALKED if page != FIRST_KEY])
 def test_the_template_of_a_page_passes_cfn_lint(page: str) -> None:
     assert complaints(template_of(page)) == []
 
