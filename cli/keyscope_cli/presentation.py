@@ -16,6 +16,8 @@ LABELS: Final[Mapping[str, str]] = {
     "suspendedAt": "Suspended",
     "lastUsedAt": "Last used",
     "expiresAt": "Expires",
+    "disabledAt": "Disabled",
+    "rotatedAt": "Rotated",
     "previousSecretEndsAt": "Old secret expires",
     "allowedCidrs": "Allowed IP ranges",
     "permissions": "Permissions",

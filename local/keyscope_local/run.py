@@ -89,11 +89,15 @@ def run(options: RunOptions) -> int:
 
 
 def _run(settings: RunSettings, console: Console) -> int:
+    log = settings.folder / LOG_FILE_NAME
+    with held_folder(settings.folder), _logged_to(log):
+        console.print("Starting the local stack. This takes some seconds.\n")
+        return _run_in_folder(settings, console, log)
+
+
+def _run_in_folder(settings: RunSettings, console: Console, log: Path) -> int:
     stack, folder = settings.stack, settings.folder
-    log = folder / LOG_FILE_NAME
     with (
-        held_folder(folder),
-        _logged_to(log),
         embedded_aws(stack) as aws,
         loaded_stack(stack, aws) as loaded,
     ):
@@ -154,7 +158,9 @@ def _own_urls(served: ServedStack) -> list[str]:
 
 
 def _say_where(console: Console, loaded: LoadedStack, served: ServedStack) -> None:
-    routes = ",".join(_settings_of(loaded).route_sets) or f"{MANAGEMENT} and the map's only set"
+    routes = (
+        ",".join(_settings_of(loaded).route_sets) or f"{MANAGEMENT} and the one in your access map"
+    )
     console.print(f"Keyscope is running with the route sets {routes}:")
     for gateway, url in zip(served.gateways, served.urls, strict=True):
         console.print(f"  {_name_of(gateway)}  {url}")

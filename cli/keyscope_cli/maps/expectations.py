@@ -138,7 +138,9 @@ class _Reader:
     def expectations(self, document: Mapping[str, object]) -> Expectations:
         if unknown := document.keys() - _WHOLE_FILE:
             self._refuse(
-                min(unknown), "is not a member of this file; use routes, ids and [[expect]]"
+                min(unknown),
+                "is not a member of this file; use routes, ids and [[expect]]."
+                " The access map comes first, then the expectations",
             )
         ids = self._ids(document.get("ids", {}))
         listed = document.get("expect", [])

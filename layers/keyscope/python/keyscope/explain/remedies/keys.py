@@ -95,7 +95,7 @@ SOURCE_ADDRESS_UNKNOWN: Final[Remedies] = (
     Remedy(
         lambda known: _address(known) is None,
         "The key has `allowedCidrs`, and no source address is known. API Gateway always sends one:"
-        " add it to the request to explain.",
+        " add it to the request to explain (`--source-address`).",
     ),
     otherwise(
         "The key has `allowedCidrs`, and the source address is not an IPv4 or IPv6 address. Check"
