@@ -118,8 +118,8 @@ def test_a_cache_that_the_memory_cannot_hold_is_refused_at_start_with_both_setti
     with pytest.raises(Misconfigured) as misconfigured:
         read_authorizer_settings({**REQUIRED, **variables})
     assert str(misconfigured.value) == (
-        "KEYSCOPE_KEY_CACHE_ENTRIES is 100000, which may take 415 MB, and"
-        " AWS_LAMBDA_FUNCTION_MEMORY_SIZE is 128: lower KeyCacheEntries or raise"
+        "KEYSCOPE_KEY_CACHE_ENTRIES is 100000, which can take 415 MB, and"
+        " AWS_LAMBDA_FUNCTION_MEMORY_SIZE is 128. Lower KeyCacheEntries or raise"
         " AuthorizerMemorySize"
     )
 
