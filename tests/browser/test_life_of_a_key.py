@@ -219,7 +219,7 @@ def test_a_key_is_bound_to_an_integration(signed_in: Console) -> None:
         ("192.0.2.0/24\n192.0.2.7/24", "Line 2: 192.0.2.7/24 is an address inside a range."),
         ("192.0.2.0/33", "at most /32"),
         ("2001:db8::/129", "at most /128"),
-        ("2001:db8::1/32", "host bits set"),
+        ("2001:db8::1/32", "without host bits"),
         ("\n".join(f"192.0.2.{n}" for n in range(9)), "at most 8"),
     ],
     ids=["no address", "host bits", "IPv4 prefix", "IPv6 prefix", "the API's word", "too many"],

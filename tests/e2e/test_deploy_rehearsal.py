@@ -19,7 +19,7 @@ from tests.support.in_process import Ended
 from tests.support.lambda_processes import functions_in_processes
 from tests.support.moto_stacks import serverless_stacks
 
-NEVER_IN_MOTO: Final = {"API without a credential"}
+NEVER_IN_MOTO: Final = {"request without credential"}
 
 
 class Rehearsal:

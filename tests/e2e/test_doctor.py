@@ -175,14 +175,21 @@ def moto_url() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
-    yield f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}"
+    # moto has one store a process, and a test that failed elsewhere can have left its stack there.
+    _reset(url)
+    yield url
     server.stop()
 
 
 @pytest.fixture
 def aws(moto_url: str) -> Iterator[Aws]:
     yield Aws(moto_url)
-    plain_http.post(f"{moto_url}/moto-api/reset").raise_for_status()
+    _reset(moto_url)
+
+
+def _reset(url: str) -> None:
+    plain_http.post(f"{url}/moto-api/reset").raise_for_status()
 
 
 def test_a_sound_stack_has_no_problem_and_is_told_of_alarms(aws: Aws) -> None:

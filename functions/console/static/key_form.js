@@ -118,13 +118,19 @@ function accessField(key, permissions) {
       change: () => { list.hidden = value !== "custom"; },
     }), element("span", {}, element("span", { class: "choice-name" }, label), element("span", { class: "hint" }, hint)));
   const readOnly = option("read", "Read only", "Every GET request in the key's scope.");
-  readOnly.hidden = initial !== "read";
+  // It has its place while the permissions load, or the choice below would move under the pointer.
+  const offerReadOnly = (offered) => {
+    readOnly.hidden = !offered && initial !== "read";
+    readOnly.control.disabled = readOnly.hidden;
+  };
+  readOnly.control.disabled = initial !== "read";
   const load = () => permissions().then((known) => {
-    readOnly.hidden = !known.some(({ name }) => name === READ_ONLY) && initial !== "read";
+    offerReadOnly(known.some(({ name }) => name === READ_ONLY));
     list.replaceChildren(...(known.length || had.length ? [...known, ...unknown(had, known)].map((each) => check(each, had))
       : [element("p", { class: "hint" }, "This API's access map defines no permissions.")]));
   }, () => {
     // A key can lack the route that lists them, and may still set the names.
+    offerReadOnly(false);
     list.replaceChildren(
       element("p", { class: "hint" }, "The list of permissions did not load. Type their names, separated by spaces, or ",
         button("try again", load, { class: "link" }), "."),
