@@ -11,7 +11,7 @@ from keyscope_cli.failures import ExitStatus, Failure
 from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.keys import AllowedCidrs, ExpiresAt, PermissionNames
 from keyscope_cli.options import SecretFile, TargetOptions, with_options
-from keyscope_cli.presentation import cells_of, columns_of, facts_of
+from keyscope_cli.presentation import facts_of, show_list
 from keyscope_cli.provisioning import account_id_of, provision
 
 PAGE_SIZE = 100
@@ -77,12 +77,7 @@ def list_accounts(
             if "next" not in answer or (limit is not None and len(found) >= limit):
                 break
             page = {"after": answer["next"]}
-    if options.as_json:
-        output.json({"accounts": found})
-    elif found:
-        output.table(columns_of(MEMBERS), [cells_of(MEMBERS, account) for account in found])
-    else:
-        output.note("No accounts.")
+    show_list(output, "accounts", MEMBERS, found, "No accounts.")
 
 
 @app.command("show", epilog=examples("account show $ACCOUNT_ID"))

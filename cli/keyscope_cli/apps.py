@@ -10,7 +10,7 @@ from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.id_arguments import IdKind, checked_id
 from keyscope_cli.options import ManagementOptions, with_options
 from keyscope_cli.output import counted
-from keyscope_cli.presentation import cells_of, columns_of, facts_of
+from keyscope_cli.presentation import facts_of, show_list
 
 if TYPE_CHECKING:
     from keyscope_cli.management_client import ManagementClient
@@ -36,12 +36,7 @@ def list_apps(
     client, output = options.client(), options.output
     with output.progress("Listing apps") as tell:
         found = _all_apps(client, limit, lambda count: tell(f"Listing apps: {count}"))
-    if options.as_json:
-        output.json({"apps": found})
-    elif found:
-        output.table(columns_of(MEMBERS), [cells_of(MEMBERS, one) for one in found])
-    else:
-        output.note("No apps.")
+    show_list(output, "apps", MEMBERS, found, "No apps.")
 
 
 @app.command("create", epilog=examples("app create Shop"))

@@ -14,7 +14,7 @@ from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.id_arguments import IdKind, checked_id
 from keyscope_cli.options import ManagementOptions, SecretFile, with_options
 from keyscope_cli.output import Output
-from keyscope_cli.presentation import cells_of, columns_of, facts_of
+from keyscope_cli.presentation import facts_of, show_list
 from keyscope_cli.secret_output import place_of_secret
 
 KEY_MEMBERS = (
@@ -258,12 +258,7 @@ def with_owner(command: Callable[..., None], owner: IdKind) -> Callable[..., Non
 
 def show_keys(output: Output, keys: Sequence[Mapping[str, Any]]) -> None:
     """Show a list of keys in the v2 shape."""
-    if output.as_json:
-        output.json({"keys": keys})
-    elif keys:
-        output.table(columns_of(KEY_MEMBERS), [cells_of(KEY_MEMBERS, key) for key in keys])
-    else:
-        output.note("No keys.")
+    show_list(output, "keys", KEY_MEMBERS, keys, "No keys.")
 
 
 def show_key(output: Output, key: Mapping[str, Any]) -> None:

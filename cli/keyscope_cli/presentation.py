@@ -1,9 +1,11 @@
-"""How the members of accounts, apps and keys read in a table or a list."""
+"""How accounts, apps and keys, and their members, read in a table or a list."""
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+
+from keyscope_cli.output import Output
 
 LABELS: Final[Mapping[str, str]] = {
     "id": "ID",
@@ -32,6 +34,22 @@ LABELS: Final[Mapping[str, str]] = {
 _RFC3339: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _IS_TIME: Final = "At"
 """How the names of members end whose values are times (RFC 3339)."""
+
+
+def show_list(
+    output: Output,
+    name: str,
+    members: Sequence[str],
+    found: Sequence[Mapping[str, Any]],
+    nothing: str,
+) -> None:
+    """Show what was found: as JSON under a name, as a table of these members, or as nothing."""
+    if output.as_json:
+        output.json({name: found})
+    elif found:
+        output.table(columns_of(members), [cells_of(members, one) for one in found])
+    else:
+        output.note(nothing)
 
 
 def columns_of(members: Sequence[str]) -> tuple[str, ...]:

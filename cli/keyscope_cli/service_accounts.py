@@ -10,7 +10,7 @@ from keyscope_cli.help_text import command_group, examples
 from keyscope_cli.id_arguments import IdKind, checked_id
 from keyscope_cli.keys import service_account_keys
 from keyscope_cli.options import ManagementOptions, with_options
-from keyscope_cli.presentation import cells_of, columns_of, facts_of
+from keyscope_cli.presentation import facts_of, show_list
 
 SERVICE_ACCOUNTS = "/v1.1/serviceaccounts"
 PAGE_SIZE = 100
@@ -45,12 +45,7 @@ def list_service_accounts(options: ManagementOptions) -> None:
             found += [_shown(one) for one in page["serviceAccounts"]]
             has_more = page["hasMore"]
             tell(f"Listing service accounts: {len(found)}")
-    if options.as_json:
-        output.json({"serviceAccounts": found})
-    elif found:
-        output.table(columns_of(MEMBERS), [cells_of(MEMBERS, one) for one in found])
-    else:
-        output.note("No service accounts.")
+    show_list(output, "serviceAccounts", MEMBERS, found, "No service accounts.")
 
 
 @app.command("create", epilog=examples("service-account create CI"))

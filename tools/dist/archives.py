@@ -1,7 +1,7 @@
 """ZIP files that depend on their content only."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -46,6 +46,11 @@ def copied_sources(source: Path, target: Path) -> None:
             copy = target / relative
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
+
+
+def sums_of(paths: Iterable[Path]) -> str:
+    """Return the lines that `sha256sum --check` reads beside these files."""
+    return "".join(f"{digest_of(path)}  {path.name}\n" for path in paths)
 
 
 def digest_of(path: Path) -> str:

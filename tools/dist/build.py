@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from keyscope_local.template.yaml_reader import parse_yaml
-from tools.dist.archives import copied_sources, digest_of, files_of, write_archive
+from tools.dist.archives import copied_sources, digest_of, files_of, sums_of, write_archive
 from tools.dist.bill_of_materials import Archive, bill_of_materials, packages_in
 from tools.dist.packaged_template import code_folders, packaged
 
@@ -45,7 +45,7 @@ def build(root: Path, target: Path) -> list[Path]:
     write_json(
         target / BILL_OF_MATERIALS, bill_of_materials(project_version(root), list(archives.values()))
     )
-    (target / SUMS).write_text("".join(_sums(target)), "utf-8")
+    (target / SUMS).write_text(sums_of(files_of(target)), "utf-8")
     return list(files_of(target))
 
 
@@ -94,9 +94,3 @@ def project_version(root: Path) -> str:
 def write_json(path: Path, value: object) -> None:
     """Write a value in the same bytes each time."""
     path.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
-
-
-def _sums(folder: Path) -> Iterator[str]:
-    """Return the lines that `sha256sum --check` reads."""
-    for path in files_of(folder):
-        yield f"{digest_of(path)}  {path.relative_to(folder).as_posix()}\n"

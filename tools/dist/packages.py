@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tools.dist.archives import digest_of, files_of
+from tools.dist.archives import digest_of, files_of, sums_of
 from tools.dist.bill_of_materials import Archive, with_carriers
 from tools.dist.build import BILL_OF_MATERIALS, BuildError, project_version, write_json
 
@@ -44,6 +44,5 @@ def build_packages(root: Path) -> list[Path]:
     bill = json.loads((root / ARTIFACTS / BILL_OF_MATERIALS).read_text("utf-8"))
     write_json(about / f"{name}.cdx.json", with_carriers(bill, carriers))
     released = [*files_of(target), *files_of(about), *files_of(root / ARTIFACTS)]
-    sums = "".join(f"{digest_of(path)}  {path.name}\n" for path in released)
-    (about / f"{name}.sha256").write_text(sums, "utf-8")
+    (about / f"{name}.sha256").write_text(sums_of(released), "utf-8")
     return [*files_of(target), *files_of(about)]
