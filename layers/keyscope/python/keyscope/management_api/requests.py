@@ -99,8 +99,8 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - as `json.loads` has it
 
     Raises:
         json.JSONDecodeError: also for NaN and infinities, excessive nesting, a repeated member, and
-            a list, of which Powertools would use the first item. Also for more than `MAX_VALUES`
-            members and items, because validation costs much more than parsing.
+            a list, because Powertools would use only the first item. Also for more than
+            `MAX_VALUES` members and items, because validation costs much more than parsing.
     """
     try:
         value = read_strict_json(text)
