@@ -553,8 +553,7 @@ def _refuse_integrations_of_others(line: _Line, rule: Rule, others: Collection[R
     if _NAMING_AN_APP.isdisjoint(rule.segments):
         line.refuse(
             "{integrationId} identifies an integration within an app, so the path requires"
-            " {appId} or"
-            f" {_APP_EXTERNAL}"
+            f" {{appId}} or {_APP_EXTERNAL}"
         )
     depth = rule.segments.index(_INTEGRATION)
     for other in others:

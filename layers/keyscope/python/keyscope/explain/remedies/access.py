@@ -206,9 +206,8 @@ NOT_ALLOWED: Final[Remedies] = (
     Remedy(
         _would_pass_with_external_ids,
         "The rule expects an external id here, and the key's account or app has none. External"
-        " ids are"
-        " set only at creation: create the account or the app again with one"
-        " (`keyscope account create --external-id`), or use another path.",
+        " ids are set only at creation: create the account or the app again with one (`keyscope"
+        " account create --external-id`), or use another path.",
     ),
     *only_if(
         _would_pass(_with_own_app),
@@ -247,9 +246,8 @@ NOT_PERMITTED: Final[Remedies] = (
             known.decision.principal is not None and not known.decision.principal.limits.permissions
         ),
         "The deployed access map has none of the key's `permissions`. Change the key's"
-        " permissions, or"
-        " deploy a map that has them (parameters `AccessMapLayerArn` or `AccessMap`, and"
-        " `AccessMapRoutes`).",
+        " permissions, or deploy a map that has them (parameters `AccessMapLayerArn` or"
+        " `AccessMap`, and `AccessMapRoutes`).",
     ),
     Remedy(
         lambda known: "permissions" in known.sent.claims,

@@ -31,8 +31,7 @@ KEY_STORE_UNAVAILABLE: Final[Remedies] = (
     Remedy(
         _DENIED,
         "The function is not allowed to read the keys table. Check its role's `dynamodb:GetItem`"
-        " and the"
-        " policy in the parameter `PermissionsBoundary`.",
+        " and the policy in the parameter `PermissionsBoundary`.",
     ),
     Remedy(
         _NOT_FOUND,
@@ -54,8 +53,7 @@ KMS_UNAVAILABLE: Final[Remedies] = (
     Remedy(
         _DENIED,
         "The function is not allowed to decrypt with the KMS key. Check the key's policy, the"
-        " role's"
-        " `kms:Decrypt` and the policy in the parameter `PermissionsBoundary`.",
+        " role's `kms:Decrypt` and the policy in the parameter `PermissionsBoundary`.",
     ),
     Remedy(
         _NOT_FOUND,
