@@ -21,7 +21,7 @@ from keyscope_local.emulators.dynamodb_local import (
 from keyscope_local.emulators.embedded_aws import DYNAMODB_ENDPOINT_VARIABLE, embedded_aws
 from keyscope_local.emulators.tables import create_tables, local_client
 from keyscope_local.template.stack import Stack, physical_id_of
-from tests.support.dynamodb_local import Store, start_or_skip
+from tests.support.dynamodb_local import Store, download_in_own_process, start_or_skip
 
 
 class _Tables(Protocol):
@@ -185,16 +185,30 @@ def test_without_java_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         check_machine()
 
 
-@pytest.mark.usefixtures("unreachable_repository")
+def _without_network() -> None:
+    message = "no route to the repository"
+    raise DownloadFailed(message)
+
+
 def test_a_failed_download_skips_on_a_developers_machine() -> None:
     with ExitStack() as running, pytest.raises(pytest.skip.Exception, match="no route"):
-        start_or_skip(running, {})
+        start_or_skip(running, {}, _without_network)
 
 
-@pytest.mark.usefixtures("unreachable_repository")
 def test_a_failed_download_fails_in_ci() -> None:
     with ExitStack() as running, pytest.raises(DownloadFailed):
-        start_or_skip(running, {"CI": "true"})
+        start_or_skip(running, {"CI": "true"}, _without_network)
+
+
+def test_a_failed_download_tells_what_its_own_process_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_authorities = tmp_path / "none.pem"
+    no_authorities.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(no_authorities))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(DownloadFailed, match="NO_CERTIFICATE"):
+        download_in_own_process()
 
 
 def test_a_machine_without_java_skips_in_ci_too(

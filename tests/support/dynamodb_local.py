@@ -1,6 +1,8 @@
 """The stores of the integration tests, and when they may do without DynamoDB Local."""
 
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -11,6 +13,7 @@ from keyscope_local.emulators.dynamodb_local import (
     DownloadFailed,
     DynamoDbLocalMissing,
     check_machine,
+    libraries_folder,
     running_dynamodb_local,
 )
 
@@ -46,7 +49,25 @@ def empty_moto() -> None:
                 table.items.clear()
 
 
-def start_or_skip(running: ExitStack, environment: Mapping[str, str]) -> str:
+def download_in_own_process() -> None:
+    """Download DynamoDB Local if it is missing, although a test may reach only this machine.
+
+    Raises:
+        DownloadFailed: with what the download's process says.
+    """
+    if libraries_folder().is_dir():
+        return
+    command = [sys.executable, "-m", "keyscope_local.emulators.dynamodb_local"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    if done.returncode != 0:
+        raise DownloadFailed(done.stderr)
+
+
+def start_or_skip(
+    running: ExitStack,
+    environment: Mapping[str, str],
+    download: Callable[[], None] = download_in_own_process,
+) -> str:
     """Start DynamoDB Local and return its endpoint URL, or skip the test with the reason.
 
     A machine without Java, or without a network, skips. CI with Java must not pass without these
@@ -57,6 +78,7 @@ def start_or_skip(running: ExitStack, environment: Mapping[str, str]) -> str:
     """
     try:
         check_machine()
+        download()
         return running.enter_context(running_dynamodb_local())
     except DynamoDbLocalMissing as missing:
         pytest.skip(str(missing))

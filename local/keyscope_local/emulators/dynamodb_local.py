@@ -1,5 +1,9 @@
 """Amazon's own DynamoDB Local, which, unlike moto, is correct about racing writes.
 
+    python -m keyscope_local.emulators.dynamodb_local
+
+downloads it.
+
 It is downloaded once, with its libraries, into a folder outside the tree. It requires Java 17 or
 later, keeps everything in memory, and sends no telemetry. It listens on every network interface of
 the machine, and has no setting for that, so use it for tests, not as a service.
@@ -120,3 +124,7 @@ def fetch() -> Path:
             if not libraries.is_dir():
                 raise
     return libraries
+
+
+if __name__ == "__main__":
+    fetch()
