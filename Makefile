@@ -36,8 +36,9 @@ RUN_OPTIONS = $(strip $(if $(filter-out 0,$(ONCE)),--once) $(call option,PORT,--
 # is left alone with one at the end.
 PROCESSES := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
 WORKERS := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
-MEASURED := tests/integration tests/unit
-OTHERS := tests/e2e tests/browser tests/clients tests/security tests/template tests/examples
+MEASURED := tests/integration tests/unit/keyscope
+OTHERS := tests/e2e tests/browser tests/clients tests/security tests/template tests/examples \
+	$(filter-out tests/unit/keyscope,$(sort $(wildcard tests/unit/[a-z]*)))
 
 # COVERAGE=1 measures the tests that call the package directly and are not slow: without the others they
 # must reach what is required. It would make SAM, cfn-lint and every call of DynamoDB twice as slow, and it
@@ -64,7 +65,7 @@ test-rest: .venv/installed .venv/browser .venv/clients ## Run the tests that `ma
 test-all: export COVERAGE := 1
 test-all: export KEYSCOPE_TEST_PROFILE := fast
 test-all: export KEYSCOPE_BUILT := .aws-sam/build
-test-all: .venv/installed ## Run every test, with more examples, and require that the fast ones cover 95 %
+test-all: .venv/installed example-tools ## Run every test, with more examples, and require that the fast ones cover 95 %
 	@$(MAKE) build
 	@$(MAKE) test
 	@$(MAKE) test-rest
