@@ -11,7 +11,10 @@ from unittest.mock import patch
 
 import httpx
 import pytest
+from moto.sqs import models as sqs
 
+from keyscope.entry import authorizer
+from keyscope_local.emulators import queue_poller
 from keyscope_local.gateway.request import CacheUse
 from keyscope_local.gateway.result_cache import ResultCache
 from keyscope_local.gateway.server import CACHE_HEADER
@@ -23,15 +26,17 @@ from tests.support.served_template import ServedTemplate, served_template
 
 pytestmark = pytest.mark.flushes
 
-KEY_CACHE_SECONDS: Final = 3
+KEY_CACHE_SECONDS: Final = 60
 """More than the first flush takes, which would otherwise stand for the second."""
+FLUSH_MARGIN_SECONDS: Final = 2
+"""What the flush queue adds to that before the second flush."""
 FLUSH_SECONDS: Final = 25
 """Less than the flush takes that comes in any case: it would hide that no other was asked for."""
-PAUSE_SECONDS: Final = 0.2
+PAUSE_SECONDS: Final = 0.05
+"""Between two looks at what must change, also by the queues' pollers."""
 PARAMETERS: Final = {
     "HttpApiEnabled": "true",
     "AccessMapRoutes": "v2,v1.1",
-    "KeyCacheSeconds": str(KEY_CACHE_SECONDS),
     "AuthorizerCacheSeconds": "300",
 }
 
@@ -72,6 +77,34 @@ class Caller:
 
 
 @dataclass
+class Later:
+    """The clock of the authorizers and of the queues, which a test sets forward."""
+
+    seconds: float = 0
+
+    def time(self) -> float:
+        return time.time() + self.seconds
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.seconds
+
+    def perf_counter(self) -> float:
+        return time.perf_counter()
+
+    def milliseconds(self) -> float:
+        return self.time() * 1_000
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Tell this time to the functions that start and the queues that are used meanwhile."""
+        with (
+            patch.object(authorizer, "time", self),
+            patch.object(sqs, "unix_time_millis", self.milliseconds),
+        ):
+            yield
+
+
+@dataclass
 class Flushes:
     """When the result cache of each API was last flushed, by the monotonic clock."""
 
@@ -92,15 +125,14 @@ class Flushes:
         with patch.object(ResultCache, "flush", noting):
             yield
 
-    def wait_for_all(self, apis: int, since: float) -> float:
-        """Wait until each API was flushed since a moment; return when the first of them was."""
+    def wait_for_all(self, apis: int, since: float) -> None:
+        """Wait until each API was flushed since a moment."""
 
         def came() -> bool:
             return sum(at >= since for at in self._last.values()) == apis
 
         with self._changed:
             assert self._changed.wait_for(came, FLUSH_SECONDS)
-            return min(self._last.values())
 
 
 @pytest.fixture
@@ -111,9 +143,27 @@ def flushes() -> Iterator[Flushes]:
 
 
 @pytest.fixture
-def running() -> Iterator[ServedTemplate]:
+def later() -> Iterator[Later]:
+    later = Later()
+    with later.told():
+        yield later
+
+
+@pytest.fixture
+def key_cache_seconds() -> int:
+    return KEY_CACHE_SECONDS
+
+
+@pytest.fixture
+def running(key_cache_seconds: int, later: Later) -> Iterator[ServedTemplate]:
     # One for each test: a flush that is due from another one would hide that it was not asked for.
-    with served_template(PARAMETERS, polled=True) as running:
+    assert later.seconds == 0
+    parameters = {**PARAMETERS, "KeyCacheSeconds": str(key_cache_seconds)}
+    with (
+        patch.object(queue_poller, "PAUSE_SECONDS", PAUSE_SECONDS),
+        patch.object(queue_poller, "LONGEST_PAUSE_SECONDS", PAUSE_SECONDS),
+        served_template(parameters, polled=True) as running,
+    ):
         yield running
 
 
@@ -164,6 +214,7 @@ class Ending:
     flushes: Flushes
     bystander: Use
     apis: int
+    later: Later
 
     @contextmanager
     def of(self, *uses: Use) -> Iterator[None]:
@@ -173,12 +224,11 @@ class Ending:
         """
         called_at = time.monotonic()
         yield
-        answered_at = time.monotonic()
-        flushed_at = self.flushes.wait_for_all(self.apis, since=called_at)
+        self.flushes.wait_for_all(self.apis, since=called_at)
         assert self.bystander.send().headers[CACHE_HEADER] == CacheUse.MISS
         self.refused(uses, self.refused(uses))
-        # The record was written before both.
-        over_at = min(answered_at, flushed_at) + KEY_CACHE_SECONDS
+        over_at = time.monotonic()
+        self.later.seconds += KEY_CACHE_SECONDS + FLUSH_MARGIN_SECONDS
         self.flushes.wait_for_all(self.apis, since=over_at)
         assert self.refused(uses) == {*uses}
 
@@ -204,8 +254,8 @@ class Ending:
 
 
 @pytest.fixture
-def ending(flushes: Flushes, running: ServedTemplate, bystander: Use) -> Ending:
-    return Ending(flushes, bystander, len(running.urls))
+def ending(flushes: Flushes, running: ServedTemplate, bystander: Use, later: Later) -> Ending:
+    return Ending(flushes, bystander, len(running.urls), later)
 
 
 def test_a_deleted_key_is_refused_though_its_policies_were_cached(
@@ -251,6 +301,7 @@ def test_a_disabled_key_is_refused_until_it_is_enabled(
         account.call("PATCH", path, {"disabled": True})
 
     account.call("PATCH", path, {"disabled": False})
+    ending.later.seconds += KEY_CACHE_SECONDS
     deadline = time.monotonic() + PATIENCE_SECONDS
     while [use.send().status_code for use in uses] != [200] * len(uses):
         assert time.monotonic() < deadline
@@ -271,6 +322,7 @@ def test_a_previous_secret_is_refused_once_its_overlap_was_ended(
         account.call("DELETE", f"{path}/overlap")
 
 
+@pytest.mark.parametrize("key_cache_seconds", [1])
 def test_a_previous_secret_is_refused_once_its_overlap_is_over(
     running: ServedTemplate, store: SeededStore, account: Caller, bystander: Use, ending: Ending
 ) -> None:
