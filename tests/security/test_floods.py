@@ -199,14 +199,14 @@ def memory_of(container: Container, requests: int) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.load
+@pytest.mark.traced
 def test_the_memory_of_a_flood_is_bounded_by_the_setting_and_not_by_the_flood() -> None:
     entries = 500
     once = memory_of(Container(entries=entries), entries)
     assert memory_of(Container(entries=entries), 8 * entries) < 1.5 * once
 
 
-@pytest.mark.load
+@pytest.mark.traced
 def test_ten_thousand_remembered_ids_take_less_than_four_megabytes() -> None:
     assert memory_of(Container(entries=10_000), 10_000) < 4_000_000
 

@@ -84,7 +84,7 @@ def cache_over(table: KeyTable) -> KeyCache:
     return KeyCache(table, lambda: NOW, fresh_seconds=30, stale_seconds=900, max_entries=10**6)
 
 
-@pytest.mark.load
+@pytest.mark.traced
 def test_an_entry_takes_no_more_memory_than_the_settings_count() -> None:
     known = cache_over(
         KeyTable(Table(lambda key_id: {"Item": item_with_all(key_id)}), "keys", NAMES)

@@ -31,6 +31,7 @@ KINDS: Final = {
     "load": "keeps the processor busy for seconds, on purpose",
     "processes": "starts a program for nearly every test",
     "races": "runs a change against every other change",
+    "traced": "counts each allocation, which takes seconds",
     "wheel": "builds the packages and installs them with all that they need, from an index",
 }
 """Each slow kind's mark, and why it is slow."""

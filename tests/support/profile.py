@@ -18,5 +18,5 @@ EVERY_NTH: Final = {"small": 3, "fast": 1, "full": 1}[PROFILE]
 """Of a long table whose rows are costly, which share is tried."""
 RACE_ROUNDS: Final = {"small": 10, "fast": 10, "full": 30}[PROFILE]
 """How often callers race. `tests/integration/test_interleavings.py` meets every narrow moment."""
-LOAD_SECONDS: Final = {"small": 2, "fast": 5, "full": 60}[PROFILE]
+LOAD_SECONDS: Final = {"small": 2, "fast": 3, "full": 60}[PROFILE]
 """How long each load lasts."""
