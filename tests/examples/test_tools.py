@@ -32,6 +32,8 @@ pytestmark = pytest.mark.example_tools
 TOOLS: Final = Path(__file__).parent
 NODE_TOOLS: Final = TOOLS / "node_modules" / ".bin"
 PYTHON_TOOLS: Final = TOOLS / ".venv" / "bin"
+UNPACKED: Final = TOOLS / ".venv" / "jsii"
+"""Where CDK's library, 200 MB, is unpacked once instead of in each run."""
 DEPENDS_ON_A_REFERENCE: Final = "W3005"
 """Says that a dependency which both tools write down follows from a reference, too."""
 PROVIDERS: Final = Path(os.environ.get("KEYSCOPE_TERRAFORM_PROVIDERS", "/opt/tf-plugins"))
@@ -66,6 +68,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> str:
     settings = {
         "PATH": path,
         "HOME": str(folder),
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(UNPACKED),
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
     }
     status, said = run([str(NODE_TOOLS / "cdk"), "synth", *options], EXAMPLES / "cdk", **settings)
@@ -153,14 +156,19 @@ def test_usage_plans_go_by_the_authorizer_s_key(template: str) -> None:
 
 
 @needs_terraform
-@pytest.mark.parametrize("check", [["validate", "-no-color"], ["fmt", "-check"]])
-def test_the_terraform_example_passes_terraform(check: list[str], tmp_path: Path) -> None:
+def test_the_terraform_example_is_valid_to_terraform(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES / "terraform", tmp_path, dirs_exist_ok=True)
     backend_zip(tmp_path)
     options = ["-backend=false", "-input=false", "-no-color", f"-plugin-dir={PROVIDERS}"]
     status, said = run(["terraform", "init", *options], tmp_path)
     assert status == 0, said
-    status, said = run(["terraform", *check], tmp_path)
+    status, said = run(["terraform", "validate", "-no-color"], tmp_path)
+    assert status == 0, said
+
+
+@needs_terraform
+def test_the_terraform_example_is_formatted() -> None:
+    status, said = run(["terraform", "fmt", "-check"], EXAMPLES / "terraform")
     assert status == 0, said
 
 
