@@ -32,6 +32,7 @@ PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 VERSION: Final = PROJECT["project"]["version"]
 SOURCES: Final = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["only-include"]
 UV: Final = str(ROOT / ".venv" / "bin" / "uv")
+UV_CACHE: Final = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))
 MEGABYTES: Final = 125
 """What an environment with Keyscope may take, without byte code."""
 
@@ -71,10 +72,15 @@ def sdist(release: Path) -> Path:
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment with the wheel in it, and an empty folder to call it from."""
+    """An environment with the wheel in it, and an empty folder to call it from.
+
+    `uvx` is the README's command, with the wheel in place of the index; it has made the
+    environment.
+    """
 
     environment: Path
     folder: Path
+    uvx: tuple[str, ...]
 
     @property
     def program(self) -> str:
@@ -82,12 +88,16 @@ class Installed:
 
     @property
     def variables(self) -> dict[str, str]:
-        return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder)}
+        return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "UV_CACHE_DIR": UV_CACHE}
 
     def keyscope(self, *arguments: str, **variables: str) -> tuple[int, str]:
         """Run a command; return its exit status and all that it printed."""
+        return self.run([self.program, *arguments], **variables)
+
+    def run(self, command: Sequence[str], **variables: str) -> tuple[int, str]:
+        """Run a program in the empty folder."""
         done = subprocess.run(  # noqa: S603 - our own command
-            [self.program, *arguments],
+            command,
             cwd=self.folder,
             env={**self.variables, **variables},
             stdin=subprocess.DEVNULL,
@@ -100,9 +110,9 @@ class Installed:
 
     @contextmanager
     def up(self) -> Iterator[Sequence[str]]:
-        """Serve the local stack; yield what is printed before it waits."""
+        """Serve the local stack as the README says; yield what is printed before it waits."""
         with subprocess.Popen(  # noqa: S603 - our own command
-            [self.program, "up", "--port", "0"],
+            [*self.uvx, "keyscope", "up", "--port", "0"],
             cwd=self.folder,
             env=self.variables,
             stdout=subprocess.PIPE,
@@ -118,13 +128,14 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    environment = tmp_path_factory.mktemp("environment") / "venv"
+def installed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     folder = tmp_path_factory.mktemp("empty")
-    done([UV, "venv", "--quiet", "--python", sys.executable, str(environment)], folder)
-    python = str(environment / "bin" / "python")
-    done([UV, "pip", "install", "--quiet", "--python", python, str(wheel)], folder)
-    return Installed(environment, folder)
+    wheel = ("--find-links", str(release / PACKAGES))
+    uvx = (UV, "tool", "run", "--quiet", "--python", sys.executable, *wheel)
+    prefix = ("--from", "keyscope", "python", "-c", "import sys; print(sys.prefix)")
+    environment = done([*uvx, *prefix], folder, HOME=str(folder), UV_CACHE_DIR=UV_CACHE)
+    # The index was asked above, with the variables that tell where it is.
+    return Installed(Path(environment.strip()), folder, (*uvx, "--offline"))
 
 
 def done(command: Sequence[str], folder: Path, **variables: str) -> str:
@@ -169,7 +180,7 @@ def test_plain_pip_builds_the_same_wheel_from_the_source_distribution(
     wheel: Path, sdist: Path, tmp_path: Path
 ) -> None:
     environment = tmp_path / "venv"
-    done([sys.executable, "-m", "venv", str(environment)], tmp_path)
+    done([UV, "venv", "--quiet", "--seed", "--python", sys.executable, str(environment)], tmp_path)
     pip = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     done([*pip, "wheel", "--quiet", "--no-deps", str(sdist)], tmp_path)
     (built,) = tmp_path.glob("*.whl")
@@ -230,8 +241,8 @@ def test_it_deploys_the_artifacts_that_it_carries(installed: Installed) -> None:
     url = f"http://{host}:{port}"
     try:
         with serverless_stacks(url):
-            status, said = installed.keyscope(
-                *("deploy", "--dry-run", "--yes", "--region", REGION),
+            status, said = installed.run(
+                [*installed.uvx, "keyscope", "deploy", "--dry-run", "--yes", "--region", REGION],
                 AWS_ENDPOINT_URL=url,
                 **DUMMY_CREDENTIALS,
             )
@@ -249,27 +260,9 @@ def test_completion_installs(installed: Installed) -> None:
     assert "_KEYSCOPE_COMPLETE" in script.read_text("utf-8")
 
 
-def test_the_install_lines_of_the_readme_work_with_the_wheel_in_place_of_the_index(
-    release: Path, tmp_path: Path
-) -> None:
+def test_the_install_lines_of_the_readme_are_those_that_ran_here(installed: Installed) -> None:
     text = "\n".join(fence.text for fence in fences((ROOT / "README.md").read_text("utf-8")))
-    lines = re.findall(r"^uvx keyscope (.+)$", text, re.MULTILINE)
-    assert lines == ["up", "deploy"]
-    end = {"up": ["--once", "--port", "0"], "deploy": ["--help"]}
-    for line in lines:
-        said = done(
-            [
-                UV,
-                "tool",
-                "run",
-                "--find-links",
-                str(release / PACKAGES),
-                "keyscope",
-                line,
-                *end[line],
-            ],
-            tmp_path,
-            HOME=str(tmp_path),
-            UV_CACHE_DIR=os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
-        )
-        assert said
+    # `Installed.up` and the deployment of the artifacts above run them.
+    assert re.findall(r"^uvx keyscope (.+)$", text, re.MULTILINE) == ["up", "deploy"]
+    status, version = installed.run([*installed.uvx, "keyscope", "--version"])
+    assert (status, version) == installed.keyscope("--version")
