@@ -6,12 +6,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, cast
 
-from benchmarks.contenders import FUNCTION, Contenders, process_environment
+from benchmarks.contenders import FUNCTION, Contenders, process_environment, stack_of
 from benchmarks.effort import Effort
 from benchmarks.goals import READ
 from benchmarks.items import decoded_items
 from benchmarks.processes import run_probe
-from benchmarks.results import ROOT, Section, Table, joined
+from benchmarks.results import Section, Table, joined
 from benchmarks.spread import interquartile, paired_ratio
 from keyscope_local.emulators.dynamodb_local import (
     DownloadFailed,
@@ -19,7 +19,7 @@ from keyscope_local.emulators.dynamodb_local import (
     running_dynamodb_local,
 )
 from keyscope_local.emulators.tables import create_tables, local_client
-from keyscope_local.template.stack import environment_of, load_stack
+from keyscope_local.template.stack import environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +85,7 @@ def _measure(
 
 
 def _fill(dynamodb_url: str, scenario: Path) -> None:
-    stack = load_stack(ROOT / "template.yaml")
+    stack = stack_of()
     create_tables(stack, dynamodb_url)
     client = local_client("dynamodb", dynamodb_url)
     put_item = cast("Callable[..., Mapping[str, object]]", vars(type(client))["put_item"])

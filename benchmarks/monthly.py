@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from benchmarks.contenders import FUNCTION
+from benchmarks.contenders import FUNCTION, stack_of
 from benchmarks.goals import MONTHS
 from benchmarks.log_volume import telemetry_of
 from benchmarks.prices import MILLION, MONTH_SECONDS, NOTED, Cost, Usage, monthly_cost
-from benchmarks.results import ROOT, Section, Table
+from benchmarks.results import Section, Table
 from benchmarks.traffic import Counts, Simulation, Traffic
 from keyscope.entry.settings import AuthorizerSettings, read_authorizer_settings
 from keyscope.model.key_record import RecordSource
-from keyscope_local.template.stack import environment_of, load_stack
+from keyscope_local.template.stack import environment_of
 
 MEMORY_GB: Final = 0.5
 """The template's default for the authorizers, 512 MB."""
@@ -262,5 +262,5 @@ def _variation_table(varied: Mapping[tuple[int, int], _Month]) -> Table:
 
 def settings_of_template() -> AuthorizerSettings:
     """Return the authorizers' settings, with the template's defaults."""
-    variables = environment_of(load_stack(ROOT / "template.yaml"), FUNCTION)
+    variables = environment_of(stack_of(), FUNCTION)
     return read_authorizer_settings({**os.environ, **variables, "KEYSCOPE_KMS_KEY_ARN": "measured"})
