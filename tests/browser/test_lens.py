@@ -2,14 +2,15 @@
 
 import json
 import time
+from collections.abc import Iterator
 
 import jwt
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from keyscope.explain.steps import Step
 from keyscope.model.secret import new_secret
-from tests.browser.conftest import Console, sent_by
+from tests.browser.conftest import Account, Console, new_console, sent_by
 from tests.support.builders import basic
 
 pytestmark = pytest.mark.browser
@@ -23,6 +24,24 @@ SECRET = new_secret(KEY_ID)
 def lens(console: Console) -> Console:
     console.sign_in()
     return console
+
+
+@pytest.fixture(scope="module")
+def reader(browser: Browser, account: Account) -> Iterator[Console]:
+    """Return the lens, signed in, for tests that only have a credential read in the page."""
+    with new_console(browser, account) as console:
+        console.sign_in()
+        console.go_to("Policy lens")
+        yield console
+
+
+@pytest.fixture
+def empty(reader: Console) -> Console:
+    """Return the lens with no credential and nothing said of the last one."""
+    reader.page.locator("#credential").fill("")
+    expect(reader.page.locator(".alert")).to_have_count(0)
+    expect(reader.page.get_by_role("region", name="Decoded credential")).to_have_count(0)
+    return reader
 
 
 def look_with_new_key(console: Console, name: str, path: str) -> tuple[str, str]:
@@ -73,16 +92,15 @@ def test_a_token_is_read_in_the_page_before_anything_is_sent(lens: Console) -> N
 
 
 @pytest.mark.parametrize("kind", ["Basic", "Bearer secret"])
-def test_a_secret_is_not_shown_in_the_reading(kind: str, lens: Console) -> None:
-    secret = lens.account.secret
-    values = {"Basic": basic(lens.account.key_id, secret), "Bearer secret": f"Bearer {secret}"}
-    lens.go_to("Policy lens")
-    lens.page.locator("#credential").fill(values[kind])
-    read = lens.page.get_by_role("region", name="Decoded credential")
+def test_a_secret_is_not_shown_in_the_reading(kind: str, empty: Console) -> None:
+    secret = empty.account.secret
+    values = {"Basic": basic(empty.account.key_id, secret), "Bearer secret": f"Bearer {secret}"}
+    empty.page.locator("#credential").fill(values[kind])
+    read = empty.page.get_by_role("region", name="Decoded credential")
     expect(read).to_contain_text("Well-formed")
     expect(read).to_contain_text(kind)
-    expect(read).to_contain_text(lens.account.key_id)
-    assert lens.account.secret not in read.inner_text()
+    expect(read).to_contain_text(empty.account.key_id)
+    assert empty.account.secret not in read.inner_text()
 
 
 @pytest.mark.parametrize(
@@ -101,10 +119,9 @@ def test_a_secret_is_not_shown_in_the_reading(kind: str, lens: Console) -> None:
         *("Bearer secret cut", "no token"),
     ],
 )
-def test_what_is_wrong_by_its_looks_is_told(credential: str, told: str, lens: Console) -> None:
-    lens.go_to("Policy lens")
-    lens.page.locator("#credential").fill(credential)
-    expect(lens.page.locator(".alert")).to_contain_text(told)
+def test_what_is_wrong_by_its_looks_is_told(credential: str, told: str, empty: Console) -> None:
+    empty.page.locator("#credential").fill(credential)
+    expect(empty.page.locator(".alert")).to_contain_text(told)
 
 
 def test_advice_shows_code_instead_of_backticks(lens: Console) -> None:
