@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from keyscope.access import checked_map
 from keyscope.access.access_map import read_access_map, read_route_sets
 from keyscope.access.checked_map import (
     CHECKED_MAP,
@@ -30,7 +31,8 @@ CHECKED: Final = written(digest(SOURCE), SETS)
 SELECTIONS: Final = [
     [*names] for number in (1, 2, len(SETS)) for names in combinations(SETS, number)
 ]
-PACKAGE: Final = Path(__file__).parents[4] / "layers/keyscope/python/keyscope"
+PACKAGE: Final = Path(checked_map.__file__).parents[1]
+"""The package under test, which is a copy when a fault was put into it."""
 
 
 def run(folder: Path, *command: str) -> str:
