@@ -82,7 +82,7 @@ def served_stack(
     gateways = [Gateway(api, loaded.functions, clock) for api in read_apis(loaded.stack, behaviors)]
     with (
         serving(gateways, first_port) as urls,
-        served(control_plane(gateways, loaded.functions), loaded.control_plane_listener),
+        served((control_plane(gateways, loaded.functions), loaded.control_plane_listener)),
     ):
         yield ServedStack(gateways, urls)
 

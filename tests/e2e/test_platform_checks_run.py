@@ -152,7 +152,7 @@ def test_each_kind_of_api_is_flushed_by_its_own_control_plane(
     with local_subject(ASSUMED, Evidence(lambda _: None), Waiting().clock()) as subject:
         assert isinstance(subject.caches, LocalCaches)
         gateways = subject.caches.gateways
-        with bound(0) as listener, served(control_plane([*gateways.values()]), listener):
+        with bound(0) as listener, served((control_plane([*gateways.values()]), listener)):
             url = url_of(listener)
             monkeypatch.setenv("AWS_ENDPOINT_URL_API_GATEWAY", url)
             monkeypatch.setenv("AWS_ENDPOINT_URL_APIGATEWAYV2", url)

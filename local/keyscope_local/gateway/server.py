@@ -1,10 +1,10 @@
 """Serves the local gateway over HTTP on 127.0.0.1, on one port for each API."""
 
-import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import uvicorn
@@ -20,10 +20,6 @@ from keyscope_local.gateway.request import GatewayRequest
 CACHE_HEADER: Final = "x-keyscope-cache"
 REQUEST_ID_HEADER: Final = "x-amzn-requestid"
 START_SECONDS: Final = 10
-DATE_SECONDS: Final = 1
-"""How often the date in responses is set, in seconds."""
-CLOSING_SECONDS: Final = 0.005
-"""The pause between two looks at whether every connection has closed, in seconds."""
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 """API Gateway's payload quota."""
 _FRAMING: Final = {"connection", "content-length", "transfer-encoding"}
@@ -94,8 +90,8 @@ def serving(gateways: Sequence[Gateway], first_port: int) -> Iterator[list[str]]
     with ExitStack() as running:
         ports = [first_port and first_port + index for index in range(len(gateways))]
         sockets = [running.enter_context(bound(port)) for port in ports]
-        for gateway, listener in zip(gateways, sockets, strict=True):
-            running.enter_context(served(application(gateway), listener))
+        applications = map(application, gateways)
+        running.enter_context(served(*zip(applications, sockets, strict=True)))
         yield [url_of(listener) for listener in sockets]
 
 
@@ -126,8 +122,32 @@ def bound(port: int) -> socket.socket:
 
 
 @contextmanager
-def served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
-    """Serve an application on a bound socket, in a separate thread."""
+def served(*applications: tuple[ASGIApp, socket.socket]) -> Iterator[None]:
+    """Serve each application on its bound socket, in a thread of its own.
+
+    A server takes 0.3 s to stop, so all of them stop at the same time.
+    """
+    servers = [(_server(app), listener) for app, listener in applications]
+    threads = [
+        threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        for server, listener in servers
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + START_SECONDS
+    for (server, _), thread in zip(servers, threads, strict=True):
+        while not server.started and thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        for server, _ in servers:
+            server.should_exit = True
+        for thread in threads:
+            thread.join()
+
+
+def _server(app: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -138,56 +158,4 @@ def served(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
         lifespan="off",
         ws="none",
     )
-    server = _Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    server.has_begun.wait(START_SECONDS)
-    try:
-        yield
-    finally:
-        server.stop()
-        thread.join()
-
-
-class _Server(uvicorn.Server):
-    """A server that stops as soon as `stop` is called; uvicorn's own takes 0.3 s to notice."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.has_begun = threading.Event()
-        """Set once the server listens, or has failed to."""
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._told_to_stop = asyncio.Event()
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            super().run(sockets)
-        finally:
-            self.has_begun.set()
-
-    def stop(self) -> None:
-        """Tell the server to stop, from any thread."""
-        self.should_exit = True
-        # A server that is starting has no loop yet; one that has failed has a closed one.
-        if self._loop is not None:
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._told_to_stop.set)
-
-    async def main_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.has_begun.set()
-        while not self.should_exit:
-            await self.on_tick(0)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._told_to_stop.wait(), DATE_SECONDS)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        # A connection whose response is under way closes after it.
-        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(CLOSING_SECONDS)
+    return uvicorn.Server(config)

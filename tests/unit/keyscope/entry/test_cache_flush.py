@@ -68,7 +68,7 @@ def plane(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountedPlane]:
     stack = small_stack()
     rest, http = (local_gateway.served(stack, api).gateway for api in ("Rest", "Http"))
     plane = CountedPlane(rest, http)
-    with bound(0) as listener, served(plane.application(), listener):
+    with bound(0) as listener, served((plane.application(), listener)):
         reach(url_of(listener), monkeypatch)
         yield plane
 

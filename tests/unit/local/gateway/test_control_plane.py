@@ -33,7 +33,7 @@ def gateways() -> list[Gateway]:
 
 @pytest.fixture
 def url(gateways: list[Gateway]) -> Iterator[str]:
-    with bound(0) as listener, served(control_plane(gateways), listener):
+    with bound(0) as listener, served((control_plane(gateways), listener)):
         yield url_of(listener)
 
 
@@ -97,7 +97,7 @@ def lambda_url() -> Iterator[str]:
         "One": LocalFunction("provisioning", FUNCTION, 128, lambda event, _: {"got": event}),
         "Two": StubFunction(raising("not now")).loaded("failing"),
     }
-    with bound(0) as listener, served(control_plane([], functions), listener):
+    with bound(0) as listener, served((control_plane([], functions), listener)):
         yield url_of(listener)
 
 

@@ -4,15 +4,20 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection
+from threading import Event
 from typing import cast
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from keyscope_local.gateway.server import MAX_BODY_BYTES, PortTaken, serving
+from keyscope_local.gateway.server import MAX_BODY_BYTES, PortTaken, bound, serving
 from tests.support import plain_http
+from tests.support.faulty_aws import wait_until
 from tests.support.local_gateway import Served, policy, served, small_stack
 from tests.support.local_gateway import answer as answer_of_guard
 
@@ -205,6 +210,47 @@ def test_parallel_requests_of_many_callers_each_get_their_own_verdict(
         number for number in range(140) if number % 7 == 3
     }
     assert {status for _, status in statuses} == {200, 403}
+
+
+def can_be_bound(port: int) -> bool:
+    """Tell whether nothing listens, without a connection that the server would have to close."""
+    try:
+        bound(port).close()
+    except PortTaken:
+        return False
+    return True
+
+
+def test_a_request_under_way_is_answered_before_the_server_stops(rest: Served) -> None:
+    asked, released = Event(), Event()
+
+    def respond(_: object) -> object:
+        asked.set()
+        released.wait()
+        return {"statusCode": 200, "body": "late"}
+
+    rest.backend.respond = respond
+    with ThreadPoolExecutor(2) as pool, ExitStack() as running:
+        (url,) = running.enter_context(serving([rest.gateway], 0))
+        answer = pool.submit(plain_http.get, f"{url}/v2/apps", headers=HEADERS)
+        asked.wait()
+        stopped = pool.submit(running.close)
+        wait_until(lambda: can_be_bound(cast("int", urlsplit(url).port)))
+        released.set()
+        stopped.result()
+        assert answer.result().text == "late"
+
+
+def test_a_connection_that_is_kept_open_ends_with_the_server(rest: Served) -> None:
+    with httpx.Client() as client:
+        with serving([rest.gateway], 0) as (url,):
+            stream = client.get(f"{url}/v2/apps", headers=HEADERS).extensions["network_stream"]
+        assert stream.get_extra_info("socket").recv(1) == b""
+
+
+def test_an_answer_tells_the_date(urls: list[str]) -> None:
+    answer = plain_http.get(f"{urls[0]}/v2/apps", headers=HEADERS)
+    assert parsedate_to_datetime(answer.headers["date"]).tzinfo is UTC
 
 
 def test_a_port_in_use_is_told_with_what_to_do(rest: Served) -> None:
