@@ -287,4 +287,6 @@ def test_whatever_happens_meanwhile_no_item_contradicts_another(
         assert contradictions(store, world) == []
         if isinstance(came_of_it, CreatedKey):
             record = record_of(store, came_of_it.key.key_id)
-            assert record.secret_hash == hash_secret(came_of_it.secret)
+            # A deleted owner's key has no secret; the owner may go once the key is stored.
+            left = {hash_secret(came_of_it.secret)} if record.revoked_at is None else {b""}
+            assert record.secret_hash in left

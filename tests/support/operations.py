@@ -37,9 +37,14 @@ def _operations_in(environment: frozenset[tuple[str, str]]) -> Provisioning:
     return local_provisioning(dict(environment))
 
 
-def over_client(operations: Provisioning, store: Store, client: object) -> Provisioning:
-    """Return the same operations over another client of the same tables; they never pause."""
-    database = Database(cast("DynamoDbClient", client), lambda _: None)
+def over_client(
+    operations: Provisioning,
+    store: Store,
+    client: object,
+    sleep: Callable[[float], None] = lambda _: None,
+) -> Provisioning:
+    """Return the same operations over another client; unless told how, they never pause."""
+    database = Database(cast("DynamoDbClient", client), sleep)
     directory = DirectoryTable(database, store.directory_table, store.keys_table)
     return replace(operations, directory=directory)
 

@@ -273,7 +273,8 @@ class Directory(Protocol):
     valid, and raises `Forbidden` otherwise. A write that other writes block for too long raises
     `Contended`. What adds an owner or a key, gives a key a new secret or enables it raises
     `AccountSuspended` while the account is suspended; suspending and these writes exclude each
-    other.
+    other. If the suspension begins while a key is being created, the key may be stored although
+    this is raised, and may lack the mark. The caller must not show its secret.
     """
 
     def add_account(

@@ -17,6 +17,7 @@ SUPPORT: Final = {
     "faulty_aws.py": "reads the key that an authorizer asks for",
     "items.py": "has the notation for the tests",
     "operations.py": "reads and spoils what is stored",
+    "slow_commit.py": "shows items of a transaction as they were before it",
     "token_attacks.py": "sends the notation as a token's `kid`",
 }
 """The modules of tests/support that know the notation, and what for."""

@@ -41,6 +41,7 @@ class Keys(Tables):
         while True:
             try:
                 if self._add_key(key, record, caller, patience):
+                    self._check_account(record.owner_id)
                     return
             except TooManyKeys:
                 # Expired keys, and those that DynamoDB has deleted since, still count.
@@ -153,8 +154,7 @@ class Keys(Tables):
         failed = self._write(writes, caller, patience)
         if failed & {"place", ACCOUNT}:
             held = key_ids_of(self._owner_item(record.owner_id))
-            if self._is_suspended(record.owner_id):
-                raise AccountSuspended
+            self._check_account(record.owner_id)
             if len(held) >= MAX_KEYS_PER_OWNER:
                 raise TooManyKeys
             return False

@@ -24,7 +24,6 @@ from keyscope.aws.dynamodb.tables import ACCOUNT
 from keyscope.aws.dynamodb.transactions import Write
 from keyscope.lifecycle.caller import Caller
 from keyscope.lifecycle.directory import (
-    AccountSuspended,
     Before,
     ExternalIdTaken,
     IdTaken,
@@ -85,8 +84,7 @@ class Owners(Accounts):
         }
         patience = self.database.patience()
         while ACCOUNT in (failed := self._write(writes, caller, patience)):
-            if self._is_suspended(account_id):
-                raise AccountSuspended
+            self._check_account(account_id)
             # It has been resumed meanwhile.
             patience.pause()
         if "owner" in failed:
@@ -128,15 +126,16 @@ class Owners(Accounts):
             }
             failed = self._write(writes, caller, patience)
             if not failed:
-                return
+                break
             if not failed & {"creator", ACCOUNT}:
                 _refuse_taken_ids(failed)
-            if self._is_suspended(creator_id):
-                raise AccountSuspended
+            self._check_account(creator_id)
             if _count(self._owner_item(creator_id), "app_count") >= most:
                 raise TooManyApps(most)
             # The account has been resumed meanwhile, or an app was deleted.
             patience.pause()
+        if first_key is not None:
+            self._check_account(creator_id)
 
     def find_external_id(self, owner_type: OwnerType, external_id: str, /) -> Reservation:
         """Return what reserves an external id; raises `OwnerNotFound`."""
@@ -221,8 +220,14 @@ class Owners(Accounts):
                 raise OwnsApps
             if _count(item, "service_account_count"):
                 raise OwnsServiceAccounts
-            keys = self._read_keys(owner_id, key_ids_of(item))
+            key_ids = key_ids_of(item)
+            keys = self._read_keys(owner_id, key_ids)
+            # A key that was not read may be one that DynamoDB is still committing.
+            unread = key_ids - {key.key_id for key in keys}
             writes = {"owner": owner_writes.delete_owner(self.directory_table, item)}
+            writes |= {
+                key_id: key_writes.is_over(self.keys_table, key_id, now) for key_id in unread
+            }
             writes |= {
                 key.key_id: key_writes.end_key(self.keys_table, owner_id, key.key_id, now)
                 for key in keys

@@ -20,7 +20,14 @@ from keyscope.aws.dynamodb.key_items import AttributeReader, Item
 from keyscope.aws.dynamodb.transactions import Database, Patience, Write
 from keyscope.errors import Reason, Unavailable
 from keyscope.lifecycle.caller import Caller, Iam, JudgedKey
-from keyscope.lifecycle.directory import FoundKey, Key, KeyNotFound, OwnerNotFound, judge
+from keyscope.lifecycle.directory import (
+    AccountSuspended,
+    FoundKey,
+    Key,
+    KeyNotFound,
+    OwnerNotFound,
+    judge,
+)
 from keyscope.model.ids import account_id_of
 
 _CALLER = "caller"
@@ -58,6 +65,17 @@ class Tables:
     def _is_suspended(self, owner_id: str) -> bool:
         """Return whether an owner's account is suspended; raises `OwnerNotFound`."""
         return "suspended_at" in self._owner_item(account_id_of(owner_id))
+
+    def _check_account(self, owner_id: str) -> None:
+        """Raise `AccountSuspended` if an owner's account is suspended; raises `OwnerNotFound`.
+
+        This also follows each creation of a key, because a suspension's `Query` may miss a key that
+        DynamoDB is still committing. Without a suspension here, a later one begins after the
+        creation succeeded, so its consistent `Query` returns the key. Otherwise the new secret is
+        not shown, so a key that was missed is of no use.
+        """
+        if self._is_suspended(owner_id):
+            raise AccountSuspended
 
     def _account_accepts(self, owner_id: str) -> Mapping[str, Write]:
         """Return the check that an owner's account is not suspended.
