@@ -189,7 +189,7 @@ def failures(
 ) -> Iterator[tuple[World, object, bool]]:
     """Yield a fresh world after each failure that the change can meet, and how it was before.
 
-    Also tell whether the change's transaction was carried out.
+    The third value says whether the change's transaction was carried out.
     """
     for failing in range(1, MAX_CALLS):
         world = new_world()

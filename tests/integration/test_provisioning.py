@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
-from botocore.exceptions import ClientError
 
 from keyscope.aws.clients import DynamoDbClient
 from keyscope.aws.dynamodb.directory_table import DirectoryTable
@@ -25,6 +24,7 @@ from keyscope.model.ids import OwnerType
 from keyscope.model.key_record import KeyRecord, Lookup, RecordSource
 from keyscope.model.secret import hash_secret
 from tests.support.builders import NOW, make_key
+from tests.support.contention import conflict_at
 from tests.support.dynamodb_local import Store
 from tests.support.operations import dynamodb_of, key_item, operations_over
 from tests.support.stores import SteppedClock
@@ -116,20 +116,11 @@ class ConflictingClient:
     def transact_write_items(self, **request: object) -> Mapping[str, object]:
         if self._conflicts > 0:
             self._conflicts -= 1
-            raise CONFLICT
+            raise conflict_at([True, False])
         return self._client.transact_write_items(**request)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._client, name)
-
-
-CONFLICT = ClientError(
-    {
-        "Error": {"Code": "TransactionCanceledException", "Message": ""},
-        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
-    },
-    "TransactWriteItems",
-)
 
 
 def conflicting(store: Store, conflicts: int, waits: list[float]) -> DirectoryTable:

@@ -61,11 +61,18 @@ def conflict_at(met: list[bool]) -> ClientError:
     return ClientError(cast("Any", response), "TransactWriteItems")
 
 
-def _item_of(write: Json) -> str:
+def target_of(write: Json) -> tuple[str, Mapping[str, Any]]:
+    """Return the table and the primary key of the item that a part of a transaction is about."""
     ((_, request),) = cast("Mapping[str, Mapping[str, Any]]", write).items()
-    key = request.get("Key") or {
-        name: request["Item"][name]
-        for name in ("key_id", "account_id", "entity")
-        if name in request["Item"] and not (name != "key_id" and "key_id" in request["Item"])
-    }
-    return f"{request['TableName']} {sorted((name, value['S']) for name, value in key.items())}"
+    return request["TableName"], key_of(request.get("Key") or request["Item"])
+
+
+def key_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the primary key of an item."""
+    names = ("account_id", "entity") if "entity" in item else ("key_id",)
+    return {name: item[name] for name in names}
+
+
+def _item_of(write: Json) -> str:
+    table, key = target_of(write)
+    return f"{table} {sorted((name, value['S']) for name, value in key.items())}"

@@ -43,7 +43,7 @@ def over_client(
     client: object,
     sleep: Callable[[float], None] = lambda _: None,
 ) -> Provisioning:
-    """Return the same operations over another client; unless told how, they never pause."""
+    """Return the same operations over another client; they pause by `sleep`, or not at all."""
     database = Database(cast("DynamoDbClient", client), sleep)
     directory = DirectoryTable(database, store.directory_table, store.keys_table)
     return replace(operations, directory=directory)

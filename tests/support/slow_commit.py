@@ -5,17 +5,14 @@ Other stores of the tests commit all items of a transaction at once.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-from botocore.exceptions import ClientError
+from typing import Any
 
 from keyscope.aws.clients import DynamoDbClient
+from tests.support.contention import conflict_at, key_of, target_of
 
 Item = Mapping[str, Any]
 Place = tuple[str, ...]
 """The primary key of an item; the tables' keys differ in length."""
-
-_TABLE_KEYS: Final = ("account_id", "entity", "key_id")
 
 
 @dataclass
@@ -55,12 +52,9 @@ class SlowCommit:
 
     def _items(self, request: Mapping[str, Any]) -> Iterator[tuple[Place, Item | None]]:
         for write in request["TransactItems"]:
-            ((_, action),) = write.items()
-            place = place_of_write(action)
-            stored = self.client.get_item(
-                TableName=action["TableName"], Key=_key_at(place), ConsistentRead=True
-            )
-            yield place, stored.get("Item")
+            table, key = target_of(write)
+            stored = self.client.get_item(TableName=table, Key=key, ConsistentRead=True)
+            yield place_of(key), stored.get("Item")
 
 
 @dataclass(frozen=True)
@@ -92,13 +86,10 @@ class Beside:
 
     def transact_write_items(self, **request: Any) -> object:  # noqa: ANN401 - DynamoDB's notation
         """Write all or nothing."""
-        actions = [action for write in request["TransactItems"] for action in write.values()]
-        late = [place_of_write(action) in self.slow.late for action in actions]
+        keys = [key for _, key in map(target_of, request["TransactItems"])]
+        late = [place_of(key) in self.slow.late for key in keys]
         if any(late):
-            reasons = [{"Code": "TransactionConflict" if it else "None"} for it in late]
-            error = {"Code": "TransactionCanceledException", "Message": "conflict"}
-            response: Any = {"Error": error, "CancellationReasons": reasons}
-            raise ClientError(response, "TransactWriteItems")
+            raise conflict_at(late)
         return self.slow.client.transact_write_items(**request)
 
     def _seen(self, items: Iterable[Item]) -> list[Item]:
@@ -108,15 +99,4 @@ class Beside:
 
 def place_of(item: Item) -> Place:
     """Return the primary key of an item of DirectoryTable or KeysTable."""
-    names = ("account_id", "entity") if "entity" in item else ("key_id",)
-    return tuple(str(item[name]["S"]) for name in names)
-
-
-def place_of_write(action: Mapping[str, Any]) -> Place:
-    """Return the primary key of the item that a part of a transaction writes or checks."""
-    return place_of(action.get("Key") or action["Item"])
-
-
-def _key_at(place: Place) -> dict[str, Any]:
-    names = _TABLE_KEYS[:2] if len(place) > 1 else _TABLE_KEYS[2:]
-    return {name: {"S": value} for name, value in zip(names, place, strict=True)}
+    return tuple(str(value["S"]) for value in key_of(item).values())

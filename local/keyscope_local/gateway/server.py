@@ -90,9 +90,8 @@ def serving(gateways: Sequence[Gateway], first_port: int) -> Iterator[list[str]]
     with ExitStack() as running:
         ports = [first_port and first_port + index for index in range(len(gateways))]
         sockets = [running.enter_context(bound(port)) for port in ports]
-        applications = map(application, gateways)
-        running.enter_context(served(*zip(applications, sockets, strict=True)))
-        yield [url_of(listener) for listener in sockets]
+        with served(*zip(map(application, gateways), sockets, strict=True)):
+            yield [url_of(listener) for listener in sockets]
 
 
 def url_of(listener: socket.socket) -> str:
@@ -127,21 +126,21 @@ def served(*applications: tuple[ASGIApp, socket.socket]) -> Iterator[None]:
 
     A server takes 0.3 s to stop, so all of them stop at the same time.
     """
-    servers = [(_server(app), listener) for app, listener in applications]
+    servers = [_server(app) for app, _ in applications]
     threads = [
         threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        for server, listener in servers
+        for server, (_, listener) in zip(servers, applications, strict=True)
     ]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + START_SECONDS
-    for (server, _), thread in zip(servers, threads, strict=True):
+    for server, thread in zip(servers, threads, strict=True):
         while not server.started and thread.is_alive() and time.monotonic() < deadline:
             time.sleep(0.01)
     try:
         yield
     finally:
-        for server, _ in servers:
+        for server in servers:
             server.should_exit = True
         for thread in threads:
             thread.join()

@@ -213,7 +213,7 @@ def test_parallel_requests_of_many_callers_each_get_their_own_verdict(
 
 
 def can_be_bound(port: int) -> bool:
-    """Tell whether nothing listens, without a connection that the server would have to close."""
+    """Return whether a port is free; to connect would give the server one more socket to close."""
     try:
         bound(port).close()
     except PortTaken:
@@ -248,7 +248,7 @@ def test_a_connection_that_is_kept_open_ends_with_the_server(rest: Served) -> No
         assert stream.get_extra_info("socket").recv(1) == b""
 
 
-def test_an_answer_tells_the_date(urls: list[str]) -> None:
+def test_a_response_has_the_date(urls: list[str]) -> None:
     answer = plain_http.get(f"{urls[0]}/v2/apps", headers=HEADERS)
     assert parsedate_to_datetime(answer.headers["date"]).tzinfo is UTC
 

@@ -2,8 +2,8 @@
 
 Each page of marks is one transaction with the account's progress. The keys of a page are read after
 the account's item, while the account accepts no new ones, and the transaction holds only while that
-item has the same `marking_revision`. A `Query` can still miss a key that DynamoDB is committing.
-`Tables._check_account` prevents that its secret is shown. So no key that works is passed over.
+item has the same `marking_revision`. A `Query` can still miss a key that DynamoDB is committing;
+`Tables._check_account` then keeps its secret from being shown. So no key that works is passed over.
 """
 
 from collections.abc import Iterator, Sequence
